@@ -1,0 +1,51 @@
+"""Organization events to stored events and back: JSON under a stable topic name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from eventsourcing.persistence import Mapper, MapperDeserialisationError, StoredEvent
+
+from adapters.eventsourcing.topics import EVENT_TYPES
+from domain.events import OrganizationEvent
+
+_TOPIC_OF = {event_type: topic for topic, event_type in EVENT_TYPES.items()}
+_DECODERS = {topic: msgspec.json.Decoder(event_type) for topic, event_type in EVENT_TYPES.items()}
+_encode = msgspec.json.Encoder().encode
+
+
+class OrganizationMapper(Mapper[str]):
+    """Chosen by `MAPPER_TOPIC`; leaves compression and encryption to the library's settings.
+
+    The stored state is the event as a JSON object, its id and version included, so that an entry
+    of the log can be read by itself.
+    """
+
+    def to_stored_event(self, domain_event: Any) -> StoredEvent:
+        state = _encode(domain_event)
+        if self.compressor:
+            state = self.compressor.compress(state)
+        if self.cipher:
+            state = self.cipher.encrypt(state)
+        return StoredEvent(
+            originator_id=domain_event.originator_id,
+            originator_version=domain_event.originator_version,
+            topic=_TOPIC_OF[type(domain_event)],
+            state=state,
+        )
+
+    def to_domain_event(self, stored_event: StoredEvent) -> OrganizationEvent:
+        """Raises MapperDeserialisationError, naming the event, where it can't be read."""
+        try:
+            state = stored_event.state
+            if self.cipher:
+                state = self.cipher.decrypt(state)
+            if self.compressor:
+                state = self.compressor.decompress(state)
+            return _DECODERS[stored_event.topic].decode(state)
+        except (KeyError, ValueError) as error:
+            raise MapperDeserialisationError(
+                f"cannot read version {stored_event.originator_version} of "
+                f"{stored_event.originator_id!r} (topic {stored_event.topic!r}): {error!r}"
+            ) from error

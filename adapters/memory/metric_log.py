@@ -1,0 +1,81 @@
+"""The metric log in memory. Skips: durability, saturation, more than one process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from application.errors import UnknownReceipt
+from application.partitioning import DEFAULT_PARTITIONS, partition_of
+from application.ports import Appended, Clock, Idempotency, RecordedMetrics
+from application.receipts import Receipt
+from domain.errors import IdempotencyConflict
+from domain.events import MetricsPublished
+from domain.idempotency import WINDOW
+
+
+class MemoryMetricLog:
+    """Both sides of the metric log: MetricLog and MetricLogReader."""
+
+    def __init__(self, clock: Clock, partitions: int = DEFAULT_PARTITIONS) -> None:
+        self._clock = clock
+        self._partitions: list[list[RecordedMetrics]] = [[] for _ in range(partitions)]
+        self._keys: dict[tuple[str, str], tuple[datetime, bytes, Receipt]] = {}
+
+    async def append(
+        self, event: MetricsPublished, idempotency: Idempotency | None = None
+    ) -> Appended:
+        now = self._clock()
+        if idempotency is None:
+            return Appended(self._append(event, now))
+        key = (event.organization, idempotency.key)
+        if (seen := self._keys.get(key)) and now - seen[0] < WINDOW:
+            _, digest, receipt = seen
+            if digest != idempotency.body_digest:
+                raise IdempotencyConflict.of(idempotency.key)
+            return Appended(receipt, replayed=True)
+        receipt = self._append(event, now)
+        self._keys[key] = (now, idempotency.body_digest, receipt)
+        return Appended(receipt)
+
+    def _append(self, event: MetricsPublished, now: datetime) -> Receipt:
+        partition = partition_of(event.organization, len(self._partitions))
+        entries = self._partitions[partition]
+        receipt = Receipt(partition, int(now.timestamp() * 1000), 0)
+        if entries and entries[-1].receipt >= receipt:
+            last = entries[-1].receipt
+            receipt = Receipt(partition, last.milliseconds, last.sequence + 1)
+        entries.append(RecordedMetrics(receipt, event))
+        return receipt
+
+    def partitions(self) -> int:
+        return len(self._partitions)
+
+    def read(self, partition: int, after: int, limit: int) -> Sequence[RecordedMetrics]:
+        entries = self._partitions[partition]
+        return [entry for entry in entries if entry.receipt.position > after][:limit]
+
+    def get(self, receipt: Receipt) -> RecordedMetrics:
+        if receipt.partition < len(self._partitions):
+            for entry in self._partitions[receipt.partition]:
+                if entry.receipt == receipt:
+                    return entry
+        raise UnknownReceipt(f"no event has the receipt {receipt}")
+
+    def last_position(self, partition: int) -> int:
+        entries = self._partitions[partition]
+        return entries[-1].receipt.position if entries else 0
+
+    def of_organization(
+        self, organization: str, *, since: datetime | None = None, until: datetime | None = None
+    ) -> Iterator[RecordedMetrics]:
+        partition = partition_of(organization, len(self._partitions))
+        for entry in list(self._partitions[partition]):
+            milliseconds = entry.receipt.milliseconds
+            if entry.event.organization != organization:
+                continue
+            if since is not None and milliseconds < since.timestamp() * 1000:
+                continue
+            if until is not None and milliseconds >= until.timestamp() * 1000:
+                continue
+            yield entry

@@ -1,0 +1,15 @@
+"""Which partition an organization's metrics go to."""
+
+from __future__ import annotations
+
+from zlib import crc32
+
+DEFAULT_PARTITIONS = 16
+
+
+def partition_of(organization: str, partitions: int) -> int:
+    """Return the partition, 0 up to `partitions`: CRC-32 (IEEE) of the UTF-8 name, modulo.
+
+    Part of the log's format: it must never change for a log that has events.
+    """
+    return crc32(organization.encode()) % partitions

@@ -1,0 +1,36 @@
+"""Whether a token may do what it asks for."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from domain.errors import Forbidden
+from domain.organization import Organization, check_team
+from domain.token import Scope, Token
+
+
+def authorize(
+    organization: Organization,
+    token: Token | None,
+    *,
+    team: str | None,
+    scope: Scope,
+    now: datetime,
+) -> Token:
+    """Return the token if it may act with `scope` for the organization, or for one of its teams.
+
+    `token` is the one presented if it is the organization's, else None. An organization's token
+    may act for its teams, a team's token for its team only. Raises UnknownTeam, then Forbidden.
+    """
+    if team is not None:
+        check_team(organization, team)
+    if token is None:
+        raise Forbidden(f"the token is unknown to organization {organization.name!r}")
+    if not token.is_active(now):
+        state = "expired" if token.revoked_at is None else "was revoked"
+        raise Forbidden(f"the token {state}")
+    if token.team is not None and token.team != team:
+        raise Forbidden(f"the token is for team {token.team!r} only")
+    if scope not in token.scopes:
+        raise Forbidden(f"the token lacks the scope {scope}")
+    return token

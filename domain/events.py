@@ -1,0 +1,55 @@
+"""What has happened: the events that the logs keep.
+
+An organization's events carry the id of their aggregate and a version that counts from 1
+without gaps. A batch of metrics has neither: there is nothing it could conflict with.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from domain.metric_point import PointBatch
+
+
+class OrganizationEvent(Struct, frozen=True, kw_only=True):
+    """Base of an organization's events; `timestamp` is aware, in UTC."""
+
+    originator_id: str
+    originator_version: int
+    timestamp: datetime
+
+
+class OrganizationRegistered(OrganizationEvent, frozen=True, kw_only=True):
+    name: str
+    email: str | None = None
+    notification_url: str | None = None
+
+
+class TeamCreated(OrganizationEvent, frozen=True, kw_only=True):
+    name: str
+
+
+class TokenIssued(OrganizationEvent, frozen=True, kw_only=True):
+    """`digest` is the SHA-256 of the token's value in hexadecimal; the value itself is not kept."""
+
+    token_id: str
+    team: str | None
+    description: str
+    scopes: tuple[str, ...]
+    digest: str
+    expires_at: datetime | None = None
+
+
+class TokenRevoked(OrganizationEvent, frozen=True, kw_only=True):
+    token_id: str
+
+
+class MetricsPublished(Struct, frozen=True, kw_only=True):
+    """One accepted batch. `token_id` tells which token published it."""
+
+    organization: str
+    team: str | None
+    token_id: str
+    points: PointBatch

@@ -1,0 +1,19 @@
+"""Idempotency keys: what they look like and how long they are remembered."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from domain.errors import InvalidArgument
+
+WINDOW = timedelta(hours=24)
+MAX_KEY_LENGTH = 255
+
+
+def check_idempotency_key(key: str) -> str:
+    """Return the key if it is 1 to 255 visible ASCII characters. Raises InvalidArgument."""
+    if not 1 <= len(key) <= MAX_KEY_LENGTH or not all("!" <= c <= "~" for c in key):
+        raise InvalidArgument(
+            f"an idempotency key has 1 to {MAX_KEY_LENGTH} visible ASCII characters"
+        )
+    return key

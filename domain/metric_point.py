@@ -1,0 +1,172 @@
+"""Metric points and the batches they come in.
+
+A batch is kept as columns, because everything that handles many points at once (checking,
+encoding, projecting) is faster by column; `MetricPoint` is one row of it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+
+from msgspec import Struct
+
+from domain.names import abbreviated, json_type, name_fault, text_fault
+
+MAX_TAGS = 10
+
+LATEST_SECONDS = 95_617_584_000
+"""A timestamp above this is taken for a finer unit than seconds (it would be the year 5000)."""
+
+
+class _InvalidName(ValueError):
+    """A name breaks its rule; never leaves this module."""
+
+
+class TagSet(Struct, frozen=True, cache_hash=True):
+    """The tags of a point: (name, value) pairs sorted by name, valid by construction.
+
+    Make one with `tag_set`. Equal sets are equal and hash alike, the hash computed once.
+    """
+
+    pairs: tuple[tuple[str, str], ...]
+
+    def as_dict(self) -> dict[str, str]:
+        return dict(self.pairs)
+
+
+class MetricPoint(Struct, frozen=True):
+    """One measurement: `timestamp` in milliseconds since the epoch, `value` finite."""
+
+    name: str
+    timestamp: int
+    value: float
+    tags: dict[str, str]
+
+
+class PointBatch(Struct, frozen=True):
+    """Points as four columns of one length; row i is point i. Every value obeys its rule."""
+
+    names: Sequence[str]
+    timestamps: Sequence[int]
+    values: Sequence[float]
+    tag_sets: Sequence[TagSet]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def points(self) -> Iterator[MetricPoint]:
+        """Yield the rows in the order they were sent."""
+        for name, timestamp, value, tags in zip(
+            self.names, self.timestamps, self.values, self.tag_sets, strict=True
+        ):
+            yield MetricPoint(name, timestamp, value, tags.as_dict())
+
+
+def batch_of(
+    names: list[str],
+    timestamps: list[int],
+    values: list[float],
+    tag_sets: list[TagSet],
+    *,
+    latest: int,
+) -> PointBatch | None:
+    """Make a batch of columns of one length, or None where any point breaks a rule.
+
+    `timestamps` are as sent, in whatever unit; `latest` is the last millisecond accepted. Says
+    only that something is wrong: who answers a person finds out what with the fault functions.
+    """
+    if not names:
+        return PointBatch((), (), (), ())
+    try:
+        for name in set(names):
+            _check_name(name)
+    except _InvalidName:
+        return None
+    if max(timestamps) <= LATEST_SECONDS:
+        milliseconds = [timestamp * 1000 for timestamp in timestamps]
+    else:
+        milliseconds = list(map(to_milliseconds, timestamps))
+    if min(timestamps) < 0 or max(milliseconds) > latest:
+        return None
+    if not all(map(math.isfinite, values)):
+        return None
+    return PointBatch(names, milliseconds, values, tag_sets)
+
+
+def to_milliseconds(timestamp: int) -> int:
+    """Convert a timestamp in seconds, or a finer unit told by its size, to milliseconds.
+
+    The contract's rule: a value above `LATEST_SECONDS` is divided by 1000 until it is not; what
+    remains finer than a millisecond is cut off.
+    """
+    if timestamp <= LATEST_SECONDS:
+        return timestamp * 1000
+    divisor = 1
+    while timestamp > LATEST_SECONDS * 1000 * divisor:
+        divisor *= 1000
+    return timestamp // divisor
+
+
+def tag_set(tags: Mapping[str, str]) -> TagSet | None:
+    """Make a tag set, or None where a name or value breaks its rule or there are too many."""
+    if len(tags) > MAX_TAGS:
+        return None
+    try:
+        for name, value in tags.items():
+            _check_name(name)
+            if text_fault(value):
+                return None
+    except _InvalidName:
+        return None
+    return TagSet(tuple(sorted(tags.items())))
+
+
+# A regular expression a string costs several times its decoding, and names recur. Only valid names
+# are remembered (what raises is not), so that the memo is bounded in bytes as well.
+@lru_cache(maxsize=65_536)
+def _check_name(name: str) -> None:
+    if name_fault(name):
+        raise _InvalidName
+
+
+def timestamp_fault(timestamp: object, latest: int) -> str | None:
+    """Say what is wrong with a timestamp as sent, `latest` being the last millisecond accepted."""
+    if isinstance(timestamp, float):
+        return f"must be a whole number of seconds since the epoch, is {timestamp!r}"
+    if not isinstance(timestamp, int) or isinstance(timestamp, bool):
+        return f"must be a whole number of seconds since the epoch, not {json_type(timestamp)}"
+    if timestamp < 0:
+        return f"must not be negative, is {timestamp}"
+    if (milliseconds := to_milliseconds(timestamp)) > latest:
+        return (
+            f"is too far in the future: {milliseconds / 1000:.3f} s since the epoch, "
+            f"at most {latest / 1000:.3f} is accepted now"
+        )
+    return None
+
+
+def value_fault(value: object) -> str | None:
+    """Say what is wrong with a value: it must be a finite number that fits 64 bits."""
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return f"must be a number, not {json_type(value)}"
+    try:
+        finite = math.isfinite(float(value))
+    except OverflowError:
+        finite = False
+    return None if finite else "must be finite and fit a 64-bit float"
+
+
+def tag_faults(tags: object) -> Iterator[tuple[str | None, str]]:
+    """Yield (tag name, what is wrong with it); the name is None for the tags as a whole."""
+    if not isinstance(tags, dict):
+        yield None, f"must be an object of strings, not {json_type(tags)}"
+        return
+    if len(tags) > MAX_TAGS:
+        yield None, f"must have at most {MAX_TAGS} tags, has {len(tags)}"
+    for name, value in tags.items():
+        if fault := name_fault(name):
+            yield name, f"the tag's name {fault}"
+        if fault := text_fault(value):
+            yield name, f"the value of tag {abbreviated(name)} {fault}"

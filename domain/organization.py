@@ -1,0 +1,273 @@
+"""The organization aggregate: decisions as pure functions, state as a fold of events.
+
+A decision is `(state, arguments, now) -> events` and raises a DomainError where it refuses;
+`evolve(state, event) -> state` never refuses: what happened, happened.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import datetime
+from functools import reduce
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from domain.errors import (
+    InvalidArgument,
+    LastToken,
+    OrganizationExists,
+    TeamExists,
+    TooManyTokens,
+    UnknownTeam,
+    UnknownToken,
+)
+from domain.events import (
+    OrganizationEvent,
+    OrganizationRegistered,
+    TeamCreated,
+    TokenIssued,
+    TokenRevoked,
+)
+from domain.names import abbreviated, owner_name_fault, text_fault
+from domain.token import (
+    MAX_ACTIVE_TOKENS,
+    MAX_DESCRIPTION_LENGTH,
+    Scope,
+    Token,
+    scope_set,
+)
+
+MAX_URL_LENGTH = 2048
+
+_looks_like_email = re.compile(r"[^@\s]+@[^@\s]+\Z").match
+
+
+class Team(Struct, frozen=True):
+    name: str
+    created_at: datetime
+
+
+class Organization(Struct, frozen=True, kw_only=True):
+    """An organization as its events tell it; `version` is that of the last one."""
+
+    id: str
+    version: int
+    name: str
+    email: str | None
+    notification_url: str | None
+    created_at: datetime
+    teams: dict[str, Team]
+    tokens: dict[str, Token]
+
+    def active_tokens(self, team: str | None, now: datetime) -> list[Token]:
+        """List the active tokens of the organization itself (`team` None) or of one team."""
+        return [t for t in self.tokens.values() if t.team == team and t.is_active(now)]
+
+
+def organization_id(name: str) -> str:
+    """Return the aggregate's id. Derived from the name, so that a name can be taken only once."""
+    return f"organization:{name}"
+
+
+def register(
+    existing: Organization | None,
+    name: str,
+    *,
+    email: str | None = None,
+    notification_url: str | None = None,
+    now: datetime,
+) -> tuple[OrganizationEvent, ...]:
+    """Register an organization. Raises OrganizationExists, InvalidArgument."""
+    _check_owner_name("organization", name)
+    if email is not None and not (
+        _looks_like_email(email) and email.isprintable() and not text_fault(email)
+    ):
+        raise InvalidArgument(f"{abbreviated(email)} is not an e-mail address")
+    if notification_url is not None:
+        _check_url(notification_url)
+    if existing is not None:
+        raise OrganizationExists(f"there already is an organization {name!r}")
+    return (
+        OrganizationRegistered(
+            originator_id=organization_id(name),
+            originator_version=1,
+            timestamp=now,
+            name=name,
+            email=email,
+            notification_url=notification_url,
+        ),
+    )
+
+
+def create_team(
+    organization: Organization, name: str, now: datetime
+) -> tuple[OrganizationEvent, ...]:
+    """Create a team. Raises TeamExists, InvalidArgument."""
+    _check_owner_name("team", name)
+    if name in organization.teams:
+        raise TeamExists(f"organization {organization.name!r} already has a team {name!r}")
+    return (
+        TeamCreated(
+            originator_id=organization.id,
+            originator_version=organization.version + 1,
+            timestamp=now,
+            name=name,
+        ),
+    )
+
+
+def issue_token(
+    organization: Organization,
+    *,
+    token_id: str,
+    digest: str,
+    team: str | None = None,
+    description: str = "",
+    scopes: Iterable[str] = (Scope.PUBLISH,),
+    expires_at: datetime | None = None,
+    now: datetime,
+) -> tuple[OrganizationEvent, ...]:
+    """Issue a token. Raises UnknownTeam, TooManyTokens, InvalidArgument."""
+    if team is not None:
+        check_team(organization, team)
+    chosen = scope_set(scopes)
+    if len(description) > MAX_DESCRIPTION_LENGTH or not description.isprintable():
+        raise InvalidArgument(
+            f"a description has at most {MAX_DESCRIPTION_LENGTH} printable characters"
+        )
+    if expires_at is not None and expires_at <= now:
+        raise InvalidArgument(f"a token cannot expire in the past ({expires_at.isoformat()})")
+    alike = [t for t in organization.active_tokens(team, now) if t.scopes == chosen]
+    if len(alike) >= MAX_ACTIVE_TOKENS:
+        ids = ", ".join(token.id for token in alike)
+        raise TooManyTokens(
+            f"{owner_words(organization.name, team)} already has {MAX_ACTIVE_TOKENS} active "
+            f"tokens with scopes {' '.join(chosen)} ({ids}); revoke one first"
+        )
+    return (
+        TokenIssued(
+            originator_id=organization.id,
+            originator_version=organization.version + 1,
+            timestamp=now,
+            token_id=token_id,
+            team=team,
+            description=description,
+            scopes=chosen,
+            digest=digest,
+            expires_at=expires_at,
+        ),
+    )
+
+
+def revoke_token(
+    organization: Organization, token_id: str, *, keep_last: bool, now: datetime
+) -> tuple[OrganizationEvent, ...]:
+    """Revoke a token; one already revoked stays so, without an event.
+
+    With `keep_last` the owner's last active token is refused. Raises UnknownToken, LastToken.
+    """
+    token = find_token(organization, token_id)
+    if token.revoked_at is not None:
+        return ()
+    if keep_last and organization.active_tokens(token.team, now) == [token]:
+        raise LastToken(
+            f"{token_id} is the last active token of "
+            f"{owner_words(organization.name, token.team)}; issue another one first"
+        )
+    return (
+        TokenRevoked(
+            originator_id=organization.id,
+            originator_version=organization.version + 1,
+            timestamp=now,
+            token_id=token_id,
+        ),
+    )
+
+
+def find_token(organization: Organization, token_id: str) -> Token:
+    """Return the token of that id. Raises UnknownToken."""
+    try:
+        return organization.tokens[token_id]
+    except KeyError:
+        raise UnknownToken(
+            f"organization {organization.name!r} has no token {abbreviated(token_id)}"
+        ) from None
+
+
+def check_team(organization: Organization, team: str) -> None:
+    """Raise UnknownTeam unless the organization has that team."""
+    if team not in organization.teams:
+        raise UnknownTeam(f"organization {organization.name!r} has no team {abbreviated(team)}")
+
+
+def evolve(state: Organization | None, event: OrganizationEvent) -> Organization:
+    """Return the state after `event`. Raises TypeError for an event that cannot follow."""
+    match event:
+        case OrganizationRegistered():
+            return Organization(
+                id=event.originator_id,
+                version=event.originator_version,
+                name=event.name,
+                email=event.email,
+                notification_url=event.notification_url,
+                created_at=event.timestamp,
+                teams={},
+                tokens={},
+            )
+        case TeamCreated() if state is not None:
+            team = Team(event.name, event.timestamp)
+            return replace(
+                state, version=event.originator_version, teams={**state.teams, team.name: team}
+            )
+        case TokenIssued() if state is not None:
+            token = Token(
+                id=event.token_id,
+                team=event.team,
+                description=event.description,
+                scopes=tuple(map(Scope, event.scopes)),
+                digest=event.digest,
+                issued_at=event.timestamp,
+                expires_at=event.expires_at,
+            )
+            return replace(
+                state, version=event.originator_version, tokens={**state.tokens, token.id: token}
+            )
+        case TokenRevoked() if state is not None:
+            revoked = replace(state.tokens[event.token_id], revoked_at=event.timestamp)
+            return replace(
+                state,
+                version=event.originator_version,
+                tokens={**state.tokens, revoked.id: revoked},
+            )
+        case _:
+            raise TypeError(f"{type(event).__name__} cannot follow {state!r}")
+
+
+def project(state: Organization | None, events: Iterable[OrganizationEvent]) -> Organization | None:
+    """Fold `events` over `state`; no events and no state is None."""
+    return reduce(evolve, events, state)
+
+
+def owner_words(organization: str, team: str | None) -> str:
+    """Name a token's owner in an error message."""
+    if team is None:
+        return f"organization {organization!r}"
+    return f"team {team!r} of organization {organization!r}"
+
+
+def _check_owner_name(kind: str, name: str) -> None:
+    if fault := owner_name_fault(name):
+        raise InvalidArgument(f"the {kind}'s name {fault}")
+
+
+def _check_url(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid or len(url) > MAX_URL_LENGTH or " " in url or not url.isprintable():
+        raise InvalidArgument(f"{abbreviated(url)} is not an http or https URL")

@@ -1,0 +1,58 @@
+"""Tokens: who may do what, for whom, until when."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from datetime import datetime
+from enum import StrEnum
+
+from msgspec import Struct
+
+from domain.errors import InvalidArgument
+
+TOKEN_PREFIX = "cave_"  # noqa: S105  the public prefix that tells scanners what they found
+MAX_ACTIVE_TOKENS = 3
+"""Active tokens an owner may have of one scope set: enough for a rotation to overlap."""
+
+MAX_DESCRIPTION_LENGTH = 255
+
+
+class Scope(StrEnum):
+    PUBLISH = "publish"
+    READ = "read"
+    ADMIN = "admin"
+
+
+class Token(Struct, frozen=True, kw_only=True):
+    """A token of an organization (`team` None) or of one of its teams."""
+
+    id: str
+    team: str | None
+    description: str
+    scopes: tuple[Scope, ...]
+    digest: str
+    issued_at: datetime
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+    def is_active(self, now: datetime) -> bool:
+        """Tell whether it may be used: neither revoked nor, from `expires_at` on, expired."""
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+
+
+def token_digest(value: str) -> str:
+    """Return the SHA-256 of a token's value in hexadecimal, all the service keeps of it."""
+    return hashlib.sha256(value.encode()).hexdigest()
+
+
+def scope_set(scopes: Iterable[str]) -> tuple[Scope, ...]:
+    """Return the scopes sorted, each once. Raises InvalidArgument for an unknown one or none."""
+    try:
+        chosen = tuple(sorted({Scope(scope) for scope in scopes}))
+    except ValueError as error:
+        known = ", ".join(Scope)
+        raise InvalidArgument(f"{error}; scopes are {known}") from None
+    if not chosen:
+        raise InvalidArgument("a token needs at least one scope")
+    return chosen
