@@ -1,0 +1,75 @@
+"""The one place where redis-py's exceptions become those of `eventsourcing.persistence`.
+
+A server's refusal is told by the first word of its message. Words that redis-py turns into classes
+of its own are kept by it as ``status_code``; all others are still in the message.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from eventsourcing.persistence import (
+    IntegrityError,
+    InternalError,
+    OperationalError,
+    PersistenceError,
+    ProgrammingError,
+)
+from redis import exceptions as driver
+
+
+class ConnectionLostError(OperationalError):
+    """The connection failed or timed out.
+
+    Whether the server executed the command is unknown, and may still be undecided: a stalled
+    server executes what it has received once it goes on.
+    """
+
+
+CODES: dict[str, type[PersistenceError]] = {
+    # Raised by event_functions.lua.
+    "CONFLICT": IntegrityError,
+    "CORRUPT": InternalError,
+    # The server cannot do it now; nothing was executed.
+    "BUSY": OperationalError,
+    "CLUSTERDOWN": OperationalError,
+    "LOADING": OperationalError,
+    "MASTERDOWN": OperationalError,
+    "MISCONF": OperationalError,
+    "MOVED": OperationalError,
+    "ASK": OperationalError,
+    "NOREPLICAS": OperationalError,
+    "OOM": OperationalError,
+    "READONLY": OperationalError,
+    "TRYAGAIN": OperationalError,
+    "UNBLOCKED": OperationalError,
+    # Trying again will not help.
+    "CROSSSLOT": ProgrammingError,
+    "NOAUTH": ProgrammingError,
+    "NOPERM": ProgrammingError,
+    "WRONGPASS": ProgrammingError,
+    "WRONGTYPE": ProgrammingError,
+}
+
+
+def translate(error: driver.RedisError) -> PersistenceError:
+    """Return the library's exception for one of redis-py's, with the same message."""
+    code = getattr(error, "status_code", None) or str(error).partition(" ")[0]
+    if kind := CODES.get(code):
+        return kind(str(error))
+    match error:
+        case driver.AuthenticationError() | driver.AuthorizationError():
+            return ProgrammingError(str(error))
+        case driver.MaxConnectionsError() | driver.BusyLoadingError():
+            return OperationalError(str(error))
+        case driver.ConnectionError() | driver.TimeoutError():
+            return ConnectionLostError(str(error))
+    return PersistenceError(str(error))
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Let the block raise the library's exceptions in place of redis-py's, which become causes."""
+    try:
+        yield
+    except driver.RedisError as error:
+        raise translate(error) from error

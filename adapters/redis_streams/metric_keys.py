@@ -1,0 +1,28 @@
+"""Names of the metric log's keys.
+
+`{<prefix>:metrics}:settings`, a hash: `partitions`, fixed when the log was created.
+`{<prefix>:metrics:<p>}:log`, a stream a partition.
+`{<prefix>:metrics:<p>}:idempotency:<organization>:<digest>`, a string that expires: what was
+published with an idempotency key. The hash tag in braces keeps a partition in one cluster slot.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+from msgspec import Struct
+
+
+class MetricKeys(Struct, frozen=True):
+    prefix: str
+
+    @property
+    def settings(self) -> str:
+        return f"{{{self.prefix}:metrics}}:settings"
+
+    def log(self, partition: int) -> str:
+        return f"{{{self.prefix}:metrics:{partition}}}:log"
+
+    def idempotency(self, partition: int, organization: str, key: str) -> str:
+        digest = sha256(key.encode()).hexdigest()
+        return f"{{{self.prefix}:metrics:{partition}}}:idempotency:{organization}:{digest}"

@@ -1,0 +1,89 @@
+"""The append side of the metric log."""
+
+from __future__ import annotations
+
+import hiredis
+
+from adapters.redis_streams.append_connection import AppendConnection
+from adapters.redis_streams.functions import METRICS
+from adapters.redis_streams.metric_codec import MetricEncoder
+from adapters.redis_streams.metric_keys import MetricKeys
+from application.errors import LogError, LogFull, LogUnavailable
+from application.partitioning import partition_of
+from application.ports import Appended, Idempotency
+from application.receipts import Receipt
+from domain.errors import IdempotencyConflict
+from domain.events import MetricsPublished
+from domain.idempotency import WINDOW
+
+MAX_WAITING = 64 << 20
+"""Bytes that may wait to be written before new batches are refused."""
+
+_PUBLISH = METRICS.function("publish")
+_WINDOW_MS = int(WINDOW.total_seconds() * 1000)
+
+
+class RedisMetricLog:
+    """Implements the port MetricLog over one connection. For one event loop; open it first."""
+
+    def __init__(
+        self, url: str, keys: MetricKeys, partitions: int, *, max_waiting: int = MAX_WAITING
+    ) -> None:
+        self._keys = keys
+        self._partitions = partitions
+        self._logs = [keys.log(partition) for partition in range(partitions)]
+        self._encoder = MetricEncoder()
+        self._connection = AppendConnection(
+            url, [("FUNCTION", "LOAD", "REPLACE", METRICS.source)], max_waiting=max_waiting
+        )
+
+    async def open(self) -> None:
+        """Connect. Raises LogUnavailable, and goes on trying all the same."""
+        await self._connection.open()
+
+    async def close(self) -> None:
+        """Disconnect once every append that has begun is answered."""
+        await self._connection.close()
+
+    async def answers(self) -> bool:
+        """Tell whether the log server answers on the connection that appends. Never raises."""
+        try:
+            return bool(await self._connection.send(("PING",)) == b"PONG")
+        except LogError:
+            return False
+
+    async def append(
+        self, event: MetricsPublished, idempotency: Idempotency | None = None
+    ) -> Appended:
+        partition = partition_of(event.organization, self._partitions)
+        fields = self._encoder.fields(event)
+        if idempotency is None:
+            reply = await self._connection.send(("XADD", self._logs[partition], "*", *fields))
+            if isinstance(reply, bytes):
+                return Appended(_receipt(partition, reply))
+            raise _refusal(reply)
+        key = self._keys.idempotency(partition, event.organization, idempotency.key)
+        digest = idempotency.body_digest.hex()
+        log = self._logs[partition]
+        reply = await self._connection.send(
+            ("FCALL", _PUBLISH, 2, log, key, digest, _WINDOW_MS, *fields)
+        )
+        if isinstance(reply, list):
+            event_id, replayed = reply
+            return Appended(_receipt(partition, event_id), replayed=bool(replayed))
+        if str(reply).startswith("CONFLICT"):
+            raise IdempotencyConflict.of(idempotency.key)
+        raise _refusal(reply)
+
+
+def _receipt(partition: int, event_id: bytes) -> Receipt:
+    milliseconds, _, sequence = event_id.partition(b"-")
+    return Receipt(partition, int(milliseconds), int(sequence))
+
+
+def _refusal(reply: hiredis.ReplyError) -> LogFull | LogUnavailable:
+    """Every refusal means that nothing was written (the functions check before they write)."""
+    text = str(reply)
+    if text.startswith("OOM") or "No space left" in text:
+        return LogFull(f"the event log is full: {text}")
+    return LogUnavailable(f"the event log refused the append: {text}")

@@ -1,0 +1,101 @@
+"""The read side of the metric log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import cast
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from adapters.redis_streams.metric_codec import decode_event
+from adapters.redis_streams.metric_keys import MetricKeys
+from application.errors import LogUnavailable, UnknownReceipt
+from application.partitioning import partition_of
+from application.ports import RecordedMetrics
+from application.receipts import Receipt
+
+PAGE = 200
+
+Entry = tuple[bytes, Mapping[bytes, bytes]]
+
+
+class RedisMetricLogReader:
+    """Implements the port MetricLogReader. The client is the caller's, to be closed by it."""
+
+    def __init__(self, client: Redis, keys: MetricKeys, partitions: int) -> None:
+        self._client = client
+        self._keys = keys
+        self._partitions = partitions
+
+    def partitions(self) -> int:
+        return self._partitions
+
+    def read(self, partition: int, after: int, limit: int) -> Sequence[RecordedMetrics]:
+        after_id = _event_id(Receipt.at(partition, after))
+        return [
+            _recorded(partition, entry) for entry in self._range(partition, f"({after_id}", limit)
+        ]
+
+    def get(self, receipt: Receipt) -> RecordedMetrics:
+        event_id = _event_id(receipt)
+        if receipt.partition < self._partitions:
+            for entry in self._range(receipt.partition, event_id, 1, event_id):
+                return _recorded(receipt.partition, entry)
+        raise UnknownReceipt(f"no event has the receipt {receipt}")
+
+    def last_position(self, partition: int) -> int:
+        with _translated():
+            entries = self._client.xrevrange(self._keys.log(partition), count=1)
+        return _receipt(partition, cast("Entry", entries[0])[0]).position if entries else 0
+
+    def of_organization(
+        self, organization: str, *, since: datetime | None = None, until: datetime | None = None
+    ) -> Iterator[RecordedMetrics]:
+        partition = partition_of(organization, self._partitions)
+        name = organization.encode()
+        low = "-" if since is None else str(_milliseconds(since))
+        high = "+" if until is None else f"({_milliseconds(until)}"
+        while page := self._range(partition, low, PAGE, high):
+            for entry in page:
+                # Told apart before decoding: a partition is shared.
+                if entry[1].get(b"organization") == name:
+                    yield _recorded(partition, entry)
+            low = f"({page[-1][0].decode()}"
+
+    def _range(self, partition: int, low: str, limit: int, high: str = "+") -> list[Entry]:
+        with _translated():
+            entries = self._client.xrange(self._keys.log(partition), low, high, count=limit)
+        return cast("list[Entry]", entries)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except RedisError as error:
+        raise LogUnavailable(f"the event log cannot be read: {error}") from error
+
+
+def _recorded(partition: int, entry: Entry) -> RecordedMetrics:
+    event_id, fields = entry
+    receipt = _receipt(partition, event_id)
+    try:
+        return RecordedMetrics(receipt, decode_event(fields))
+    except ValueError as error:
+        raise ValueError(f"cannot read the event {receipt}: {error}") from error
+
+
+def _receipt(partition: int, event_id: bytes) -> Receipt:
+    milliseconds, _, sequence = event_id.partition(b"-")
+    return Receipt(partition, int(milliseconds), int(sequence))
+
+
+def _event_id(receipt: Receipt) -> str:
+    return f"{receipt.milliseconds}-{receipt.sequence}"
+
+
+def _milliseconds(time: datetime) -> int:
+    return int(time.timestamp() * 1000)

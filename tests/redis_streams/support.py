@@ -1,0 +1,27 @@
+"""Events for tests, and a look at what the server did."""
+
+from typing import Any
+
+from eventsourcing.persistence import StoredEvent
+from redis import Redis
+
+
+def event(originator: str, version: int, topic: str = "t", state: bytes = b"s") -> StoredEvent:
+    return StoredEvent(originator, version, topic, state)
+
+
+def history(originator: str, count: int, topic: str = "t") -> list[StoredEvent]:
+    """Return events of versions 1 to `count`, each with a state of its own."""
+    return [event(originator, n, topic, f"{originator} {n}".encode()) for n in range(1, count + 1)]
+
+
+def calls(raw: Redis, command: str) -> int:
+    """Return how often the server has executed a command since its statistics were reset."""
+    statistics: Any = raw.info("commandstats")
+    return int(statistics.get(f"cmdstat_{command}", {"calls": 0})["calls"])
+
+
+def connections(raw: Redis) -> int:
+    """Return how many clients are connected, this one included."""
+    clients: Any = raw.info("clients")
+    return int(clients["connected_clients"])

