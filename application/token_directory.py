@@ -134,8 +134,8 @@ class DirectoryFollower:
         """Fold every event recorded since the last call. Raises LogUnavailable."""
         if self._lost_touch:
             self._check_continuity()
-            self._lost_touch = False
         fold_new(self._log, self._state)
+        self._lost_touch = False
         self._directory.publish(self._state)
 
     def _check_continuity(self) -> None:

@@ -1,0 +1,164 @@
+"""Clocks that tests move, tokens that tests can name, ports that fail when told to."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from threading import Event, Thread
+
+from adapters.eventsourcing.organizations import Organizations
+from application.create_team import CreateTeamHandler
+from application.errors import VersionConflict
+from application.issue_token import IssueTokenHandler, NewToken
+from application.look_ups import LookUps
+from application.ports import (
+    OrganizationLog,
+    OrganizationRepository,
+    RecordedOrganizationEvent,
+)
+from application.register_organization import RegisterOrganizationHandler
+from application.revoke_token import RevokeTokenHandler
+from application.token_directory import DirectoryFollower
+from application.use_cases import ManageOrganizations
+from domain.events import OrganizationEvent
+from domain.organization import Organization
+
+NOW = datetime(2014, 4, 29, 16, 23, 45, tzinfo=UTC)
+
+
+class FakeClock:
+    """Tells the time it was set to."""
+
+    def __init__(self, now: datetime = NOW) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, by: timedelta) -> None:
+        self.now += by
+
+
+class FakeMonotonic:
+    """Seconds from anywhere; they pass when told to."""
+
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+class CountedTokens:
+    """Draws t1, t2, … with values that say which they are; safe to share among threads."""
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count(1)
+
+    def __call__(self) -> NewToken:
+        number = next(self._numbers)
+        return NewToken(f"t{number}", f"cave_value-{number}")
+
+
+@contextmanager
+def organizations_in_memory() -> Iterator[Organizations]:
+    organizations = Organizations({"PERSISTENCE_MODULE": "eventsourcing.popo"})
+    try:
+        yield organizations
+    finally:
+        organizations.close()
+
+
+class Service:
+    """Every use case on organizations, wired over one store."""
+
+    def __init__(
+        self, repository: OrganizationRepository, log: OrganizationLog, clock: FakeClock
+    ) -> None:
+        tokens = CountedTokens()
+        self.clock = clock
+        self.manage = ManageOrganizations(
+            register_organization=RegisterOrganizationHandler(repository, tokens, clock),
+            create_team=CreateTeamHandler(repository, clock),
+            issue_token=IssueTokenHandler(repository, tokens, clock),
+            revoke_token=RevokeTokenHandler(repository, clock),
+            look_ups=LookUps(repository, log),
+        )
+
+
+class ConflictingRepository:
+    """Wraps a repository: another writer is faster, so many times (None: for ever)."""
+
+    def __init__(
+        self,
+        repository: OrganizationRepository,
+        times: int | None,
+        intervene: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._repository = repository
+        self._left = times
+        self._intervene = intervene
+        self.finds = 0
+        self.saves = 0
+
+    def find(self, name: str) -> Organization | None:
+        self.finds += 1
+        return self._repository.find(name)
+
+    def save_events(self, events: Sequence[OrganizationEvent]) -> None:
+        self.saves += 1
+        if self._left is None or self._left > 0:
+            self._left = None if self._left is None else self._left - 1
+            self._intervene()
+            raise VersionConflict("another writer was faster")
+        self._repository.save_events(events)
+
+
+class SwitchableLog:
+    """An organizations' log that can be exchanged, and that fails while `failure` is set."""
+
+    def __init__(self, log: OrganizationLog) -> None:
+        self.log = log
+        self.failure: Exception | None = None
+        self.failed = Event()
+        self.reads: list[int] = []
+
+    def read(self, after: int, limit: int) -> Sequence[RecordedOrganizationEvent]:
+        self._check()
+        self.reads.append(after)
+        return self.log.read(after, limit)
+
+    def wait(self, after: int) -> None:
+        self._check()
+        self.log.wait(after)
+
+    def _check(self) -> None:
+        if self.failure is not None:
+            self.failed.set()
+            raise self.failure
+
+
+@contextmanager
+def following(follower: DirectoryFollower) -> Iterator[Thread]:
+    """Run a follower in a thread for as long as the block lasts."""
+    thread = Thread(target=follower.run)
+    thread.start()
+    try:
+        yield thread
+    finally:
+        follower.stop()
+        thread.join(5)
+    assert not thread.is_alive()
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
+    """Wait until the condition holds; tell whether it did in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.002)
+    return True

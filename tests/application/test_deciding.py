@@ -1,0 +1,112 @@
+"""Read, decide, save: version conflicts are decided anew, everything else is told at once."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+import tenacity
+import tenacity.nap
+
+from adapters.eventsourcing.organizations import Organizations
+from application.create_team import CreateTeam, CreateTeamHandler
+from application.deciding import MAX_SECONDS
+from application.errors import LogError, LogFull, LogUnavailable, OutcomeUnknown, VersionConflict
+from application.register_organization import RegisterOrganization
+from application.revoke_token import RevokeToken, RevokeTokenHandler
+from domain.errors import TeamExists
+from tests.application.doubles import ConflictingRepository, FakeClock, FakeMonotonic, Service
+
+COMMAND = CreateTeam(organization="gilt", name="web")
+
+
+class FakeTime(FakeMonotonic):
+    """Time as the retrying library knows it: who sleeps is through at once, and later."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.naps: list[float] = []
+
+    def sleep(self, seconds: float) -> None:
+        self.naps.append(seconds)
+        self.seconds += seconds
+
+
+@pytest.fixture(autouse=True)
+def time(monkeypatch: pytest.MonkeyPatch) -> FakeTime:
+    fake = FakeTime()
+    module = SimpleNamespace(monotonic=fake, sleep=fake.sleep)
+    monkeypatch.setattr(tenacity, "time", module)
+    monkeypatch.setattr(tenacity.nap, "time", module)
+    return fake
+
+
+@pytest.fixture(autouse=True)
+def gilt(service: Service) -> None:
+    service.manage.register_organization(RegisterOrganization(name="gilt"))
+
+
+@pytest.mark.parametrize("conflicts", [0, 1, 5, 20])
+def test_a_decision_is_made_anew_after_each_conflict(
+    organizations: Organizations, clock: FakeClock, time: FakeTime, conflicts: int
+) -> None:
+    repository = ConflictingRepository(organizations, conflicts)
+    assert CreateTeamHandler(repository, clock)(COMMAND).name == "web"
+    assert repository.finds == repository.saves == conflicts + 1
+    assert len(time.naps) == conflicts
+    assert all(0 <= nap <= 0.1 for nap in time.naps)
+
+
+def test_it_is_made_on_what_the_faster_writer_left(
+    service: Service, organizations: Organizations, clock: FakeClock
+) -> None:
+    repository = ConflictingRepository(
+        organizations, 1, intervene=lambda: void(service.manage.create_team(COMMAND))
+    )
+    with pytest.raises(TeamExists):
+        CreateTeamHandler(repository, clock)(COMMAND)
+    assert (repository.finds, repository.saves) == (2, 1)
+
+
+def test_after_five_seconds_of_conflicts_it_gives_up(
+    organizations: Organizations, clock: FakeClock, time: FakeTime
+) -> None:
+    repository = ConflictingRepository(organizations, None)
+    began = time.seconds
+    with pytest.raises(VersionConflict, match="another writer was faster"):
+        CreateTeamHandler(repository, clock)(COMMAND)
+    assert MAX_SECONDS <= time.seconds - began < MAX_SECONDS + 0.2
+    assert MAX_SECONDS == 5
+
+
+@pytest.mark.parametrize("error", [LogUnavailable, LogFull, OutcomeUnknown])
+def test_no_other_failure_is_tried_again(
+    organizations: Organizations,
+    clock: FakeClock,
+    monkeypatch: pytest.MonkeyPatch,
+    error: type[LogError],
+) -> None:
+    """Least of all an unknown outcome: the events may be in the log."""
+    tries = []
+
+    def fail(events: object) -> None:
+        tries.append(events)
+        raise error("no")
+
+    monkeypatch.setattr(organizations, "save_events", fail)
+    with pytest.raises(error):
+        CreateTeamHandler(organizations, clock)(COMMAND)
+    assert len(tries) == 1
+
+
+def test_a_decision_without_events_saves_nothing(
+    service: Service, organizations: Organizations, clock: FakeClock
+) -> None:
+    service.manage.revoke_token(RevokeToken(organization="gilt", token_id="t1"))
+    repository = ConflictingRepository(organizations, None)
+    RevokeTokenHandler(repository, clock)(RevokeToken(organization="gilt", token_id="t1"))
+    assert (repository.finds, repository.saves) == (1, 0)
+
+
+def void(_: object) -> None:
+    """Drop a result."""

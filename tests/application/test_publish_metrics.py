@@ -1,0 +1,171 @@
+"""Publishing: one batch, one event."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from adapters.memory.metric_log import MemoryMetricLog
+from application.access import Grant
+from application.errors import LogUnavailable
+from application.partitioning import partition_of
+from application.ports import Appended, Idempotency, RecordedMetrics
+from application.publish_metrics import PublishMetrics, PublishMetricsHandler
+from application.quota import BURST_SECONDS, PointQuota
+from domain.errors import IdempotencyConflict, QuotaExceeded
+from domain.events import MetricsPublished
+from domain.metric_point import PointBatch, timestamp_fault
+from tests.application.doubles import NOW, FakeClock, FakeMonotonic
+from tests.contracts.metric_log import POINT, batch_of
+
+GILT = Grant("gilt", None, "t1")
+WEB = Grant("gilt", "web", "t2")
+OTHER = Grant("other", None, "t3")
+DAY_MS = 24 * 60 * 60 * 1000
+KEY = Idempotency("key", b"body")
+BATCH = batch_of([POINT, POINT])
+EMPTY = PointBatch((), (), (), ())
+
+
+class Publishing:
+    """The handler over a log in memory."""
+
+    def __init__(self, clock: FakeClock, quota: PointQuota | None = None) -> None:
+        self.log = MemoryMetricLog(clock)
+        self.handler = PublishMetricsHandler(self.log, clock, max_future_ms=DAY_MS, quota=quota)
+
+    def __call__(
+        self,
+        grant: Grant = GILT,
+        points: PointBatch = BATCH,
+        idempotency: Idempotency | None = None,
+    ) -> Appended | None:
+        return asyncio.run(self.handler(PublishMetrics(grant, points, idempotency)))
+
+    def kept(self) -> list[RecordedMetrics]:
+        return [
+            recorded
+            for partition in range(self.log.partitions())
+            for recorded in self.log.read(partition, 0, 1000)
+        ]
+
+
+@pytest.fixture
+def publish(clock: FakeClock) -> Publishing:
+    return Publishing(clock)
+
+
+def test_a_batch_is_one_event_that_tells_who_published_it(publish: Publishing) -> None:
+    appended = publish(WEB)
+    assert appended is not None
+    assert not appended.replayed
+    assert appended.receipt.partition == partition_of("gilt", 16)
+    (kept,) = publish.kept()
+    assert kept.receipt == appended.receipt
+    assert kept.event == MetricsPublished(
+        organization="gilt", team="web", token_id="t2", points=BATCH
+    )
+
+
+def test_an_empty_batch_appends_nothing_and_has_no_receipt(publish: Publishing) -> None:
+    assert publish(points=EMPTY) is None
+    assert publish(points=EMPTY, idempotency=KEY) is None
+    assert publish.kept() == []
+
+
+def test_equal_batches_are_both_kept(publish: Publishing) -> None:
+    publish()
+    publish()
+    assert len(publish.kept()) == 2
+
+
+def test_a_batch_sent_again_under_its_key_is_answered_with_the_first_receipt(
+    publish: Publishing,
+) -> None:
+    first = publish(idempotency=KEY)
+    assert first is not None
+    assert publish(idempotency=KEY) == Appended(first.receipt, replayed=True)
+    assert len(publish.kept()) == 1
+
+
+def test_a_key_used_for_another_body_is_a_conflict(publish: Publishing) -> None:
+    publish(idempotency=KEY)
+    with pytest.raises(IdempotencyConflict):
+        publish(idempotency=Idempotency("key", b"other body"))
+    assert len(publish.kept()) == 1
+
+
+def test_a_key_is_free_again_after_24_hours_and_not_before(
+    publish: Publishing, clock: FakeClock
+) -> None:
+    publish(idempotency=KEY)
+    clock.advance(timedelta(hours=24, microseconds=-1))
+    last_replay = publish(idempotency=KEY)
+    clock.advance(timedelta(microseconds=1))
+    anew = publish(idempotency=KEY)
+    assert last_replay is not None
+    assert last_replay.replayed
+    assert anew is not None
+    assert not anew.replayed
+    assert len(publish.kept()) == 2
+
+
+def test_two_organizations_may_use_the_same_key(publish: Publishing) -> None:
+    for grant in (GILT, OTHER):
+        appended = publish(grant, idempotency=Idempotency("key", grant.organization.encode()))
+        assert appended is not None
+        assert not appended.replayed
+    assert {kept.event.organization for kept in publish.kept()} == {"gilt", "other"}
+
+
+def test_an_organization_over_its_quota_is_refused_and_nothing_kept(clock: FakeClock) -> None:
+    monotonic = FakeMonotonic()
+    publish = Publishing(clock, PointQuota(0.2, monotonic))
+    assert len(BATCH) == BURST_SECONDS * 0.2
+    publish()
+    with pytest.raises(QuotaExceeded) as refusal:
+        publish(WEB)
+    assert refusal.value.retry_after == 1
+    assert len(publish.kept()) == 1
+    publish(OTHER)
+    monotonic.seconds += refusal.value.retry_after
+    publish(WEB)
+    assert len(publish.kept()) == 3
+
+
+def test_an_empty_batch_costs_no_quota_and_is_never_refused(clock: FakeClock) -> None:
+    publish = Publishing(clock, PointQuota(0.2, FakeMonotonic()))
+    for _ in range(10):
+        publish(points=EMPTY)
+    publish()
+    assert publish(points=EMPTY) is None
+
+
+def test_what_the_log_refuses_is_told_and_not_tried_again(clock: FakeClock) -> None:
+    class BrokenLog:
+        tries = 0
+
+        async def append(
+            self, event: MetricsPublished, idempotency: Idempotency | None = None
+        ) -> Appended:
+            self.tries += 1
+            raise LogUnavailable("no")
+
+    log = BrokenLog()
+    handler = PublishMetricsHandler(log, clock, max_future_ms=0)
+    with pytest.raises(LogUnavailable):
+        asyncio.run(handler(PublishMetrics(GILT, BATCH)))
+    assert log.tries == 1
+
+
+def test_the_latest_timestamp_is_so_far_ahead_of_the_clock(
+    publish: Publishing, clock: FakeClock
+) -> None:
+    now_ms = int(NOW.timestamp()) * 1000
+    assert publish.handler.latest() == now_ms + DAY_MS
+    assert timestamp_fault(now_ms + DAY_MS, publish.handler.latest()) is None
+    assert timestamp_fault(now_ms + DAY_MS + 1, publish.handler.latest()) is not None
+    clock.advance(timedelta(milliseconds=1, microseconds=999))
+    assert publish.handler.latest() == now_ms + DAY_MS + 1

@@ -1,0 +1,159 @@
+"""Batches: the fast verdict on columns, and the fault functions that explain it, agree."""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain import metric_point
+from domain.metric_point import (
+    MetricPoint,
+    TagSet,
+    batch_of,
+    tag_faults,
+    tag_set,
+    timestamp_fault,
+    to_milliseconds,
+    value_fault,
+)
+from domain.names import name_fault
+from tests.domain.samples import quick, tag_values, valid_names
+
+LATEST = 1_398_875_025_000
+NO_TAGS = TagSet(())
+
+names = st.one_of(
+    valid_names, valid_names, st.sampled_from(["", "a\n", "_a", "9a", "a b", "é", "a" * 128])
+)
+timestamps = st.one_of(
+    st.integers(0, LATEST // 1000),
+    st.integers(0, LATEST),
+    st.integers(-2, 10**22),
+    st.sampled_from([0, -1, LATEST, LATEST + 1, LATEST // 1000 + 1, 95617584000, 95617584001]),
+)
+values = st.one_of(st.floats(allow_nan=False, allow_infinity=False), st.floats())
+tags = st.one_of(
+    st.dictionaries(valid_names, tag_values, max_size=3),
+    st.dictionaries(valid_names, tag_values, max_size=3),
+    st.dictionaries(names, st.one_of(tag_values, st.sampled_from(["", "\x7f", "x" * 128]))),
+    st.just({f"t{i}": "v" for i in range(11)}),
+)
+items = st.tuples(names, timestamps, values)
+valid_items = st.tuples(
+    valid_names, st.integers(0, LATEST), st.floats(allow_nan=False, allow_infinity=False)
+).filter(lambda item: to_milliseconds(item[1]) <= LATEST)
+
+
+def faults(name: str, timestamp: int, value: float) -> Iterator[str]:
+    for fault in (name_fault(name), timestamp_fault(timestamp, LATEST), value_fault(value)):
+        if fault is not None:
+            yield fault
+
+
+@quick
+@given(st.lists(st.one_of(valid_items, items), max_size=4))
+def test_a_batch_is_refused_just_when_some_point_has_a_fault(
+    points: list[tuple[str, int, float]],
+) -> None:
+    batch = batch_of(
+        [name for name, _, _ in points],
+        [timestamp for _, timestamp, _ in points],
+        [value for _, _, value in points],
+        [NO_TAGS] * len(points),
+        latest=LATEST,
+    )
+    assert (batch is None) == any(list(faults(*point)) for point in points)
+
+
+@quick
+@given(tags)
+def test_a_tag_set_is_refused_just_when_some_tag_has_a_fault(tags: dict[str, str]) -> None:
+    assert (tag_set(tags) is None) == bool(list(tag_faults(tags)))
+
+
+@quick
+@given(st.lists(valid_items, max_size=6))
+def test_a_batch_keeps_every_point_in_order_bit_for_bit(
+    points: list[tuple[str, int, float]],
+) -> None:
+    batch = batch_of(
+        [name for name, _, _ in points],
+        [timestamp for _, timestamp, _ in points],
+        [value for _, _, value in points],
+        [NO_TAGS] * len(points),
+        latest=LATEST,
+    )
+    assert batch is not None
+    assert len(batch) == len(points)
+    kept = [(p.name, p.timestamp, struct.pack("d", p.value), p.tags) for p in batch.points()]
+    assert kept == [
+        (name, to_milliseconds(timestamp), struct.pack("d", value), {})
+        for name, timestamp, value in points
+    ]
+
+
+def test_points_in_different_units_share_a_batch() -> None:
+    batch = batch_of(
+        ["a", "a", "a"],
+        [1398788625, 1398788625123, 1398788625123456789],
+        [1.0, 2.0, 3.0],
+        [NO_TAGS] * 3,
+        latest=LATEST,
+    )
+    assert batch is not None
+    assert batch.timestamps == [1398788625000, 1398788625123, 1398788625123]
+
+
+def test_two_points_of_one_series_at_one_time_are_both_kept() -> None:
+    tagged = tag_set({"host": "svc12"})
+    assert tagged is not None
+    batch = batch_of(["a", "a"], [7, 7], [1.0, 1.0], [tagged, tagged], latest=LATEST)
+    assert batch is not None
+    assert list(batch.points()) == [MetricPoint("a", 7000, 1.0, {"host": "svc12"})] * 2
+
+
+def test_an_empty_batch_is_a_batch() -> None:
+    batch = batch_of([], [], [], [], latest=0)
+    assert batch is not None
+    assert len(batch) == 0
+    assert list(batch.points()) == []
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize(
+    ("name", "timestamp", "value"),
+    [
+        ("_a", 1, 1.0),
+        ("a", -1, 1.0),
+        ("a", LATEST + 1, 1.0),
+        ("a", 1, math.nan),
+        ("a", 1, math.inf),
+    ],
+)
+def test_one_bad_point_anywhere_refuses_the_whole_batch(
+    place: int, name: str, timestamp: int, value: float
+) -> None:
+    columns: tuple[list[str], list[int], list[float]] = (["a"] * 3, [LATEST] * 3, [1.0] * 3)
+    assert batch_of(*columns, [NO_TAGS] * 3, latest=LATEST) is not None
+    columns[0][place], columns[1][place], columns[2][place] = name, timestamp, value
+    assert batch_of(*columns, [NO_TAGS] * 3, latest=LATEST) is None
+
+
+def test_the_future_limit_is_inclusive() -> None:
+    assert batch_of(["a"], [5], [1.0], [NO_TAGS], latest=5000) is not None
+    assert batch_of(["a"], [5], [1.0], [NO_TAGS], latest=4999) is None
+
+
+def test_the_memo_of_names_remembers_valid_names_only() -> None:
+    """Else a client could fill the memory of a worker with names that were refused."""
+    memo = metric_point._check_name.cache_info
+    before = memo().currsize
+    assert batch_of(["x" * 100_000], [1], [1.0], [NO_TAGS], latest=LATEST) is None
+    assert tag_set({"y" * 100_000: "v"}) is None
+    assert memo().currsize == before
+    assert memo().maxsize is not None
