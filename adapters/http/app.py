@@ -1,0 +1,159 @@
+"""The service over HTTP as one ASGI application."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from litestar import HttpMethod, Litestar, Response, post, route
+from litestar.di import NamedDependency, Provide
+from litestar.params import FromPath, SkipValidation
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from adapters.http import docs, operations, organizations, teams, tokens
+from adapters.http.administration import Administration, AnyRequest, utc_now
+from adapters.http.failures import EXCEPTION_HANDLERS, allowed_methods
+from adapters.http.readiness import Readiness
+from adapters.http.telemetry import record_request
+from application.ports import Clock
+from application.use_cases import UseCases
+
+
+class Publish(Protocol):
+    """Answers a publish on the bare connection, its errors too, and counts it."""
+
+    async def __call__(
+        self, scope: Any, receive: Any, send: Any, organization: str, team: str | None
+    ) -> None: ...
+
+
+def create_app(
+    use_cases: UseCases,
+    publish: Publish,
+    readiness: Readiness,
+    *,
+    operator_token: str | None = None,
+    clock: Clock = utc_now,
+) -> ASGIApp:
+    """Wire the application. It opens and closes nothing: what it is given must be open."""
+    administration = Administration.of(use_cases, operator_token, clock)
+    return HttpService(publish, _routed(publish, administration, readiness))
+
+
+class HttpService:
+    """Publish, and beside it everything that Litestar routes.
+
+    Routing a request through Litestar costs several times what accepting a batch does, so the two
+    paths of publish, written as documented, are recognized here. In any other spelling that
+    Litestar takes for the same (a slash at the end, a prefix) they go by its routes.
+    """
+
+    def __init__(self, publish: Publish, routed: Litestar) -> None:
+        self.routed = routed
+        self._publish = publish
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.routed(scope, receive, send)
+            return
+        if scope["method"] == "POST":
+            match scope["path"].split("/"):
+                case ["", "organizations", organization, "metrics"]:
+                    await self._publish(scope, receive, send, organization, None)
+                    return
+                case ["", "organizations", organization, "teams", team, "metrics"]:
+                    await self._publish(scope, receive, send, organization, team)
+                    return
+        await self._route(scope, receive, send)
+
+    async def _route(self, scope: Any, receive: Receive, send: Send) -> None:
+        """Pass a request to Litestar, HEAD as a GET without the body, and count it."""
+        head = scope["method"] == "HEAD"
+        if head:
+            scope = {**scope, "method": "GET"}
+
+        async def observed_send(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                handler = scope.get("route_handler")
+                if handler is None or handler.name != "publish":
+                    record_request(_operation(handler), message["status"])
+            elif head:
+                message = {**message, "body": b""}
+            await send(message)
+
+        await self.routed(scope, receive, observed_send)
+
+
+def _operation(handler: Any) -> str:
+    return handler.name if handler is not None else "unrouted"
+
+
+@post(
+    [
+        "/organizations/{organization:str}/metrics",
+        "/organizations/{organization:str}/teams/{team:str}/metrics",
+    ],
+    name="publish",
+)
+async def publish_metrics(
+    organization: FromPath[str],
+    publish: NamedDependency[SkipValidation[Publish]],
+    team: FromPath[str | None] = None,
+) -> ASGIApp:
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        await publish(scope, receive, send, organization, team)
+
+    return answer
+
+
+ROUTE_HANDLERS = (
+    publish_metrics,
+    organizations.register_organization,
+    organizations.show_organization,
+    teams.list_teams,
+    teams.create_team,
+    teams.show_team,
+    tokens.list_tokens,
+    tokens.issue_token,
+    tokens.show_token,
+    tokens.revoke_token,
+    operations.live,
+    operations.ready,
+    operations.prometheus_metrics,
+    docs.docs,
+    docs.openapi_json,
+)
+
+
+# Litestar's own answer to OPTIONS tells the methods of a path's first handler only. It is not added
+# where there is one already, so this one is registered before the others.
+@route(
+    sorted({path for handler in ROUTE_HANDLERS for path in handler.paths}),
+    http_method=HttpMethod.OPTIONS,
+    status_code=204,
+    name="options",
+)
+async def options(request: AnyRequest) -> Response[None]:
+    template = request.scope["path_template"]
+    found = next(known for known in request.app.routes if known.path_format == template)
+    allow = allowed_methods(map(str, found.methods))
+    return Response(None, status_code=204, headers={"Allow": allow})
+
+
+def _routed(publish: Publish, administration: Administration, readiness: Readiness) -> Litestar:
+    return Litestar(
+        route_handlers=[options, *ROUTE_HANDLERS],
+        dependencies={
+            "publish": _provide(publish),
+            "administration": _provide(administration),
+            "readiness": _provide(readiness),
+        },
+        exception_handlers=EXCEPTION_HANDLERS,
+        logging_config=None,
+        openapi_config=None,
+        debug=False,
+        pdb_on_exception=False,
+    )
+
+
+def _provide(value: object) -> Provide:
+    return Provide(lambda: value, sync_to_thread=False)

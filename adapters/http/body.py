@@ -1,0 +1,157 @@
+"""A request's body: read within its limits, and inflated within them."""
+
+from __future__ import annotations
+
+import sys
+import zlib
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+from adapters.http.errors import BodyTooLarge, MalformedBody, TooManyBodies, UnsupportedMedia
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+ENCODINGS = ("gzip", "deflate", "zstd")
+
+MAX_WINDOW_LOG = 27
+"""zstd frames may ask for a window of up to 128 MiB (RFC 8878 recommends 8 MiB at least)."""
+
+Receive = Callable[[], Awaitable[Any]]
+
+
+class ClientDisconnected(Exception):
+    """The client went away before its body was complete; there is nobody to answer."""
+
+
+class BodyBudget:
+    """Bounds the bytes of bodies that a worker holds at once. For one event loop."""
+
+    def __init__(self, limit: int) -> None:
+        self._left = limit
+
+    def take(self, size: int) -> None:
+        """Raises TooManyBodies, taking nothing."""
+        if size > self._left:
+            raise TooManyBodies("this worker holds as many request bodies as it may; try again")
+        self._left -= size
+
+    def give_back(self, size: int) -> None:
+        self._left += size
+
+
+async def read_body(receive: Receive, limit: int) -> bytes:
+    """Return the body as sent. Raises BodyTooLarge, ClientDisconnected."""
+    message = await receive()
+    if message["type"] != "http.request":
+        raise ClientDisconnected
+    body: bytes = message.get("body", b"")
+    if len(body) > limit:
+        raise too_large(limit)
+    if not message.get("more_body", False):
+        return body
+    chunks = [body]
+    size = len(body)
+    while message.get("more_body", False):
+        message = await receive()
+        if message["type"] != "http.request":
+            raise ClientDisconnected
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > limit:
+            raise too_large(limit)
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def too_large(limit: int) -> BodyTooLarge:
+    return BodyTooLarge(f"the body is larger than {limit} bytes, the limit as sent")
+
+
+def content_coding(header: bytes | None) -> str | None:
+    """Return the coding a Content-Encoding header names, None for none or identity.
+
+    Raises UnsupportedMedia for any other, and for several at once.
+    """
+    coding = (header or b"").strip().lower().decode("latin-1")
+    if coding in ("", "identity"):
+        return None
+    coding = {"x-gzip": "gzip"}.get(coding, coding)
+    if coding not in ENCODINGS:
+        raise UnsupportedMedia(
+            f"the content encoding {coding!r} is not supported; use one of {', '.join(ENCODINGS)}"
+        )
+    return coding
+
+
+def inflate(body: bytes, coding: str, limit: int) -> bytes:
+    """Return the inflated body, never holding more than `limit` bytes of it.
+
+    Several gzip members or zstd frames in a row are one body (RFC 1952, RFC 8878); deflate may
+    come with its zlib wrapper (RFC 9110) or, as some clients send it, without.
+    Raises BodyTooLarge past the limit, MalformedBody where it is cut short or not of the coding.
+    """
+    chunks = []
+    left = limit
+    while body:
+        stream = _stream(body, coding)
+        try:
+            chunk, body = stream.inflate(body, left + 1)
+        except (zlib.error, zstd.ZstdError) as error:
+            raise MalformedBody(f"the body is not valid {coding}: {error}") from None
+        left -= len(chunk)
+        if left < 0:
+            raise BodyTooLarge(f"the body inflates to more than {limit} bytes, the limit")
+        if not stream.complete:
+            raise MalformedBody(f"the body ends within its {coding} data")
+        chunks.append(chunk)
+        if coding == "deflate" and body:
+            raise MalformedBody("there is something after the deflate data")
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+class _Stream(Protocol):
+    """One compressed stream; `inflate` returns at most `most` bytes, and what follows it."""
+
+    def inflate(self, data: bytes, most: int) -> tuple[bytes, bytes]: ...
+
+    @property
+    def complete(self) -> bool: ...
+
+
+def _stream(body: bytes, coding: str) -> _Stream:
+    if coding == "zstd":
+        return _ZstdStream()
+    if coding == "gzip":
+        return _ZlibStream(zlib.MAX_WBITS | 16)
+    # The wrapper's first two bytes are a multiple of 31, the first one's low half is 8 (RFC 1950).
+    wrapped = body[0] & 0x0F == 8 and int.from_bytes(body[:2], "big") % 31 == 0
+    return _ZlibStream(zlib.MAX_WBITS if wrapped else -zlib.MAX_WBITS)
+
+
+class _ZlibStream:
+    def __init__(self, window_bits: int) -> None:
+        self._stream = zlib.decompressobj(window_bits)
+
+    def inflate(self, data: bytes, most: int) -> tuple[bytes, bytes]:
+        return self._stream.decompress(data, most), self._stream.unused_data
+
+    @property
+    def complete(self) -> bool:
+        return self._stream.eof
+
+
+class _ZstdStream:
+    def __init__(self) -> None:
+        options: dict[int, int] = {zstd.DecompressionParameter.window_log_max: MAX_WINDOW_LOG}
+        self._stream = zstd.ZstdDecompressor(options=options)
+
+    def inflate(self, data: bytes, most: int) -> tuple[bytes, bytes]:
+        chunk = self._stream.decompress(data, most)
+        return chunk, self._stream.unused_data if self._stream.eof else b""
+
+    @property
+    def complete(self) -> bool:
+        return self._stream.eof

@@ -1,0 +1,260 @@
+"""The body of a publish: JSON to a batch of points.
+
+There are two readers of the same rules. `read_quickly` handles what is right, by column, and
+gives up on anything it does not like; `read_carefully` is the definition: it goes field by field
+and says what is wrong. A test holds them to the same verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+from msgspec import Raw, Struct
+
+from adapters.http.errors import BodyTooLarge, MalformedBody
+from domain.errors import MAX_FAULTS, Fault, InvalidMetrics
+from domain.metric_point import (
+    PointBatch,
+    TagSet,
+    batch_of,
+    tag_faults,
+    tag_set,
+    timestamp_fault,
+    value_fault,
+)
+from domain.names import json_type, name_fault
+
+MAX_MEMO_BYTES = 16 << 20
+"""Raw tags that are remembered, in bytes. Then all are forgotten, which costs a batch's checks."""
+
+
+class _Item(Struct, gc=False, forbid_unknown_fields=True):
+    name: str
+    timestamp: int
+    value: float
+    tags: Raw
+
+
+class _MetricItem(Struct, gc=False, forbid_unknown_fields=True, rename={"name": "metric"}):
+    """The same in the name's other spelling."""
+
+    name: str
+    timestamp: int
+    value: float
+    tags: Raw
+
+
+class _Body(Struct, gc=False, forbid_unknown_fields=True):
+    metrics: list[_Item]
+
+
+class _MetricBody(Struct, gc=False, forbid_unknown_fields=True):
+    metrics: list[_MetricItem]
+
+
+_DECODERS = (msgspec.json.Decoder(_Body), msgspec.json.Decoder(_MetricBody))
+_columns = tuple(map(attrgetter, ("name", "timestamp", "value", "tags")))
+
+
+class _Unreadable(Exception):
+    """The quick reader gives up; the careful one will know why, or read it."""
+
+
+class _TagSetMemo(dict[bytes, TagSet]):
+    """Tag sets by their JSON text: tags recur from batch to batch, checking them is slow."""
+
+    def __init__(self) -> None:
+        self._bytes = 0
+        self._decode = msgspec.json.Decoder(dict[str, str]).decode
+
+    def __missing__(self, raw: bytes) -> TagSet:
+        try:
+            tags = tag_set(self._decode(raw))
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise _Unreadable from None
+        if tags is None:
+            raise _Unreadable
+        self._bytes += len(raw)
+        if self._bytes > MAX_MEMO_BYTES:
+            self.clear()
+            self._bytes = len(raw)
+        self[raw] = tags
+        return tags
+
+
+class MetricsBodyReader:
+    """Reads bodies for one worker; keeps a bounded memo of tag sets between them."""
+
+    def __init__(self, max_points: int) -> None:
+        self._max_points = max_points
+        self._tag_sets = _TagSetMemo()
+
+    def read_quickly(self, body: bytes, latest: int) -> PointBatch | None:
+        """Return the batch, or None for the careful reader to look at.
+
+        `latest` is the last timestamp accepted, in milliseconds. Raises BodyTooLarge.
+        """
+        for decoder in _DECODERS:
+            try:
+                items: Sequence[_Item | _MetricItem] = decoder.decode(body).metrics
+            except msgspec.ValidationError:
+                continue
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                return None
+            check_count(len(items), self._max_points)
+            names, timestamps, values, tags = ([*map(column, items)] for column in _columns)
+            tag_sets = self._tag_sets
+            try:
+                found = [tag_sets[bytes(raw)] for raw in tags]
+            except _Unreadable:
+                return None
+            return batch_of(names, timestamps, values, found, latest=latest)
+        return None
+
+
+def check_count(points: int, limit: int) -> None:
+    """Raise BodyTooLarge for more points than a batch may have."""
+    if points > limit:
+        raise BodyTooLarge(f"the batch has {points} points, more than the limit of {limit}")
+
+
+def read_carefully(body: bytes, latest: int, max_points: int) -> PointBatch:
+    """Return the batch, field by field. Raises MalformedBody, InvalidMetrics, BodyTooLarge."""
+    try:
+        _check_json(body)
+        items = _items(body)
+        check_count(len(items), max_points)
+        return _batch(items, latest)
+    except msgspec.DecodeError as error:
+        raise MalformedBody(f"the body is not JSON: {error}") from None
+    except UnicodeDecodeError as error:
+        raise MalformedBody(f"the body is not UTF-8: {error.reason}") from None
+    except RecursionError:
+        raise MalformedBody("the body is nested too deeply") from None
+
+
+def _check_json(body: bytes) -> None:
+    """Raise DecodeError, with the place in the body, unless it is JSON throughout."""
+    try:
+        msgspec.json.decode(body)
+    except msgspec.ValidationError:
+        # JSON, but a number is out of range: that is its field's fault.
+        return
+
+
+def _items(body: bytes) -> list[Raw]:
+    fields = _as_object(body)
+    if fields is None:
+        sort = json_type(_value(body))
+        raise InvalidMetrics(
+            (Fault(None, "", f"the body must be an object with the field 'metrics', not {sort}"),)
+        )
+    faults = [
+        Fault(
+            None, _pointer(name), f"unknown field {name!r}; the body has the field 'metrics' only"
+        )
+        for name in fields
+        if name != "metrics"
+    ]
+    items: list[Raw] = []
+    if "metrics" not in fields:
+        faults.append(Fault(None, "/metrics", "metrics is missing"))
+    else:
+        try:
+            items = msgspec.json.decode(fields["metrics"], type=list[Raw])
+        except msgspec.ValidationError:
+            sort = json_type(_value(fields["metrics"]))
+            faults.append(Fault(None, "/metrics", f"metrics must be an array, not {sort}"))
+    if faults:
+        raise InvalidMetrics(tuple(faults[:MAX_FAULTS]))
+    return items
+
+
+def _batch(items: list[Raw], latest: int) -> PointBatch:
+    faults: list[Fault] = []
+    names: list[str] = []
+    timestamps: list[int] = []
+    values: list[float] = []
+    tag_sets: list[TagSet] = []
+    for index, raw in enumerate(items):
+        fields = _as_object(raw)
+        if fields is None:
+            sort = json_type(_value(raw))
+            faults.append(
+                Fault(index, f"/metrics/{index}", f"an item must be an object, not {sort}")
+            )
+        else:
+            item = {name: _value(value) for name, value in fields.items()}
+            found = list(_item_faults(index, item, latest))
+            faults += found
+            if not found:
+                names.append(item["name"] if "name" in item else item["metric"])
+                timestamps.append(item["timestamp"])
+                values.append(float(item["value"]))
+                tags = tag_set(item["tags"])
+                assert tags is not None  # noqa: S101  there would be a fault
+                tag_sets.append(tags)
+        if len(faults) >= MAX_FAULTS:
+            break
+    if faults:
+        raise InvalidMetrics(tuple(faults[:MAX_FAULTS]))
+    batch = batch_of(names, timestamps, values, tag_sets, latest=latest)
+    assert batch is not None  # noqa: S101  there would be a fault
+    return batch
+
+
+def _item_faults(index: int, item: dict[str, Any], latest: int) -> Iterator[Fault]:
+    def fault(detail: str, *path: str) -> Fault:
+        return Fault(index, _pointer("metrics", str(index), *path), detail)
+
+    for field in item:
+        if field not in ("name", "metric", "timestamp", "value", "tags"):
+            yield fault(f"unknown field {field!r}", field)
+    match "name" in item, "metric" in item:
+        case False, False:
+            yield fault("name is missing (spell it name or metric)", "name")
+        case True, True:
+            yield fault("name and metric are two spellings of one field; send one", "metric")
+        case has_name, _:
+            spelling = "name" if has_name else "metric"
+            if detail := name_fault(item[spelling]):
+                yield fault(f"{spelling} {detail}", spelling)
+    if "timestamp" not in item:
+        yield fault("timestamp is missing", "timestamp")
+    elif detail := timestamp_fault(item["timestamp"], latest):
+        yield fault(f"timestamp {detail}", "timestamp")
+    if "value" not in item:
+        yield fault("value is missing", "value")
+    elif detail := value_fault(item["value"]):
+        yield fault(f"value {detail}", "value")
+    if "tags" not in item:
+        yield fault("tags is missing (it may be empty: {})", "tags")
+    else:
+        for tag, detail in tag_faults(item["tags"]):
+            if tag is None:
+                yield fault(f"tags {detail}", "tags")
+            else:
+                yield fault(detail, "tags", tag)
+
+
+def _as_object(raw: bytes | Raw) -> dict[str, Raw] | None:
+    try:
+        return msgspec.json.decode(raw, type=dict[str, Raw])
+    except msgspec.ValidationError:
+        return None
+
+
+def _value(raw: bytes | Raw) -> Any:
+    """Decode one value; a number too large for 64 bits becomes infinity."""
+    try:
+        return msgspec.json.decode(raw)
+    except msgspec.ValidationError:
+        return float("inf")
+
+
+def _pointer(*path: str) -> str:
+    """Return a JSON pointer (RFC 6901)."""
+    return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in path)

@@ -1,0 +1,52 @@
+"""The OpenAPI document of the service.
+
+It is written here rather than derived from the handlers: publish is no framework handler, bodies
+are decoded only after access was granted, and every answer has its headers. A test holds it and
+the routes to the same operations.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+
+import msgspec
+
+from adapters.http.openapi import management, operations, publish
+from adapters.http.openapi.parts import SECURITY_SCHEMES, view_schemas
+
+DESCRIPTION = """\
+Publishing metrics for organizations and their teams, and managing their tokens.
+
+Errors are problem documents (RFC 9457): `type` names the kind for programs, `detail` says in words
+what to do about it, and `errors` lists the fields of a body that are out of rule."""
+
+
+@cache
+def document() -> dict[str, Any]:
+    """Return the document (OpenAPI 3.1) as JSON values. It must not be changed."""
+    parts = {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "CAVE",
+            "summary": "An event-sourced metrics service",
+            "description": DESCRIPTION,
+            "version": version("cave"),
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "servers": [{"url": "/"}],
+        "tags": [
+            {"name": "metrics", "description": "Publishing data points."},
+            {"name": "organizations", "description": "Organizations and their teams."},
+            {"name": "tokens", "description": "What lets applications in."},
+            {"name": "operations", "description": "Health, metrics and documentation."},
+        ],
+        "paths": {**publish.PATHS, **management.PATHS, **operations.PATHS},
+        "components": {
+            "schemas": {**publish.SCHEMAS, **view_schemas()},
+            "securitySchemes": SECURITY_SCHEMES,
+        },
+    }
+    as_json: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(parts))
+    return as_json

@@ -1,0 +1,180 @@
+"""Organizations, teams and tokens in the OpenAPI document."""
+
+from __future__ import annotations
+
+from adapters.http import views
+from adapters.http.openapi.parts import (
+    LOCATION,
+    NO_STORE,
+    ORGANIZATION,
+    TEAM,
+    TOKEN,
+    Json,
+    answers,
+    path_parameter,
+    problems,
+    takes,
+)
+
+_ACCESS = {
+    401: "no credentials, or a scheme that is neither Basic nor Bearer.",
+    403: "the token may not: it is unknown, revoked, expired, another owner's, or lacks the "
+    "scope `admin`.",
+    404: "no such organization, team or token.",
+    503: "the service cannot reach its log now.",
+}
+_BODY = {
+    400: "the body is no JSON, or a field is missing, unknown or out of its rule.",
+    413: "the body is over 64 KiB.",
+    415: "the media type is not JSON, or the body is encoded.",
+}
+_ISSUED = {"Location": LOCATION, "Cache-Control": NO_STORE}
+_TOKEN_ID = path_parameter("token_id", "The token's id.", {"type": "string"})
+
+
+def _operation(name: str, tag: str, summary: str, responses: Json, **more: object) -> Json:
+    return {
+        "operationId": name,
+        "tags": [tag],
+        "summary": summary,
+        "security": TOKEN,
+        "responses": responses,
+        **more,
+    }
+
+
+def _token_paths(prefix: str, owner: str, words: str, parameters: list[Json]) -> Json:
+    """Describe the four operations on the tokens of an organization, or of a team."""
+    return {
+        f"{prefix}/tokens": {
+            "parameters": parameters,
+            "get": _operation(
+                f"list{owner}Tokens",
+                "tokens",
+                f"List the tokens of {words}",
+                {
+                    "200": answers(views.TokensView, "All of them, oldest first, without values."),
+                    **problems(_ACCESS),
+                },
+            ),
+            "post": _operation(
+                f"issue{owner}Token",
+                "tokens",
+                f"Issue a token of {words}",
+                {
+                    "201": answers(
+                        views.IssuedTokenView, "Issued. The value is shown this once.", _ISSUED
+                    ),
+                    **problems(
+                        {
+                            **_BODY,
+                            **_ACCESS,
+                            409: "the owner has three active tokens of these scopes already.",
+                        }
+                    ),
+                },
+                requestBody=takes(
+                    views.NewToken,
+                    {"description": "web servers", "scopes": ["publish"], "expires_in": "90d"},
+                ),
+            ),
+        },
+        f"{prefix}/tokens/{{token_id}}": {
+            "parameters": [*parameters, _TOKEN_ID],
+            "get": _operation(
+                f"show{owner}Token",
+                "tokens",
+                f"Show a token of {words}",
+                {
+                    "200": answers(views.TokenView, "The token, without its value."),
+                    **problems(_ACCESS),
+                },
+            ),
+            "delete": _operation(
+                f"revoke{owner}Token",
+                "tokens",
+                f"Revoke a token of {words}",
+                {
+                    "204": {"description": "Revoked, now or before."},
+                    **problems({**_ACCESS, 409: "it is the owner's last active token."}),
+                },
+                description="Every worker refuses the token within a second.",
+            ),
+        },
+    }
+
+
+PATHS: Json = {
+    "/organizations": {
+        "post": _operation(
+            "registerOrganization",
+            "organizations",
+            "Register an organization",
+            {
+                "201": answers(
+                    views.RegisteredOrganizationView,
+                    "Registered, with its first token, whose value is shown this once.",
+                    _ISSUED,
+                ),
+                **problems(
+                    {
+                        **_BODY,
+                        401: _ACCESS[401],
+                        403: "the token is not the operator's, or the service has none set.",
+                        409: "the name is taken.",
+                        503: _ACCESS[503],
+                    }
+                ),
+            },
+            description="For the operator: the token is what CAVE_OPERATOR_TOKEN is set to.",
+            requestBody=takes(
+                views.NewOrganization,
+                {"name": "gilt", "email": "metrics@gilt.example", "scopes": ["publish", "admin"]},
+            ),
+        )
+    },
+    "/organizations/{organization}": {
+        "parameters": [ORGANIZATION],
+        "get": _operation(
+            "showOrganization",
+            "organizations",
+            "Show an organization",
+            {
+                "200": answers(views.OrganizationView, "The organization."),
+                **problems(_ACCESS),
+            },
+        ),
+    },
+    "/organizations/{organization}/teams": {
+        "parameters": [ORGANIZATION],
+        "get": _operation(
+            "listTeams",
+            "organizations",
+            "List an organization's teams",
+            {"200": answers(views.TeamsView, "All of them, by name."), **problems(_ACCESS)},
+        ),
+        "post": _operation(
+            "createTeam",
+            "organizations",
+            "Create a team",
+            {
+                "201": answers(views.TeamView, "Created.", {"Location": LOCATION}),
+                **problems({**_BODY, **_ACCESS, 409: "the organization has such a team already."}),
+            },
+            requestBody=takes(views.NewTeam, {"name": "checkout"}),
+        ),
+    },
+    "/organizations/{organization}/teams/{team}": {
+        "parameters": [ORGANIZATION, TEAM],
+        "get": _operation(
+            "showTeam",
+            "organizations",
+            "Show a team",
+            {"200": answers(views.TeamView, "The team."), **problems(_ACCESS)},
+        ),
+    },
+    **_token_paths("/organizations/{organization}", "", "an organization", [ORGANIZATION]),
+    **_token_paths(
+        "/organizations/{organization}/teams/{team}", "Team", "a team", [ORGANIZATION, TEAM]
+    ),
+}

@@ -1,0 +1,72 @@
+"""Health, metrics and documentation in the OpenAPI document."""
+
+from __future__ import annotations
+
+from adapters.http.openapi.parts import (
+    NO_TOKEN,
+    RETRY_AFTER,
+    Json,
+    answers,
+    problems,
+    ref,
+)
+from adapters.http.operations import Live, NotReady, Ready
+from adapters.http.problems import CONTENT_TYPE
+
+
+def _get(name: str, summary: str, responses: Json) -> Json:
+    return {
+        "get": {
+            "operationId": name,
+            "tags": ["operations"],
+            "summary": summary,
+            "security": NO_TOKEN,
+            "responses": {**responses, **problems({})},
+        }
+    }
+
+
+def _text(when: str, *media_types: str) -> Json:
+    return {
+        "description": when,
+        "content": {media_type: {"schema": {"type": "string"}} for media_type in media_types},
+    }
+
+
+_JSON: Json = {"application/json": {"schema": {"type": "object"}}}
+
+PATHS: Json = {
+    "/health/live": _get("live", "Whether the process answers", {"200": answers(Live, "It does.")}),
+    "/health/ready": _get(
+        "ready",
+        "Whether the worker can serve",
+        {
+            "200": answers(Ready, "It can."),
+            "503": {
+                "description": "It cannot, and says why.",
+                "headers": {"Retry-After": RETRY_AFTER},
+                "content": {CONTENT_TYPE.decode(): {"schema": ref(NotReady)}},
+            },
+        },
+    ),
+    "/metrics": _get(
+        "prometheusMetrics",
+        "The service's own metrics",
+        {"200": _text("Prometheus text format.", "text/plain")},
+    ),
+    "/docs": _get(
+        "docs",
+        "This documentation",
+        {
+            "200": {
+                "description": "A page for those who prefer `text/html`, else this document.",
+                "content": {**_JSON, **_text("", "text/html")["content"]},
+            }
+        },
+    ),
+    "/docs/openapi.json": _get(
+        "openapiJson",
+        "This document",
+        {"200": {"description": "OpenAPI 3.1.", "content": _JSON}},
+    ),
+}

@@ -1,0 +1,130 @@
+"""What the operations of the document are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+from adapters.http import operations, views
+from adapters.http.problems import CONTENT_TYPE, Problem
+from domain.names import MAX_NAME_LENGTH, OWNER_NAME_PATTERN
+
+Json = dict[str, Any]
+
+SECURITY_SCHEMES: Json = {
+    "basic": {
+        "type": "http",
+        "scheme": "basic",
+        "description": "The token as user name, with an empty password.",
+    },
+    "bearer": {"type": "http", "scheme": "bearer", "description": "The token."},
+}
+TOKEN: list[Json] = [{"basic": []}, {"bearer": []}]
+NO_TOKEN: list[Json] = []
+
+WWW_AUTHENTICATE: Json = {
+    "description": "The schemes that are accepted, a header each.",
+    "required": True,
+    "schema": {"type": "string", "examples": ['Basic realm="CAVE"', 'Bearer realm="CAVE"']},
+}
+RETRY_AFTER: Json = {
+    "description": "Whole seconds after which it is worth trying again.",
+    "required": True,
+    "schema": {"type": "integer", "minimum": 1},
+}
+LOCATION: Json = {
+    "description": "The path of what was made.",
+    "required": True,
+    "schema": {"type": "string", "format": "uri-reference"},
+}
+NO_STORE: Json = {
+    "description": "Always `no-store`.",
+    "required": True,
+    "schema": {"const": "no-store"},
+}
+HEADERS_OF: dict[int, Json] = {
+    401: {"WWW-Authenticate": WWW_AUTHENTICATE},
+    429: {"Retry-After": RETRY_AFTER},
+    503: {"Retry-After": RETRY_AFTER},
+}
+
+
+def view_schemas() -> Json:
+    """Return the schemas of what is answered and taken as JSON, by name."""
+    types = [
+        Problem,
+        views.NewOrganization,
+        views.NewTeam,
+        views.NewToken,
+        views.OrganizationView,
+        views.RegisteredOrganizationView,
+        views.TeamView,
+        views.TeamsView,
+        views.TokenView,
+        views.TokensView,
+        views.IssuedTokenView,
+        operations.Live,
+        operations.Ready,
+        operations.NotReady,
+    ]
+    _, schemas = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
+    return schemas
+
+
+def ref(schema: type | str) -> Json:
+    name = schema if isinstance(schema, str) else schema.__name__
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def takes(schema: type | str, example: Json) -> Json:
+    """Describe a mandatory JSON request body."""
+    return {
+        "required": True,
+        "content": {"application/json": {"schema": ref(schema), "example": example}},
+    }
+
+
+def answers(schema: type, when: str, headers: Json | None = None) -> Json:
+    """Describe an answer with a JSON body."""
+    answer: Json = {
+        "description": when,
+        "content": {"application/json": {"schema": ref(schema)}},
+    }
+    if headers:
+        answer["headers"] = headers
+    return answer
+
+
+def problems(when: Mapping[int, str]) -> Json:
+    """Describe error answers, by status, each when it is given; a 500 is always among them."""
+    return {
+        str(status): {
+            "description": f"{HTTPStatus(status).phrase}: {words}",
+            "headers": HEADERS_OF.get(status, {}),
+            "content": {CONTENT_TYPE.decode(): {"schema": ref(Problem)}},
+        }
+        for status, words in {**when, 500: "a defect of the service."}.items()
+    }
+
+
+def path_parameter(name: str, description: str, schema: Json | None = None) -> Json:
+    return {
+        "name": name,
+        "in": "path",
+        "required": True,
+        "description": description,
+        "schema": schema
+        or {
+            "type": "string",
+            "pattern": f"^{OWNER_NAME_PATTERN}$",
+            "minLength": 1,
+            "maxLength": MAX_NAME_LENGTH,
+        },
+    }
+
+
+ORGANIZATION = path_parameter("organization", "The organization's name.")
+TEAM = path_parameter("team", "The team's name.")

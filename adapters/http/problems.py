@@ -1,0 +1,116 @@
+"""Errors as answers: one table, and problem documents (RFC 9457)."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+import msgspec
+from msgspec import Struct
+
+from adapters.http import errors as http
+from application import errors as application
+from domain import errors as domain
+
+CONTENT_TYPE = b"application/problem+json"
+RETRY_AFTER = 1
+"""Seconds after which a 503 may be tried again."""
+
+Headers = list[tuple[bytes, bytes]]
+
+STATUS_OF: dict[type[Exception], int] = {
+    http.MalformedBody: 400,
+    http.InvalidBody: 400,
+    http.MissingCredentials: 401,
+    http.BodyTooLarge: 413,
+    http.UnsupportedMedia: 415,
+    http.TooManyBodies: 503,
+    domain.InvalidMetrics: 400,
+    domain.InvalidArgument: 400,
+    domain.Forbidden: 403,
+    domain.UnknownOrganization: 404,
+    domain.UnknownTeam: 404,
+    domain.UnknownToken: 404,
+    domain.OrganizationExists: 409,
+    domain.TeamExists: 409,
+    domain.TooManyTokens: 409,
+    domain.LastToken: 409,
+    domain.IdempotencyConflict: 422,
+    domain.QuotaExceeded: 429,
+    application.LogUnavailable: 503,
+    application.LogFull: 503,
+    application.LogSaturated: 503,
+    application.OutcomeUnknown: 503,
+    application.LogUnfit: 503,
+    application.DirectoryStale: 503,
+    application.VersionConflict: 503,
+    application.UnknownReceipt: 404,
+}
+"""Every error that a use case or a request raises. Anything else is a defect of ours: 500."""
+
+TYPE_OF: dict[type[Exception], str] = {
+    error: "urn:cave:problem:"
+    + "".join(f"-{c.lower()}" if c.isupper() else c for c in error.__name__).lstrip("-")
+    for error in STATUS_OF
+}
+"""A problem's `type`: a name for programs to tell kinds of one status apart."""
+
+
+class FaultEntry(Struct, frozen=True, omit_defaults=True):
+    """One field out of rule; `index` is left out for a fault of the body as a whole."""
+
+    pointer: str
+    detail: str
+    index: int | None = None
+
+
+class Problem(Struct, frozen=True, omit_defaults=True):
+    """A problem document; `errors` is present for a 400 on content, the first 100."""
+
+    title: str
+    status: int
+    detail: str
+    type: str = ""
+    errors: list[FaultEntry] | None = None
+
+
+class Answer(Struct, frozen=True):
+    status: int
+    headers: Headers
+    body: bytes
+
+
+def problem_answer(error: Exception) -> Answer:
+    """Return the answer for an error of the table, or a 500 that shows no internals."""
+    status = STATUS_OF.get(type(error))
+    if status is None:
+        return plain_problem(500, "the service failed; the failure was logged")
+    faults = None
+    if isinstance(error, (domain.InvalidMetrics, http.InvalidBody)):
+        faults = [FaultEntry(f.pointer, f.detail, f.index) for f in error.faults]
+    answer = plain_problem(status, str(error), type=TYPE_OF[type(error)], errors=faults)
+    if status == 401:
+        answer.headers.append((b"www-authenticate", b'Basic realm="CAVE"'))
+        answer.headers.append((b"www-authenticate", b'Bearer realm="CAVE"'))
+    elif isinstance(error, domain.QuotaExceeded):
+        answer.headers.append((b"retry-after", b"%d" % error.retry_after))
+    elif status == 503:
+        answer.headers.append((b"retry-after", b"%d" % RETRY_AFTER))
+    return answer
+
+
+def plain_problem(
+    status: int,
+    detail: str,
+    *,
+    type: str = "about:blank",  # noqa: A002  the field's name in RFC 9457
+    errors: list[FaultEntry] | None = None,
+) -> Answer:
+    """Return a problem document without an error of the table behind it."""
+    title = HTTPStatus(status).phrase
+    problem = Problem(type=type, title=title, status=status, detail=detail, errors=errors)
+    body = msgspec.json.encode(problem)
+    return Answer(
+        status,
+        [(b"content-type", CONTENT_TYPE), (b"content-length", b"%d" % len(body))],
+        body,
+    )

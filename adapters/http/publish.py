@@ -1,0 +1,163 @@
+"""Publish over HTTP: the hot path, on the bare ASGI connection.
+
+What a framework does for a request before its handler costs several times what accepting a batch
+does, so this endpoint takes scope, receive and send themselves; its OpenAPI entry is in
+`adapters.http.openapi`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from hashlib import sha256
+from time import perf_counter
+from typing import Any
+
+import structlog
+
+from adapters.http.body import (
+    BodyBudget,
+    ClientDisconnected,
+    Receive,
+    content_coding,
+    inflate,
+    read_body,
+    too_large,
+)
+from adapters.http.credentials import presented_token
+from adapters.http.errors import UnsupportedMedia
+from adapters.http.metrics_body import MetricsBodyReader, read_carefully
+from adapters.http.problems import Answer, problem_answer
+from adapters.http.telemetry import record_publish
+from application.access import AccessControl
+from application.ports import Appended, Idempotency
+from application.publish_metrics import PublishMetrics, PublishMetricsHandler
+from domain.idempotency import check_idempotency_key
+from domain.metric_point import PointBatch
+from domain.token import Scope
+
+LARGE = 256 * 1024
+"""Bytes from which on slow work on a body leaves the event loop to others."""
+
+_log = structlog.get_logger(__name__)
+
+_NOTHING_APPENDED = Answer(202, [(b"content-length", b"0")], b"")
+
+
+class PublishEndpoint:
+    """Answers `POST …/metrics`. Limits are in bytes and points; see entrypoints.settings."""
+
+    def __init__(
+        self,
+        access: AccessControl,
+        publish_metrics: PublishMetricsHandler,
+        *,
+        max_body: int,
+        max_inflated: int,
+        max_points: int,
+        max_body_memory: int,
+    ) -> None:
+        self._access = access
+        self._publish_metrics = publish_metrics
+        self._reader = MetricsBodyReader(max_points)
+        self._budget = BodyBudget(max_body_memory)
+        self._max_body = max_body
+        self._max_inflated = max_inflated
+        self._max_points = max_points
+
+    async def __call__(
+        self, scope: Any, receive: Receive, send: Any, organization: str, team: str | None
+    ) -> None:
+        """Answer one request; any failure becomes its row of the contract's table."""
+        started = perf_counter()
+        size = points = 0
+        try:
+            headers = dict(scope["headers"])
+            grant = self._access.grant(
+                organization, team, presented_token(headers.get(b"authorization")), Scope.PUBLISH
+            )
+            coding = _check_media(headers)
+            self._check_length(headers)
+            body = await read_body(receive, self._max_body)
+            size = len(body)
+            held = 0
+            try:
+                self._budget.take(size)
+                held = size
+                if coding is not None:
+                    body = await self._inflated(body, coding)
+                    self._budget.take(len(body))
+                    held += len(body)
+                idempotency = _idempotency(headers, team, body)
+                batch = await self._batch(body)
+                points = len(batch)
+                appended = await self._publish_metrics(PublishMetrics(grant, batch, idempotency))
+            finally:
+                self._budget.give_back(held)
+            answer = _accepted(appended)
+        except ClientDisconnected:
+            return
+        except Exception as error:  # noqa: BLE001  answered by the table, a defect as a 500
+            answer = problem_answer(error)
+            if answer.status == 500:
+                _log.exception("publish failed", organization=organization, team=team)
+        await send(
+            {"type": "http.response.start", "status": answer.status, "headers": answer.headers}
+        )
+        await send({"type": "http.response.body", "body": answer.body})
+        record_publish(answer.status, points, size, perf_counter() - started)
+
+    def _check_length(self, headers: Mapping[bytes, bytes]) -> None:
+        """Refuse a body by its declared length, before any of it is read."""
+        length = headers.get(b"content-length", b"0")
+        if length.isdigit() and int(length) > self._max_body:
+            raise too_large(self._max_body)
+
+    async def _inflated(self, body: bytes, coding: str) -> bytes:
+        if len(body) < LARGE:
+            return inflate(body, coding, self._max_inflated)
+        return await asyncio.to_thread(inflate, body, coding, self._max_inflated)
+
+    async def _batch(self, body: bytes) -> PointBatch:
+        latest = self._publish_metrics.latest()
+        batch = self._reader.read_quickly(body, latest)
+        if batch is not None:
+            return batch
+        if len(body) < LARGE:
+            return read_carefully(body, latest, self._max_points)
+        return await asyncio.to_thread(read_carefully, body, latest, self._max_points)
+
+
+def _check_media(headers: Mapping[bytes, bytes]) -> str | None:
+    """Return the content coding. Raises UnsupportedMedia."""
+    if content_type := headers.get(b"content-type"):
+        media = content_type.partition(b";")[0].strip().lower()
+        if media != b"application/json":
+            raise UnsupportedMedia(
+                f"the media type {media.decode('latin-1')!r} is not supported; "
+                "send application/json, or no Content-Type"
+            )
+    return content_coding(headers.get(b"content-encoding"))
+
+
+def _idempotency(
+    headers: Mapping[bytes, bytes], team: str | None, body: bytes
+) -> Idempotency | None:
+    key = headers.get(b"idempotency-key")
+    if key is None:
+        return None
+    digest = sha256(f"{team or ''}\n".encode())
+    digest.update(body)
+    return Idempotency(check_idempotency_key(key.decode("latin-1")), digest.digest())
+
+
+def _accepted(appended: Appended | None) -> Answer:
+    if appended is None:
+        return _NOTHING_APPENDED
+    headers = [
+        (b"content-length", b"0"),
+        (b"cave-receipt", str(appended.receipt).encode()),
+    ]
+    if appended.replayed:
+        headers.append((b"idempotent-replayed", b"true"))
+    return Answer(202, headers, b"")

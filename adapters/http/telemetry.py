@@ -1,0 +1,62 @@
+"""What the HTTP side tells Prometheus about itself.
+
+With PROMETHEUS_MULTIPROC_DIR set, the values of all workers of the directory are one; it has to
+be set before this module is imported.
+"""
+
+from __future__ import annotations
+
+import os
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+MULTIPROCESS_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
+
+_requests = Counter(
+    "cave_http_requests",
+    "Requests answered, by operation (`unrouted` for a path or method there is not) and status.",
+    ["operation", "status"],
+)
+_points = Counter("cave_points_accepted", "Points of batches that were acknowledged with a 202.")
+_bytes = Counter("cave_publish_body_bytes", "Bytes of publish bodies as sent, before inflation.")
+_seconds = Histogram(
+    "cave_publish_seconds",
+    "Seconds from a publish request's headers to its answer, the write to the log included.",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+)
+
+
+class _PublishCounters(dict[int, Counter]):
+    """The counters of publish by status, bound once: looking up labels costs more than counting."""
+
+    def __missing__(self, status: int) -> Counter:
+        counter = self[status] = _requests.labels("publish", status)
+        return counter
+
+
+_publish_requests = _PublishCounters()
+
+
+def record_publish(status: int, points: int, body_bytes: int, seconds: float) -> None:
+    """Count one answered publish; `points` are those of the batch, accepted or not."""
+    _publish_requests[status].inc()
+    _seconds.observe(seconds)
+    if body_bytes:
+        _bytes.inc(body_bytes)
+    if status == 202 and points:
+        _points.inc(points)
+
+
+def record_request(operation: str, status: int) -> None:
+    """Count one answered request of any other operation."""
+    _requests.labels(operation, status).inc()
+
+
+def exposition() -> bytes:
+    """Return all metrics as Prometheus text. Reads files where there are several workers."""
+    if MULTIPROCESS_DIRECTORY not in os.environ:
+        return generate_latest(REGISTRY)
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry)

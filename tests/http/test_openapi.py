@@ -1,0 +1,173 @@
+"""The document: valid, of the same operations as the routes, and true of what is answered."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, cast
+
+import pytest
+from litestar import Litestar
+from litestar.routes import HTTPRoute
+from openapi_schema_validator import OAS31Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from referencing import Registry, Resource
+from referencing.jsonschema import DRAFT202012
+
+from adapters.http.openapi import document
+from adapters.http.problems import STATUS_OF
+from tests.http.conftest import OPERATOR, Service
+
+PUBLISH = (
+    "/organizations/{organization}/metrics",
+    "/organizations/{organization}/teams/{team}/metrics",
+)
+POINT = {"name": "a", "timestamp": 1, "value": 1.5, "tags": {"host": "10.0.0.1:80"}}
+
+
+def conforms(value: object, schema: dict[str, Any]) -> bool:
+    """Tell whether a JSON value is as a schema of the document says."""
+    resource = Resource.from_contents(document(), default_specification=DRAFT202012)
+    registry: Registry[Any] = Registry().with_resource("urn:cave", resource)
+    pointed = {"$ref": f"urn:cave{schema['$ref']}"} if "$ref" in schema else schema
+    return cast("bool", OAS31Validator(pointed, registry=registry).is_valid(value))
+
+
+def test_the_document_is_openapi() -> None:
+    OpenAPIV31SpecValidator(document()).validate()
+
+
+def test_it_has_the_routes_operations_and_no_others(service: Service) -> None:
+    routed = cast("Litestar", service.app.routed)
+    routes = {
+        (re.sub(r":str\b", "", route.path), method.lower())
+        for route in routed.routes
+        if isinstance(route, HTTPRoute)
+        for method in route.methods
+        if method != "OPTIONS"
+    }
+    documented = {
+        (path, method)
+        for path, item in document()["paths"].items()
+        for method in item
+        if method != "parameters"
+    }
+    assert documented == routes
+
+
+def test_operations_have_ids_of_their_own_and_all_path_parameters() -> None:
+    seen: set[str] = set()
+    for path, item in document()["paths"].items():
+        for method, operation in item.items():
+            if method == "parameters":
+                continue
+            assert operation["operationId"] not in seen
+            seen.add(operation["operationId"])
+            parameters = item.get("parameters", []) + operation.get("parameters", [])
+            named = {p["name"] for p in parameters if p["in"] == "path"}
+            assert named == set(re.findall(r"{(\w+)}", path))
+
+
+@pytest.mark.parametrize("path", PUBLISH)
+def test_publish_has_every_answer_with_its_headers(path: str) -> None:
+    operation = document()["paths"][path]["post"]
+    answers = operation["responses"]
+    assert set(answers) == {
+        *("202", "400", "401", "403", "404", "413", "415", "422", "429", "500", "503")
+    }
+    assert set(answers["202"]["headers"]) == {"Cave-Receipt", "Idempotent-Replayed"}
+    assert "content" not in answers["202"]
+    assert set(answers["401"]["headers"]) == {"WWW-Authenticate"}
+    assert set(answers["429"]["headers"]) == set(answers["503"]["headers"]) == {"Retry-After"}
+    assert operation["security"] == [{"basic": []}, {"bearer": []}]
+    assert operation["requestBody"]["required"] is True
+    headers = {p["name"] for p in operation["parameters"] if p["in"] == "header"}
+    assert headers == {"Idempotency-Key", "Content-Encoding"}
+
+
+def test_each_status_of_the_table_is_documented_somewhere() -> None:
+    documented = {
+        int(status)
+        for item in document()["paths"].values()
+        for method, operation in item.items()
+        if method != "parameters"
+        for status in operation["responses"]
+    }
+    assert set(STATUS_OF.values()) <= documented
+
+
+def test_examples_conform() -> None:
+    for item in document()["paths"].values():
+        for operation in item.values():
+            if isinstance(operation, dict) and "requestBody" in operation:
+                content = operation["requestBody"]["content"]["application/json"]
+                assert conforms(content["example"], content["schema"])
+
+
+@pytest.mark.parametrize(
+    ("change", "right"),
+    [
+        ({}, True),
+        ({"name": None, "metric": "a"}, True),
+        ({"metric": "a"}, False),
+        ({"name": None}, False),
+        ({"name": "7a"}, False),
+        ({"name": "a" * 127}, True),
+        ({"name": "a" * 128}, False),
+        ({"timestamp": -1}, False),
+        ({"timestamp": 1.5}, False),
+        ({"timestamp": None}, False),
+        ({"value": True}, False),
+        ({"value": "1"}, False),
+        ({"tags": {}}, True),
+        ({"tags": None}, False),
+        ({"tags": {f"t{i}": "x" for i in range(10)}}, True),
+        ({"tags": {f"t{i}": "x" for i in range(11)}}, False),
+        ({"tags": {"a b": "x"}}, False),
+        ({"tags": {"a": ""}}, False),
+        ({"tags": {"a": "b\nc"}}, False),
+        ({"tags": {"a": "42"}}, True),
+        ({"tags": {"a": 42}}, False),
+        ({"unit": "s"}, False),
+    ],
+)
+def test_a_point_is_described_by_its_rules(change: dict[str, object], right: bool) -> None:
+    point = {key: value for key, value in {**POINT, **change}.items() if value is not None}
+    assert conforms({"metrics": [point]}, {"$ref": "#/components/schemas/PublishBody"}) is right
+
+
+def test_what_is_answered_conforms(service: Service) -> None:
+    organization = {"name": "gilt", "scopes": ["admin"]}
+    created = service.call("POST", "/organizations", OPERATOR, json=organization).json()
+    admin = created["default_token"]["token"]
+    calls = [
+        ("POST", "/organizations/gilt/teams", {"name": "web"}),
+        ("POST", "/organizations/gilt/teams", {"name": "web"}),
+        ("GET", "/organizations/gilt/teams", None),
+        ("GET", "/organizations/gilt/teams/web", None),
+        ("GET", "/organizations/gilt/teams/nobody", None),
+        ("GET", "/organizations/gilt", None),
+        ("POST", "/organizations/gilt/tokens", {"expires_in": "1w"}),
+        ("POST", "/organizations/gilt/tokens", {"expires": "1w"}),
+        ("GET", "/organizations/gilt/tokens", None),
+        ("GET", "/organizations/gilt/tokens/id1", None),
+        ("DELETE", "/organizations/gilt/tokens/id1", None),
+        ("GET", "/health/live", None),
+        ("GET", "/health/ready", None),
+    ]
+    assert conforms(created, {"$ref": "#/components/schemas/RegisteredOrganizationView"})
+    for method, path, body in calls:
+        response = service.call(method, path, admin, json=body)
+        answer = operation_of(method, path)["responses"][str(response.status_code)]
+        if response.status_code == 204:
+            assert "content" not in answer
+        else:
+            media = response.headers["content-type"]
+            assert conforms(response.json(), answer["content"][media]["schema"]), response.text
+        assert set(answer.get("headers", {})) <= {name.title() for name in response.headers}
+
+
+def operation_of(method: str, path: str) -> dict[str, Any]:
+    for template, item in document()["paths"].items():
+        if re.fullmatch(re.sub(r"{\w+}", "[^/]+", template), path) and method.lower() in item:
+            return cast("dict[str, Any]", item[method.lower()])
+    raise LookupError(path)
