@@ -1,0 +1,5 @@
+"""`python -m entrypoints.cli`, for where the script is not on the path."""
+
+from entrypoints.cli import main
+
+main(prog_name="cave")

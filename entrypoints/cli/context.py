@@ -1,0 +1,69 @@
+"""What the commands act through, to be replaced in tests: `main(..., obj=Roots(...))`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
+
+from msgspec import Struct
+
+from application.ports import Clock
+from entrypoints.reaching import reach_log
+from entrypoints.settings import LogSettings, ServiceSettings
+
+if TYPE_CHECKING:
+    from entrypoints.wiring import Commands
+
+COMMAND_LEVEL = "warning"
+
+# The imports within the functions below keep `cave --help` from loading the whole service.
+
+
+@contextmanager
+def open_log(settings: LogSettings) -> Iterator[Commands]:
+    """Reach the log server and wire the commands."""
+    from entrypoints.logging import LEVEL_VARIABLE, configure_logging
+    from entrypoints.wiring import open_commands
+
+    configure_logging(os.environ.get(LEVEL_VARIABLE) or COMMAND_LEVEL)
+    with terminated_in_order(), reach_log(settings) as url, open_commands(settings, url) as opened:
+        yield opened
+
+
+def serve(settings: ServiceSettings, host: str, port: int) -> int:
+    """Run the service until it is stopped; return its exit code."""
+    from entrypoints import supervisor
+
+    return supervisor.serve(settings, host, port)
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@contextmanager
+def terminated_in_order() -> Iterator[None]:
+    """Let SIGTERM leave the block by an exception, so that what was opened is closed."""
+    before = signal.signal(signal.SIGTERM, _exit)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _exit(number: int, _frame: FrameType | None) -> NoReturn:
+    sys.exit(128 + number)
+
+
+class Roots(Struct, frozen=True):
+    """The composition roots behind the commands."""
+
+    open_log: Callable[[LogSettings], AbstractContextManager[Commands]] = open_log
+    serve: Callable[[ServiceSettings, str, int], int] = serve
+    clock: Clock = utc_now

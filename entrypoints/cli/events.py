@@ -1,0 +1,177 @@
+"""`cave events`: the metric log, decoded."""
+
+from __future__ import annotations
+
+import select
+import sys
+import time
+from io import UnsupportedOperation
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.text import Text
+
+from application.partitioning import partition_of
+from application.ports import MetricLogReader, RecordedMetrics
+from application.receipts import Receipt
+from entrypoints.cli.following import LogFollower
+from entrypoints.cli.options import example, on_the_log, prints_records
+from entrypoints.cli.output import (
+    iso_milliseconds,
+    number,
+    print_fields,
+    print_json,
+    print_line,
+    print_table,
+)
+from entrypoints.cli.records import EventRecord
+
+if TYPE_CHECKING:
+    from entrypoints.wiring import Commands
+
+POLL_SECONDS = 0.25
+LAST = 10
+
+
+class ReceiptValue(click.ParamType[Receipt]):
+    name = "receipt"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Receipt:
+        try:
+            return Receipt.parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+@click.group(epilog=example("cave events tail", "cave events show 3-1398788625000-0"))
+def events() -> None:
+    """The log of metrics: every batch as it was accepted."""
+
+
+@events.command(
+    epilog=example(
+        "cave events tail --org gilt",
+        "cave events tail -n 0 --json | jq .receipt",
+        "cave events tail --from-start --no-follow --json > events.jsonl",
+    )
+)
+@click.option("--org", "organization", metavar="ORG", help="Only this organization's events.")
+@click.option(
+    "-n",
+    "--last",
+    type=click.IntRange(min=0),
+    default=LAST,
+    show_default=True,
+    help="How many events to begin with.",
+)
+@click.option("--from-start", is_flag=True, help="Begin with the first event of the log.")
+@click.option("--no-follow", is_flag=True, help="End with what is in the log by now.")
+@prints_records
+@on_the_log
+def tail(
+    commands: Commands,
+    organization: str | None,
+    last: int,
+    *,
+    from_start: bool,
+    no_follow: bool,
+    as_json: bool,
+) -> None:
+    """Print events as they are appended, until interrupted.
+
+    A line has the event's time, receipt, organization (and team), its number of points and its
+    first point; with --json it is the whole event, with every point.
+    """
+    if organization is not None:
+        commands.manage.look_ups.organization(organization)
+    follower = _follower(commands.metrics, organization)
+    try:
+        for recorded in follower.events() if from_start else follower.last(last):
+            _print_event(recorded, as_json=as_json)
+        while not no_follow and _wait_for_more():
+            for recorded in follower.events():
+                _print_event(recorded, as_json=as_json)
+    except KeyboardInterrupt:
+        return
+
+
+@events.command(
+    epilog=example("cave events show 3-1398788625000-0", "cave events show RECEIPT --json")
+)
+@click.argument("receipt", type=ReceiptValue())
+@prints_records
+@on_the_log
+def show(commands: Commands, receipt: Receipt, *, as_json: bool) -> None:
+    """Show the event of a receipt (the header Cave-Receipt of a 202) with every point."""
+    record = EventRecord.of(commands.metrics.get(receipt))
+    if as_json:
+        print_json(record)
+        return
+    print_fields(
+        [
+            ("receipt", record.receipt),
+            ("time", record.time),
+            ("organization", record.organization),
+            ("team", record.team),
+            ("token id", record.token_id),
+            ("points", str(record.count)),
+        ]
+    )
+    click.echo()
+    print_table(
+        ("name", "time", "value", "tags"),
+        [(p.name, p.time, number(p.value), _tags(p.tags)) for p in record.points],
+    )
+
+
+def _follower(reader: MetricLogReader, organization: str | None) -> LogFollower:
+    partitions = reader.partitions()
+    if organization is None:
+        return LogFollower(reader, range(partitions))
+    return LogFollower(
+        reader,
+        [partition_of(organization, partitions)],
+        lambda recorded: recorded.event.organization == organization,
+    )
+
+
+def _print_event(recorded: RecordedMetrics, *, as_json: bool) -> None:
+    if as_json:
+        print_json(EventRecord.of(recorded))
+        return
+    event = recorded.event
+    owner = event.organization if event.team is None else f"{event.organization}/{event.team}"
+    count = len(event.points)
+    first = next(event.points.points())
+    preview = f"{first.name}={number(first.value)} {_tags(first.tags)}".rstrip()
+    print_line(
+        Text.assemble(
+            (iso_milliseconds(recorded.receipt.milliseconds), "dim"),
+            "  ",
+            (str(recorded.receipt), "cyan"),
+            "  ",
+            (owner, "bold"),
+            f"  {count} point{'s' if count != 1 else ''}  ",
+            preview if count == 1 else f"{preview} …",
+        )
+    )
+
+
+def _tags(tags: dict[str, str]) -> str:
+    return ",".join(f"{name}={value}" for name, value in tags.items())
+
+
+def _wait_for_more() -> bool:
+    """Wait a while; return False at once when nobody reads our output any more."""
+    try:
+        output = sys.stdout.fileno()
+    except UnsupportedOperation:
+        time.sleep(POLL_SECONDS)
+        return True
+    # Asked for no event at all, poll still tells of a pipe whose reader is gone: `… | head` ends
+    # with head, not with the next event.
+    poll = select.poll()
+    poll.register(output, 0)
+    return not poll.poll(POLL_SECONDS * 1000)

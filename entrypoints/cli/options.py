@@ -1,0 +1,163 @@
+"""Options that commands share, and the types of their values.
+
+Every option of a setting names its `CAVE_*` variable; click reads it where the option is not
+given, and names it in the error where its value is bad.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from application.partitioning import DEFAULT_PARTITIONS
+from domain.errors import InvalidArgument
+from entrypoints.cli.context import Roots
+from entrypoints.cli.values import KeyPrefix, RedisUrl
+from entrypoints.settings import LogSettings
+
+Command = Callable[..., None]
+
+LEVEL_VARIABLE = "CAVE_LOG_LEVEL"
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 8000
+MAX_PARTITIONS = 4096
+
+
+def example(*lines: str) -> str:
+    """Return a command's epilog: how it is called, one call a line."""
+    return "\n".join(["\b", "Example:", *(f"  {line}" for line in lines)])
+
+
+def setting(flag: str, variable: str, **attributes: Any) -> Callable[[Command], Command]:
+    """An option that may also be set by a `CAVE_*` variable."""
+    attributes.setdefault("show_default", attributes.get("default") is not None)
+    return click.option(flag, envvar=variable, show_envvar=True, **attributes)
+
+
+def _pass_on_log_level(_ctx: click.Context, _param: click.Parameter, level: str | None) -> None:
+    """Set the variable, which is where this process and those it starts look."""
+    if level is not None:
+        os.environ[LEVEL_VARIABLE] = level
+
+
+_DEFAULTS = LogSettings()
+
+LOG_OPTIONS = (
+    setting(
+        "--data-dir",
+        "CAVE_DATA_DIR",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=_DEFAULTS.data_dir,
+        help="Where the embedded log server keeps its data.",
+    ),
+    setting(
+        "--redis-url",
+        "CAVE_REDIS_URL",
+        type=RedisUrl(),
+        help="A log server of your own, instead of the embedded one.",
+    ),
+    setting(
+        "--key-prefix",
+        "CAVE_KEY_PREFIX",
+        type=KeyPrefix(),
+        default=_DEFAULTS.key_prefix,
+        help="What the log's keys begin with.",
+    ),
+    setting(
+        "--partitions",
+        "CAVE_PARTITIONS",
+        type=click.IntRange(1, MAX_PARTITIONS),
+        help=f"Partitions of a new log, {DEFAULT_PARTITIONS} if unset; those of one never change.",
+    ),
+    setting(
+        "--allow-weak-log",
+        "CAVE_ALLOW_WEAK_LOG",
+        is_flag=True,
+        help="Accept a log server that may lose what it acknowledged.",
+    ),
+    setting(
+        "--log-level",
+        LEVEL_VARIABLE,
+        type=click.Choice(["debug", "info", "warning", "error"], case_sensitive=False),
+        expose_value=False,
+        callback=_pass_on_log_level,
+        help="What to log on stderr, from which level on; `serve` from info, others from warning.",
+    ),
+)
+
+
+def takes_log_settings(function: Command) -> Command:
+    """Give a command the options of the log; it receives `log`, the settings."""
+
+    @wraps(function)
+    def command(
+        data_dir: Path,
+        redis_url: str | None,
+        key_prefix: str,
+        partitions: int | None,
+        allow_weak_log: bool,  # noqa: FBT001  click passes it by name
+        **arguments: Any,
+    ) -> None:
+        log = LogSettings(
+            data_dir=data_dir,
+            redis_url=redis_url,
+            key_prefix=key_prefix,
+            partitions=partitions,
+            allow_weak_log=allow_weak_log,
+        )
+        function(log=log, **arguments)
+
+    decorated: Command = command
+    for option in reversed(LOG_OPTIONS):
+        decorated = option(decorated)
+    return decorated
+
+
+def on_the_log(function: Command) -> Command:
+    """Give a command the options of the log, and open it; it receives `commands`.
+
+    What the domain calls an invalid argument is an error of usage.
+    """
+
+    @wraps(function)
+    def command(log: LogSettings, **arguments: Any) -> None:
+        try:
+            with roots().open_log(log) as commands:
+                function(commands, **arguments)
+        except InvalidArgument as error:
+            raise click.UsageError(str(error)) from error
+
+    return takes_log_settings(command)
+
+
+def roots() -> Roots:
+    """Return the composition roots of the running command."""
+    found = click.get_current_context().obj
+    assert isinstance(found, Roots)  # noqa: S101  the group sets it
+    return found
+
+
+def prints_records(function: Command) -> Command:
+    """Add `--json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")(
+        function
+    )
+
+
+def prints_token(function: Command) -> Command:
+    """Add `--json` and `--quiet`, of which one may be given; the command receives `form`."""
+
+    @wraps(function)
+    def command(as_json: bool, quiet: bool, **arguments: Any) -> None:  # noqa: FBT001  see above
+        if as_json and quiet:
+            raise click.UsageError("--json and --quiet exclude each other")
+        function(as_json=as_json, quiet=quiet, **arguments)
+
+    return prints_records(
+        click.option("-q", "--quiet", is_flag=True, help="Print the token's value alone.")(command)
+    )

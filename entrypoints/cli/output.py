@@ -1,0 +1,87 @@
+"""How records are printed: JSON, one object a line; or tables, plain unless on a terminal.
+
+What is printed to no terminal is never wrapped or cut: it is for programs to read.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+
+import click
+import msgspec
+from msgspec import Struct
+from rich.box import SIMPLE
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+_encode = msgspec.json.Encoder().encode
+
+
+def iso(time: datetime) -> str:
+    """Return an aware time as ISO 8601 in UTC, to the millisecond."""
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def iso_or_none(time: datetime | None) -> str | None:
+    """Return None for None."""
+    return None if time is None else iso(time)
+
+
+def iso_milliseconds(milliseconds: int) -> str:
+    """Return milliseconds since the epoch as ISO 8601 in UTC."""
+    return iso(EPOCH + timedelta(milliseconds=milliseconds))
+
+
+def number(value: float) -> str:
+    """Return a value in full, a whole one without a fraction."""
+    return repr(value).removesuffix(".0")
+
+
+def print_json(*records: Struct) -> None:
+    """Print each record as JSON on a line of its own."""
+    for record in records:
+        click.echo(_encode(record))
+
+
+def print_fields(fields: Iterable[tuple[str, str | None]]) -> None:
+    """Print one record, a field a line; those that are None or empty are left out."""
+    present = [(name, value) for name, value in fields if value]
+    width = max(len(name) for name, _ in present)
+    for name, value in present:
+        click.echo(f"{click.style(name.ljust(width), bold=True)}  {value}")
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows under the columns' names."""
+    if not sys.stdout.isatty():
+        _print_plain([columns, *rows])
+        return
+    table = Table(box=SIMPLE, pad_edge=False)
+    for place, column in enumerate(columns):
+        table.add_column(column, overflow="fold", no_wrap=place == 0)  # it is to be copied
+    for row in rows:
+        table.add_row(*map(Text, row))
+    Console().print(table)
+
+
+def _print_plain(rows: Sequence[Sequence[str]]) -> None:
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (
+            cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)
+        )
+        click.echo("  ".join(cells).rstrip())
+
+
+def print_line(line: Text) -> None:
+    """Print a line, on a terminal in colour and cut to its width."""
+    if sys.stdout.isatty():
+        Console(highlight=False).print(line, no_wrap=True, overflow="ellipsis")
+    else:
+        click.echo(line.plain)

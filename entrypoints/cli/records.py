@@ -1,0 +1,135 @@
+"""What `--json` prints, and the plain forms read from the same records.
+
+Times are ISO 8601 in UTC. A `team` of null stands for the organization itself.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from msgspec import Struct
+
+from application.ports import RecordedMetrics
+from domain.organization import Organization, Team
+from domain.token import Token
+from entrypoints.cli.output import iso, iso_milliseconds, iso_or_none
+
+
+class TokenRecord(Struct, frozen=True, kw_only=True):
+    """A token, without its value."""
+
+    id: str
+    organization: str
+    team: str | None
+    description: str
+    scopes: tuple[str, ...]
+    state: Literal["active", "expired", "revoked"]
+    created_at: str
+    expires_at: str | None
+    revoked_at: str | None
+
+    @classmethod
+    def of(cls, organization: str, token: Token, now: datetime) -> TokenRecord:
+        inactive: Literal["revoked", "expired"] = "revoked" if token.revoked_at else "expired"
+        return cls(
+            id=token.id,
+            organization=organization,
+            team=token.team,
+            description=token.description,
+            scopes=token.scopes,
+            state="active" if token.is_active(now) else inactive,
+            created_at=iso(token.issued_at),
+            expires_at=iso_or_none(token.expires_at),
+            revoked_at=iso_or_none(token.revoked_at),
+        )
+
+
+class OrganizationRecord(Struct, frozen=True, kw_only=True):
+    """An organization; `active_tokens` counts those of its teams too."""
+
+    name: str
+    email: str | None
+    notification_url: str | None
+    created_at: str
+    teams: tuple[str, ...]
+    active_tokens: int
+
+    @classmethod
+    def of(cls, organization: Organization, now: datetime) -> OrganizationRecord:
+        return cls(
+            name=organization.name,
+            email=organization.email,
+            notification_url=organization.notification_url,
+            created_at=iso(organization.created_at),
+            teams=tuple(sorted(organization.teams)),
+            active_tokens=sum(token.is_active(now) for token in organization.tokens.values()),
+        )
+
+
+class TeamRecord(Struct, frozen=True, kw_only=True):
+    """A team; `active_tokens` counts its own."""
+
+    name: str
+    organization: str
+    created_at: str
+    active_tokens: int
+
+    @classmethod
+    def of(cls, organization: Organization, team: Team, now: datetime) -> TeamRecord:
+        return cls(
+            name=team.name,
+            organization=organization.name,
+            created_at=iso(team.created_at),
+            active_tokens=len(organization.active_tokens(team.name, now)),
+        )
+
+
+class OrganizationDetails(OrganizationRecord, frozen=True, kw_only=True):
+    """What `cave org show` prints: all of its tokens, those of its teams included."""
+
+    tokens: tuple[TokenRecord, ...]
+
+
+class TokenIssuedRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What `create` and `issue` print: the only record that has a token's value."""
+
+    value: str
+    token: TokenRecord
+    organization: OrganizationRecord | None = None
+    team: TeamRecord | None = None
+
+
+class PointRecord(Struct, frozen=True):
+    name: str
+    time: str
+    value: float
+    tags: dict[str, str]
+
+
+class EventRecord(Struct, frozen=True, kw_only=True):
+    """A batch as it is in the log; `time` is the log's, of when it was appended."""
+
+    receipt: str
+    time: str
+    organization: str
+    team: str | None
+    token_id: str
+    count: int
+    points: tuple[PointRecord, ...]
+
+    @classmethod
+    def of(cls, recorded: RecordedMetrics) -> EventRecord:
+        event = recorded.event
+        return cls(
+            receipt=str(recorded.receipt),
+            time=iso_milliseconds(recorded.receipt.milliseconds),
+            organization=event.organization,
+            team=event.team,
+            token_id=event.token_id,
+            count=len(event.points),
+            points=tuple(
+                PointRecord(point.name, iso_milliseconds(point.timestamp), point.value, point.tags)
+                for point in event.points.points()
+            ),
+        )

@@ -1,0 +1,82 @@
+"""The command `cave`: its groups, and how any command fails."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from io import StringIO
+from typing import Any
+
+import click
+
+from application.errors import LogError, UnknownReceipt
+from domain.errors import DomainError
+from entrypoints.cli.context import Roots
+from entrypoints.cli.demo import demo
+from entrypoints.cli.events import events
+from entrypoints.cli.options import example
+from entrypoints.cli.org import org
+from entrypoints.cli.serve import serve
+from entrypoints.cli.team import team
+from entrypoints.cli.token import token
+from entrypoints.errors import CommandFailed
+
+EXPECTED = (CommandFailed, DomainError, LogError, UnknownReceipt, OSError)
+"""What may go wrong without a defect of ours."""
+
+
+class Cave(click.Group):
+    """Turns every failure into one line on stderr and an exit code.
+
+    A defect is told in one line too; its traceback is a log record of level debug.
+    """
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # Whoever read the output has seen enough. The interpreter flushes what is buffered
+            # while it shuts down, and would report that.
+            sys.stdout = StringIO()
+            ctx.exit(0)
+        except EXPECTED as error:
+            raise click.ClickException(one_line(error)) from error
+        except (click.exceptions.Exit, click.Abort, click.ClickException):
+            raise
+        except Exception as error:
+            logging.getLogger(__name__).debug("defect", exc_info=True)
+            raise click.ClickException(
+                f"defect: {type(error).__name__}: {one_line(error)}"
+            ) from error
+        return result
+
+
+def one_line(error: Exception) -> str:
+    """Return an error's message on one line, or its class's name where it has none."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+@click.group(
+    cls=Cave,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=example(
+        "cave serve",
+        "cave org create gilt",
+        "cave events tail --org gilt",
+    ),
+)
+@click.version_option(package_name="cave")
+@click.pass_context
+def main(ctx: click.Context) -> None:
+    """CAVE: an event-sourced metrics service.
+
+    Every option that names a CAVE_* variable may be set by that instead; the option wins. Commands
+    work beside a running `cave serve` on the same data dir, and also without one.
+    """
+    if ctx.obj is None:
+        ctx.obj = Roots()
+
+
+for command in (serve, demo, org, team, token, events):
+    main.add_command(command)

@@ -1,0 +1,128 @@
+"""`cave serve`: the service."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import click
+
+from entrypoints.cli.options import (
+    DEFAULT_HOST,
+    DEFAULT_PORT,
+    example,
+    roots,
+    setting,
+    takes_log_settings,
+)
+from entrypoints.cli.values import Duration, Rate, Size
+from entrypoints.settings import (
+    HttpLimits,
+    LogSettings,
+    ServiceSettings,
+)
+
+_LIMITS = HttpLimits()
+_SERVICE = ServiceSettings()
+
+
+@click.command(
+    epilog=example(
+        "cave serve",
+        "cave serve --host 0.0.0.0 --port 8080 --workers 4 --data-dir /var/lib/cave",
+        "cave serve --redis-url redis://log.internal:6379/0",
+    )
+)
+@setting("--host", "CAVE_HOST", default=DEFAULT_HOST, help="The address to listen on.")
+@setting(
+    "--port",
+    "CAVE_PORT",
+    type=click.IntRange(0, 65535),
+    default=DEFAULT_PORT,
+    help="The port to listen on; 0 takes a free one.",
+)
+@setting(
+    "--workers",
+    "CAVE_WORKERS",
+    type=click.IntRange(min=1),
+    default=_SERVICE.workers,
+    help="How many processes answer.",
+)
+@takes_log_settings
+@setting(
+    "--quota", "CAVE_QUOTA", type=Rate(), help="Points a second an organization; none if unset."
+)
+@setting(
+    "--max-future",
+    "CAVE_MAX_FUTURE",
+    type=Duration(),
+    default="24h",
+    help="How far ahead of now a timestamp may be.",
+)
+@setting(
+    "--max-body",
+    "CAVE_MAX_BODY",
+    type=Size(),
+    default="16MiB",
+    help="The largest body, as sent.",
+)
+@setting(
+    "--max-inflated",
+    "CAVE_MAX_INFLATED",
+    type=Size(),
+    default="64MiB",
+    help="The largest body, decompressed.",
+)
+@setting(
+    "--max-points",
+    "CAVE_MAX_POINTS",
+    type=click.IntRange(min=1),
+    default=_LIMITS.max_points,
+    help="The most points of a batch.",
+)
+@setting(
+    "--max-body-memory",
+    "CAVE_MAX_BODY_MEMORY",
+    type=Size(),
+    default="256MiB",
+    help="The most bytes of bodies that a worker holds at once.",
+)
+@setting(
+    "--operator-token",
+    "CAVE_OPERATOR_TOKEN",
+    help="A token that may manage every organization over HTTP. Better set by the variable: "
+    "other users can read a command's arguments.",
+)
+@click.pass_context
+def serve(
+    ctx: click.Context,
+    log: LogSettings,
+    host: str,
+    port: int,
+    workers: int,
+    quota: float | None,
+    max_future: timedelta,
+    max_body: int,
+    max_inflated: int,
+    max_points: int,
+    max_body_memory: int,
+    operator_token: str | None,
+) -> None:
+    """Run the service until it is stopped.
+
+    Without a Redis URL it runs an embedded log server on the data dir, which writes and fsyncs
+    every batch before it is acknowledged. Once it serves it prints one line that says where.
+    """
+    settings = ServiceSettings(
+        log=log,
+        limits=HttpLimits(
+            max_body=max_body,
+            max_inflated=max_inflated,
+            max_points=max_points,
+            max_body_memory=max_body_memory,
+        ),
+        max_future=max_future,
+        quota=quota,
+        operator_token=operator_token,
+        workers=workers,
+    )
+    ctx.exit(roots().serve(settings, host, port))

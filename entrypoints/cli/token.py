@@ -1,0 +1,135 @@
+"""`cave token`: what lets applications in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import click
+
+from application.issue_token import IssueToken
+from application.revoke_token import RevokeToken
+from domain.token import Scope
+from entrypoints.cli.issued import print_issued
+from entrypoints.cli.options import example, on_the_log, prints_records, prints_token, roots
+from entrypoints.cli.output import print_json, print_table
+from entrypoints.cli.records import TokenIssuedRecord, TokenRecord
+from entrypoints.cli.values import Duration
+
+if TYPE_CHECKING:
+    from entrypoints.wiring import Commands
+
+
+@click.group(epilog=example("cave token issue gilt", "cave token list gilt"))
+def token() -> None:
+    """Tokens of organizations and teams: what lets applications in."""
+
+
+@token.command(
+    epilog=example(
+        "cave token issue gilt --team web --description 'web servers' --expires-in 90d",
+        "TOKEN=$(cave token issue gilt --scope publish --scope read --quiet)",
+    )
+)
+@click.argument("organization")
+@click.option("--team", help="The team it is for; without it, the organization itself.")
+@click.option("--description", default="", help="What it is for.")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    type=click.Choice([scope.value for scope in Scope]),
+    default=[Scope.PUBLISH.value],
+    show_default=True,
+    help="What it may do; may be given several times.",
+)
+@click.option("--expires-in", type=Duration(), help="When it ends, from now: 12h, 90d, 4w.")
+@prints_token
+@on_the_log
+def issue(
+    commands: Commands,
+    organization: str,
+    team: str | None,
+    description: str,
+    scopes: tuple[str, ...],
+    expires_in: timedelta | None,
+    *,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Issue a token; its value is printed this once."""
+    issued = commands.manage.issue_token(
+        IssueToken(
+            organization=organization,
+            team=team,
+            description=description,
+            scopes=scopes,
+            expires_in=expires_in,
+        )
+    )
+    record = TokenRecord.of(organization, issued.token, roots().clock())
+    print_issued(
+        TokenIssuedRecord(value=issued.value, token=record),
+        [("organization", organization), ("team", team)],
+        as_json=as_json,
+        quiet=quiet,
+    )
+
+
+@token.command(
+    "list", epilog=example("cave token list gilt", "cave token list gilt --team web --json")
+)
+@click.argument("organization")
+@click.option("--team", help="The tokens of this team; without it, the organization's own.")
+@prints_records
+@on_the_log
+def list_(commands: Commands, organization: str, team: str | None, *, as_json: bool) -> None:
+    """List tokens, oldest first; their values are not kept. `cave org show` lists them all."""
+    now = roots().clock()
+    records = [
+        TokenRecord.of(organization, token, now)
+        for token in commands.manage.look_ups.tokens(organization, team)
+    ]
+    if as_json:
+        print_json(*records)
+    else:
+        print_tokens(records)
+
+
+@token.command(epilog=example("cave token revoke gilt ID"))
+@click.argument("organization")
+@click.argument("token_id", metavar="ID")
+@prints_records
+@on_the_log
+def revoke(commands: Commands, organization: str, token_id: str, *, as_json: bool) -> None:
+    """Revoke a token, the organization's or a team's; the last one too.
+
+    Every worker refuses it within a second. One already revoked stays so.
+    """
+    commands.manage.revoke_token(RevokeToken(organization=organization, token_id=token_id))
+    revoked = commands.manage.look_ups.organization(organization).tokens[token_id]
+    record = TokenRecord.of(organization, revoked, roots().clock())
+    if as_json:
+        print_json(record)
+    else:
+        click.echo(f"token {token_id} of organization {organization} is revoked")
+
+
+def print_tokens(records: Sequence[TokenRecord]) -> None:
+    """Print tokens as a table."""
+    print_table(
+        ("id", "team", "description", "scopes", "state", "created", "expires"),
+        [
+            (
+                record.id,
+                record.team or "-",
+                record.description or "-",
+                " ".join(record.scopes),
+                record.state,
+                record.created_at,
+                record.expires_at or "never",
+            )
+            for record in records
+        ],
+    )

@@ -1,0 +1,80 @@
+"""Types of the options' values: what click's own types lack."""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import timedelta
+from typing import Any
+
+import click
+
+from application.durations import parse_duration
+from domain.errors import InvalidArgument
+
+_SIZE_UNITS = {"": 0, "k": 10, "m": 20, "g": 30}
+_size = re.compile(r"(\d{1,12}) ?(?:([KMG])i?B?|B)?\Z", re.ASCII | re.IGNORECASE).match
+_is_key_prefix = re.compile(r"[a-zA-Z0-9][_a-zA-Z0-9.:-]{0,62}\Z").match
+
+
+class Duration(click.ParamType[timedelta]):
+    name = "duration"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> timedelta:
+        if isinstance(value, timedelta):
+            return value
+        try:
+            return parse_duration(value)
+        except InvalidArgument as error:
+            self.fail(str(error), param, ctx)
+
+
+class Size(click.ParamType[int]):
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        if not (match := _size(value)) or not int(match[1]):
+            self.fail(f"{value!r} is not a size: bytes, or as in 512KiB, 16MiB, 1GiB", param, ctx)
+        return int(match[1]) << _SIZE_UNITS[(match[2] or "").lower()]
+
+
+class Rate(click.ParamType[float]):
+    name = "rate"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        try:
+            rate = float(value)
+        except ValueError:
+            rate = 0.0
+        if not math.isfinite(rate) or rate <= 0:
+            self.fail(f"{value!r} is not a rate: a positive number of points a second", param, ctx)
+        return rate
+
+
+class RedisUrl(click.ParamType[str]):
+    name = "url"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from redis.connection import parse_url
+
+        try:
+            parse_url(value)  # type: ignore[no-untyped-call]
+        except ValueError as error:
+            # Not the value itself: it may hold a password.
+            self.fail(f"not a URL of a Redis or Valkey server: {error}", param, ctx)
+        return str(value)
+
+
+class KeyPrefix(click.ParamType[str]):
+    name = "prefix"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not _is_key_prefix(value):
+            self.fail(f"{value!r} is not a key prefix: letters, digits and _.:- only", param, ctx)
+        return str(value)

@@ -1,0 +1,77 @@
+"""What was acknowledged, what the log holds, and whether they agree."""
+
+from __future__ import annotations
+
+from statistics import median
+
+from msgspec import Struct, field
+from redis import Redis
+
+from application.ports import MetricLogReader
+from entrypoints.demo.client import Answer
+
+
+class Sent(Struct, frozen=True):
+    """A batch that was acknowledged as stored, and its number of points."""
+
+    answer: Answer
+    points: int
+
+
+class Ledger(Struct):
+    """What a client knows: the answers it got."""
+
+    sent: list[Sent] = field(default_factory=list)
+
+    def points(self) -> int:
+        return sum(batch.points for batch in self.sent)
+
+    def bytes_sent(self) -> int:
+        return sum(batch.answer.size for batch in self.sent)
+
+    def receipts(self) -> set[str]:
+        return {str(batch.answer.receipt) for batch in self.sent}
+
+    def milliseconds(self) -> tuple[float, float]:
+        """Return the median and the longest time to an acknowledgement."""
+        times = [batch.answer.seconds * 1000 for batch in self.sent]
+        return median(times), max(times)
+
+
+class Stored(Struct):
+    """What the log holds; `points` as counted one by one."""
+
+    receipts: set[str] = field(default_factory=set)
+    organizations: set[str] = field(default_factory=set)
+    names: set[str] = field(default_factory=set)
+    points: int = 0
+
+
+def read_back(reader: MetricLogReader, organization: str) -> Stored:
+    """Decode every event of an organization."""
+    stored = Stored()
+    for recorded in reader.of_organization(organization):
+        stored.receipts.add(str(recorded.receipt))
+        stored.organizations.add(recorded.event.organization)
+        for point in recorded.event.points.points():
+            stored.names.add(point.name)
+            stored.points += 1
+    return stored
+
+
+class Streams(Struct, frozen=True):
+    """What any Redis client sees: entries of the partitions' streams and their fields' bytes."""
+
+    entries: int
+    size: int
+
+
+def look_at_streams(url: str, key_prefix: str) -> Streams:
+    """Count what is in the metric log without any code of the service."""
+    entries = size = 0
+    with Redis.from_url(url) as redis:
+        for key in redis.scan_iter(match=f"{{{key_prefix}:metrics:*}}:log"):
+            for _, fields in redis.xrange(key):
+                entries += 1
+                size += sum(len(name) + len(value) for name, value in fields.items())
+    return Streams(entries, size)

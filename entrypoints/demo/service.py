@@ -1,0 +1,136 @@
+"""The service and the `cave` commands as processes, run as a person would run them."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from msgspec import Struct
+
+from adapters.embedded_valkey import tied_to_parent
+from entrypoints.errors import CommandFailed
+
+START_SECONDS = 20.0
+STOP_SECONDS = 15.0
+COMMAND_SECONDS = 20.0
+POLL_SECONDS = 0.02
+
+_ready = re.compile(r"^CAVE serves http://(?P<host>\S+):(?P<port>\d+)", re.MULTILINE).search
+
+
+class Address(Struct, frozen=True):
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+
+@contextmanager
+def running_service(log_flags: Sequence[str], output: Path) -> Iterator[Address]:
+    """Run `cave serve` on a free port and stop it in the end; its output goes to files.
+
+    Raises CommandFailed with its last words where it does not come up.
+    """
+    stdout, stderr = output / "serve.out", output / "serve.err"
+    with (
+        stdout.open("wb") as out,
+        stderr.open("wb") as err,
+        _started(["serve", "--port", "0", *log_flags], out, err) as process,
+    ):
+        yield _wait_until_ready(process, stdout, stderr)
+
+
+def run_command(*arguments: str) -> str:
+    """Run `cave` with arguments and return what it prints. Raises CommandFailed."""
+    with _started(arguments, subprocess.PIPE, subprocess.PIPE) as process:
+        stdout, stderr = process.communicate(timeout=COMMAND_SECONDS)
+    if process.returncode:
+        raise CommandFailed(_last_words(stderr.decode()).removeprefix("Error: "))
+    return stdout.decode().strip()
+
+
+@contextmanager
+def _started(
+    arguments: Sequence[str], stdout: IO[bytes] | int, stderr: IO[bytes] | int
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Start `cave`; on the way out it has ended, whatever happens."""
+    with _signals_held() as release:
+        process = subprocess.Popen(  # noqa: S603  our own program
+            [sys.executable, "-m", "entrypoints.cli", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            env=_environment(),
+            preexec_fn=tied_to_parent(),
+        )
+        with process:
+            try:
+                release()
+                yield process
+            finally:
+                _stop(process)
+
+
+@contextmanager
+def _signals_held() -> Iterator[Callable[[], None]]:
+    """Hold SIGINT and SIGTERM back until `release` is called, or the block ends.
+
+    Either may otherwise come after a process was started and before anyone knows of it.
+    """
+    held: list[int] = []
+    former = {
+        number: signal.signal(number, lambda received, _frame: held.append(received))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+
+    def release() -> None:
+        while former:
+            signal.signal(*former.popitem())
+        while held:
+            signal.raise_signal(held.pop())
+
+    try:
+        yield release
+    finally:
+        release()
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+
+
+def _environment() -> dict[str, str]:
+    """Return our environment without the settings of the service that a person here may run."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("CAVE_")}
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], stdout: Path, stderr: Path) -> Address:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        exited = process.poll() is not None
+        if match := _ready(stdout.read_text()):
+            return Address(match["host"].strip("[]"), int(match["port"]))
+        if exited:
+            raise CommandFailed(_last_words(stderr.read_text()))
+        time.sleep(POLL_SECONDS)
+    raise CommandFailed(f"cave serve is not ready after {START_SECONDS:.0f} s")
+
+
+def _last_words(text: str) -> str:
+    """Return the line that says why a command failed; what it logged begins with a brace."""
+    lines = [line for line in text.splitlines() if line and not line.startswith("{")]
+    return lines[-1] if lines else "it ended without a word"

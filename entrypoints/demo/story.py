@@ -1,0 +1,187 @@
+"""What the demo does, in order, and what it says about it."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from entrypoints.demo.client import Answer, MetricsClient, basic, bearer
+from entrypoints.demo.ledger import Ledger, Sent, Stored, Streams, look_at_streams, read_back
+from entrypoints.demo.readings import Item, Machine
+from entrypoints.demo.service import Address, run_command, running_service
+from entrypoints.errors import CommandFailed
+from entrypoints.reaching import reach_log
+from entrypoints.settings import LogSettings
+from entrypoints.wiring import open_commands
+
+ORGANIZATION = "gilt"
+PATH = f"/organizations/{ORGANIZATION}/metrics"
+READING_SECONDS = 5.0
+INTERVAL = 0.25
+TOKEN_SECONDS = 5.0
+
+EXAMPLE: list[Item] = [
+    {
+        "name": name,
+        "timestamp": 1398788625,
+        "value": value,
+        "tags": {"service": "svc-important", "host": "svc12.prod.iad"},
+    }
+    for name, value in [("http.cache.hits", 123), ("http.cache.misses", 12)]
+]
+MISTAKES: list[Item] = [
+    {"name": "good.enough", "timestamp": 1398788625, "value": 1, "tags": {}},
+    {"name": "2nd", "timestamp": 1398788625, "value": "12", "tags": {"host": ""}},
+]
+
+
+def run_demo(console: Console, log: LogSettings, scratch: Path) -> bool:
+    """Tell the story on the log that is named; `scratch` is for the service's own output.
+
+    Return whether everything that was claimed held. Raises CommandFailed where it cannot go on.
+    """
+    return _Story(console, log).tell(scratch)
+
+
+class _Story:
+    def __init__(self, console: Console, log: LogSettings) -> None:
+        self._console = console
+        self._log = log
+        self._flags = ["--data-dir", str(log.data_dir), "--key-prefix", log.key_prefix]
+        if log.redis_url is not None:
+            self._flags += ["--redis-url", log.redis_url]
+        self._ledger = Ledger()
+
+    def tell(self, scratch: Path) -> bool:
+        self._heading("A service")
+        self._say("$ cave serve")
+        with running_service(self._flags, scratch) as address:
+            self._say(f"CAVE serves {address}")
+            token = self._create_organization()
+            self._publish_example(address, token)
+            self._publish_readings(address, token)
+            refused = self._publish_mistakes(address, token)
+            return self._read_back(refused)
+
+    def _create_organization(self) -> str:
+        self._heading("An organization and its token, from the command line")
+        self._say(f"$ cave org create {ORGANIZATION} --quiet")
+        token = run_command("org", "create", ORGANIZATION, "--quiet", *self._flags)
+        self._say(token)
+        return token
+
+    def _publish_example(self, address: Address, token: str) -> None:
+        self._heading("The same two points, published twice: both count")
+        for scheme, authorization in [("Basic", basic(token)), ("Bearer", bearer(token))]:
+            with closing(_client(address, authorization)) as client:
+                _wait_until_known(client)
+                answer = client.publish(EXAMPLE, key=f"example-{scheme}")
+                self._acknowledged(answer, len(EXAMPLE))
+                self._say(f"POST {PATH} ({scheme}): {answer.status}, receipt {answer.receipt}")
+                again = client.publish(EXAMPLE, key=f"example-{scheme}")
+        if not again.replayed or again.receipt != answer.receipt:
+            raise CommandFailed(f"a retry was not recognized: {_words(again)}")
+        self._say("… and again with the same Idempotency-Key: the first receipt, nothing stored")
+
+    def _publish_readings(self, address: Address, token: str) -> None:
+        self._heading(f"Readings of this machine, for {READING_SECONDS:.0f} s")
+        machine = Machine()
+        batches = round(READING_SECONDS / INTERVAL)
+        first = len(self._ledger.sent)
+        publishing = self._console.status("publishing …")
+        with publishing, closing(_client(address, bearer(token))) as client:
+            started = time.monotonic()
+            for batch in range(1, batches + 1):
+                time.sleep(max(0.0, started + batch * INTERVAL - time.monotonic()))
+                items = machine.read()
+                self._acknowledged(client.publish(items), len(items))
+        sent = self._ledger.sent[first:]
+        points = sum(batch.points for batch in sent)
+        self._say(f"{len(sent)} batches, {points} points: processors, memory, disk, network")
+
+    def _publish_mistakes(self, address: Address, token: str) -> Answer:
+        self._heading("A batch with mistakes: refused as a whole")
+        with closing(_client(address, bearer(token))) as client:
+            answer = client.publish(MISTAKES)
+        problem = _problem(answer)
+        self._say(f"{answer.status} {problem.get('title', '')}: {problem.get('detail', '')}")
+        for error in problem.get("errors", []):
+            self._say(f"  {error['pointer']} {error['detail']}")
+        return answer
+
+    def _read_back(self, refused: Answer) -> bool:
+        self._heading("What the log holds")
+        with reach_log(self._log) as url, open_commands(self._log, url) as commands:
+            stored = read_back(commands.metrics, ORGANIZATION)
+            streams = look_at_streams(url, self._log.key_prefix)
+        self._console.print(self._table(stored, streams))
+        claims = {
+            "every receipt of a 202 is in the log, and nothing else": (
+                stored.receipts == self._ledger.receipts()
+                and streams.entries == len(stored.receipts)
+            ),
+            "as many points as were acknowledged": stored.points == self._ledger.points(),
+            "of the refused batch there is nothing": (
+                refused.status == 400 and not stored.names & {item["name"] for item in MISTAKES}
+            ),
+        }
+        for claim, held in claims.items():
+            self._console.print("[green]✓[/]" if held else "[red]✗[/]", claim)
+        return all(claims.values())
+
+    def _table(self, stored: Stored, streams: Streams) -> Table:
+        typical, longest = self._ledger.milliseconds()
+        points = max(stored.points, 1)
+        table = Table(show_header=False)
+        table.add_column(style="bold")
+        table.add_column(justify="right")
+        table.add_row("organizations", str(len(stored.organizations)))
+        table.add_row("events", str(len(stored.receipts)))
+        table.add_row("points", str(stored.points))
+        table.add_row("names", str(len(stored.names)))
+        table.add_row("bytes a point, as sent", f"{self._ledger.bytes_sent() / points:.1f}")
+        table.add_row("bytes a point, in the log", f"{streams.size / points:.1f}")
+        table.add_row("until a batch was durable", f"{typical:.1f} ms, at most {longest:.1f} ms")
+        return table
+
+    def _acknowledged(self, answer: Answer, points: int) -> None:
+        if answer.status != 202 or answer.receipt is None:
+            raise CommandFailed(f"publishing failed: {_words(answer)}")
+        self._ledger.sent.append(Sent(answer, points))
+
+    def _heading(self, text: str) -> None:
+        self._console.print(f"\n[bold cyan]{text}[/]")
+
+    def _say(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _client(address: Address, authorization: str) -> MetricsClient:
+    return MetricsClient(address.host, address.port, PATH, authorization)
+
+
+def _wait_until_known(client: MetricsClient) -> None:
+    """Publish nothing until that is accepted: workers learn of a new token within a second."""
+    deadline = time.monotonic() + TOKEN_SECONDS
+    while (answer := client.publish([])).status != 202:
+        if time.monotonic() > deadline:
+            raise CommandFailed(f"the new token is not accepted: {_words(answer)}")
+        time.sleep(0.05)
+
+
+def _problem(answer: Answer) -> dict[str, Any]:
+    try:
+        problem = json.loads(answer.body)
+    except ValueError:
+        return {}
+    return problem if isinstance(problem, dict) else {}
+
+
+def _words(answer: Answer) -> str:
+    return f"{answer.status} {_problem(answer).get('detail', '')}".rstrip()

@@ -1,0 +1,95 @@
+"""A program run as a child of `cave serve`, which says by a pipe that it is ready."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+
+from adapters.embedded_valkey import tied_to_parent
+from entrypoints.child import LaunchFailed
+
+
+class Program:
+    """A `Process` of `entrypoints.child` from a command line.
+
+    `environment` is given the number of the inherited pipe to which the program writes a line when
+    it is ready, and returns variables to add to this process's own. The program inherits `sockets`,
+    which are closed here once it has been asked to end. Its standard output goes to standard error.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        argv: Sequence[str],
+        environment: Callable[[int], Mapping[str, str]],
+        sockets: Sequence[socket.socket] = (),
+    ) -> None:
+        self.name = name
+        self._argv = list(argv)
+        self._environment = environment
+        self._sockets = list(sockets)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._ready_pipe = -1
+
+    @property
+    def pid(self) -> int | None:
+        """The id of the latest process, None before the first."""
+        return None if self._process is None else self._process.pid
+
+    def launch(self) -> None:
+        """Start a process with a new pipe. Raises `LaunchFailed`."""
+        self._close_pipe()
+        self._ready_pipe, theirs = os.pipe()
+        os.set_blocking(self._ready_pipe, False)
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - the program we were made for
+                self._argv,
+                env={**os.environ, **self._environment(theirs)},
+                stdin=subprocess.DEVNULL,
+                stdout=2,
+                pass_fds=[theirs, *(inherited.fileno() for inherited in self._sockets)],
+                preexec_fn=tied_to_parent(),
+            )
+        except OSError as error:
+            raise LaunchFailed(f"{self._argv[0]} cannot be started: {error}") from error
+        finally:
+            os.close(theirs)
+
+    def is_ready(self) -> bool:
+        """Whether the line has come; to be asked until it has."""
+        try:
+            return b"\n" in os.read(self._ready_pipe, 64)
+        except BlockingIOError:
+            return False
+
+    def poll(self) -> int | None:
+        """The exit status of the latest process, None while it runs."""
+        return None if self._process is None else self._process.poll()
+
+    def why_ended(self) -> str:
+        """The signal that ended it, or its exit status; its own log may have more."""
+        status = self.poll()
+        if status is not None and status < 0:
+            return f"it ended by a signal, {signal.strsignal(-status) or -status}"
+        return f"it ended with exit status {status}, its log may say why"
+
+    def terminate(self) -> None:
+        """Ask it to end, and give up its sockets: no connection may wait on them any more."""
+        if self._process is not None:
+            self._process.terminate()
+        for inherited in self._sockets:
+            inherited.close()
+        self._close_pipe()
+
+    def kill(self) -> None:
+        """End it at once."""
+        if self._process is not None:
+            self._process.kill()
+
+    def _close_pipe(self) -> None:
+        if self._ready_pipe >= 0:
+            os.close(self._ready_pipe)
+            self._ready_pipe = -1

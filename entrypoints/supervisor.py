@@ -1,0 +1,81 @@
+"""`cave serve`: the embedded log server and the workers, wired together."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from urllib.parse import urlsplit
+
+from adapters.embedded_valkey import DataDir, EmbeddedLogError, EmbeddedValkey, Holder
+from entrypoints.child import Child, ChildFailed
+from entrypoints.listening import CannotListen, listen
+from entrypoints.log_server_child import LogServer
+from entrypoints.logging import configure_logging
+from entrypoints.program import Program
+from entrypoints.settings import ServiceSettings
+from entrypoints.signals import Signals
+from entrypoints.stages import Stages
+from entrypoints.worker_config import VARIABLE, WorkerConfig
+
+WORKER = (sys.executable, "-m", "entrypoints.worker")
+
+
+def serve(settings: ServiceSettings, host: str, port: int, worker: Sequence[str] = WORKER) -> int:
+    """Run the service until SIGTERM, SIGINT or SIGHUP and return the exit status.
+
+    0 after a stop that was asked for; 1 after a failure, which one line on standard error tells.
+    One line on standard output says when it serves and where. For the main thread. `worker` is the
+    command line of a worker, which finds its `WorkerConfig` in the environment.
+    """
+    try:
+        configure_logging()
+        _serve(settings, host, port, worker)
+    except (ChildFailed, CannotListen, EmbeddedLogError, ValueError) as error:
+        print(f"cave serve: {error}", file=sys.stderr, flush=True)
+        return 1
+    return 0
+
+
+def _serve(settings: ServiceSettings, host: str, port: int, worker: Sequence[str]) -> None:
+    with ExitStack() as stack:
+        stages: list[list[Child]] = []
+        url = settings.log.redis_url
+        if url is not None:
+            place = f"at {_without_secrets(url)}"
+        else:
+            data_dir = DataDir(settings.log.data_dir)
+            server = EmbeddedValkey(stack.enter_context(data_dir.own("serve", _patience)))
+            stages.append([Child(LogServer(server))])
+            url, place = server.url, f"in {data_dir.path}"
+        listening = listen(host, port, settings.workers)
+        workers = []
+        for number, listener in enumerate(listening.sockets, start=1):
+            fd = stack.enter_context(listener).fileno()
+            environment = _worker_environment(settings, url, fd)
+            workers.append(Child(Program(f"worker-{number}", worker, environment, [listener])))
+        stages.append(workers)
+        announcement = f"CAVE serves {listening.url} ({len(workers)} workers, log {place})"
+        signals = stack.enter_context(Signals())
+        Stages(stages, signals).run(lambda: print(announcement, flush=True))
+
+
+def _worker_environment(
+    settings: ServiceSettings, url: str, fd: int
+) -> Callable[[int], dict[str, str]]:
+    def environment(ready_fd: int) -> dict[str, str]:
+        config = WorkerConfig(settings=settings, url=url, fd=fd, ready_fd=ready_fd)
+        return {VARIABLE: config.encode()}
+
+    return environment
+
+
+def _patience(holder: Holder | None) -> float:
+    """A command ends soon, and so does the log server of a `cave serve` that was killed."""
+    return 2.0 if holder is not None and holder.kind == "serve" and holder.is_alive() else 10.0
+
+
+def _without_secrets(url: str) -> str:
+    parts = urlsplit(url)
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"

@@ -1,0 +1,181 @@
+"""How the parts are put together. Production and tests are wired by the same functions."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
+
+import structlog
+from msgspec import Struct
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from adapters.eventsourcing.organizations import Organizations
+from adapters.http.readiness import ReadinessReport
+from adapters.redis_streams.metric_keys import MetricKeys
+from adapters.redis_streams.metric_log import RedisMetricLog
+from adapters.redis_streams.metric_log_reader import RedisMetricLogReader
+from adapters.redis_streams.metric_settings import settle_partitions
+from adapters.redis_streams.server_check import check_version, weaknesses
+from application.access import AccessControl
+from application.create_team import CreateTeamHandler
+from application.errors import LogUnavailable, LogUnfit
+from application.issue_token import IssueTokenHandler, NewToken
+from application.look_ups import LookUps
+from application.ports import MetricLogReader
+from application.publish_metrics import PublishMetricsHandler
+from application.quota import PointQuota
+from application.register_organization import RegisterOrganizationHandler
+from application.revoke_token import RevokeTokenHandler
+from application.token_directory import MAX_SILENCE, DirectoryFollower, TokenDirectory
+from application.use_cases import ManageOrganizations, UseCases
+from domain.token import TOKEN_PREFIX
+from entrypoints.settings import LogSettings, ServiceSettings
+
+SOCKET_TIMEOUT = 5.0
+
+_log = structlog.get_logger(__name__)
+
+
+class Commands(Struct, frozen=True):
+    """What a command line command works with."""
+
+    manage: ManageOrganizations
+    metrics: MetricLogReader
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def new_token() -> NewToken:
+    return NewToken(id=secrets.token_hex(6), value=TOKEN_PREFIX + secrets.token_urlsafe(32))
+
+
+@contextmanager
+def open_commands(settings: LogSettings, url: str) -> Iterator[Commands]:
+    """Open the log for commands. Raises LogUnavailable, LogUnfit, ValueError."""
+    with _open_log(settings, url) as log:
+        yield Commands(_manage(log.organizations), log.metrics)
+
+
+@asynccontextmanager
+async def open_use_cases(
+    settings: ServiceSettings, url: str
+) -> AsyncIterator[tuple[UseCases, LogReadiness]]:
+    """Open what a worker serves with; on the way out finish every append, then close the log.
+
+    Raises LogUnavailable, LogUnfit, ValueError.
+    """
+    with _open_log(settings.log, url) as log:
+        directory = TokenDirectory()
+        follower = DirectoryFollower(log.organizations, directory)
+        await asyncio.to_thread(follower.catch_up)
+        following = threading.Thread(target=follower.run, name="token-directory", daemon=True)
+        metric_log = RedisMetricLog(url, log.keys, log.metrics.partitions())
+        await metric_log.open()
+        following.start()
+        try:
+            quota = PointQuota(settings.quota / settings.workers) if settings.quota else None
+            use_cases = UseCases(
+                access=AccessControl(directory, utc_now),
+                publish_metrics=PublishMetricsHandler(
+                    metric_log,
+                    utc_now,
+                    max_future_ms=int(settings.max_future.total_seconds() * 1000),
+                    quota=quota,
+                ),
+                manage=_manage(log.organizations),
+            )
+            yield use_cases, LogReadiness(metric_log, directory, log.weaknesses)
+        finally:
+            await metric_log.close()
+            follower.stop()
+            await asyncio.to_thread(following.join)
+
+
+class LogReadiness:
+    """Implements the port Readiness of adapters.http."""
+
+    def __init__(
+        self, metric_log: RedisMetricLog, directory: TokenDirectory, weak: tuple[str, ...]
+    ) -> None:
+        self._metric_log = metric_log
+        self._directory = directory
+        self._weak = weak
+
+    async def report(self) -> ReadinessReport:
+        problems = []
+        if not await self._metric_log.answers():
+            problems.append("the event log does not answer")
+        status = self._directory.status
+        if not status.caught_up:
+            problems.append("the token directory has not caught up with the log yet")
+        elif status.silence > MAX_SILENCE:
+            problems.append(
+                f"the token directory has not heard of the log for {status.silence:.0f} s"
+            )
+        return ReadinessReport(tuple(problems), self._weak)
+
+
+class _Log(Struct, frozen=True):
+    keys: MetricKeys
+    metrics: RedisMetricLogReader
+    organizations: Organizations
+    weaknesses: tuple[str, ...]
+
+
+@contextmanager
+def _open_log(settings: LogSettings, url: str) -> Iterator[_Log]:
+    client = Redis.from_url(
+        url, retry=Retry(NoBackoff(), 0), socket_timeout=SOCKET_TIMEOUT, protocol=2
+    )
+    try:
+        weak = _check_server(settings, client)
+        keys = MetricKeys(settings.key_prefix)
+        partitions = settle_partitions(client, keys, settings.partitions)
+        organizations = Organizations(
+            {
+                "PERSISTENCE_MODULE": "adapters.redis_streams",
+                "REDIS_URL": url,
+                "REDIS_KEY_PREFIX": settings.key_prefix,
+            }
+        )
+        try:
+            metrics = RedisMetricLogReader(client, keys, partitions)
+            yield _Log(keys, metrics, organizations, weak)
+        finally:
+            organizations.close()
+    except RedisError as error:
+        raise LogUnavailable(f"the event log cannot be used: {error}") from error
+    finally:
+        client.close()
+
+
+def _check_server(settings: LogSettings, client: Redis) -> tuple[str, ...]:
+    check_version(client)
+    found = tuple(weaknesses(client))
+    if found and not settings.allow_weak_log:
+        raise LogUnfit(
+            f"the log server may lose what it acknowledged: {'; '.join(found)} "
+            "(CAVE_ALLOW_WEAK_LOG=1 accepts that)"
+        )
+    for weakness in found:
+        _log.warning("the log server may lose what it acknowledged", weakness=weakness)
+    return found
+
+
+def _manage(organizations: Organizations) -> ManageOrganizations:
+    return ManageOrganizations(
+        register_organization=RegisterOrganizationHandler(organizations, new_token, utc_now),
+        create_team=CreateTeamHandler(organizations, utc_now),
+        issue_token=IssueTokenHandler(organizations, new_token, utc_now),
+        revoke_token=RevokeTokenHandler(organizations, utc_now),
+        look_ups=LookUps(organizations, organizations),
+    )

@@ -1,0 +1,84 @@
+"""A worker process of `cave serve`: the HTTP service on a socket that it inherits."""
+
+from __future__ import annotations
+
+import gc
+import socket
+import sys
+
+import uvicorn
+import uvloop
+from adapters.http.app import create_app
+
+from adapters.http.publish import PublishEndpoint
+from application.errors import LogError
+from entrypoints.logging import configure_logging
+from entrypoints.wiring import open_use_cases
+from entrypoints.worker_config import WorkerConfig
+
+SHUTDOWN_SECONDS = 20
+"""How long requests in flight may take after SIGTERM."""
+
+BACKLOG = 2048
+
+
+async def work(config: WorkerConfig) -> None:
+    """Serve until SIGTERM or SIGINT: then stop accepting, finish what is in flight, close."""
+    settings = config.settings
+    limits = settings.limits
+    async with open_use_cases(settings, config.url) as (use_cases, readiness):
+        publish = PublishEndpoint(
+            use_cases.access,
+            use_cases.publish_metrics,
+            max_body=limits.max_body,
+            max_inflated=limits.max_inflated,
+            max_points=limits.max_points,
+            max_body_memory=limits.max_body_memory,
+        )
+        app = create_app(use_cases, publish, readiness, operator_token=settings.operator_token)
+        server = _Server(
+            uvicorn.Config(
+                app,
+                loop="none",
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                interface="asgi3",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                backlog=BACKLOG,
+                timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+            ),
+            config,
+        )
+        # What is there now stays: collections need not look at it again and again.
+        gc.collect()
+        gc.freeze()
+        with socket.socket(fileno=config.fd) as listener:
+            await server.serve(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, server_config: uvicorn.Config, config: WorkerConfig) -> None:
+        super().__init__(server_config)
+        self._worker_config = config
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._worker_config.say_ready()
+
+
+def main() -> int:
+    configure_logging()
+    try:
+        uvloop.run(work(WorkerConfig.from_environment()))
+    except (LogError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,52 @@
+"""What `cave serve` tells a worker, and how: JSON in an environment variable."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from entrypoints.settings import ServiceSettings
+
+VARIABLE = "CAVE_WORKER"
+READY = b"ready\n"
+
+
+class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker's settings and what it inherits.
+
+    `url` is the log server's, `fd` a listening socket, and `ready_fd` a pipe for the line that says
+    that the worker serves. Holds secrets.
+    """
+
+    settings: ServiceSettings
+    url: str
+    fd: int
+    ready_fd: int
+
+    def encode(self) -> str:
+        """Return it as the variable's value."""
+        return msgspec.json.encode(self, enc_hook=_encode_path).decode()
+
+    @classmethod
+    def from_environment(cls) -> WorkerConfig:
+        """Return what the variable holds; raises `KeyError` or `msgspec.DecodeError`."""
+        return msgspec.json.decode(os.environ[VARIABLE], type=cls, dec_hook=_decode_path)
+
+    def say_ready(self) -> None:
+        """Tell the supervisor that this worker serves from now on."""
+        os.write(self.ready_fd, READY)
+
+
+def _encode_path(value: Any) -> str:
+    if isinstance(value, Path):
+        return str(value)
+    raise NotImplementedError(f"{type(value).__name__} in a worker's configuration")
+
+
+def _decode_path(kind: type, value: Any) -> Any:
+    if issubclass(kind, Path):
+        return kind(value)
+    raise NotImplementedError(f"{kind.__name__} in a worker's configuration")

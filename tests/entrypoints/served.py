@@ -1,0 +1,114 @@
+"""`cave serve` with stand-in workers, as a process that tests ask, disturb and end."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+from adapters.embedded_valkey import DataDir
+
+SECONDS = 20.0
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from entrypoints.settings import LogSettings, ServiceSettings
+from entrypoints.supervisor import serve
+place, workers, port, url = sys.argv[1:]
+log = LogSettings(data_dir=Path(place), redis_url=url or None)
+settings = ServiceSettings(log=log, workers=int(workers), operator_token="top-secret")
+worker = [sys.executable, "-m", "tests.entrypoints.stand_in_worker"]
+sys.exit(serve(settings, "127.0.0.1", int(port), worker))
+"""
+
+
+class Served:
+    """One supervisor process, in a process group of its own."""
+
+    def __init__(
+        self, data_dir: DataDir, *, workers: int = 1, port: int = 0, redis_url: str = ""
+    ) -> None:
+        self.data_dir = data_dir
+        self._out = data_dir.path.parent / "out"
+        self._errors = data_dir.path.parent / "err"
+        with self._out.open("wb") as out, self._errors.open("wb") as errors:
+            self.process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-c",
+                    SCRIPT,
+                    str(data_dir.path),
+                    str(workers),
+                    str(port),
+                    redis_url,
+                ],
+                stdout=out,
+                stderr=errors,
+                process_group=0,
+            )
+
+    def wait_until_ready(self) -> re.Match[str]:
+        """Return the line that says so, matched."""
+        pattern = re.compile(r"CAVE serves (http://\S+) \((\d+) workers, log (.*)\)\n")
+        wait_until(lambda: pattern.fullmatch(self.output()) or self.process.poll() is not None)
+        found = pattern.fullmatch(self.output())
+        assert found, self.errors()
+        return found
+
+    def ask(self) -> int:
+        """Return the pid of the worker that answers."""
+        url = re.findall(r"http://\S+", self.output())[0]
+        with urlopen(url, timeout=SECONDS) as answer:
+            return int(answer.read())
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        """Send a signal and return the exit status."""
+        self.process.send_signal(number)
+        return self.process.wait(SECONDS * 2)
+
+    def kill_group(self) -> None:
+        """Kill it with all its children and wait."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def output(self) -> str:
+        """Return what is on its standard output so far."""
+        return self._out.read_text()
+
+    def errors(self) -> str:
+        """Return what is on its standard error so far."""
+        return self._errors.read_text()
+
+    def events(self, event: str) -> list[dict[str, Any]]:
+        """Return the log's records of one kind, those that are complete."""
+        lines = self.errors().split("\n")[:-1]
+        records = [json.loads(line) for line in lines if line.startswith("{")]
+        return [record for record in records if record["event"] == event]
+
+    def pids(self, child: str) -> list[int]:
+        """Return the pids that a child had, each of which got ready."""
+        return [record["pid"] for record in self.events("child ready") if record["child"] == child]
+
+
+def wait_until(true: Callable[[], object]) -> None:
+    """Wait until a condition holds; fail if it does not in time."""
+    deadline = time.monotonic() + SECONDS
+    while not true():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.01)
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process runs; one that ended and waits to be collected does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False

@@ -1,0 +1,51 @@
+"""A worker for the supervisor's tests: answers each request with its pid, and notes its end.
+
+Beside a file named `broken` in the data dir it does not start, beside one named `stubborn` it does
+not end when asked to.
+"""
+
+import os
+import signal
+import socket
+import sys
+import time
+from types import FrameType
+
+from redis import Redis
+
+from entrypoints.worker_config import WorkerConfig
+
+
+def main() -> None:
+    """Serve until SIGTERM."""
+    config = WorkerConfig.from_environment()
+    place = config.settings.log.data_dir
+    if (place / "broken").exists():
+        sys.exit(7)
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        if (place / "stubborn").exists():
+            return
+        time.sleep(0.2)  # what is in flight
+        with Redis.from_url(config.url) as client:
+            client.rpush("ended", os.getpid())
+        sys.exit(0)
+
+    signal.signal(signal.SIGTERM, stop)
+    listener = socket.socket(fileno=config.fd)
+    with Redis.from_url(config.url) as client:
+        client.ping()
+    config.say_ready()
+    while True:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(4096)
+            body = str(os.getpid())
+            connection.sendall(
+                f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n"
+                f"Connection: close\r\n\r\n{body}".encode()
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+"""When a child is started again, and when it is given up."""
+
+import pytest
+
+from entrypoints.child import Child, ChildFailed, LaunchFailed, RestartPolicy
+
+POLICY = RestartPolicy(
+    first_delay=1, longest_delay=4, steady_after=60, first_attempts=3, later_attempts=5
+)
+
+
+class Scripted:
+    """A process that does as it is told."""
+
+    name = "scripted"
+
+    def __init__(self) -> None:
+        self.pid: int | None = None
+        self.ready = False
+        self.status: int | None = None
+        self.launchable = True
+
+    def launch(self) -> None:
+        if not self.launchable:
+            raise LaunchFailed("no memory")
+        self.pid = (self.pid or 0) + 1
+        self.ready, self.status = False, None
+
+    def is_ready(self) -> bool:
+        return self.ready
+
+    def poll(self) -> int | None:
+        return self.status
+
+    def why_ended(self) -> str:
+        return "told to"
+
+    def terminate(self) -> None:
+        self.status = 0
+
+    kill = terminate
+
+
+class Clock:
+    """Ticks a child at the seconds asked for."""
+
+    def __init__(self) -> None:
+        self.process = Scripted()
+        self.child = Child(self.process, POLICY)
+        self.now = 100.0
+
+    def pass_by(self, seconds: float) -> None:
+        self.now += seconds
+        self.child.tick(self.now)
+
+    def get_ready(self) -> None:
+        self.pass_by(0)
+        self.process.ready = True
+        self.pass_by(0)
+        assert self.child.is_ready
+
+    def end(self) -> None:
+        self.process.status = 1
+        self.process.ready = False
+        self.pass_by(0)
+
+    def delay(self) -> float:
+        """Return how long after an end it is launched again."""
+        began, pid = self.now, self.process.pid
+        while self.process.pid == pid:
+            self.pass_by(0.5)
+        return self.now - began
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def test_the_delay_doubles_up_to_the_longest(clock: Clock) -> None:
+    clock.pass_by(0)
+    delays = []
+    for _ in range(4):
+        clock.get_ready()
+        clock.end()
+        delays.append(clock.delay())
+    assert delays == [1, 2, 4, 4]
+
+
+def test_a_steady_run_starts_the_delays_afresh(clock: Clock) -> None:
+    clock.get_ready()
+    clock.end()
+    clock.delay()
+    clock.get_ready()
+    clock.pass_by(60)
+    clock.end()
+    assert clock.delay() == 1
+
+
+def test_one_that_never_gets_ready_is_given_up_with_the_reason(clock: Clock) -> None:
+    clock.pass_by(0)
+    for _ in range(2):
+        clock.end()
+        clock.delay()
+    with pytest.raises(ChildFailed, match="scripted did not start, 3 times in a row: told to"):
+        clock.end()
+
+
+def test_one_that_was_ready_once_gets_more_attempts(clock: Clock) -> None:
+    clock.get_ready()
+    clock.end()
+    clock.delay()
+    for _ in range(4):
+        clock.end()
+        clock.delay()
+    with pytest.raises(ChildFailed, match="5 times"):
+        clock.end()
+
+
+def test_a_launch_that_fails_counts_as_a_start_that_did(clock: Clock) -> None:
+    clock.process.launchable = False
+    clock.pass_by(0)
+    clock.pass_by(1)
+    with pytest.raises(ChildFailed, match="3 times in a row: no memory"):
+        clock.pass_by(2)
+
+
+def test_it_is_not_started_while_what_it_needs_is_missing(clock: Clock) -> None:
+    clock.child.tick(clock.now, may_start=False)
+    assert not clock.child.is_running
+    clock.child.tick(clock.now, may_start=True)
+    assert clock.child.is_running

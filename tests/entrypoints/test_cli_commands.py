@@ -1,0 +1,181 @@
+"""What holds for every command: help, settings, exit codes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import click
+import pytest
+
+from application.errors import LogUnavailable
+from entrypoints.cli import main
+from entrypoints.errors import CommandFailed
+from entrypoints.settings import HttpLimits, LogSettings, ServiceSettings
+from tests.entrypoints.cli_in_memory import CommandLine
+
+
+def commands(
+    command: click.Command = main, path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Yield every command and group with the words that call it."""
+    yield path, command
+    if isinstance(command, click.Group):
+        for name, child in command.commands.items():
+            yield from commands(child, (*path, name))
+
+
+LEAVES = [path for path, command in commands() if not isinstance(command, click.Group)]
+
+
+@pytest.mark.parametrize("path", [path for path, _ in commands()], ids=" ".join)
+def test_help_has_an_example(cave: CommandLine, path: tuple[str, ...]) -> None:
+    output = cave.output(*path, "--help")
+    assert f"Example:\n    cave {path[0] if path else ''}" in output
+
+
+@pytest.mark.parametrize("path", LEAVES, ids=" ".join)
+def test_every_command_takes_the_log_it_works_on(cave: CommandLine, path: tuple[str, ...]) -> None:
+    output = cave.output(*path, "--help")
+    assert "--data-dir" in output
+    assert "--redis-url" in output
+
+
+def test_the_commands_are_those_of_the_contract() -> None:
+    assert sorted(map(" ".join, LEAVES)) == [
+        "demo",
+        "events show",
+        "events tail",
+        "org create",
+        "org list",
+        "org show",
+        "serve",
+        "team create",
+        "team list",
+        "token issue",
+        "token list",
+        "token revoke",
+    ]
+
+
+def test_a_failure_is_one_line_on_stderr(cave: CommandLine) -> None:
+    cave.failure = CommandFailed("the data dir is in use")
+    assert cave.error("org", "list") == "the data dir is in use"
+    cave.failure = LogUnavailable("no answer,\n  no connection")
+    assert cave.error("org", "list") == "no answer, no connection"
+
+
+def test_a_defect_is_one_line_on_stderr(cave: CommandLine) -> None:
+    cave.failure = ZeroDivisionError("oops")
+    assert cave.error("org", "list") == "defect: ZeroDivisionError: oops"
+
+
+def test_output_that_nobody_reads_is_no_failure(cave: CommandLine) -> None:
+    cave.failure = BrokenPipeError()
+    result = cave("org", "list")
+    assert (result.exit_code, result.stderr) == (0, "")
+
+
+def test_the_log_is_set_by_variables(cave: CommandLine) -> None:
+    result = cave(
+        *("org", "list"),
+        CAVE_DATA_DIR="/var/lib/cave",
+        CAVE_REDIS_URL="redis://log:6380/2",
+        CAVE_KEY_PREFIX="metrics",
+        CAVE_PARTITIONS="32",
+        CAVE_ALLOW_WEAK_LOG="1",
+    )
+    assert result.exit_code == 0
+    assert cave.opened == [
+        LogSettings(
+            data_dir=Path("/var/lib/cave"),
+            redis_url="redis://log:6380/2",
+            key_prefix="metrics",
+            partitions=32,
+            allow_weak_log=True,
+        )
+    ]
+
+
+def test_a_flag_wins_over_its_variable(cave: CommandLine) -> None:
+    cave("org", "list", "--data-dir", "here", CAVE_DATA_DIR="/var/lib/cave")
+    assert cave.opened == [LogSettings(data_dir=Path("here"))]
+
+
+def test_without_either_the_default_counts(cave: CommandLine) -> None:
+    cave("org", "list", CAVE_REDIS_URL="", CAVE_PARTITIONS="")
+    assert cave.opened == [LogSettings()]
+
+
+def test_serve_has_the_defaults_of_the_settings(cave: CommandLine) -> None:
+    assert cave("serve").exit_code == 0
+    assert cave.served == [(ServiceSettings(), "127.0.0.1", 8000)]
+
+
+def test_serve_is_set_by_variables(cave: CommandLine) -> None:
+    cave(
+        "serve",
+        CAVE_HOST="0.0.0.0",
+        CAVE_PORT="80",
+        CAVE_WORKERS="4",
+        CAVE_QUOTA="1e6",
+        CAVE_MAX_FUTURE="90m",
+        CAVE_MAX_BODY="512KiB",
+        CAVE_MAX_INFLATED="1GiB",
+        CAVE_MAX_POINTS="10",
+        CAVE_MAX_BODY_MEMORY="1000000",
+        CAVE_OPERATOR_TOKEN="secret",
+    )
+    limits = HttpLimits(
+        max_body=512 << 10, max_inflated=1 << 30, max_points=10, max_body_memory=1_000_000
+    )
+    settings = ServiceSettings(
+        limits=limits,
+        max_future=timedelta(minutes=90),
+        quota=1_000_000.0,
+        operator_token="secret",
+        workers=4,
+    )
+    assert cave.served == [(settings, "0.0.0.0", 80)]
+
+
+def test_serve_exits_as_the_service_did(cave: CommandLine) -> None:
+    cave.serve_status = 1
+    assert cave("serve").exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("CAVE_PORT", "http"),
+        ("CAVE_PORT", "65536"),
+        ("CAVE_WORKERS", "0"),
+        ("CAVE_QUOTA", "0"),
+        ("CAVE_QUOTA", "nan"),
+        ("CAVE_QUOTA", "many"),
+        ("CAVE_MAX_FUTURE", "1 day"),
+        ("CAVE_MAX_BODY", "0"),
+        ("CAVE_MAX_BODY", "16 apples"),
+        ("CAVE_MAX_INFLATED", "-1"),
+        ("CAVE_MAX_POINTS", "0"),
+        ("CAVE_REDIS_URL", "http://log"),
+        ("CAVE_REDIS_URL", "redis://log:port"),
+        ("CAVE_KEY_PREFIX", "a}b"),
+        ("CAVE_PARTITIONS", "0"),
+        ("CAVE_ALLOW_WEAK_LOG", "perhaps"),
+        ("CAVE_LOG_LEVEL", "loud"),
+    ],
+)
+def test_a_bad_variable_is_a_usage_error_that_names_it(
+    cave: CommandLine, variable: str, value: str
+) -> None:
+    result = cave("serve", **{variable: value})
+    assert (result.exit_code, cave.served) == (2, [])
+    assert variable in result.stderr
+
+
+def test_a_password_is_not_repeated_in_an_error(cave: CommandLine) -> None:
+    result = cave("org", "list", "--redis-url", "http://:hunter2@log")
+    assert result.exit_code == 2
+    assert "hunter2" not in result.stderr

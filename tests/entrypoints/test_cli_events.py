@@ -1,0 +1,125 @@
+"""`cave events`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+
+from adapters.memory.metric_log import MemoryMetricLog
+from application.ports import RecordedMetrics
+from entrypoints.cli import events
+from entrypoints.cli.following import PAGE, LogFollower
+from tests.entrypoints.cli_in_memory import CommandLine
+
+
+def published(cave: CommandLine, count: int) -> list[str]:
+    """Publish for as many organizations, a millisecond apart; return the receipts."""
+    receipts = []
+    for number in range(count):
+        cave.now += timedelta(milliseconds=1)
+        receipts.append(cave.publish(f"org{number}"))
+    return receipts
+
+
+def tailed(cave: CommandLine, *arguments: str) -> list[str]:
+    return [record["receipt"] for record in cave.json("events", "tail", "--no-follow", *arguments)]
+
+
+def test_show_prints_every_point(cave: CommandLine) -> None:
+    receipt = cave.publish("gilt", "web", points=2)
+    [record] = cave.json("events", "show", receipt)
+    assert (record["organization"], record["team"], record["count"]) == ("gilt", "web", 2)
+    assert (record["receipt"], record["time"]) == (receipt, "2014-10-24T12:37:28.000Z")
+    assert record["points"][1] == {
+        "name": "orders",
+        "time": "2014-04-29T16:23:45.001Z",
+        "value": 1.5,
+        "tags": {"env": "production", "host": "svc5"},
+    }
+    output = cave.output("events", "show", receipt)
+    assert "orders  2014-04-29T16:23:45.001Z  1.5    env=production,host=svc5" in output
+
+
+def test_show_of_no_event_fails(cave: CommandLine) -> None:
+    assert cave.error("events", "show", "1-2-3") == "no event has the receipt 1-2-3"
+
+
+def test_show_of_no_receipt_is_a_usage_error(cave: CommandLine) -> None:
+    assert cave("events", "show", "abc").exit_code == 2
+
+
+def test_tail_begins_with_the_last_events_in_the_order_of_the_log(cave: CommandLine) -> None:
+    receipts = published(cave, 15)
+    assert tailed(cave) == receipts[-10:]
+    assert tailed(cave, "-n", "3") == receipts[-3:]
+    assert tailed(cave, "-n", "0") == []
+    assert tailed(cave, "-n", "100") == tailed(cave, "--from-start") == receipts
+
+
+def test_tail_finds_last_events_however_long_ago(cave: CommandLine) -> None:
+    first = cave.publish("gilt")
+    cave.now += timedelta(days=400)
+    second = cave.publish("zalando")
+    assert tailed(cave, "-n", "2") == [first, second]
+
+
+def test_tail_of_an_organization_is_its_own(cave: CommandLine) -> None:
+    cave.output("org", "create", "org3")
+    receipts = published(cave, 40)
+    assert tailed(cave, "--org", "org3") == [receipts[3]]
+    assert tailed(cave, "--org", "org3", "--from-start") == [receipts[3]]
+
+
+def test_tail_prints_an_event_a_line(cave: CommandLine) -> None:
+    first, second = cave.publish("gilt"), cave.publish("gilt", "web", points=2)
+    time, tags = "2014-10-24T12:37:28.000Z", "env=production,host=svc5"
+    assert cave.output("events", "tail", "--no-follow").splitlines() == [
+        f"{time}  {first}  gilt  1 point  orders=0.5 {tags}",
+        f"{time}  {second}  gilt/web  2 points  orders=0.5 {tags} …",
+    ]
+
+
+def test_tail_of_an_empty_log_prints_nothing(cave: CommandLine) -> None:
+    assert tailed(cave) == tailed(cave, "--from-start") == []
+
+
+def test_tail_follows_until_interrupted(cave: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    receipts = [cave.publish("zalando")]
+
+    def wait() -> bool:
+        if len(receipts) == 3:
+            raise KeyboardInterrupt
+        receipts.append(cave.publish("gilt"))
+        return True
+
+    monkeypatch.setattr(events, "_wait_for_more", wait)
+    assert [record["receipt"] for record in cave.json("events", "tail")] == receipts
+    assert len(receipts) == 3
+
+
+def test_a_follower_tells_each_event_once_page_by_page(cave: CommandLine) -> None:
+    log = _Appending(cave)
+    receipts = [cave.publish("gilt") for _ in range(PAGE + 1)]
+    follower = LogFollower(log, range(log.partitions()))
+    told = [str(recorded.receipt) for recorded in follower.events()]
+    assert told == receipts
+    assert len(log.appended) == 2
+    assert [str(recorded.receipt) for recorded in follower.events()] == log.appended[:2]
+
+
+class _Appending(MemoryMetricLog):
+    """Another batch comes with every page that is read of it, up to two."""
+
+    def __init__(self, cave: CommandLine) -> None:
+        super().__init__(lambda: cave.now)
+        cave.metrics = self
+        self._cave = cave
+        self.appended: list[str] = []
+
+    def read(self, partition: int, after: int, limit: int) -> Sequence[RecordedMetrics]:
+        page = super().read(partition, after, limit)
+        if len(self.appended) < 2:
+            self.appended.append(self._cave.publish("gilt"))
+        return page

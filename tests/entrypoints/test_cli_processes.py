@@ -1,0 +1,140 @@
+"""`cave` as a process of its own, on a log server of its own: signals, pipes, and the demo."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import psutil
+import pytest
+
+from adapters.embedded_valkey import DataDir
+
+CAVE = [sys.executable, "-m", "entrypoints.cli"]
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("CAVE_")}
+PATIENCE = 30.0
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    """A directory with a short path, for the sake of the Unix socket in it."""
+    with TemporaryDirectory(prefix="cave-") as path:
+        yield Path(path)
+
+
+def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*CAVE, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        env=ENVIRONMENT,
+        check=False,
+    )
+
+
+@contextmanager
+def tailing(data_dir: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run `cave events tail`, which by then waits for more."""
+    with subprocess.Popen(
+        [*CAVE, "events", "tail", "--data-dir", str(data_dir)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=ENVIRONMENT,
+    ) as process:
+        try:
+            while not DataDir(data_dir).socket_path.exists():
+                assert process.poll() is None
+                time.sleep(0.02)
+            # Its log server answers once another command can use it; it then tails.
+            assert run("org", "list", "--data-dir", data_dir).returncode == 0
+            time.sleep(0.5)
+            yield process
+        finally:
+            process.kill()
+
+
+def interrupt(process: subprocess.Popen[Any]) -> None:
+    process.send_signal(signal.SIGINT)
+
+
+def terminate(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+
+
+def stop_reading(process: subprocess.Popen[bytes]) -> None:
+    assert process.stdout is not None
+    process.stdout.close()
+
+
+@pytest.mark.parametrize(
+    ("end", "status"), [(interrupt, 0), (stop_reading, 0), (terminate, 128 + signal.SIGTERM)]
+)
+def test_tail_ends_quietly(
+    directory: Path, end: Callable[[subprocess.Popen[bytes]], None], status: int
+) -> None:
+    with tailing(directory) as process:
+        assert process.poll() is None
+        end(process)
+        assert process.wait(PATIENCE) == status
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+
+
+def test_what_one_command_did_the_next_one_sees(directory: Path) -> None:
+    created = run("org", "create", "gilt", "--quiet", "--data-dir", directory)
+    assert (created.returncode, created.stderr) == (0, "")
+    listed = run("org", "list", "--data-dir", directory)
+    assert listed.stdout.splitlines()[1].startswith("gilt ")
+
+
+def test_a_failure_is_one_line_without_a_traceback(directory: Path) -> None:
+    failed = run("org", "show", "gilt", "--data-dir", directory)
+    assert (failed.returncode, failed.stdout) == (1, "")
+    assert failed.stderr == "Error: there is no organization 'gilt'\n"
+
+
+def test_a_data_dir_that_cannot_be_is_a_failure() -> None:
+    failed = run("org", "list", "--data-dir", "/dev/null/data")
+    assert failed.returncode == 1
+    assert failed.stderr.count("\n") == 1
+
+
+def test_the_demo_holds_what_it_claims_and_leaves_nothing_behind(directory: Path) -> None:
+    done = subprocess.run(
+        [*CAVE, "demo"],
+        capture_output=True,
+        text=True,
+        timeout=2 * PATIENCE,
+        env={**ENVIRONMENT, "TMPDIR": str(directory)},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("✓") == 3
+    assert list(directory.iterdir()) == []
+
+
+def test_an_interrupted_demo_leaves_nothing_behind(directory: Path) -> None:
+    with subprocess.Popen(
+        [*CAVE, "demo"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={**ENVIRONMENT, "TMPDIR": str(directory), "PYTHONUNBUFFERED": "1"},
+    ) as process:
+        assert process.stdout is not None
+        while not process.stdout.readline().startswith("CAVE serves"):
+            assert process.poll() is None
+        interrupt(process)
+        assert process.wait(PATIENCE) == 1
+    assert list(directory.iterdir()) == []
+    running = [other.info["cmdline"] or [] for other in psutil.process_iter(["cmdline"])]
+    assert not [words for words in running if str(directory) in " ".join(words)]

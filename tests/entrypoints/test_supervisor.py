@@ -1,0 +1,197 @@
+"""`cave serve`'s supervisor, with real log servers and stand-in workers."""
+
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from redis import Redis
+
+from adapters.embedded_valkey import DataDir, reach_log_server
+from tests.entrypoints.served import Served, is_running, wait_until
+
+Serve = Callable[..., Served]
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+
+
+@pytest.fixture
+def data_dir() -> Iterator[DataDir]:
+    with TemporaryDirectory(prefix="cave-") as directory:
+        yield DataDir(Path(directory) / "data")
+
+
+@pytest.fixture
+def serve(data_dir: DataDir) -> Iterator[Serve]:
+    """Start a supervisor, which is killed in the end if it still runs."""
+    with ExitStack() as stack:
+
+        def start(place: DataDir = data_dir, **options: object) -> Served:
+            served = Served(place, **options)  # type: ignore[arg-type]
+            stack.callback(served.kill_group)
+            return served
+
+        yield start
+
+
+def log_client(data_dir: DataDir) -> "Redis":
+    return Redis.from_url(data_dir.url, decode_responses=True)
+
+
+def test_one_line_says_when_and_where_it_serves(serve: Serve, data_dir: DataDir) -> None:
+    served = serve(workers=2)
+    assert served.wait_until_ready().group(2, 3) == ("2", f"in {data_dir.path}")
+    assert served.ask() in served.pids("worker-1") + served.pids("worker-2")
+    assert "top-secret" not in served.errors()
+
+
+def test_connections_are_spread_over_the_workers(serve: Serve) -> None:
+    served = serve(workers=2)
+    served.wait_until_ready()
+    # Each goes to either worker by a hash: all to one of two would be a chance of 2 ** -39.
+    answered = {served.ask() for _ in range(40)}
+    assert answered == {*served.pids("worker-1"), *served.pids("worker-2")}
+
+
+def test_a_stop_ends_workers_first_then_the_log_server(serve: Serve, data_dir: DataDir) -> None:
+    served = serve(workers=2)
+    served.wait_until_ready()
+    workers = {*served.pids("worker-1"), *served.pids("worker-2")}
+    assert served.end(signal.SIGTERM) == 0
+    assert [record["child"] for record in served.events("child ended")][-1] == "log-server"
+    assert {record["status"] for record in served.events("child ended")} == {0}
+    with reach_log_server(data_dir.path) as url, Redis.from_url(url) as client:
+        assert {int(pid) for pid in client.lrange("ended", 0, -1)} == workers
+
+
+def test_ctrl_c_in_a_terminal_ends_it_in_the_same_order(serve: Serve, data_dir: DataDir) -> None:
+    """A terminal sends it to all of the process group at once."""
+    served = serve()
+    served.wait_until_ready()
+    os.killpg(served.process.pid, signal.SIGINT)
+    assert served.process.wait(20) == 0
+    with reach_log_server(data_dir.path) as url, Redis.from_url(url) as client:
+        assert client.llen("ended") == 1
+
+
+def test_a_second_signal_hastens(serve: Serve, data_dir: DataDir) -> None:
+    served = serve()
+    served.wait_until_ready()
+    (data_dir.path / "stubborn").touch()
+    began = time.monotonic()
+    served.process.send_signal(signal.SIGTERM)
+    wait_until(lambda: served.events("stopping"))
+    assert served.end(signal.SIGTERM) == 0
+    assert time.monotonic() - began < 10
+    assert [record["child"] for record in served.events("child killed")] == ["worker-1"]
+
+
+def test_a_killed_log_server_is_started_again_and_the_workers_stay(
+    serve: Serve, data_dir: DataDir
+) -> None:
+    served = serve()
+    served.wait_until_ready()
+    with log_client(data_dir) as client:
+        client.set("key", "value")
+    worker = served.ask()
+    os.kill(served.pids("log-server")[0], signal.SIGKILL)
+    wait_until(lambda: len(served.pids("log-server")) == 2)
+    with log_client(data_dir) as client:
+        assert client.get("key") == "value"
+    assert served.ask() == worker
+
+
+def test_a_killed_worker_is_started_again_on_its_socket(serve: Serve) -> None:
+    served = serve()
+    served.wait_until_ready()
+    worker = served.ask()
+    os.kill(worker, signal.SIGKILL)
+    assert served.ask() not in (worker, 0)
+    (ended,) = served.events("child ended, will be started again")
+    assert (ended["child"], ended["status"]) == ("worker-1", -signal.SIGKILL)
+    assert served.output().count("\n") == 1
+
+
+def test_a_worker_that_cannot_start_ends_it_all_with_a_reason(
+    serve: Serve, data_dir: DataDir
+) -> None:
+    data_dir.path.mkdir()
+    (data_dir.path / "broken").touch()
+    served = serve()
+    assert served.process.wait(20) == 1
+    last = served.errors().splitlines()[-1]
+    assert last.startswith("cave serve: worker-1 did not start, 3 times in a row: ")
+    assert "exit status 7" in last
+    assert not data_dir.socket_path.exists()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_port_that_is_taken_is_one_line_and_no_server(
+    serve: Serve, data_dir: DataDir, workers: int
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        served = serve(port=port, workers=workers)
+        assert served.process.wait(20) == 1
+    assert served.errors() == (
+        f"cave serve: cannot listen on 127.0.0.1:{port}: Address already in use\n"
+    )
+    assert not data_dir.socket_path.exists()
+
+
+def test_a_second_service_on_the_data_dir_is_refused(serve: Serve, data_dir: DataDir) -> None:
+    first = serve()
+    first.wait_until_ready()
+    with TemporaryDirectory() as elsewhere:
+        link = DataDir(Path(elsewhere) / "data")
+        link.path.symlink_to(data_dir.path)
+        second = serve(link)
+        assert second.process.wait(20) == 1
+        assert second.errors() == (
+            f"cave serve: {link.path} is in use by `cave serve` with pid {first.process.pid}\n"
+        )
+    first.ask()
+
+
+def test_killed_alone_it_takes_its_children_along_and_can_be_started_again(
+    serve: Serve,
+) -> None:
+    served = serve(workers=2)
+    served.wait_until_ready()
+    children = [pid for name in ("log-server", "worker-1", "worker-2") for pid in served.pids(name)]
+    served.process.kill()
+    served.process.wait()
+    again = serve()
+    again.wait_until_ready()
+    wait_until(lambda: not any(is_running(pid) for pid in children))
+    again.ask()
+
+
+def test_killed_with_all_its_children_it_can_be_started_again_at_once(
+    serve: Serve, data_dir: DataDir
+) -> None:
+    for value in ("0", "1", "2"):
+        served = serve(workers=2)
+        served.wait_until_ready()
+        with log_client(data_dir) as client:
+            client.rpush("values", value)
+        served.kill_group()
+    with reach_log_server(data_dir.path) as url, Redis.from_url(url) as client:
+        assert client.lrange("values", 0, -1) == [b"0", b"1", b"2"]
+
+
+def test_with_a_server_of_somebody_else_s_none_is_started(serve: Serve, data_dir: DataDir) -> None:
+    with TemporaryDirectory(prefix="cave-") as elsewhere, reach_log_server(Path(elsewhere)) as url:
+        served = serve(redis_url=f"{url}?password=hush")
+        assert served.wait_until_ready()[3].startswith("at unix:///")
+        assert "hush" not in served.output() + served.errors()
+        assert served.pids("log-server") == []
+        served.ask()
+        served.end()
+    assert not data_dir.path.exists()
