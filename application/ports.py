@@ -91,10 +91,25 @@ class MetricLog(Protocol):
 
 
 class RecordedMetrics(Struct, frozen=True):
-    """An event of the metric log with its receipt."""
+    """An event of the metric log with its receipt.
+
+    `digest` tells it from any other: SHA-256 over its id and all it is made of in the log.
+    """
 
     receipt: Receipt
     event: MetricsPublished
+    digest: bytes = b""
+
+
+class UnreadableMetrics(Struct, frozen=True):
+    """An entry of the metric log that is not an event we can read, and why."""
+
+    receipt: Receipt
+    reason: str
+    digest: bytes = b""
+
+
+Recorded = RecordedMetrics | UnreadableMetrics
 
 
 class MetricLogReader(Protocol):
@@ -103,11 +118,18 @@ class MetricLogReader(Protocol):
     def partitions(self) -> int:
         """Return the number of partitions, fixed when the log was created."""
 
-    def read(self, partition: int, after: int, limit: int) -> Sequence[RecordedMetrics]:
-        """Return at most `limit` events of a partition above a position, in log order."""
+    def read(self, partition: int, after: int, limit: int) -> Sequence[Recorded]:
+        """Return at most `limit` entries of a partition above a position, in log order."""
+
+    def wait(self, after: Sequence[int]) -> None:
+        """Block until a partition has an entry above its position, a quarter of a second at most.
+
+        `after` has one position a partition. Returning tells that the log answers, not that there
+        is an entry.
+        """
 
     def get(self, receipt: Receipt) -> RecordedMetrics:
-        """Return the event of a receipt. Raises UnknownReceipt."""
+        """Return the event of a receipt. Raises UnknownReceipt, UnreadableEvent."""
 
     def last_position(self, partition: int) -> int:
         """Return the position of a partition's last event, 0 while it has none."""
@@ -117,5 +139,5 @@ class MetricLogReader(Protocol):
     ) -> Iterator[RecordedMetrics]:
         """Yield an organization's events in log order, by the time they were recorded.
 
-        `since` is inclusive, `until` exclusive, both to the millisecond.
+        `since` is inclusive, `until` exclusive, both to the millisecond. Raises UnreadableEvent.
         """

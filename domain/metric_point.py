@@ -45,8 +45,11 @@ class MetricPoint(Struct, frozen=True):
     tags: dict[str, str]
 
 
-class PointBatch(Struct, frozen=True):
-    """Points as four columns of one length; row i is point i. Every value obeys its rule."""
+class PointBatch(Struct, frozen=True, eq=False):
+    """Points as four columns of one length; row i is point i. Every value obeys its rule.
+
+    Batches of the same points are equal, whatever kinds of sequences their columns are.
+    """
 
     names: Sequence[str]
     timestamps: Sequence[int]
@@ -55,6 +58,15 @@ class PointBatch(Struct, frozen=True):
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PointBatch) and self._columns() == other._columns()
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.timestamps))
+
+    def _columns(self) -> list[list[object]]:
+        return [list(c) for c in (self.names, self.timestamps, self.values, self.tag_sets)]
 
     def points(self) -> Iterator[MetricPoint]:
         """Yield the rows in the order they were sent."""

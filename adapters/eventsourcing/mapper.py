@@ -7,11 +7,9 @@ from typing import Any
 import msgspec
 from eventsourcing.persistence import Mapper, MapperDeserialisationError, StoredEvent
 
-from adapters.eventsourcing.topics import EVENT_TYPES
+from adapters.eventsourcing.topics import EVENT_TYPES, ORGANIZATION_TOPICS
 from domain.events import OrganizationEvent
 
-_TOPIC_OF = {event_type: topic for topic, event_type in EVENT_TYPES.items()}
-_DECODERS = {topic: msgspec.json.Decoder(event_type) for topic, event_type in EVENT_TYPES.items()}
 _encode = msgspec.json.Encoder().encode
 
 
@@ -19,8 +17,12 @@ class OrganizationMapper(Mapper[str]):
     """Chosen by `MAPPER_TOPIC`; leaves compression and encryption to the library's settings.
 
     The stored state is the event as a JSON object, its id and version included, so that an entry
-    of the log can be read by itself.
+    of the log can be read by itself. What older releases stored is brought up to the current
+    version of its topic first.
     """
+
+    event_types = EVENT_TYPES
+    topics = ORGANIZATION_TOPICS
 
     def to_stored_event(self, domain_event: Any) -> StoredEvent:
         state = _encode(domain_event)
@@ -31,7 +33,7 @@ class OrganizationMapper(Mapper[str]):
         return StoredEvent(
             originator_id=domain_event.originator_id,
             originator_version=domain_event.originator_version,
-            topic=_TOPIC_OF[type(domain_event)],
+            topic=self._topic_of(type(domain_event)),
             state=state,
         )
 
@@ -43,9 +45,14 @@ class OrganizationMapper(Mapper[str]):
                 state = self.cipher.decrypt(state)
             if self.compressor:
                 state = self.compressor.decompress(state)
-            return _DECODERS[stored_event.topic].decode(state)
-        except (KeyError, ValueError) as error:
+            name, members = self.topics.upcast(stored_event.topic, msgspec.json.decode(state))
+            return msgspec.convert(members, self.event_types[name])
+        except ValueError as error:
             raise MapperDeserialisationError(
                 f"cannot read version {stored_event.originator_version} of "
                 f"{stored_event.originator_id!r} (topic {stored_event.topic!r}): {error!r}"
             ) from error
+
+    def _topic_of(self, event_type: type) -> str:
+        name = next(name for name, known in self.event_types.items() if known is event_type)
+        return self.topics.current(name)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from application.versioned_topics import VersionedTopics
 from domain.events import (
     OrganizationEvent,
     OrganizationRegistered,
@@ -11,9 +14,13 @@ from domain.events import (
 )
 
 EVENT_TYPES: dict[str, type[OrganizationEvent]] = {
-    "organization.registered.v1": OrganizationRegistered,
-    "organization.team-created.v1": TeamCreated,
-    "organization.token-issued.v1": TokenIssued,
-    "organization.token-revoked.v1": TokenRevoked,
+    "organization.registered": OrganizationRegistered,
+    "organization.team-created": TeamCreated,
+    "organization.token-issued": TokenIssued,
+    "organization.token-revoked": TokenRevoked,
 }
-"""The version that is written of each event, by topic."""
+"""The event type of each topic's current version."""
+
+ORGANIZATION_TOPICS = VersionedTopics[dict[str, Any]]()
+for _name in EVENT_TYPES:
+    ORGANIZATION_TOPICS.register(_name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from hashlib import sha256
 
 from application.errors import UnknownReceipt
 from application.partitioning import DEFAULT_PARTITIONS, partition_of
@@ -45,7 +46,8 @@ class MemoryMetricLog:
         if entries and entries[-1].receipt >= receipt:
             last = entries[-1].receipt
             receipt = Receipt(partition, last.milliseconds, last.sequence + 1)
-        entries.append(RecordedMetrics(receipt, event))
+        digest = sha256(f"{receipt} {event!r}".encode()).digest()
+        entries.append(RecordedMetrics(receipt, event, digest))
         return receipt
 
     def partitions(self) -> int:
@@ -54,6 +56,9 @@ class MemoryMetricLog:
     def read(self, partition: int, after: int, limit: int) -> Sequence[RecordedMetrics]:
         entries = self._partitions[partition]
         return [entry for entry in entries if entry.receipt.position > after][:limit]
+
+    def wait(self, after: Sequence[int]) -> None:
+        """Return at once: who appends and who waits are in one thread here."""
 
     def get(self, receipt: Receipt) -> RecordedMetrics:
         if receipt.partition < len(self._partitions):

@@ -14,25 +14,31 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from application.errors import UnreadableEvent
+from application.versioned_topics import VersionedTopics
+from domain.columns import CodedColumn
 from domain.events import MetricsPublished
 from domain.metric_point import PointBatch, TagSet
 
 if sys.version_info >= (3, 14):
-    from compression.zstd import ZstdCompressor, decompress
+    from compression.zstd import ZstdCompressor, ZstdError, decompress
 else:
-    from backports.zstd import ZstdCompressor, decompress
+    from backports.zstd import ZstdCompressor, ZstdError, decompress
 
-TOPIC = b"metrics.published.v1"
+METRIC_TOPICS = VersionedTopics[Mapping[bytes, bytes]]()
+METRIC_TOPICS.register("metrics.published")
+TOPIC = METRIC_TOPICS.current("metrics.published")
 COMPRESS_FROM = 512
 """Payloads of at least this many bytes are compressed; below, zstd saves next to nothing."""
 
 MAX_MEMO = 65_536
 
 _T = TypeVar("_T")
-_Payload = tuple[list[str], list[dict[str, str]], bytes, bytes, bytes, bytes]
+_Payload = tuple[list[str], list[msgspec.Raw], bytes, bytes, bytes, bytes]
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Payload).decode
+_decode_tags = msgspec.msgpack.Decoder(dict[str, str]).decode
 
 
 class MetricEncoder:
@@ -91,46 +97,65 @@ class MetricEncoder:
             return encoded
 
 
-def decode_event(fields: Mapping[bytes, bytes]) -> MetricsPublished:
-    """Read an entry's fields back. Raises ValueError for a topic or payload it cannot read."""
-    if (topic := fields.get(b"topic")) != TOPIC:
-        raise ValueError(f"the topic {topic!r} is unknown")
-    try:
-        count = int(fields[b"count"])
-        payload = fields[b"payload"]
-        match fields[b"encoding"]:
-            case b"zstd":
-                payload = decompress(payload)
-            case b"":
-                pass
-            case other:
-                raise ValueError(f"the encoding {other!r} is unknown")
-        return MetricsPublished(
-            organization=fields[b"organization"].decode(),
-            team=fields[b"team"].decode() or None,
-            token_id=fields[b"token"].decode(),
-            points=_points(payload, count),
+class MetricDecoder:
+    """Decodes events. Keeps a bounded memo of tag sets, the same in most batches; thread-safe."""
+
+    def __init__(self) -> None:
+        self._memo: dict[bytes, TagSet] = {}
+
+    def event(self, fields: Mapping[bytes, bytes]) -> MetricsPublished:
+        """Read an entry's fields back. Raises UnreadableEvent."""
+        try:
+            fields = METRIC_TOPICS.upcast(fields[b"topic"].decode(), fields)[1]
+            return MetricsPublished(
+                organization=fields[b"organization"].decode(),
+                team=fields[b"team"].decode() or None,
+                token_id=fields[b"token"].decode(),
+                points=self._points(_inflated(fields), int(fields[b"count"])),
+            )
+        except KeyError as error:
+            raise UnreadableEvent(f"the field {error} is missing") from None
+        except (ValueError, ZstdError) as error:
+            raise UnreadableEvent(str(error)) from error
+
+    def _points(self, payload: bytes, count: int) -> PointBatch:
+        names, tag_maps, name_codes, tag_codes, timestamps, values = _decode(payload)
+        batch = PointBatch(
+            CodedColumn(names, _array(code_type(len(names)), name_codes)),
+            _array("q", timestamps),
+            _array("d", values),
+            CodedColumn(
+                [self._tag_set(bytes(tags)) for tags in tag_maps],
+                _array(code_type(len(tag_maps)), tag_codes),
+            ),
         )
-    except KeyError as error:
-        raise ValueError(f"the field {error} is missing") from None
+        columns = (batch.names, batch.timestamps, batch.values, batch.tag_sets)
+        if any(len(column) != count for column in columns):
+            raise ValueError(f"a column does not have {count} values")
+        return batch
+
+    def _tag_set(self, encoded: bytes) -> TagSet:
+        try:
+            return self._memo[encoded]
+        except KeyError:
+            if len(self._memo) >= MAX_MEMO:
+                self._memo.clear()
+            tags = TagSet(tuple(sorted(_decode_tags(encoded).items())))
+            self._memo[encoded] = tags
+            return tags
 
 
-def _points(payload: bytes, count: int) -> PointBatch:
-    names, tag_dicts, name_indices, tag_indices, timestamps, values = _decode(payload)
-    tag_sets = [TagSet(tuple(sorted(tags.items()))) for tags in tag_dicts]
-    batch = PointBatch(
-        [names[i] for i in _array(index_type(len(names)), name_indices)],
-        _array("q", timestamps).tolist(),
-        _array("d", values).tolist(),
-        [tag_sets[i] for i in _array(index_type(len(tag_sets)), tag_indices)],
-    )
-    columns = (batch.names, batch.timestamps, batch.values, batch.tag_sets)
-    if any(len(column) != count for column in columns):
-        raise ValueError(f"a column does not have {count} values")
-    return batch
+def _inflated(fields: Mapping[bytes, bytes]) -> bytes:
+    match fields[b"encoding"]:
+        case b"zstd":
+            return decompress(fields[b"payload"])
+        case b"":
+            return fields[b"payload"]
+        case other:
+            raise ValueError(f"the encoding {other!r} is unknown")
 
 
-def index_type(entries: int) -> str:
+def code_type(entries: int) -> str:
     """Return the array type code of indices into a table: as narrow as its length allows."""
     return "B" if entries <= 1 << 8 else "H" if entries <= 1 << 16 else "I"
 
@@ -142,7 +167,7 @@ def _numbered(column: Sequence[_T]) -> dict[_T, int]:
 
 
 def _indices(numbers: dict[_T, int], column: Sequence[_T]) -> bytes:
-    return _little_endian(array(index_type(len(numbers)), map(numbers.__getitem__, column)))
+    return _little_endian(array(code_type(len(numbers)), map(numbers.__getitem__, column)))
 
 
 def _little_endian(column: array[Any]) -> bytes:

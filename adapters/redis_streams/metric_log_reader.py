@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import cast
+from hashlib import sha256
+from itertools import chain
+from typing import Any, cast
 
 from redis import Redis
 from redis.exceptions import RedisError
 
-from adapters.redis_streams.metric_codec import decode_event
+from adapters.redis_streams.metric_codec import MetricDecoder
 from adapters.redis_streams.metric_keys import MetricKeys
-from application.errors import LogUnavailable, UnknownReceipt
+from application.errors import LogUnavailable, UnknownReceipt, UnreadableEvent
 from application.partitioning import partition_of
-from application.ports import RecordedMetrics
+from application.ports import Recorded, RecordedMetrics, UnreadableMetrics
 from application.receipts import Receipt
 
 PAGE = 200
+WAIT_MS = 250
 
 Entry = tuple[bytes, Mapping[bytes, bytes]]
 
@@ -29,21 +32,31 @@ class RedisMetricLogReader:
         self._client = client
         self._keys = keys
         self._partitions = partitions
+        self._decoder = MetricDecoder()
 
     def partitions(self) -> int:
         return self._partitions
 
-    def read(self, partition: int, after: int, limit: int) -> Sequence[RecordedMetrics]:
+    def read(self, partition: int, after: int, limit: int) -> Sequence[Recorded]:
         after_id = _event_id(Receipt.at(partition, after))
         return [
-            _recorded(partition, entry) for entry in self._range(partition, f"({after_id}", limit)
+            self._recorded(partition, entry)
+            for entry in self._range(partition, f"({after_id}", limit)
         ]
+
+    def wait(self, after: Sequence[int]) -> None:
+        positions: dict[Any, Any] = {
+            self._keys.log(partition): _event_id(Receipt.at(partition, position))
+            for partition, position in enumerate(after)
+        }
+        with _translated():
+            self._client.xread(positions, count=1, block=WAIT_MS)
 
     def get(self, receipt: Receipt) -> RecordedMetrics:
         event_id = _event_id(receipt)
         if receipt.partition < self._partitions:
             for entry in self._range(receipt.partition, event_id, 1, event_id):
-                return _recorded(receipt.partition, entry)
+                return _readable(self._recorded(receipt.partition, entry))
         raise UnknownReceipt(f"no event has the receipt {receipt}")
 
     def last_position(self, partition: int) -> int:
@@ -62,13 +75,22 @@ class RedisMetricLogReader:
             for entry in page:
                 # Told apart before decoding: a partition is shared.
                 if entry[1].get(b"organization") == name:
-                    yield _recorded(partition, entry)
+                    yield _readable(self._recorded(partition, entry))
             low = f"({page[-1][0].decode()}"
 
     def _range(self, partition: int, low: str, limit: int, high: str = "+") -> list[Entry]:
         with _translated():
             entries = self._client.xrange(self._keys.log(partition), low, high, count=limit)
         return cast("list[Entry]", entries)
+
+    def _recorded(self, partition: int, entry: Entry) -> Recorded:
+        event_id, fields = entry
+        receipt = _receipt(partition, event_id)
+        digest = _digest(event_id, fields)
+        try:
+            return RecordedMetrics(receipt, self._decoder.event(fields), digest)
+        except UnreadableEvent as error:
+            return UnreadableMetrics(receipt, str(error), digest)
 
 
 @contextmanager
@@ -79,13 +101,19 @@ def _translated() -> Iterator[None]:
         raise LogUnavailable(f"the event log cannot be read: {error}") from error
 
 
-def _recorded(partition: int, entry: Entry) -> RecordedMetrics:
-    event_id, fields = entry
-    receipt = _receipt(partition, event_id)
-    try:
-        return RecordedMetrics(receipt, decode_event(fields))
-    except ValueError as error:
-        raise ValueError(f"cannot read the event {receipt}: {error}") from error
+def _readable(recorded: Recorded) -> RecordedMetrics:
+    if isinstance(recorded, UnreadableMetrics):
+        raise UnreadableEvent(f"cannot read the event {recorded.receipt}: {recorded.reason}")
+    return recorded
+
+
+def _digest(event_id: bytes, fields: Mapping[bytes, bytes]) -> bytes:
+    """Digest an entry: every part behind its length, so that no two entries digest alike."""
+    digest = sha256()
+    for part in (event_id, *chain.from_iterable(fields.items())):
+        digest.update(b"%d:" % len(part))
+        digest.update(part)
+    return digest.digest()
 
 
 def _receipt(partition: int, event_id: bytes) -> Receipt:

@@ -12,7 +12,7 @@ import click
 from rich.text import Text
 
 from application.partitioning import partition_of
-from application.ports import MetricLogReader, RecordedMetrics
+from application.ports import MetricLogReader, Recorded, UnreadableMetrics
 from application.receipts import Receipt
 from entrypoints.cli.following import LogFollower
 from entrypoints.cli.options import example, on_the_log, prints_records
@@ -24,7 +24,7 @@ from entrypoints.cli.output import (
     print_line,
     print_table,
 )
-from entrypoints.cli.records import EventRecord
+from entrypoints.cli.records import EventRecord, UnreadableRecord
 
 if TYPE_CHECKING:
     from entrypoints.wiring import Commands
@@ -133,11 +133,16 @@ def _follower(reader: MetricLogReader, organization: str | None) -> LogFollower:
     return LogFollower(
         reader,
         [partition_of(organization, partitions)],
-        lambda recorded: recorded.event.organization == organization,
+        lambda recorded: (
+            isinstance(recorded, UnreadableMetrics) or recorded.event.organization == organization
+        ),
     )
 
 
-def _print_event(recorded: RecordedMetrics, *, as_json: bool) -> None:
+def _print_event(recorded: Recorded, *, as_json: bool) -> None:
+    if isinstance(recorded, UnreadableMetrics):
+        _print_unreadable(recorded, as_json=as_json)
+        return
     if as_json:
         print_json(EventRecord.of(recorded))
         return
@@ -155,6 +160,21 @@ def _print_event(recorded: RecordedMetrics, *, as_json: bool) -> None:
             (owner, "bold"),
             f"  {count} point{'s' if count != 1 else ''}  ",
             preview if count == 1 else f"{preview} …",
+        )
+    )
+
+
+def _print_unreadable(recorded: UnreadableMetrics, *, as_json: bool) -> None:
+    if as_json:
+        print_json(UnreadableRecord.of(recorded))
+        return
+    print_line(
+        Text.assemble(
+            (iso_milliseconds(recorded.receipt.milliseconds), "dim"),
+            "  ",
+            (str(recorded.receipt), "cyan"),
+            "  ",
+            (f"cannot be read: {recorded.reason}", "red"),
         )
     )
 

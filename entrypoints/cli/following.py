@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from heapq import merge
 
-from application.ports import MetricLogReader, RecordedMetrics
+from application.ports import MetricLogReader, Recorded
 from application.receipts import Receipt
 
 PAGE = 20
@@ -15,7 +15,7 @@ PAGE = 20
 FIRST_WINDOW_MS = 1000
 WINDOW_GROWTH = 8
 
-Wanted = Callable[[RecordedMetrics], bool]
+Wanted = Callable[[Recorded], bool]
 
 
 class LogFollower:
@@ -32,13 +32,13 @@ class LogFollower:
         self._after = dict.fromkeys(partitions, 0)
         self._wanted = wanted
 
-    def events(self) -> Iterator[RecordedMetrics]:
+    def events(self) -> Iterator[Recorded]:
         """Yield what is in the log by now and was not told yet."""
         ends = self._ends()
         after, self._after = self._after, ends
         return self._merged(after, ends)
 
-    def last(self, count: int) -> list[RecordedMetrics]:
+    def last(self, count: int) -> list[Recorded]:
         """Tell the last `count` events, and skip those before them.
 
         The log cannot be read backwards: looks further and further back until it has enough.
@@ -46,7 +46,7 @@ class LogFollower:
         ends = self._ends()
         newest = max(Receipt.at(p, end).milliseconds for p, end in ends.items())
         window = FIRST_WINDOW_MS
-        found: deque[RecordedMetrics] = deque(maxlen=count)
+        found: deque[Recorded] = deque(maxlen=count)
         while count:
             since = max(newest - window, 0)
             found.extend(self._merged({p: Receipt(p, since, 0).position for p in ends}, ends))
@@ -60,11 +60,11 @@ class LogFollower:
     def _ends(self) -> dict[int, int]:
         return {partition: self._reader.last_position(partition) for partition in self._after}
 
-    def _merged(self, after: dict[int, int], ends: dict[int, int]) -> Iterator[RecordedMetrics]:
+    def _merged(self, after: dict[int, int], ends: dict[int, int]) -> Iterator[Recorded]:
         sequences = (self._between(p, after[p], end) for p, end in ends.items() if end > after[p])
         return filter(self._wanted, merge(*sequences, key=_clock))
 
-    def _between(self, partition: int, after: int, end: int) -> Iterator[RecordedMetrics]:
+    def _between(self, partition: int, after: int, end: int) -> Iterator[Recorded]:
         while after < end and (page := self._reader.read(partition, after, PAGE)):
             for recorded in page:
                 after = recorded.receipt.position
@@ -73,6 +73,6 @@ class LogFollower:
                 yield recorded
 
 
-def _clock(recorded: RecordedMetrics) -> tuple[int, int, int]:
+def _clock(recorded: Recorded) -> tuple[int, int, int]:
     receipt = recorded.receipt
     return receipt.milliseconds, receipt.sequence, receipt.partition

@@ -10,7 +10,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from application.ports import RecordedMetrics
+from application.ports import RecordedMetrics, UnreadableMetrics
 from domain.organization import Organization, Team
 from domain.token import Token
 from entrypoints.cli.output import iso, iso_milliseconds, iso_or_none
@@ -132,4 +132,20 @@ class EventRecord(Struct, frozen=True, kw_only=True):
                 PointRecord(point.name, iso_milliseconds(point.timestamp), point.value, point.tags)
                 for point in event.points.points()
             ),
+        )
+
+
+class UnreadableRecord(Struct, frozen=True, kw_only=True):
+    """An entry of the log that cannot be read as an event."""
+
+    receipt: str
+    time: str
+    unreadable: str
+
+    @classmethod
+    def of(cls, entry: UnreadableMetrics) -> UnreadableRecord:
+        return cls(
+            receipt=str(entry.receipt),
+            time=iso_milliseconds(entry.receipt.milliseconds),
+            unreadable=entry.reason,
         )

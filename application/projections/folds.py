@@ -1,0 +1,78 @@
+"""The projections: what each makes of the events, as pure functions.
+
+Their `version` goes up whenever a fold makes other rows of the same events; a live generation of
+an older version has to be rebuilt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from msgspec import Struct
+
+from application.ports import RecordedMetrics
+from application.receipts import Receipt
+from domain.columns import coded
+from domain.metric_point import PointBatch
+
+
+class CatalogRow(Struct, frozen=True):
+    """An owner's metric name with one of its tag names, or with None for the name itself.
+
+    `receipt` is that of the first event that told of it.
+    """
+
+    organization: str
+    team: str | None
+    name: str
+    tag: str | None
+    receipt: Receipt
+
+
+SeriesRows = Sequence[RecordedMetrics]
+"""Rows of `series`, one a point: its batch's organization, team and receipt, its place in it
+(`item`, from 0), name, tags, time and value. Left in columns, since there are many."""
+
+Rows = SeriesRows | Sequence[CatalogRow]
+
+
+class Projection(Struct, frozen=True):
+    """A name, a version, and the fold from some events, in log order a partition, to new rows."""
+
+    name: str
+    version: int
+    fold: Callable[[Sequence[RecordedMetrics]], Rows]
+
+
+def series(events: Sequence[RecordedMetrics]) -> SeriesRows:
+    """Every point counts: the rows are the points of the events as they are."""
+    return events
+
+
+def catalog(events: Sequence[RecordedMetrics]) -> Sequence[CatalogRow]:
+    """Return each name and tag name once, with the first of the events that told of it.
+
+    What earlier events told of is told again; a store keeps the first.
+    """
+    seen: dict[tuple[str, str | None, str, str | None], Receipt] = {}
+    for recorded in events:
+        event = recorded.event
+        for name, tag in _names_and_tags(event.points):
+            seen.setdefault((event.organization, event.team, name, tag), recorded.receipt)
+    return [CatalogRow(*key, receipt) for key, receipt in seen.items()]
+
+
+def _names_and_tags(points: PointBatch) -> Iterator[tuple[str, str | None]]:
+    """Yield each name with None, then with each of its tag names; may repeat itself."""
+    names, tag_sets = coded(points.names), coded(points.tag_sets)
+    for name in names.table:
+        yield name, None
+    # By distinct pairs of codes, because points are many and their pairs few.
+    for name_code, tags_code in dict.fromkeys(zip(names.codes, tag_sets.codes, strict=True)):
+        for tag, _ in tag_sets.table[tags_code].pairs:
+            yield names.table[name_code], tag
+
+
+SERIES = Projection("series", 1, series)
+CATALOG = Projection("catalog", 1, catalog)
+PROJECTIONS = (SERIES, CATALOG)

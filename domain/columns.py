@@ -1,0 +1,57 @@
+"""Columns of few distinct values."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, Sequence
+from typing import Generic, TypeVar, overload
+
+T = TypeVar("T")
+
+
+class CodedColumn(Sequence[T], Generic[T]):
+    """A column as a table of values and, a row, the index of its value in the table.
+
+    A sequence like any other; what handles whole columns can use `table` and `codes` (unsigned
+    integers, one a row, each below the length of the table) and never touch a single row.
+    Raises ValueError for a code outside the table.
+    """
+
+    __slots__ = ("codes", "table")
+
+    def __init__(self, table: Sequence[T], codes: array[int]) -> None:
+        if codes and max(codes) >= len(table):
+            raise ValueError(f"a code is outside its table of {len(table)}")
+        self.table = table
+        self.codes = codes
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __iter__(self) -> Iterator[T]:
+        return map(self.table.__getitem__, self.codes)
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+    @overload
+    def __getitem__(self, index: slice) -> CodedColumn[T]: ...
+    def __getitem__(self, index: int | slice) -> T | CodedColumn[T]:
+        if isinstance(index, slice):
+            return CodedColumn(self.table, self.codes[index])
+        return self.table[self.codes[index]]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"CodedColumn({list(self)!r})"
+
+
+def coded(column: Sequence[T]) -> CodedColumn[T]:
+    """Return a column as a coded one, the table in order of first appearance."""
+    if isinstance(column, CodedColumn):
+        return column
+    numbers = {value: code for code, value in enumerate(dict.fromkeys(column))}
+    return CodedColumn(list(numbers), array("I", map(numbers.__getitem__, column)))
