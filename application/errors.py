@@ -40,7 +40,3 @@ class VersionConflict(LogError):
 
 class UnknownReceipt(LookupError):
     """No event of the log has that receipt."""
-
-
-class UnreadableEvent(ValueError):
-    """An entry of the log is not an event that can be read; says which and why."""

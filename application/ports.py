@@ -112,6 +112,10 @@ class UnreadableMetrics(Struct, frozen=True):
 Recorded = RecordedMetrics | UnreadableMetrics
 
 
+class UnreadableEvent(ValueError):
+    """An entry of the log is not an event that can be read; says why."""
+
+
 class MetricLogReader(Protocol):
     """The read side of the metric log. Thread-safe; every method raises LogUnavailable."""
 
@@ -121,12 +125,15 @@ class MetricLogReader(Protocol):
     def read(self, partition: int, after: int, limit: int) -> Sequence[Recorded]:
         """Return at most `limit` entries of a partition above a position, in log order."""
 
-    def wait(self, after: Sequence[int]) -> None:
-        """Block until a partition has an entry above its position, a quarter of a second at most.
+    def news(self, after: Sequence[int]) -> Sequence[int]:
+        """Return the partitions that have an entry above their position.
 
-        `after` has one position a partition. Returning tells that the log answers, not that there
-        is an entry.
+        `after` has one position a partition. Blocks while there is none, a quarter of a second at
+        most.
         """
+
+    def count(self, partition: int, after: int = 0) -> int:
+        """Return the number of entries of a partition above a position."""
 
     def get(self, receipt: Receipt) -> RecordedMetrics:
         """Return the event of a receipt. Raises UnknownReceipt, UnreadableEvent."""

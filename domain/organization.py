@@ -229,7 +229,7 @@ def evolve(state: Organization | None, event: OrganizationEvent) -> Organization
                 description=event.description,
                 scopes=tuple(map(Scope, event.scopes)),
                 digest=event.digest,
-                issued_at=event.timestamp,
+                created_at=event.timestamp,
                 expires_at=event.expires_at,
             )
             return replace(

@@ -32,7 +32,7 @@ class Token(Struct, frozen=True, kw_only=True):
     description: str
     scopes: tuple[Scope, ...]
     digest: str
-    issued_at: datetime
+    created_at: datetime
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
 

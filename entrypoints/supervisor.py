@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 from adapters.embedded_valkey import DataDir, EmbeddedLogError, EmbeddedValkey, Holder
@@ -49,10 +50,11 @@ def _serve(settings: ServiceSettings, host: str, port: int, worker: Sequence[str
             stages.append([Child(LogServer(server))])
             url, place = server.url, f"in {data_dir.path}"
         listening = listen(host, port, settings.workers)
+        shared = _shared_metrics(stack) if settings.workers > 1 else {}
         workers = []
         for number, listener in enumerate(listening.sockets, start=1):
             fd = stack.enter_context(listener).fileno()
-            environment = _worker_environment(settings, url, fd)
+            environment = _worker_environment(settings, url, fd, shared)
             workers.append(Child(Program(f"worker-{number}", worker, environment, [listener])))
         stages.append(workers)
         announcement = f"CAVE serves {listening.url} ({len(workers)} workers, log {place})"
@@ -61,13 +63,19 @@ def _serve(settings: ServiceSettings, host: str, port: int, worker: Sequence[str
 
 
 def _worker_environment(
-    settings: ServiceSettings, url: str, fd: int
+    settings: ServiceSettings, url: str, fd: int, shared: Mapping[str, str]
 ) -> Callable[[int], dict[str, str]]:
     def environment(ready_fd: int) -> dict[str, str]:
         config = WorkerConfig(settings=settings, url=url, fd=fd, ready_fd=ready_fd)
-        return {VARIABLE: config.encode()}
+        return {VARIABLE: config.encode(), **shared}
 
     return environment
+
+
+def _shared_metrics(stack: ExitStack) -> dict[str, str]:
+    """Let the workers count into files of one directory, so that any of them can tell the sums."""
+    directory = stack.enter_context(TemporaryDirectory(prefix="cave-metrics-"))
+    return {"PROMETHEUS_MULTIPROC_DIR": directory}
 
 
 def _patience(holder: Holder | None) -> float:

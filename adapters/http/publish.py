@@ -13,8 +13,6 @@ from hashlib import sha256
 from time import perf_counter
 from typing import Any
 
-import structlog
-
 from adapters.http.body import (
     BodyBudget,
     ClientDisconnected,
@@ -26,8 +24,9 @@ from adapters.http.body import (
 )
 from adapters.http.credentials import presented_token
 from adapters.http.errors import UnsupportedMedia
+from adapters.http.failures import failure_answer
 from adapters.http.metrics_body import MetricsBodyReader, read_carefully
-from adapters.http.problems import Answer, problem_answer
+from adapters.http.problems import Answer
 from adapters.http.telemetry import record_publish
 from application.access import AccessControl
 from application.ports import Appended, Idempotency
@@ -38,8 +37,6 @@ from domain.token import Scope
 
 LARGE = 256 * 1024
 """Bytes from which on slow work on a body leaves the event loop to others."""
-
-_log = structlog.get_logger(__name__)
 
 _NOTHING_APPENDED = Answer(202, [(b"content-length", b"0")], b"")
 
@@ -98,9 +95,7 @@ class PublishEndpoint:
         except ClientDisconnected:
             return
         except Exception as error:  # noqa: BLE001  answered by the table, a defect as a 500
-            answer = problem_answer(error)
-            if answer.status == 500:
-                _log.exception("publish failed", organization=organization, team=team)
+            answer = failure_answer(error, scope["method"], scope["path"])
         await send(
             {"type": "http.response.start", "status": answer.status, "headers": answer.headers}
         )

@@ -108,7 +108,7 @@ class TokenView(Struct, frozen=True, kw_only=True):
     description: str
     scopes: tuple[Scope, ...]
     state: TokenState
-    issued_at: Time
+    created_at: Time
     expires_at: Time | None
     revoked_at: Time | None
 
@@ -121,7 +121,7 @@ class TokenView(Struct, frozen=True, kw_only=True):
             description=token.description,
             scopes=token.scopes,
             state="active" if token.is_active(now) else inactive,
-            issued_at=token.issued_at,
+            created_at=token.created_at,
             expires_at=token.expires_at,
             revoked_at=token.revoked_at,
         )
@@ -141,7 +141,7 @@ class IssuedTokenView(Struct, frozen=True, kw_only=True):
     team: str | None
     description: str
     scopes: tuple[Scope, ...]
-    issued_at: Time
+    created_at: Time
     expires_at: Time | None
 
     @classmethod
@@ -153,7 +153,7 @@ class IssuedTokenView(Struct, frozen=True, kw_only=True):
             team=token.team,
             description=token.description,
             scopes=token.scopes,
-            issued_at=token.issued_at,
+            created_at=token.created_at,
             expires_at=token.expires_at,
         )
 

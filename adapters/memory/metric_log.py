@@ -57,8 +57,12 @@ class MemoryMetricLog:
         entries = self._partitions[partition]
         return [entry for entry in entries if entry.receipt.position > after][:limit]
 
-    def wait(self, after: Sequence[int]) -> None:
-        """Return at once: who appends and who waits are in one thread here."""
+    def news(self, after: Sequence[int]) -> Sequence[int]:
+        """Return at once, always: who appends and who waits may be in one thread here."""
+        return [p for p, position in enumerate(after) if self.last_position(p) > position]
+
+    def count(self, partition: int, after: int = 0) -> int:
+        return sum(entry.receipt.position > after for entry in self._partitions[partition])
 
     def get(self, receipt: Receipt) -> RecordedMetrics:
         if receipt.partition < len(self._partitions):

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from application.errors import UnreadableEvent
+from application.ports import UnreadableEvent
 from application.versioned_topics import VersionedTopics
 from domain.columns import CodedColumn
 from domain.events import MetricsPublished

@@ -14,12 +14,13 @@ from redis.exceptions import RedisError
 
 from adapters.redis_streams.metric_codec import MetricDecoder
 from adapters.redis_streams.metric_keys import MetricKeys
-from application.errors import LogUnavailable, UnknownReceipt, UnreadableEvent
+from application.errors import LogUnavailable, UnknownReceipt
 from application.partitioning import partition_of
-from application.ports import Recorded, RecordedMetrics, UnreadableMetrics
+from application.ports import Recorded, RecordedMetrics, UnreadableEvent, UnreadableMetrics
 from application.receipts import Receipt
 
 PAGE = 200
+COUNT_PAGE = 1000
 WAIT_MS = 250
 
 Entry = tuple[bytes, Mapping[bytes, bytes]]
@@ -44,13 +45,26 @@ class RedisMetricLogReader:
             for entry in self._range(partition, f"({after_id}", limit)
         ]
 
-    def wait(self, after: Sequence[int]) -> None:
+    def news(self, after: Sequence[int]) -> Sequence[int]:
         positions: dict[Any, Any] = {
-            self._keys.log(partition): _event_id(Receipt.at(partition, position))
+            self._keys.log(partition).encode(): _event_id(Receipt.at(partition, position))
             for partition, position in enumerate(after)
         }
         with _translated():
-            self._client.xread(positions, count=1, block=WAIT_MS)
+            found = self._client.xread(positions, count=1, block=WAIT_MS)
+        logs = list(positions)
+        return [logs.index(log) for log, _ in cast("list[tuple[bytes, object]]", found)]
+
+    def count(self, partition: int, after: int = 0) -> int:
+        if after == 0:
+            with _translated():
+                return int(self._client.xlen(self._keys.log(partition)))
+        count = 0
+        low = _event_id(Receipt.at(partition, after))
+        while page := self._range(partition, f"({low}", COUNT_PAGE):
+            count += len(page)
+            low = page[-1][0].decode()
+        return count
 
     def get(self, receipt: Receipt) -> RecordedMetrics:
         event_id = _event_id(receipt)

@@ -93,12 +93,6 @@ class ProjectionStore(Protocol):
     def tidy(self) -> None:
         """Do the upkeep that is due: merge small files, drop what nobody can be reading."""
 
-    def digests(self, up_to: Mapping[int, int] | None = None) -> Mapping[Owner, OwnerDigest]:
-        """Return a digest of each owner's rows, those up to a position a partition if given.
-
-        A partition that `up_to` does not name counts as not read at all.
-        """
-
 
 class GenerationInfo(Struct, frozen=True):
     """What a generation holds now. `bytes` counts its files on disk or in the object store."""
@@ -152,6 +146,15 @@ class ProjectionStores(Protocol):
 
     def info(self, generation: Generation) -> GenerationInfo:
         """Return what a generation holds, read without disturbing its writer."""
+
+    def digests(
+        self, generation: Generation, up_to: Mapping[int, int] | None = None
+    ) -> Mapping[Owner, OwnerDigest]:
+        """Return a digest of each owner's rows, those up to a position a partition if given.
+
+        A partition that `up_to` does not name counts as not read at all. Read without disturbing
+        the writer, as `info`.
+        """
 
 
 class MetricName(Struct, frozen=True):

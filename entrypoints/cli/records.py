@@ -39,7 +39,7 @@ class TokenRecord(Struct, frozen=True, kw_only=True):
             description=token.description,
             scopes=token.scopes,
             state="active" if token.is_active(now) else inactive,
-            created_at=iso(token.issued_at),
+            created_at=iso(token.created_at),
             expires_at=iso_or_none(token.expires_at),
             revoked_at=iso_or_none(token.revoked_at),
         )

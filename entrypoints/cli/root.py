@@ -10,6 +10,8 @@ from typing import Any
 import click
 
 from application.errors import LogError, UnknownReceipt
+from application.ports import UnreadableEvent
+from application.projections.errors import ProjectionError
 from domain.errors import DomainError
 from entrypoints.cli.context import Roots
 from entrypoints.cli.demo import demo
@@ -21,7 +23,15 @@ from entrypoints.cli.team import team
 from entrypoints.cli.token import token
 from entrypoints.errors import CommandFailed
 
-EXPECTED = (CommandFailed, DomainError, LogError, UnknownReceipt, OSError)
+EXPECTED = (
+    CommandFailed,
+    DomainError,
+    LogError,
+    ProjectionError,
+    UnknownReceipt,
+    UnreadableEvent,
+    OSError,
+)
 """What may go wrong without a defect of ours."""
 
 

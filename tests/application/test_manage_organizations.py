@@ -56,7 +56,7 @@ class TestRegisterOrganization:
         assert issued.token.expires_at is None
         assert organization.email == "ops@gilt.com"
         assert organization.notification_url == "https://gilt.com/hook"
-        assert organization.created_at == issued.token.issued_at == NOW
+        assert organization.created_at == issued.token.created_at == NOW
         assert organizations.find("gilt") == organization
 
     def test_both_are_one_step_of_the_log(

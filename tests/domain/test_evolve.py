@@ -123,7 +123,7 @@ def test_the_state_tells_what_the_events_told() -> None:
                 description="",
                 scopes=(Scope.PUBLISH,),
                 digest=history.state.tokens["t1"].digest,
-                issued_at=NOW + 2 * MINUTE,
+                created_at=NOW + 2 * MINUTE,
                 expires_at=NOW + 2 * MINUTE + timedelta(days=1),
                 revoked_at=NOW + 3 * MINUTE,
             )

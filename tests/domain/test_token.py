@@ -13,7 +13,7 @@ from domain.token import Scope, Token, scope_set, token_digest
 from tests.domain.samples import NOW
 
 TOKEN = Token(
-    id="t1", team=None, description="", scopes=(Scope.PUBLISH,), digest="d", issued_at=NOW
+    id="t1", team=None, description="", scopes=(Scope.PUBLISH,), digest="d", created_at=NOW
 )
 MICROSECOND = timedelta(microseconds=1)
 
@@ -37,7 +37,7 @@ def test_a_revoked_token_is_not_active_even_before_its_expiry() -> None:
 def test_a_token_of_90_days_works_on_the_90th_day_and_not_after() -> None:
     with freeze_time(NOW) as clock:
         issued = datetime.now(tz=NOW.tzinfo)
-        token = replace(TOKEN, issued_at=issued, expires_at=issued + timedelta(days=90))
+        token = replace(TOKEN, created_at=issued, expires_at=issued + timedelta(days=90))
         clock.tick(timedelta(days=90, seconds=-1))
         assert token.is_active(datetime.now(tz=NOW.tzinfo))
         clock.tick(timedelta(seconds=1))

@@ -33,7 +33,7 @@ def test_the_operator_registers_an_organization_and_gets_its_first_token(service
             "team": None,
             "description": "default",
             "scopes": ["admin", "publish"],
-            "issued_at": "2026-11-01T12:00:00Z",
+            "created_at": "2026-11-01T12:00:00Z",
             "expires_at": None,
         },
     }

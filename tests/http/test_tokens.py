@@ -35,7 +35,7 @@ def test_a_token_is_issued_shown_listed_and_revoked(
         "team": team,
         "description": "web servers",
         "scopes": ["publish", "read"],
-        "issued_at": "2026-11-01T12:00:00Z",
+        "created_at": "2026-11-01T12:00:00Z",
         "expires_at": "2027-01-30T12:00:00Z",
     }
 

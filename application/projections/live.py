@@ -1,0 +1,124 @@
+"""Keeping a projection's live generation up to date, whatever happens around it."""
+
+from __future__ import annotations
+
+import threading
+
+import structlog
+
+from application.errors import LogError
+from application.ports import MetricLogReader
+from application.projections.errors import ProjectionDiverged, ProjectionError
+from application.projections.folds import Projection
+from application.projections.ports import Generation, ProjectionStore, ProjectionStores, Role
+from application.projections.runner import ProjectionRunner
+
+COMMIT_INTERVAL = 0.5
+"""Seconds between commits while there is no more than a commit's worth: what arrives meanwhile
+goes into one file, and can still be read within the contract's two seconds."""
+
+PAUSE = 1.0
+"""Seconds until what failed is tried again."""
+
+_log = structlog.get_logger(__name__)
+
+
+class LiveProjection:
+    """Feeds one projection for good, in a thread of its own.
+
+    After any failure it begins again from the store's checkpoints, which it checks against the log
+    first. A generation that the log does not bear out is stopped, for a person to rebuild, and
+    readers go on with what it holds.
+    """
+
+    def __init__(
+        self,
+        log: MetricLogReader,
+        stores: ProjectionStores,
+        projection: Projection,
+        *,
+        interval: float = COMMIT_INTERVAL,
+        pause: float = PAUSE,
+    ) -> None:
+        self._log = log
+        self._stores = stores
+        self._projection = projection
+        self._interval = interval
+        self._pause = pause
+        self._told: str | None = None
+
+    def run(self, stop: threading.Event) -> None:
+        """Keep it up to date until `stop` is set. Never raises."""
+        while not stop.is_set():
+            try:
+                self._run_live(stop)
+            except (LogError, ProjectionError) as error:
+                self._tell(str(error))
+                stop.wait(self._pause)
+            except Exception:  # noqa: BLE001  a defect must not end what keeps the views current
+                _log.exception("projection failed", projection=self._projection.name)
+                stop.wait(self._pause)
+
+    def _run_live(self, stop: threading.Event) -> None:
+        generation = self._live()
+        if generation.stopped is None and generation.version != self._projection.version:
+            self._stop(
+                generation,
+                f"it was built by version {generation.version} of the projection, "
+                f"this release has version {self._projection.version}",
+            )
+        elif generation.stopped is None:
+            try:
+                with self._stores.open(generation) as store:
+                    self._feed(generation, store, stop)
+            except ProjectionDiverged as error:
+                self._stop(generation, str(error))
+        else:
+            self._stores.drop_retired()
+            stop.wait(self._pause)
+
+    def _feed(self, generation: Generation, store: ProjectionStore, stop: threading.Event) -> None:
+        runner = ProjectionRunner(self._log, store, self._projection)
+        runner.check_continuity()
+        while not stop.is_set():
+            progress = runner.step()
+            self._recovered()
+            store.tidy()
+            if self._live() != generation:
+                return
+            if progress.events and not progress.more:
+                stop.wait(self._interval)
+            elif not progress.events:
+                self._stores.drop_retired()
+
+    def _live(self) -> Generation:
+        return live_generation(self._stores, self._projection.name) or self._stores.create(
+            self._projection, Role.LIVE
+        )
+
+    def _stop(self, generation: Generation, reason: str) -> None:
+        name = self._projection.name
+        self._stores.stop(generation, reason)
+        _log.error("projection stopped", projection=name, reason=reason, help=rebuild_hint(name))
+
+    def _tell(self, reason: str) -> None:
+        """Say why it waits, once for each reason."""
+        if reason != self._told:
+            _log.warning("projection waits", projection=self._projection.name, reason=reason)
+            self._told = reason
+
+    def _recovered(self) -> None:
+        if self._told is not None:
+            _log.info("projection goes on", projection=self._projection.name)
+            self._told = None
+
+
+def live_generation(stores: ProjectionStores, name: str) -> Generation | None:
+    """Return a projection's live generation, None while there is none."""
+    live = (g for g in stores.generations(name) if g.role is Role.LIVE)
+    return next(live, None)
+
+
+def rebuild_hint(name: str) -> str:
+    """Say what a person can do about a projection that stopped."""
+    return f"rebuild it: cave replay {name}"

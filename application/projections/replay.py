@@ -1,0 +1,141 @@
+"""Rebuilding a projection beside the live one, and copies of it as of a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from application.ports import MetricLogReader
+from application.projections.errors import ProjectionBusy, ProjectionDiverged
+from application.projections.folds import Projection
+from application.projections.ports import Generation, ProjectionStore, ProjectionStores, Role
+from application.projections.runner import ProjectionRunner
+
+COMMIT_POINTS = 1_000_000
+"""Points a commit: large, since nobody reads yet, and whole files need no merging."""
+
+SWAP_ATTEMPTS = 20
+
+
+class ReplayProgress(Struct, frozen=True):
+    """Events and points taken so far, of about `total` events in the log."""
+
+    events: int
+    points: int
+    total: int
+
+
+OnProgress = Callable[[ReplayProgress], None]
+
+
+class Replayed(Struct, frozen=True):
+    """What a replay made: the generation, and how much it took this time."""
+
+    generation: Generation
+    events: int
+    points: int
+
+
+class ReplayHandler:
+    """Rebuilds projections. The live generation is not touched until the swap."""
+
+    def __init__(self, log: MetricLogReader, stores: ProjectionStores) -> None:
+        self._log = log
+        self._stores = stores
+
+    def rebuild(
+        self, projection: Projection, on_progress: OnProgress, *, restart: bool = False
+    ) -> Replayed:
+        """Replay the log beside the live generation and swap the result in, in one step.
+
+        Goes on with a rebuild that was interrupted, unless told to restart. Raises ProjectionBusy
+        where another process rebuilds it, and what the log and the stores raise; what was built by
+        then stays, to go on with.
+        """
+        generation = self._building(projection, restart=restart)
+        try:
+            replayed = self._fill(projection, generation, on_progress)
+        except ProjectionDiverged:
+            # What an interrupted rebuild left is of another log; this one is built anew.
+            self._stores.drop(generation)
+            generation = self._stores.create(projection, Role.BUILDING)
+            replayed = self._fill(projection, generation, on_progress)
+        for _ in range(SWAP_ATTEMPTS):
+            if self._stores.swap_in(generation):
+                return replayed
+            # The live one read on meanwhile.
+            with self._stores.open(generation) as store:
+                self._catch_up(projection, store)
+        raise ProjectionBusy(
+            f"the live generation of {projection.name} is always ahead of the rebuilt one; "
+            "try again while less is published"
+        )
+
+    def copy(
+        self, projection: Projection, until: int | None, label: str, on_progress: OnProgress
+    ) -> Replayed:
+        """Make a copy as of a time (ms, exclusive) or of now. Raises ProjectionBusy.
+
+        The events recorded before that time are in it. Interrupted, nothing is left of it.
+        """
+        generation = self._stores.create(projection, Role.COPY, label=label, until=until)
+        try:
+            return self._fill(projection, generation, on_progress)
+        except BaseException:
+            self._stores.drop(generation)
+            raise
+
+    def drop_unfinished(self, projection: Projection) -> bool:
+        """Drop what an interrupted rebuild left; tell whether there was any."""
+        unfinished = self._unfinished(projection)
+        for generation in unfinished:
+            self._stores.drop(generation)
+        return bool(unfinished)
+
+    def drop_copy(self, projection: Projection, label: str) -> bool:
+        """Drop a copy; tell whether there was one. Raises ProjectionBusy while it is made."""
+        copies = [g for g in self._stores.generations(projection.name) if g.label == label]
+        for generation in copies:
+            self._stores.drop(generation)
+        return bool(copies)
+
+    def _unfinished(self, projection: Projection) -> list[Generation]:
+        generations = self._stores.generations(projection.name)
+        return [g for g in generations if g.role is Role.BUILDING]
+
+    def _building(self, projection: Projection, *, restart: bool) -> Generation:
+        for generation in self._unfinished(projection):
+            if not restart and generation.version == projection.version:
+                return generation
+            self._stores.drop(generation)
+        return self._stores.create(projection, Role.BUILDING)
+
+    def _fill(
+        self, projection: Projection, generation: Generation, on_progress: OnProgress
+    ) -> Replayed:
+        events = points = 0
+        with self._stores.open(generation) as store:
+            runner = ProjectionRunner(
+                self._log, store, projection, max_points=COMMIT_POINTS, until=generation.until
+            )
+            runner.check_continuity()
+            total = sum(
+                self._log.count(partition, position)
+                for partition, position in enumerate(runner.positions)
+            )
+            on_progress(ReplayProgress(0, 0, total))
+            more = True
+            while more:
+                progress = runner.step()
+                events += progress.events
+                points += progress.points
+                more = progress.more
+                on_progress(ReplayProgress(events, points, max(total, events)))
+            store.tidy()
+        return Replayed(generation, events, points)
+
+    def _catch_up(self, projection: Projection, store: ProjectionStore) -> None:
+        runner = ProjectionRunner(self._log, store, projection, max_points=COMMIT_POINTS)
+        while runner.step().more:
+            pass
