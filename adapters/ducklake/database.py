@@ -1,0 +1,153 @@
+"""Connections to DuckDB with what the projections need attached, and its errors as ours."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import duckdb
+from msgspec import Struct
+
+from application.projections.errors import (
+    ProjectionError,
+    QueryTooLarge,
+    StoreFull,
+    StoreUnavailable,
+)
+
+BUSY_TIMEOUT_MS = 5000
+
+Connection = duckdb.DuckDBPyConnection
+
+
+class Location(Struct, frozen=True, kw_only=True):
+    """Where projections are kept.
+
+    `root` is a local directory, for locks and temporary files at least. Without `catalog` all is
+    in it. `catalog` is a connection string of PostgreSQL's (`postgresql://…` or `dbname=… host=…`)
+    for catalogs that many machines share; `files` is then where the Parquet files go, a
+    directory they share or the URL of an object store.
+    """
+
+    root: Path
+    catalog: str | None = None
+    files: str | None = None
+
+    def directory(self, name: str) -> Path:
+        """The local directory of a generation's catalog."""
+        return self.root / name
+
+    def data_path(self, name: str) -> str:
+        """Where a generation's Parquet files are."""
+        base = self.files.rstrip("/") if self.files else str(self.root)
+        return f"{base}/{name}/files/"
+
+
+def connect(location: Location, *, threads: int = 1, memory: str = "1GB") -> Connection:
+    """Open a DuckDB in memory with the registry attached as `registry`.
+
+    Extensions are those of the installed wheels; nothing is downloaded. Raises StoreUnavailable.
+    """
+    location.root.mkdir(parents=True, exist_ok=True)
+    with translated():
+        connection = duckdb.connect(
+            config={
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+                "threads": threads,
+                "memory_limit": memory,
+                "temp_directory": str(location.root / "tmp"),
+                "preserve_insertion_order": True,
+            }
+        )
+        extensions = [
+            "ducklake",
+            "sqlite_scanner" if location.catalog is None else "postgres_scanner",
+        ]
+        for extension in extensions:
+            connection.execute(f"LOAD {_quoted(str(_extension_file(extension)))}")
+        if location.catalog is None:
+            registry = _quoted(str(location.root / "registry.sqlite"))
+            options = f"TYPE sqlite, JOURNAL_MODE 'WAL', BUSY_TIMEOUT {BUSY_TIMEOUT_MS}"
+        else:
+            registry, options = _quoted(location.catalog), "TYPE postgres"
+        connection.execute(f"ATTACH {registry} AS registry ({options})")
+        return connection
+
+
+def attach(
+    connection: Connection, location: Location, name: str, alias: str, *, read_only: bool = False
+) -> None:
+    """Attach the DuckLake of a generation as `alias`; a new one is made unless `read_only`."""
+    options = [f"DATA_PATH {_quoted(location.data_path(name))}"]
+    if location.catalog is None:
+        catalog = location.directory(name) / "catalog.sqlite"
+        if not read_only:
+            catalog.parent.mkdir(parents=True, exist_ok=True)
+        url = f"ducklake:sqlite:{catalog}"
+        options += ["META_JOURNAL_MODE 'WAL'", f"META_BUSY_TIMEOUT {BUSY_TIMEOUT_MS}"]
+    else:
+        url = f"ducklake:postgres:{location.catalog}"
+        options += [f"METADATA_SCHEMA {_quoted(metadata_schema(name))}"]
+    if read_only:
+        options.append("READ_ONLY")
+    with translated():
+        connection.execute(f"ATTACH {_quoted(url)} AS {alias} ({', '.join(options)})")
+
+
+def metadata_schema(name: str) -> str:
+    """The PostgreSQL schema of a generation's catalog."""
+    return "cave_" + name.replace("-", "_")
+
+
+@contextmanager
+def translated(invalid: type[ProjectionError] = StoreUnavailable) -> Iterator[None]:
+    """Raise DuckDB's errors as ours; those that blame the data as `invalid`."""
+    try:
+        yield
+    except duckdb.Error as error:
+        text = str(error)
+        if "No space left" in text or "File too large" in text or "disk is full" in text:
+            raise StoreFull(f"the projections' disk is full: {_brief(text)}") from error
+        if isinstance(error, (duckdb.InterruptException, duckdb.OutOfMemoryException)):
+            raise QueryTooLarge(_brief(text)) from error
+        if isinstance(error, (duckdb.DataError, duckdb.IntegrityError)):
+            raise invalid(_brief(text)) from error
+        raise StoreUnavailable(f"the projections' store does not work: {_brief(text)}") from error
+    except OSError as error:
+        if error.errno == 28:
+            raise StoreFull(f"the projections' disk is full: {error}") from error
+        raise StoreUnavailable(f"the projections' store does not work: {error}") from error
+
+
+@contextmanager
+def transaction(connection: Connection) -> Iterator[None]:
+    """Commit what the block does, or none of it."""
+    connection.execute("BEGIN")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        with suppress(duckdb.Error):  # a commit that failed has ended the transaction
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _extension_file(extension: str) -> Path:
+    package = importlib.util.find_spec(f"duckdb_extension_{extension}")
+    if package is None or package.origin is None:
+        raise StoreUnavailable(f"the package duckdb-extension-{extension} is not installed")
+    files = sorted(Path(package.origin).parent.rglob(f"{extension}.duckdb_extension"))
+    if not files:
+        raise StoreUnavailable(f"the package duckdb-extension-{extension} has no extension in it")
+    return files[-1]
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _brief(text: str) -> str:
+    return " ".join(text.split())[:300]
