@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
+import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,12 +15,20 @@ from msgspec import Struct
 
 from application.projections.errors import (
     ProjectionError,
+    ProjectionMissing,
     QueryTooLarge,
     StoreFull,
     StoreUnavailable,
 )
 
 BUSY_TIMEOUT_MS = 5000
+
+LEAST_ROOM = 1 << 20
+"""With fewer bytes than this, SQLite may not even open its files."""
+
+_FULL = ("No space left", "File too large", "is full", "quota exceeded")
+_INVALID = (duckdb.DataError, duckdb.IntegrityError, duckdb.InvalidInputException)
+_DUPLICATE = "duplicate key value"
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -36,11 +47,11 @@ class Location(Struct, frozen=True, kw_only=True):
     files: str | None = None
 
     def directory(self, name: str) -> Path:
-        """The local directory of a generation's catalog."""
+        """Return the local directory of a generation's catalog."""
         return self.root / name
 
     def data_path(self, name: str) -> str:
-        """Where a generation's Parquet files are."""
+        """Return where a generation's Parquet files are."""
         base = self.files.rstrip("/") if self.files else str(self.root)
         return f"{base}/{name}/files/"
 
@@ -58,7 +69,7 @@ def connect(location: Location, *, threads: int = 1, memory: str = "1GB") -> Con
                 "autoload_known_extensions": False,
                 "threads": threads,
                 "memory_limit": memory,
-                "temp_directory": str(location.root / "tmp"),
+                "temp_directory": str(location.root / "tmp" / str(os.getpid())),
                 "preserve_insertion_order": True,
             }
         )
@@ -67,57 +78,76 @@ def connect(location: Location, *, threads: int = 1, memory: str = "1GB") -> Con
             "sqlite_scanner" if location.catalog is None else "postgres_scanner",
         ]
         for extension in extensions:
-            connection.execute(f"LOAD {_quoted(str(_extension_file(extension)))}")
+            connection.execute(f"LOAD {quoted(str(_extension_file(extension)))}")
         if location.catalog is None:
-            registry = _quoted(str(location.root / "registry.sqlite"))
+            registry = quoted(str(location.root / "registry.sqlite"))
             options = f"TYPE sqlite, JOURNAL_MODE 'WAL', BUSY_TIMEOUT {BUSY_TIMEOUT_MS}"
+            connection.execute(f"ATTACH {registry} AS registry ({options})")
         else:
-            registry, options = _quoted(location.catalog), "TYPE postgres"
-        connection.execute(f"ATTACH {registry} AS registry ({options})")
+            connection.execute(f"ATTACH {quoted(location.catalog)} AS registry (TYPE postgres)")
         return connection
 
 
 def attach(
     connection: Connection, location: Location, name: str, alias: str, *, read_only: bool = False
 ) -> None:
-    """Attach the DuckLake of a generation as `alias`; a new one is made unless `read_only`."""
-    options = [f"DATA_PATH {_quoted(location.data_path(name))}"]
+    """Attach the DuckLake of a generation as `alias`; a new one is made unless `read_only`.
+
+    Raises ProjectionMissing where it is read only and not there yet.
+    """
+    options = [f"DATA_PATH {quoted(location.data_path(name))}"]
     if location.catalog is None:
         catalog = location.directory(name) / "catalog.sqlite"
         if not read_only:
             catalog.parent.mkdir(parents=True, exist_ok=True)
+        elif not catalog.exists() or not catalog.stat().st_size:
+            raise ProjectionMissing(f"{name} was not built yet")
         url = f"ducklake:sqlite:{catalog}"
         options += ["META_JOURNAL_MODE 'WAL'", f"META_BUSY_TIMEOUT {BUSY_TIMEOUT_MS}"]
     else:
         url = f"ducklake:postgres:{location.catalog}"
-        options += [f"METADATA_SCHEMA {_quoted(metadata_schema(name))}"]
+        options += [f"METADATA_SCHEMA {quoted(metadata_schema(name))}"]
     if read_only:
         options.append("READ_ONLY")
     with translated():
-        connection.execute(f"ATTACH {_quoted(url)} AS {alias} ({', '.join(options)})")
+        try:
+            connection.execute(f"ATTACH {quoted(url)} AS {alias} ({', '.join(options)})")
+        except duckdb.Error as error:
+            if read_only and "does not exist" in str(error):
+                raise ProjectionMissing(f"{name} was not built yet") from error
+            raise
 
 
 def metadata_schema(name: str) -> str:
-    """The PostgreSQL schema of a generation's catalog."""
+    """Return the PostgreSQL schema of a generation's catalog."""
     return "cave_" + name.replace("-", "_")
 
 
 @contextmanager
-def translated(invalid: type[ProjectionError] = StoreUnavailable) -> Iterator[None]:
-    """Raise DuckDB's errors as ours; those that blame the data as `invalid`."""
+def translated(
+    invalid: type[ProjectionError] = StoreUnavailable,
+    exhausted: type[ProjectionError] = QueryTooLarge,
+    root: Path | None = None,
+) -> Iterator[None]:
+    """Raise DuckDB's errors as ours.
+
+    Those that blame the data become `invalid`, those of memory and time `exhausted`. With `root`,
+    a directory that is written to, an error that does not tell its cause is put down to a full
+    disk where there is no room.
+    """
     try:
         yield
     except duckdb.Error as error:
         text = str(error)
-        if "No space left" in text or "File too large" in text or "disk is full" in text:
+        if any(words in text for words in _FULL) or ("I/O error" in text and _is_full(root)):
             raise StoreFull(f"the projections' disk is full: {_brief(text)}") from error
         if isinstance(error, (duckdb.InterruptException, duckdb.OutOfMemoryException)):
-            raise QueryTooLarge(_brief(text)) from error
-        if isinstance(error, (duckdb.DataError, duckdb.IntegrityError)):
+            raise exhausted(_brief(text)) from error
+        if isinstance(error, _INVALID) or _DUPLICATE in text:
             raise invalid(_brief(text)) from error
         raise StoreUnavailable(f"the projections' store does not work: {_brief(text)}") from error
     except OSError as error:
-        if error.errno == 28:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
             raise StoreFull(f"the projections' disk is full: {error}") from error
         raise StoreUnavailable(f"the projections' store does not work: {error}") from error
 
@@ -145,8 +175,13 @@ def _extension_file(extension: str) -> Path:
     return files[-1]
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """Return text as a literal of SQL."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def _is_full(root: Path | None) -> bool:
+    return root is not None and shutil.disk_usage(root).free < LEAST_ROOM
 
 
 def _brief(text: str) -> str:

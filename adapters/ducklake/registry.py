@@ -1,7 +1,7 @@
 """The registry: which generations there are, and which one of a projection is live.
 
 One table in the database of the catalogs. A generation that was dropped keeps its row, so that
-numbers are never used again and what a crash left of its files can be found.
+numbers are never used again: `dropped` while some of its files may be left, then `removed`.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import duckdb
+
 from adapters.ducklake.database import Connection, Location, transaction, translated
-from application.projections.errors import ProjectionBusy
+from application.projections.errors import ProjectionBusy, ProjectionMissing
 from application.projections.folds import Projection
 from application.projections.ports import Generation, Role
 
@@ -21,18 +23,26 @@ class Registry:
     """The table `generations`. Used by one thread at a time."""
 
     def __init__(self, connection: Connection, location: Location) -> None:
-        self._connection = connection
+        self.connection = connection
         self._table = "registry.generations"
         with translated():
             if location.catalog is not None:
-                connection.execute("CREATE SCHEMA IF NOT EXISTS registry.cave_projections")
                 self._table = "registry.cave_projections.generations"
-            connection.execute(
-                f"CREATE TABLE IF NOT EXISTS {self._table} ("
-                "projection VARCHAR, number BIGINT, version BIGINT, role VARCHAR, label VARCHAR, "
-                "until BIGINT, stopped VARCHAR, retired_at DOUBLE, "
-                "PRIMARY KEY (projection, number))"
-            )
+            try:
+                self._create(connection)
+            except duckdb.Error:
+                # Another process may just have made it; that is not seen by who makes it, too.
+                self._create(connection)
+
+    def _create(self, connection: Connection) -> None:
+        if self._table != "registry.generations":
+            connection.execute("CREATE SCHEMA IF NOT EXISTS registry.cave_projections")
+        connection.execute(
+            f"CREATE TABLE IF NOT EXISTS {self._table} ("
+            "projection VARCHAR, number BIGINT, version BIGINT, role VARCHAR, label VARCHAR, "
+            "until BIGINT, stopped VARCHAR, retired_at DOUBLE, "
+            "PRIMARY KEY (projection, number))"
+        )
 
     def generations(self, projection: str) -> Sequence[Generation]:
         """Return those that were not dropped, in order of their numbers."""
@@ -48,7 +58,7 @@ class Registry:
             )
             for row in self._rows(
                 f"SELECT {_COLUMNS} FROM {self._table} "
-                "WHERE projection = ? AND role <> 'dropped' ORDER BY number",
+                "WHERE projection = ? AND role NOT IN ('dropped', 'removed') ORDER BY number",
                 projection,
             )
         ]
@@ -57,7 +67,7 @@ class Registry:
         self, projection: Projection, role: Role, label: str | None, until: int | None
     ) -> Generation:
         """Add a generation with the next number. Raises ProjectionBusy."""
-        with translated(ProjectionBusy), transaction(self._connection):
+        with translated(ProjectionBusy), transaction(self.connection):
             ((number,),) = self._rows(
                 f"SELECT coalesce(max(number), 0) + 1 FROM {self._table} WHERE projection = ?",
                 projection.name,
@@ -67,7 +77,7 @@ class Registry:
                     raise ProjectionBusy(f"there is a live {projection.name} already")
                 if role is Role.COPY and other.label == label:
                     raise ProjectionBusy(f"there is a copy {label!r} of {projection.name} already")
-            self._connection.execute(
+            self.connection.execute(
                 f"INSERT INTO {self._table} VALUES (?, ?, ?, ?, ?, ?, NULL, NULL)",
                 [projection.name, number, projection.version, str(role), label, until],
             )
@@ -81,22 +91,40 @@ class Registry:
         )
 
     def make_live(self, generation: Generation, now: float) -> None:
-        """Make a generation the live one and retire the one that was, in one transaction."""
-        with translated(), transaction(self._connection):
-            self._connection.execute(
+        """Make a generation the live one and retire the one that was, in one transaction.
+
+        Raises ProjectionMissing where it is not being built any more.
+        """
+        with translated(), transaction(self.connection):
+            current = {g.number: g.role for g in self.generations(generation.projection)}
+            if current.get(generation.number) is not Role.BUILDING:
+                raise ProjectionMissing(
+                    f"{generation.projection}-{generation.number} is not being built any more"
+                )
+            self.connection.execute(
                 f"UPDATE {self._table} SET role = 'retired', retired_at = ? "
                 "WHERE projection = ? AND role = 'live'",
                 [now, generation.projection],
             )
-            self._set(generation, "role", str(Role.LIVE))
+            self._set(generation.projection, generation.number, "role", str(Role.LIVE))
 
     def set_stopped(self, generation: Generation, reason: str | None) -> None:
         with translated():
-            self._set(generation, "stopped", reason)
+            self._set(generation.projection, generation.number, "stopped", reason)
 
-    def set_dropped(self, generation: Generation) -> None:
+    def set_dropped(self, projection: str, number: int) -> None:
+        """Take a generation out of the list. Raises ProjectionBusy for the live one."""
+        with translated(), transaction(self.connection):
+            current = {g.number: g.role for g in self.generations(projection)}
+            if current.get(number) is Role.LIVE:
+                raise ProjectionBusy(f"{projection}-{number} is the live one")
+            if number in current:
+                self._set(projection, number, "role", "dropped")
+
+    def set_removed(self, projection: str, number: int) -> None:
+        """Note that nothing is left of a dropped generation."""
         with translated():
-            self._set(generation, "role", "dropped")
+            self._set(projection, number, "role", "removed")
 
     def retired(self, before: float) -> Sequence[tuple[str, int]]:
         """Return projection and number of those retired before a time (s since the epoch)."""
@@ -107,15 +135,15 @@ class Registry:
         )
 
     def dropped(self) -> Sequence[tuple[str, int]]:
-        """Return projection and number of those that were dropped."""
+        """Return projection and number of those that were dropped and not removed."""
         return self._rows(f"SELECT projection, number FROM {self._table} WHERE role = 'dropped'")
 
-    def _set(self, generation: Generation, column: str, value: str | None) -> None:
-        self._connection.execute(
+    def _set(self, projection: str, number: int, column: str, value: str | None) -> None:
+        self.connection.execute(
             f"UPDATE {self._table} SET {column} = ? WHERE projection = ? AND number = ?",
-            [value, generation.projection, generation.number],
+            [value, projection, number],
         )
 
     def _rows(self, query: str, *parameters: Any) -> list[Any]:
         with translated():
-            return self._connection.execute(query, list(parameters)).fetchall()
+            return self.connection.execute(query, list(parameters)).fetchall()

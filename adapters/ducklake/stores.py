@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from pathlib import Path
+from contextlib import closing, contextmanager, suppress
 
 import duckdb
 
@@ -17,13 +14,15 @@ from adapters.ducklake.database import (
     Location,
     attach,
     connect,
-    metadata_schema,
+    transaction,
     translated,
 )
+from adapters.ducklake.generation_files import remove, stored_bytes
+from adapters.ducklake.locks import local_lock, shared_lock
 from adapters.ducklake.registry import Registry
 from adapters.ducklake.store import DuckLakeStore, read_checkpoints, read_set_aside
 from adapters.ducklake.tables import TABLES, create_tables
-from application.projections.errors import ProjectionBusy, ProjectionMissing
+from application.projections.errors import ProjectionBusy, ProjectionMissing, StoreUnavailable
 from application.projections.folds import Projection
 from application.projections.ports import (
     Generation,
@@ -36,9 +35,16 @@ from application.projections.ports import (
 RETIRED_SECONDS = 60.0
 """A retired generation is kept this long for queries that began on it; longer than one may take."""
 
+LOOK_EVERY = 5.0
+"""Seconds between looks at what was retired or dropped."""
+
 
 class DuckLakeStores:
-    """Implements the port ProjectionStores. Close it after use."""
+    """Implements the port ProjectionStores. Close it after use.
+
+    `threads` and `memory` limit the DuckDB of each generation that is open; `clock` tells seconds
+    since the epoch.
+    """
 
     def __init__(
         self,
@@ -54,17 +60,21 @@ class DuckLakeStores:
         self._memory = memory
         self._clock = clock
         self._retired_seconds = retired_seconds
-        self._lock = threading.RLock()
-        self._connection = connect(location)
-        self._registry = Registry(self._connection, location)
+        self._looked_at = 0.0
+        self._registry_lock = threading.RLock()
+        self._registry: Registry | None = None
+        self._reader_lock = threading.Lock()
 
     def close(self) -> None:
         """Give up the connection to the registry."""
-        self._connection.close()
+        with self._registry_lock:
+            if self._registry is not None:
+                self._registry.connection.close()
+                self._registry = None
 
     def generations(self, projection: str) -> Sequence[Generation]:
-        with self._lock:
-            return self._registry.generations(projection)
+        with self._registered() as registry:
+            return registry.generations(projection)
 
     def create(
         self,
@@ -74,70 +84,65 @@ class DuckLakeStores:
         label: str | None = None,
         until: int | None = None,
     ) -> Generation:
-        with self._lock:
-            return self._registry.add(projection, role, label, until)
+        with self._registered() as registry:
+            return registry.add(projection, role, label, until)
 
     @contextmanager
     def open(self, generation: Generation) -> Iterator[DuckLakeStore]:
         table = TABLES[generation.projection]
-        with self._locked(generation):
+        name = _name(generation)
+        with local_lock(self._location, name):
             self._check_present(generation)
-            with self._attached(generation, read_only=False) as connection:
-                with translated():
+            with closing(self._connected()) as connection:
+                shared_lock(connection, self._location, name)
+                attach(connection, self._location, name, "lake")
+                with translated(exhausted=StoreUnavailable, root=self._location.root):
                     if not _has_tables(connection):
                         create_tables(connection, table)
-                yield DuckLakeStore(connection, table)
+                yield DuckLakeStore(connection, table, self._location.root)
 
     def swap_in(self, generation: Generation) -> bool:
-        with self._lock:
+        """As the port says. What the live one commits meanwhile, the next writer catches up on."""
+        with self._registered() as registry:
             live = [g for g in self.generations(generation.projection) if g.role is Role.LIVE]
-            behind = live and _is_behind(self._positions(generation), self._positions(live[0]))
-            if behind:
+            if live and _is_behind(self._positions(generation), self._positions(live[0])):
                 return False
-            self._registry.make_live(generation, self._clock())
+            registry.make_live(generation, self._clock())
             return True
 
     def stop(self, generation: Generation, reason: str | None) -> None:
-        with self._lock:
-            self._registry.set_stopped(generation, reason)
+        with self._registered() as registry:
+            registry.set_stopped(generation, reason)
 
     def drop(self, generation: Generation) -> None:
-        with self._locked(generation), self._lock:
-            current = {g.number: g for g in self.generations(generation.projection)}
-            found = current.get(generation.number)
-            if found is not None and found.role is Role.LIVE:
-                raise ProjectionBusy(f"{_name(generation)} is the live one")
-            self._registry.set_dropped(generation)
-            self._remove_files(_name(generation))
+        self._drop(generation.projection, generation.number)
 
     def drop_retired(self) -> None:
-        with self._lock:
-            before = self._clock() - self._retired_seconds
-            for projection, number in self._registry.retired(before):
-                self.drop(
-                    Generation(projection=projection, number=number, version=0, role=Role.RETIRED)
-                )
-            for projection, number in self._registry.dropped():
-                self._remove_files(f"{projection}-{number}")
+        with self._registered() as registry:
+            now = self._clock()
+            if 0 <= now - self._looked_at < LOOK_EVERY:
+                return
+            self._looked_at = now
+            unwanted = [*registry.retired(now - self._retired_seconds), *registry.dropped()]
+        for projection, number in unwanted:
+            with suppress(ProjectionBusy):  # whoever has it open lets go of it soon
+                self._drop(projection, number)
 
     def info(self, generation: Generation) -> GenerationInfo:
-        with self._attached(generation, read_only=True) as connection, translated():
-            if not _has_tables(connection):
-                return GenerationInfo(generation, {}, 0, 0, [])
-            ((rows,),) = connection.execute(
-                f"SELECT count(*) FROM lake.{generation.projection}"
-            ).fetchall()
-            ((stored,),) = connection.execute(
-                "SELECT coalesce(sum(file_size_bytes), 0) FROM ducklake_table_info('lake')"
-            ).fetchall()
-            catalog = self._location.directory(_name(generation)) / "catalog.sqlite"
-            return GenerationInfo(
-                generation,
-                read_checkpoints(connection),
-                rows,
-                int(stored) + (catalog.stat().st_size if catalog.exists() else 0),
-                read_set_aside(connection),
-            )
+        try:
+            with self._reading(generation) as connection:
+                ((rows,),) = connection.execute(
+                    f"SELECT count(*) FROM lake.{generation.projection}"
+                ).fetchall()
+                return GenerationInfo(
+                    generation,
+                    read_checkpoints(connection),
+                    rows,
+                    stored_bytes(connection, self._location, _name(generation)),
+                    read_set_aside(connection),
+                )
+        except ProjectionMissing:
+            return GenerationInfo(generation, {}, 0, 0, [])
 
     def digests(
         self, generation: Generation, up_to: Mapping[int, int] | None = None
@@ -145,90 +150,80 @@ class DuckLakeStores:
         table = TABLES[generation.projection]
         where = ""
         if up_to is not None:
-            parts = [f"(partition = {p} AND position <= {end})" for p, end in up_to.items()]
+            parts = [f"(partition = {p:d} AND position <= {end:d})" for p, end in up_to.items()]
             where = f"WHERE {' OR '.join(parts) or 'false'}"
-        with self._attached(generation, read_only=True) as connection, translated():
-            if not _has_tables(connection):
-                return {}
-            rows = connection.execute(
-                f"SELECT organization, team, count(*), sum({table.digest}) "
-                f"FROM lake.{table.name} {where} GROUP BY ALL"
-            ).fetchall()
+        try:
+            with self._reading(generation) as connection:
+                rows = connection.execute(
+                    f"SELECT organization, team, count(*), sum({table.digest}) "
+                    f"FROM lake.{table.name} {where} GROUP BY ALL"
+                ).fetchall()
+        except ProjectionMissing:
+            return {}
         return {(row[0], row[1]): OwnerDigest(row[2], int(row[3])) for row in rows}
 
     def _positions(self, generation: Generation) -> dict[int, int]:
-        with self._attached(generation, read_only=True) as connection, translated():
-            if not _has_tables(connection):
-                return {}
-            found = read_checkpoints(connection)
+        try:
+            with self._reading(generation) as connection:
+                found = read_checkpoints(connection)
+        except ProjectionMissing:
+            return {}
         return {partition: checkpoint.position for partition, checkpoint in found.items()}
 
     def _check_present(self, generation: Generation) -> None:
         if all(g.number != generation.number for g in self.generations(generation.projection)):
             raise ProjectionMissing(f"{_name(generation)} is not there any more")
 
-    @contextmanager
-    def _attached(self, generation: Generation, *, read_only: bool) -> Iterator[Connection]:
-        name = _name(generation)
-        with closing(
-            connect(self._location, threads=self._threads, memory=self._memory)
-        ) as connection:
-            catalog = self._location.directory(name) / "catalog.sqlite"
-            if read_only and self._location.catalog is None and not catalog.exists():
-                # Nobody has opened it for writing yet: as good as an empty one.
-                connection.execute("ATTACH ':memory:' AS lake")
-            else:
-                attach(connection, self._location, name, "lake", read_only=read_only)
-            yield connection
+    def _drop(self, projection: str, number: int) -> None:
+        name = f"{projection}-{number}"
+        with local_lock(self._location, name):
+            with self._registered() as registry:
+                registry.set_dropped(projection, number)
+            with self._cursor() as cursor:
+                remove(cursor, self._location, name)
+            with self._registered() as registry:
+                registry.set_removed(projection, number)
+
+    def _connected(self) -> Connection:
+        return connect(self._location, threads=self._threads, memory=self._memory)
 
     @contextmanager
-    def _locked(self, generation: Generation) -> Iterator[None]:
-        """Hold a generation's lock. Raises ProjectionBusy.
+    def _registered(self) -> Iterator[Registry]:
+        """Hold the registry; it is opened anew after a failure."""
+        with self._registry_lock:
+            if self._registry is None:
+                self._registry = Registry(self._connected(), self._location)
+            try:
+                yield self._registry
+            except StoreUnavailable:
+                self.close()
+                raise
 
-        The lock is this machine's; beyond it the checkpoints tell a writer of another.
+    @contextmanager
+    def _cursor(self) -> Iterator[Connection]:
+        """Hold a connection of its own to the registry's DuckDB; a new one takes a while to make.
+
+        One at a time, since what is attached is attached for all.
         """
-        locks = self._location.root / "locks"
-        with translated():
-            locks.mkdir(parents=True, exist_ok=True)
-            with (locks / _name(generation)).open("w") as lock:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError as error:
-                    raise ProjectionBusy(
-                        f"another process is writing {_name(generation)}"
-                    ) from error
-                yield
+        with self._reader_lock:
+            with self._registered() as registry:
+                cursor = registry.connection.cursor()
+            with closing(cursor):
+                yield cursor
 
-    def _remove_files(self, name: str) -> None:
-        if self._location.catalog is not None:
-            self._remove_shared(name)
-        shutil.rmtree(self._location.directory(name), ignore_errors=True)
-        (self._location.root / "locks" / name).unlink(missing_ok=True)
-
-    def _remove_shared(self, name: str) -> None:
-        """Remove files wherever they are through DuckLake itself, then its catalog."""
-        schema = metadata_schema(name)
-        with translated():
-            ((known,),) = self._connection.execute(
-                "SELECT count(*) FROM postgres_query('registry', "
-                f"'SELECT 1 FROM pg_namespace WHERE nspname = ''{schema}''')"
-            ).fetchall()
-            if not known:
-                return
-            with closing(connect(self._location)) as connection:
-                attach(connection, self._location, name, "lake")
-                for (table,) in connection.execute(
-                    "SELECT table_name FROM duckdb_tables() WHERE database_name = 'lake'"
-                ).fetchall():
-                    connection.execute(f"DROP TABLE lake.{table}")
-                connection.execute("CALL ducklake_expire_snapshots('lake', older_than => now())")
-                connection.execute("CALL ducklake_cleanup_old_files('lake', cleanup_all => true)")
-            self._connection.execute(
-                f"CALL postgres_execute('registry', 'DROP SCHEMA IF EXISTS {schema} CASCADE')"
-            )
-            data = Path(self._location.data_path(name))
-            if data.is_dir():
-                shutil.rmtree(data.parent, ignore_errors=True)
+    @contextmanager
+    def _reading(self, generation: Generation) -> Iterator[Connection]:
+        """Read one state of a generation. Raises ProjectionMissing where nobody wrote it yet."""
+        with self._cursor() as cursor:
+            attach(cursor, self._location, _name(generation), "lake", read_only=True)
+            try:
+                with translated(), transaction(cursor):
+                    if not _has_tables(cursor):
+                        raise ProjectionMissing(f"{_name(generation)} was not built yet")
+                    yield cursor
+            finally:
+                with suppress(duckdb.Error):
+                    cursor.execute("DETACH lake")
 
 
 def _name(generation: Generation) -> str:

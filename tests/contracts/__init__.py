@@ -2,4 +2,8 @@
 
 import pytest
 
-pytest.register_assert_rewrite("tests.contracts.metric_log", "tests.contracts.organizations")
+pytest.register_assert_rewrite(
+    "tests.contracts.metric_log",
+    "tests.contracts.organizations",
+    "tests.contracts.projection_store",
+)

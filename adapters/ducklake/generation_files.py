@@ -1,0 +1,98 @@
+"""What a generation takes outside of its tables, and how it is removed."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from adapters.ducklake.database import (
+    Connection,
+    Location,
+    attach,
+    metadata_schema,
+    translated,
+)
+from application.projections.errors import StoreUnavailable
+
+
+def stored_bytes(connection: Connection, location: Location, name: str) -> int:
+    """Return the bytes of all files of the generation attached as `lake`.
+
+    In an object store those in use are counted only; its listing may be long.
+    """
+    local = _size(location.directory(name))
+    if location.files is None:
+        return local
+    if not _is_url(location.files):
+        return local + _size(Path(location.data_path(name)))
+    ((stored,),) = connection.execute(
+        "SELECT coalesce(sum(file_size_bytes), 0) FROM ducklake_table_info('lake')"
+    ).fetchall()
+    return local + int(stored)
+
+
+def remove(connection: Connection, location: Location, name: str) -> None:
+    """Remove a generation's catalog and files, or what is left of them.
+
+    Raises StoreUnavailable. May be repeated.
+    """
+    schema = metadata_schema(name)
+    with translated():
+        there = location.directory(name).exists()
+        if location.catalog is not None:
+            there = _has_schema(connection, schema)
+        if there and location.files is not None and _is_url(location.files):
+            _empty(connection, location, name)
+        if there and location.catalog is not None:
+            connection.execute(
+                f"CALL postgres_execute('registry', 'DROP SCHEMA IF EXISTS {schema} CASCADE')"
+            )
+        if location.files is not None and not _is_url(location.files):
+            _remove_directory(Path(location.data_path(name)).parent)
+        _remove_directory(location.directory(name))
+        (location.root / "locks" / name).unlink(missing_ok=True)
+
+
+def _empty(connection: Connection, location: Location, name: str) -> None:
+    """Remove all files through DuckLake, which knows how, wherever they are."""
+    attach(connection, location, name, "lake")
+    for (table,) in connection.execute(
+        "SELECT table_name FROM duckdb_tables() WHERE database_name = 'lake'"
+    ).fetchall():
+        connection.execute(f"DROP TABLE lake.{table}")
+    for call in (
+        "ducklake_expire_snapshots('lake', older_than => now())",
+        "ducklake_cleanup_old_files('lake', cleanup_all => true)",
+        "ducklake_delete_orphaned_files('lake', cleanup_all => true)",
+    ):
+        connection.execute(f"SELECT count(*) FROM {call}").fetchall()
+    connection.execute("DETACH lake")
+
+
+def _has_schema(connection: Connection, schema: str) -> bool:
+    ((known,),) = connection.execute(
+        "SELECT count(*) FROM postgres_query('registry', ?)",
+        [f"SELECT 1 FROM pg_namespace WHERE nspname = '{schema}'"],
+    ).fetchall()
+    return bool(known)
+
+
+def _remove_directory(directory: Path) -> None:
+    shutil.rmtree(directory, ignore_errors=True)
+    if directory.exists():
+        raise StoreUnavailable(f"{directory} cannot be removed")
+
+
+def _size(directory: Path) -> int:
+    """Return the bytes of a directory's files; some may vanish meanwhile."""
+    total = 0
+    for file in directory.rglob("*"):
+        try:
+            total += file.stat().st_size if file.is_file() else 0
+        except FileNotFoundError:
+            continue
+    return total
+
+
+def _is_url(path: str) -> bool:
+    return "://" in path

@@ -1,0 +1,224 @@
+"""Projections in memory. Skips: durability, upkeep, more than one process."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from hashlib import sha256
+
+import msgspec
+from msgspec import Struct
+
+from application.ports import RecordedMetrics
+from application.projections.errors import (
+    ProjectionBusy,
+    ProjectionMissing,
+    RowsRefused,
+    StoreUnavailable,
+)
+from application.projections.folds import CatalogRow, Projection, Rows
+from application.projections.ports import (
+    Checkpoint,
+    Generation,
+    GenerationInfo,
+    Owner,
+    OwnerDigest,
+    Role,
+    SetAside,
+)
+from application.receipts import Receipt
+
+RETIRED_SECONDS = 60.0
+
+LATEST_TIME = 1 << 53
+"""Milliseconds; later points are refused, as any store refuses what its type of time has not."""
+
+Row = tuple[object, ...]
+Keyed = dict[tuple[object, ...], tuple[Owner, Receipt, Row]]
+
+
+class _Held(Struct):
+    """A generation with what it holds; `rows` by what makes one the same as another."""
+
+    generation: Generation
+    rows: Keyed = {}
+    checkpoints: dict[int, Checkpoint] = {}
+    set_aside: list[SetAside] = []
+    open: bool = False
+    retired_at: float = 0.0
+
+
+class MemoryProjectionStore:
+    """Implements the port ProjectionStore."""
+
+    def __init__(self, held: _Held) -> None:
+        self._held = held
+        self._checkpoints = dict(held.checkpoints)
+
+    def checkpoints(self) -> Mapping[int, Checkpoint]:
+        self._checkpoints = dict(self._held.checkpoints)
+        return self._checkpoints
+
+    def commit(
+        self, rows: Rows, set_aside: Sequence[SetAside], checkpoints: Sequence[Checkpoint]
+    ) -> None:
+        if self._held.checkpoints != self._checkpoints:
+            raise StoreUnavailable("another process writes this generation")
+        keyed: Keyed = {}
+        for row in rows:
+            keyed.update(_keyed_points(row) if isinstance(row, RecordedMetrics) else _keyed(row))
+        self._held.rows = {**keyed, **self._held.rows}
+        self._held.set_aside += set_aside
+        self._held.checkpoints.update({c.partition: c for c in checkpoints})
+        self._checkpoints = dict(self._held.checkpoints)
+
+    def set_aside(self) -> Sequence[SetAside]:
+        return sorted(self._held.set_aside, key=lambda event: event.receipt)
+
+    def tidy(self) -> None:
+        """Do nothing: there is nothing to tidy."""
+
+
+class MemoryProjectionStores:
+    """Implements the port ProjectionStores. `clock` tells seconds since the epoch."""
+
+    def __init__(
+        self,
+        *,
+        clock: Callable[[], float] = time.time,
+        retired_seconds: float = RETIRED_SECONDS,
+    ) -> None:
+        self._clock = clock
+        self._retired_seconds = retired_seconds
+        self._lock = threading.RLock()
+        self._held: dict[str, dict[int, _Held]] = {}
+        self._numbers: dict[str, int] = {}
+
+    def generations(self, projection: str) -> Sequence[Generation]:
+        with self._lock:
+            return [held.generation for held in self._held.get(projection, {}).values()]
+
+    def create(
+        self,
+        projection: Projection,
+        role: Role,
+        *,
+        label: str | None = None,
+        until: int | None = None,
+    ) -> Generation:
+        with self._lock:
+            for other in self.generations(projection.name):
+                if other.role is role and (role is Role.LIVE or label == other.label is not None):
+                    raise ProjectionBusy(f"there is such a {role} of {projection.name} already")
+            number = self._numbers[projection.name] = self._numbers.get(projection.name, 0) + 1
+            generation = Generation(
+                projection=projection.name,
+                number=number,
+                version=projection.version,
+                role=role,
+                label=label,
+                until=until,
+            )
+            self._held.setdefault(projection.name, {})[number] = _Held(generation)
+            return generation
+
+    @contextmanager
+    def open(self, generation: Generation) -> Iterator[MemoryProjectionStore]:
+        with self._lock:
+            held = self._find(generation)
+            if held.open:
+                raise ProjectionBusy(f"{generation.projection} is being written")
+            held.open = True
+        try:
+            yield MemoryProjectionStore(held)
+        finally:
+            held.open = False
+
+    def swap_in(self, generation: Generation) -> bool:
+        with self._lock:
+            held = self._find(generation)
+            if held.generation.role is not Role.BUILDING:
+                raise ProjectionMissing(f"{generation.projection} is not being built any more")
+            for other in self._held[generation.projection].values():
+                if other.generation.role is Role.LIVE:
+                    for partition, checkpoint in other.checkpoints.items():
+                        mine = held.checkpoints.get(partition)
+                        if mine is None or mine.position < checkpoint.position:
+                            return False
+                    _change(other, role=Role.RETIRED)
+                    other.retired_at = self._clock()
+            _change(held, role=Role.LIVE)
+            return True
+
+    def stop(self, generation: Generation, reason: str | None) -> None:
+        with self._lock:
+            _change(self._find(generation), stopped=reason)
+
+    def drop(self, generation: Generation) -> None:
+        with self._lock:
+            held = self._held.get(generation.projection, {}).get(generation.number)
+            if held is None:
+                return
+            if held.open or held.generation.role is Role.LIVE:
+                raise ProjectionBusy(f"{generation.projection} is in use")
+            del self._held[generation.projection][generation.number]
+
+    def drop_retired(self) -> None:
+        with self._lock:
+            before = self._clock() - self._retired_seconds
+            for held in [h for of_one in self._held.values() for h in of_one.values()]:
+                retired = held.generation.role is Role.RETIRED and held.retired_at < before
+                if retired and not held.open:
+                    self.drop(held.generation)
+
+    def info(self, generation: Generation) -> GenerationInfo:
+        with self._lock:
+            held = self._find(generation)
+            return GenerationInfo(
+                generation,
+                dict(held.checkpoints),
+                len(held.rows),
+                len(repr(held.rows)),
+                MemoryProjectionStore(held).set_aside(),
+            )
+
+    def digests(
+        self, generation: Generation, up_to: Mapping[int, int] | None = None
+    ) -> Mapping[Owner, OwnerDigest]:
+        found: dict[Owner, OwnerDigest] = {}
+        with self._lock:
+            for owner, receipt, row in self._find(generation).rows.values():
+                if up_to is None or receipt.position <= up_to.get(receipt.partition, 0):
+                    before = found.get(owner, OwnerDigest(0, 0))
+                    digest = int.from_bytes(sha256(repr((row, receipt)).encode()).digest()[:8])
+                    found[owner] = OwnerDigest(before.rows + 1, before.digest + digest)
+        return found
+
+    def _find(self, generation: Generation) -> _Held:
+        try:
+            return self._held[generation.projection][generation.number]
+        except KeyError:
+            raise ProjectionMissing(f"{generation.projection} is not there any more") from None
+
+
+def _keyed_points(recorded: RecordedMetrics) -> Keyed:
+    event, receipt = recorded.event, recorded.receipt
+    owner = (event.organization, event.team or "")
+    keyed: Keyed = {}
+    for item, point in enumerate(event.points.points()):
+        if not 0 <= point.timestamp < LATEST_TIME:
+            raise RowsRefused(f"the time {point.timestamp} cannot be stored")
+        row = (item, point.name, sorted(point.tags.items()), point.timestamp, point.value + 0.0)
+        keyed[(*owner, receipt, item)] = owner, receipt, row
+    return keyed
+
+
+def _keyed(row: CatalogRow) -> Keyed:
+    owner = (row.organization, row.team or "")
+    return {(*owner, row.name, row.tag): (owner, row.receipt, (row.name, row.tag))}
+
+
+def _change(held: _Held, **changes: object) -> None:
+    held.generation = msgspec.structs.replace(held.generation, **changes)

@@ -1,0 +1,50 @@
+"""Generations in a directory, written as the projector writes them, for the tests of reading."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from adapters.ducklake.database import Location
+from adapters.ducklake.stores import DuckLakeStores
+from application.ports import RecordedMetrics
+from application.projections.folds import PROJECTIONS
+from application.projections.ports import Checkpoint, Generation, ProjectionStore, Role
+
+
+class Lake:
+    def __init__(self, stores: DuckLakeStores, location: Location, opened: ExitStack) -> None:
+        self.stores = stores
+        self.location = location
+        self._opened = opened
+        self._writing: dict[Generation, ProjectionStore] = {}
+
+    def create(self, role: Role, label: str | None = None) -> list[Generation]:
+        """Make empty generations of all projections."""
+        made = [self.stores.create(p, role, label=label) for p in PROJECTIONS]
+        for generation in made:
+            self._writing[generation] = self._opened.enter_context(self.stores.open(generation))
+        return made
+
+    def commit(self, generations: Sequence[Generation], events: Sequence[RecordedMetrics]) -> None:
+        checkpoints = {
+            event.receipt.partition: Checkpoint(
+                event.receipt.partition, event.receipt.position, event.digest
+            )
+            for event in events
+        }
+        for generation, projection in zip(generations, PROJECTIONS, strict=True):
+            rows = projection.fold(events)
+            self._writing[generation].commit(rows, [], list(checkpoints.values()))
+
+
+@contextmanager
+def open_lake(root: Path) -> Iterator[Lake]:
+    location = Location(root=root)
+    stores = DuckLakeStores(location)
+    try:
+        with ExitStack() as opened:
+            yield Lake(stores, location, opened)
+    finally:
+        stores.close()

@@ -1,0 +1,101 @@
+"""A PostgreSQL server for tests, Debian's, on a directory of its own and a Unix socket in it."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+START_SECONDS = 30.0
+
+
+def postgres_binaries() -> Path | None:
+    """Return the folder of the newest PostgreSQL that is installed, if any can be run here."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+    if not found or (os.getuid() == 0 and _account() is None):
+        return None
+    return found[-1].parent
+
+
+class PostgresServer:
+    """A server that its owner starts and ends. It refuses to run as root, so then it does not."""
+
+    def __init__(self, binaries: Path) -> None:
+        self._binaries = binaries
+        self._directory = Path(tempfile.mkdtemp(prefix="cave-postgres-"))
+        self._user = _account() if os.getuid() == 0 else None
+        if self._user is not None:
+            shutil.chown(self._directory, self._user, self._user)
+        self._numbers = itertools.count(1)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def new_database(self) -> str:
+        """Create a database, and return its connection string."""
+        name = f"test{next(self._numbers)}"
+        self._run("createdb", "-h", self._directory, "-U", "cave", name)
+        return f"host={self._directory} user=cave dbname={name}"
+
+    def start(self) -> None:
+        """Start the server, and return when it answers."""
+        data = self._directory / "data"
+        if not data.exists():
+            self._run("initdb", "-D", data, "-U", "cave", "-A", "trust", "--no-sync", "--no-locale")
+        log = (self._directory / "server.log").open("ab")
+        with log:
+            self._process = subprocess.Popen(
+                [
+                    *(self._binaries / "postgres", "-D", data, "-k", self._directory),
+                    *("-c", "listen_addresses=", "-c", "fsync=off"),
+                ],
+                stdout=log,
+                stderr=log,
+                user=self._user,
+                group=self._user,
+                extra_groups=None if self._user is None else [],
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                raise RuntimeError((self._directory / "server.log").read_text()[-2000:])
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """End the server at once, its clients' sessions too, and wait for it."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGQUIT)
+            self._process.wait()
+            self._process = None
+
+    def remove(self) -> None:
+        """End the server and remove its data."""
+        self.stop()
+        shutil.rmtree(self._directory)
+
+    def _answers(self) -> bool:
+        ready = self._binaries / "pg_isready"
+        return subprocess.run([ready, "-q", "-h", self._directory], check=False).returncode == 0
+
+    def _run(self, program: str, *arguments: str | Path) -> None:
+        subprocess.run(
+            [self._binaries / program, *arguments],
+            check=True,
+            capture_output=True,
+            cwd=self._directory,
+            user=self._user,
+            group=self._user,
+            extra_groups=None if self._user is None else [],
+        )
+
+
+def _account() -> str | None:
+    try:
+        return pwd.getpwnam("postgres").pw_name
+    except KeyError:
+        return None

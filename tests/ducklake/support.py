@@ -1,0 +1,42 @@
+"""What the tests of writing share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+
+from adapters.ducklake.database import Location
+from adapters.ducklake.store import DuckLakeStore
+from adapters.ducklake.stores import DuckLakeStores
+from application.projections.folds import SERIES, Projection
+from application.projections.ports import Checkpoint, Generation, OwnerDigest, Role
+from application.receipts import Receipt
+from tests.contracts.projection_store import commit, recorded, some_points
+
+POINTS = 50
+"""Points of each numbered event."""
+
+
+def number_of(checkpoints: Mapping[int, Checkpoint]) -> int:
+    """Return the number of the last event of partition 0 that was committed."""
+    last = checkpoints.get(0)
+    return 0 if last is None else Receipt.at(0, last.position).milliseconds - 1_700_000_000_000
+
+
+@contextmanager
+def live_store(
+    location: Location, projection: Projection = SERIES
+) -> Iterator[tuple[DuckLakeStores, Generation, DuckLakeStore]]:
+    """Open new stores with a live generation, and that for writing."""
+    with closing(DuckLakeStores(location)) as stores:
+        live = stores.create(projection, Role.LIVE)
+        with stores.open(live) as store:
+            yield stores, live, store
+
+
+def digests_at_once(stores: DuckLakeStores, last: int) -> Mapping[tuple[str, str], OwnerDigest]:
+    """Return the digests of a generation that took the events 1 to `last` in one commit."""
+    generation = stores.create(SERIES, Role.BUILDING)
+    with stores.open(generation) as store:
+        commit(store, *(recorded(0, n, some_points(POINTS, n)) for n in range(1, last + 1)))
+    return stores.digests(generation)

@@ -1,0 +1,258 @@
+"""The read model over DuckLake keeps the port's contract, exactly and within its limits."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from adapters.ducklake.database import Location
+from adapters.ducklake.read_model import DuckLakeReadModel
+from adapters.memory.read_model import AGGREGATES, MemoryReadModel
+from application.projections.errors import (
+    ProjectionMissing,
+    QueryTooLarge,
+    StoreUnavailable,
+    TooManyQueries,
+)
+from application.projections.folds import PROJECTIONS
+from application.projections.ports import Aggregation, Role, Selection
+from tests.contracts.metric_log import Point
+from tests.contracts.read_model import (
+    DAY,
+    LARGEST,
+    NOW,
+    ReadModelContract,
+    ReadModelUnderTest,
+    pairs,
+    point,
+)
+from tests.ducklake.lake import Lake, open_lake
+
+suffixes = (f"-{number}" for number in itertools.count())
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReadModelUnderTest]:
+    """One store for many tests, since making one takes longer than reading it."""
+    with open_lake(tmp_path_factory.mktemp("shared")) as lake:
+        live = lake.create(Role.LIVE)
+        model = DuckLakeReadModel(lake.location, clock=lambda: NOW / 1000)
+        yield ReadModelUnderTest(
+            model,
+            lambda events: lake.commit(live, events),
+            lambda label, events: lake.commit(lake.create(Role.COPY, label), events),
+        )
+        model.close()
+
+
+class TestDuckLakeReadModel(ReadModelContract):
+    @pytest.fixture
+    def opened(self, shared: ReadModelUnderTest) -> ReadModelUnderTest:
+        return ReadModelUnderTest(shared.model, shared.add, shared.copy, next(suffixes))
+
+
+times = st.one_of(
+    st.sampled_from([0, 1, NOW, NOW - DAY, NOW + DAY, 95617584000000]),
+    st.integers(NOW - 5_000, NOW + 5_000),
+)
+values = st.one_of(
+    st.sampled_from([0.0, -0.0, 1.0, 2.5, 5e-324, -1e-310, LARGEST, -LARGEST, 1e16, 1e16 + 2]),
+    st.floats(allow_nan=False, allow_infinity=False),
+)
+hosts = st.sampled_from(["a", "b", 'a"', "a\\"])
+points = st.builds(lambda at, value, host: point(at, value, host=host), times, values, hosts)
+bounds = st.one_of(st.none(), times)
+aggregations = st.one_of(
+    st.none(),
+    st.builds(
+        Aggregation,
+        st.sampled_from(sorted(AGGREGATES)),
+        st.sampled_from([1, 1000, 60_000, 7 * 60_000, DAY, 400 * DAY]),
+    ),
+)
+
+
+class TestAgainstStatistics:
+    """The same events give the same answers as plain `statistics` and fractions do."""
+
+    @hypothesis_settings(max_examples=12, deadline=None)
+    @given(data=st.data(), batches=st.lists(st.lists(points, max_size=30), min_size=1, max_size=3))
+    def test_answers_agree(
+        self, shared: ReadModelUnderTest, data: st.DataObject, batches: list[list[Point]]
+    ) -> None:
+        opened = ReadModelUnderTest(shared.model, shared.add, shared.copy, next(suffixes))
+        events = [
+            opened.recorded(*batch, position=position, partition=position % 2)
+            for position, batch in enumerate(batches, 1)
+        ]
+        oracle = MemoryReadModel()
+        oracle.add(*events)
+        opened.add(events)
+        for _ in range(6):
+            selection = opened.selection(
+                tags=data.draw(st.sampled_from([{}, {"host": "a"}, {"host": 'a"'}])),
+                start=data.draw(bounds),
+                end=data.draw(bounds),
+            )
+            asked = selection, data.draw(aggregations), data.draw(st.integers(1, 20))
+            found, expected = opened.model.samples(*asked), oracle.samples(*asked)
+            assert list(map(repr, found)) == list(map(repr, expected)), asked
+
+    @pytest.mark.parametrize("aggregator", sorted(AGGREGATES))
+    def test_many_points_with_ties_agree(self, shared: ReadModelUnderTest, aggregator: str) -> None:
+        opened = ReadModelUnderTest(shared.model, shared.add, shared.copy, next(suffixes))
+        draw = random.Random(7)
+        event = opened.recorded(
+            *(
+                point(draw.randrange(0, 600_000, 1000), draw.gauss(1e6, 1) // 0.1 / 10)
+                for _ in range(20_000)
+            )
+        )
+        opened.add([event])
+        oracle = MemoryReadModel()
+        oracle.add(event)
+        asked = opened.selection(), Aggregation(aggregator, 60_000), 60
+        assert pairs(opened.model.samples(*asked)) == pairs(oracle.samples(*asked))
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Iterator[Lake]:
+    with open_lake(tmp_path) as lake:
+        yield lake
+
+
+M = Selection(organization="gilt", metric="m")
+
+
+@pytest.mark.parametrize("made", [False, True])
+def test_there_is_nothing_to_read_before_the_first_build(
+    lake: Lake, tmp_path: Path, *, made: bool
+) -> None:
+    if made:  # and not opened yet, by whoever builds it
+        for projection in PROJECTIONS:
+            lake.stores.create(projection, Role.LIVE)
+    model = DuckLakeReadModel(lake.location)
+    with pytest.raises(ProjectionMissing):
+        model.samples(M, None, 1)
+    with pytest.raises(ProjectionMissing):
+        model.metric_names("gilt", None)
+    with pytest.raises(ProjectionMissing):
+        model.positions("series")
+    model.close()
+
+
+def test_the_generation_that_becomes_live_is_read_from_the_next_query_on(lake: Lake) -> None:
+    model = DuckLakeReadModel(lake.location)
+    blank = ReadModelUnderTest(model, lambda _: None, lambda _, __: None)
+    first = lake.create(Role.LIVE)
+    lake.commit(first, [blank.recorded(point(1, 1))])
+    export = model.rows("gilt", None)
+    assert [row.value for row in next(export)] == [1]
+    second = lake.create(Role.BUILDING)
+    lake.commit(second, [blank.recorded(point(1, 2), point(2, 3))])
+    assert pairs(model.samples(M, None, 9)) == [(1, 1)]
+    for generation in second:
+        assert lake.stores.swap_in(generation)
+    assert pairs(model.samples(M, None, 9)) == [(1, 2), (2, 3)]
+    assert next(export, None) is None
+    assert pairs(model.samples(M, None, 9)) == [(1, 2), (2, 3)]
+    model.close()
+
+
+def test_readers_see_all_of_a_commit_or_nothing_while_it_is_written(lake: Lake) -> None:
+    live = lake.create(Role.LIVE)
+    model = DuckLakeReadModel(lake.location)
+    blank = ReadModelUnderTest(model, lambda _: None, lambda _, __: None)
+    lake.commit(live, [blank.recorded(point(0, 1))])
+    done = threading.Event()
+
+    def read() -> set[float]:
+        counts = set()
+        while not done.is_set():
+            (sample,) = model.samples(M, Aggregation("count", DAY), 1)
+            counts.add(sample.value % 100)
+        return counts
+
+    with ThreadPoolExecutor(2) as readers:
+        results = [readers.submit(read) for _ in range(2)]
+        for position in range(2, 22):
+            batch = [point(at, at) for at in range(100)]
+            lake.commit(live, [blank.recorded(*batch, position=position)])
+        done.set()
+        for result in results:
+            assert result.result() == {1}
+    model.close()
+
+
+class TestLimits:
+    @pytest.fixture
+    def filled(self, lake: Lake) -> Lake:
+        blank = ReadModelUnderTest(None, lambda _: None, lambda _, __: None)  # type: ignore[arg-type]
+        batch = [point(at, at) for at in range(50_000)]
+        lake.commit(lake.create(Role.LIVE), [blank.recorded(*batch)])
+        return lake
+
+    def test_no_more_queries_run_at_once_than_allowed(self, filled: Lake) -> None:
+        model = DuckLakeReadModel(filled.location, concurrency=1)
+        with model._query("series"), pytest.raises(TooManyQueries):
+            model.samples(M, None, 1)
+        assert len(model.samples(M, None, 1)) == 1
+        model.close()
+
+    def test_a_query_is_ended_when_its_time_is_over(self, filled: Lake) -> None:
+        model = DuckLakeReadModel(filled.location, seconds=0.3)
+        endless = "SELECT count(*) FROM range(1000000) a, range(1000000) b WHERE a.range < b.range"
+        with pytest.raises(QueryTooLarge, match=r"0\.3 s"), model._query("series") as query:
+            query.rows((endless, []))
+        model._seconds = 60
+        assert len(model.samples(M, None, 1)) == 1
+        model.close()
+
+    def test_a_query_with_too_many_points_to_hold_is_refused(self, filled: Lake) -> None:
+        model = DuckLakeReadModel(filled.location)
+        model._max_points = 49_999
+        with pytest.raises(QueryTooLarge, match="49999 points"):
+            model.samples(M, Aggregation("sum", DAY), 1)
+        assert pairs(model.samples(M, Aggregation("count", DAY), 1)) == [(0, 50_000)]
+        model._max_points = 50_000
+        assert pairs(model.samples(M, Aggregation("max", DAY), 1)) == [(0, 49_999)]
+        model.close()
+
+    def test_a_query_that_does_not_fit_the_memory_is_ended(self, filled: Lake) -> None:
+        model = DuckLakeReadModel(filled.location, memory=32 << 20)
+        large = "SELECT list(a.range ORDER BY hash(a.range)) FROM range(20000000) a"
+        with pytest.raises(QueryTooLarge, match="memory"), model._query("series") as query:
+            query.rows((large, []))
+        assert len(model.samples(M, None, 1)) == 1
+        model.close()
+
+
+def test_a_store_that_cannot_be_read_is_tried_anew_and_its_insides_are_not_told(
+    lake: Lake, tmp_path: Path
+) -> None:
+    blank = ReadModelUnderTest(None, lambda _: None, lambda _, __: None)  # type: ignore[arg-type]
+    lake.commit(lake.create(Role.LIVE), [blank.recorded(point(1, 1))])
+    model = DuckLakeReadModel(lake.location)
+    assert pairs(model.samples(M, None, 9)) == [(1, 1)]
+    files = tmp_path / "series-1" / "files"
+    files.rename(tmp_path / "gone")
+    with pytest.raises(StoreUnavailable) as raised:
+        model.samples(M, None, 9)
+    assert str(tmp_path) not in str(raised.value)
+    (tmp_path / "gone").rename(files)
+    assert pairs(model.samples(M, None, 9)) == [(1, 1)]
+    model.close()
+
+
+def test_it_opens_nothing_before_the_first_query(tmp_path: Path) -> None:
+    DuckLakeReadModel(Location(root=tmp_path / "none")).close()
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,138 @@
+"""Upkeep keeps files and catalog small and changes nothing that can be read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from adapters.ducklake.database import Location, attach, connect, metadata_schema
+from adapters.ducklake.store import DuckLakeStore
+from adapters.ducklake.tables import TABLES
+from adapters.ducklake.upkeep import MERGE_EVERY, MERGE_FROM, TIERS
+from application.projections.folds import CATALOG, SERIES, CatalogRow
+from application.projections.ports import Checkpoint, Role
+from tests.contracts.metric_log import Point
+from tests.contracts.projection_store import ManualClock, commit, recorded, some_points
+from tests.ducklake.support import live_store
+
+DAYS = 4
+"""Days that `some_points` are of."""
+
+
+def files(store: DuckLakeStore, table: str = "series") -> list[str]:
+    return [
+        name
+        for (name,) in store._connection.execute(
+            f"SELECT data_file FROM ducklake_list_files('lake', '{table}')"
+        ).fetchall()
+    ]
+
+
+def catalog_rows(store: DuckLakeStore, location: Location) -> int:
+    """Return the number of rows in all tables of the catalog's database."""
+    schema = "main" if location.catalog is None else metadata_schema("series-1")
+    tables = store._connection.execute(
+        "SELECT table_name FROM duckdb_tables() "
+        "WHERE database_name = '__ducklake_metadata_lake' AND schema_name = ?",
+        [schema],
+    ).fetchall()
+    counts = [
+        store._connection.execute(
+            f'SELECT count(*) FROM __ducklake_metadata_lake.{schema}."{table}"'
+        ).fetchall()
+        for (table,) in tables
+    ]
+    return sum(rows for ((rows,),) in counts)
+
+
+@contextmanager
+def at(location: Location, clock: ManualClock) -> Iterator[DuckLakeStore]:
+    """Open the generation series-1 with a clock of the test's."""
+    with closing(connect(location)) as connection:
+        attach(connection, location, "series-1", "lake")
+        yield DuckLakeStore(connection, TABLES["series"], location.root, clock)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def location(request: pytest.FixtureRequest, tmp_path: Path) -> Location:
+    if request.param == "sqlite":
+        return Location(root=tmp_path)
+    return Location(root=tmp_path, catalog=request.getfixturevalue("database"))
+
+
+def test_files_stay_few_and_rows_the_same(location: Location) -> None:
+    clock = ManualClock()
+    count = 2 * MERGE_FROM + 8
+    events = [recorded(0, n, some_points(40, n)) for n in range(1, count + 1)]
+    with live_store(location) as (stores, live, _), at(location, clock) as store:
+        most = 0
+        for event in events:
+            commit(store, event)
+            clock.now += MERGE_EVERY
+            store.tidy()
+            most = max(most, len(files(store)))
+        assert most <= DAYS * MERGE_FROM
+        assert len(files(store)) < count
+        merged = stores.digests(live)
+        assert merged["gilt", ""].rows == 40 * count
+        once = stores.create(SERIES, Role.BUILDING)
+        with stores.open(once) as other:
+            commit(other, *events)
+        assert stores.digests(once) == merged
+
+
+def test_old_snapshots_their_files_and_checkpoints_go(location: Location) -> None:
+    with live_store(location) as (stores, live, store):
+        sizes = []
+        for round_ in range(3):
+            for number in range(MERGE_FROM):
+                points: list[Point] = [("a", round_ * 86_400_000, 1.0, {})]
+                commit(store, recorded(0, round_ * MERGE_FROM + number + 1, points))
+            before = stores.digests(live)
+            store._upkeep.merge(seconds=10)
+            store._upkeep.expire(keep=0)
+            assert stores.digests(live) == before
+            sizes.append(catalog_rows(store, location))
+            local = list(location.root.glob("series-1/files/**/*.parquet"))
+            assert {str(file) for file in local} == set(files(store))
+            assert len(local) == round_ + 1
+        assert sizes[2] - sizes[1] <= sizes[1] - sizes[0] <= 40
+
+
+def test_one_merge_takes_no_more_than_its_target() -> None:
+    """What waits for a merge waits for some hundred thousand points, not for a day of them."""
+    assert all(tier.high * 8 <= tier.target for tier in TIERS)
+
+
+def test_files_of_no_snapshot_are_deleted(location: Location) -> None:
+    with live_store(location) as (_, _, store):
+        commit(store, recorded(0, 1))
+        (known,) = files(store)
+        orphan = Path(known).with_name("ducklake-left-by-a-crash.parquet")
+        orphan.write_bytes(Path(known).read_bytes())
+        store._upkeep.delete_orphans()
+        assert orphan.exists(), "it may be new"
+        store._upkeep.delete_orphans(keep=0)
+        assert not orphan.exists()
+        assert Path(known).exists()
+
+
+def test_many_names_are_moved_to_files(tmp_path: Path) -> None:
+    with live_store(Location(root=tmp_path), CATALOG) as (stores, live, store):
+        for number in range(1, 14):
+            event = recorded(0, number)
+            rows = [
+                CatalogRow("gilt", None, f"name{number}-{i}", None, event.receipt)
+                for i in range(900)
+            ]
+            store.commit(rows, [], [Checkpoint(0, event.receipt.position, event.digest)])
+        assert files(store, "catalog") == []
+        before = stores.digests(live)
+        store._upkeep.expire()
+        assert len(files(store, "catalog")) == 1
+        assert stores.digests(live) == before
+        store.commit(rows, [], [])
+        assert stores.info(live).rows == 13 * 900
