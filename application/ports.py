@@ -51,6 +51,12 @@ class OrganizationLog(Protocol):
         Raises LogUnavailable.
         """
 
+    def last_position(self) -> int:
+        """Return the position of the last event, 0 while there is none; for any thread.
+
+        Raises LogUnavailable.
+        """
+
     def wait(self, after: int) -> None:
         """Block until there is an event above `after`, a quarter of a second at most.
 

@@ -9,7 +9,7 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, SkipValidation
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from adapters.http import docs, operations, organizations, teams, tokens
+from adapters.http import docs, operations, organizations, queries, teams, tokens
 from adapters.http.administration import Administration, AnyRequest, utc_now
 from adapters.http.failures import EXCEPTION_HANDLERS, allowed_methods
 from adapters.http.readiness import Readiness
@@ -36,7 +36,8 @@ def create_app(
 ) -> ASGIApp:
     """Wire the application. It opens and closes nothing: what it is given must be open."""
     administration = Administration.of(use_cases, operator_token, clock)
-    return HttpService(publish, _routed(publish, administration, readiness))
+    reading = queries.Reading(use_cases.access, use_cases.queries)
+    return HttpService(publish, _routed(publish, administration, reading, readiness))
 
 
 class HttpService:
@@ -107,6 +108,8 @@ async def publish_metrics(
 
 ROUTE_HANDLERS = (
     publish_metrics,
+    queries.list_metric_names,
+    queries.read_metrics,
     organizations.register_organization,
     organizations.show_organization,
     teams.list_teams,
@@ -139,12 +142,18 @@ async def options(request: AnyRequest) -> Response[None]:
     return Response(None, status_code=204, headers={"Allow": allow})
 
 
-def _routed(publish: Publish, administration: Administration, readiness: Readiness) -> Litestar:
+def _routed(
+    publish: Publish,
+    administration: Administration,
+    reading: queries.Reading,
+    readiness: Readiness,
+) -> Litestar:
     return Litestar(
         route_handlers=[options, *ROUTE_HANDLERS],
         dependencies={
             "publish": _provide(publish),
             "administration": _provide(administration),
+            "reading": _provide(reading),
             "readiness": _provide(readiness),
         },
         exception_handlers=EXCEPTION_HANDLERS,

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from domain.errors import Fault
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from domain.errors import MAX_FAULTS, Fault
 
 
 class RequestError(Exception):
@@ -19,6 +23,21 @@ class InvalidBody(RequestError):
     def __init__(self, *faults: Fault) -> None:
         self.faults = faults
         super().__init__("; ".join(fault.detail for fault in faults))
+
+
+class ParameterFault(Struct, frozen=True):
+    """A parameter of the URL that is wrong, and what would be right."""
+
+    parameter: str
+    detail: str
+
+
+class InvalidParameters(RequestError):
+    """Parameters of the URL are missing, unknown or out of their rule; `faults` says which."""
+
+    def __init__(self, faults: Iterable[ParameterFault]) -> None:
+        self.faults = tuple(faults)[:MAX_FAULTS]
+        super().__init__("; ".join(f"{f.parameter}: {f.detail}" for f in self.faults))
 
 
 class MissingCredentials(RequestError):

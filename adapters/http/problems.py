@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from adapters.http import errors as http
 from application import errors as application
+from application.projections import errors as projections
 from domain import errors as domain
 
 CONTENT_TYPE = b"application/problem+json"
@@ -20,6 +21,7 @@ Headers = list[tuple[bytes, bytes]]
 STATUS_OF: dict[type[Exception], int] = {
     http.MalformedBody: 400,
     http.InvalidBody: 400,
+    http.InvalidParameters: 400,
     http.MissingCredentials: 401,
     http.BodyTooLarge: 413,
     http.UnsupportedMedia: 415,
@@ -44,6 +46,13 @@ STATUS_OF: dict[type[Exception], int] = {
     application.DirectoryStale: 503,
     application.VersionConflict: 503,
     application.UnknownReceipt: 404,
+    projections.UnknownMetric: 404,
+    projections.StoreUnavailable: 503,
+    projections.StoreFull: 503,
+    projections.ProjectionMissing: 503,
+    projections.NotReadableYet: 503,
+    projections.TooManyQueries: 503,
+    projections.QueryTooLarge: 503,
 }
 """Every error that a use case or a request raises. Anything else is a defect of ours: 500."""
 
@@ -55,10 +64,14 @@ TYPE_OF: dict[type[Exception], str] = {
 """A problem's `type`: a name for programs to tell kinds of one status apart."""
 
 
-class FaultEntry(Struct, frozen=True, omit_defaults=True):
-    """One field out of rule; `index` is left out for a fault of the body as a whole."""
+class FaultEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A field of the body out of rule, or a parameter of the URL.
 
-    pointer: str
+    Of a field there is `pointer`, and `index` unless it is of the body as a whole.
+    """
+
+    pointer: str | None = None
+    parameter: str | None = None
     detail: str
     index: int | None = None
 
@@ -86,7 +99,11 @@ def problem_answer(error: Exception) -> Answer:
         return plain_problem(500, "the service failed; the failure was logged")
     faults = None
     if isinstance(error, (domain.InvalidMetrics, http.InvalidBody)):
-        faults = [FaultEntry(f.pointer, f.detail, f.index) for f in error.faults]
+        faults = [
+            FaultEntry(pointer=f.pointer, detail=f.detail, index=f.index) for f in error.faults
+        ]
+    elif isinstance(error, http.InvalidParameters):
+        faults = [FaultEntry(parameter=f.parameter, detail=f.detail) for f in error.faults]
     answer = plain_problem(status, str(error), type=TYPE_OF[type(error)], errors=faults)
     if status == 401:
         answer.headers.append((b"www-authenticate", b'Basic realm="CAVE"'))

@@ -37,3 +37,11 @@ class TooManyQueries(ProjectionError):
 
 class QueryTooLarge(ProjectionError):
     """The query took more time or memory than one may."""
+
+
+class NotReadableYet(ProjectionError):
+    """A batch cannot be read yet; it will be."""
+
+
+class UnknownMetric(LookupError):
+    """The owner never published under that name."""

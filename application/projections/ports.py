@@ -83,6 +83,8 @@ class ProjectionStore(Protocol):
     ) -> None:
         """Write all of it in one transaction; the checkpoints replace those of their partitions.
 
+        Values are kept as they are, but for minus zero, which becomes zero.
+
         Raises RowsRefused, having written nothing, for rows that can never be written, and
         StoreUnavailable where another process moved the checkpoints meanwhile.
         """

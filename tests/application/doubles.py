@@ -131,6 +131,10 @@ class SwitchableLog:
         self.reads.append(after)
         return self.log.read(after, limit)
 
+    def last_position(self) -> int:
+        self._check()
+        return self.log.last_position()
+
     def wait(self, after: int) -> None:
         self._check()
         self.log.wait(after)

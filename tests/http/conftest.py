@@ -14,18 +14,24 @@ from adapters.eventsourcing.organizations import Organizations
 from adapters.http.app import create_app
 from adapters.http.readiness import ReadinessReport
 from adapters.memory.metric_log import MemoryMetricLog
+from adapters.memory.read_model import MemoryReadModel
 from application.access import AccessControl
 from application.create_team import CreateTeam, CreateTeamHandler
 from application.issue_token import IssueToken, IssueTokenHandler, NewToken
+from application.list_metric_names import ListMetricNamesHandler
 from application.look_ups import LookUps
 from application.publish_metrics import PublishMetricsHandler
+from application.query_threads import QueryThreads
+from application.read_metrics import ReadMetricsHandler
+from application.readable_receipts import ReadableReceipts
 from application.register_organization import RegisterOrganization, RegisterOrganizationHandler
 from application.revoke_token import RevokeTokenHandler
 from application.token_directory import DirectoryFollower, TokenDirectory
-from application.use_cases import ManageOrganizations, UseCases
+from application.use_cases import ManageOrganizations, Queries, UseCases
 
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)
 OPERATOR = "cave_the-operator's"
+RECEIPT_SECONDS = 0.2
 
 
 class StubPublish:
@@ -74,10 +80,13 @@ class Service:
             LookUps(organizations, organizations),
         )
         log = MemoryMetricLog(clock)
+        self.read_model = MemoryReadModel()
+        self.threads = QueryThreads(1)
         self.use_cases = UseCases(
             AccessControl(directory, clock),
             PublishMetricsHandler(log, clock, max_future_ms=86_400_000),
             self.manage,
+            self._queries(log),
         )
         self.app = self.app_for(OPERATOR)
 
@@ -88,6 +97,15 @@ class Service:
             self.readiness,
             operator_token=operator_token,
             clock=lambda: self.now,
+        )
+
+    def _queries(self, log: MemoryMetricLog) -> Queries:
+        receipts = ReadableReceipts(
+            self.read_model, log.partitions(), patience=RECEIPT_SECONDS, interval=0.01
+        )
+        return Queries(
+            ListMetricNamesHandler(self.read_model, self.threads),
+            ReadMetricsHandler(self.read_model, self.threads, receipts),
         )
 
     def _new_token(self) -> NewToken:
@@ -144,7 +162,9 @@ class Service:
 @pytest.fixture
 def service() -> Iterator[Service]:
     organizations = Organizations(env={"PERSISTENCE_MODULE": "eventsourcing.popo"})
-    yield Service(organizations)
+    service = Service(organizations)
+    yield service
+    service.threads.close()
     organizations.close()
 
 

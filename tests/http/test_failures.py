@@ -15,10 +15,22 @@ from adapters.http.failures import failure_answer
 from adapters.http.problems import STATUS_OF, TYPE_OF, problem_answer
 from application import errors as application
 from application.look_ups import LookUps
+from application.projections import errors as projections
 from domain import errors as domain
 from tests.http.conftest import Service, problem_of
 
-BASES = {domain.DomainError, application.LogError, http.RequestError}
+BASES = {
+    domain.DomainError,
+    application.LogError,
+    projections.ProjectionError,
+    http.RequestError,
+}
+WRITERS_ONLY = {
+    projections.RowsRefused,
+    projections.ProjectionBusy,
+    projections.ProjectionDiverged,
+}
+"""Raised where projections are made, never where they are read."""
 
 
 def error_classes(module: ModuleType) -> list[type[Exception]]:
@@ -29,7 +41,12 @@ def error_classes(module: ModuleType) -> list[type[Exception]]:
     ]
 
 
-ERRORS = [kind for module in (domain, application, http) for kind in error_classes(module)]
+ERRORS = [
+    kind
+    for module in (domain, application, projections, http)
+    for kind in error_classes(module)
+    if kind not in WRITERS_ONLY
+]
 
 
 def instance(kind: type[Exception]) -> Exception:
@@ -38,6 +55,8 @@ def instance(kind: type[Exception]) -> Exception:
         return domain.InvalidMetrics((fault,))
     if kind is http.InvalidBody:
         return http.InvalidBody(fault)
+    if kind is http.InvalidParameters:
+        return http.InvalidParameters([http.ParameterFault("limit", "is wrong")])
     if kind is domain.QuotaExceeded:
         return domain.QuotaExceeded("over", retry_after=7)
     return kind("said to a person")

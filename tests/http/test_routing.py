@@ -58,8 +58,8 @@ def test_an_unknown_path_is_a_404(service: Service, method: str, path: str) -> N
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("PUT", "/organizations/gilt/metrics", "OPTIONS, POST"),
-        ("DELETE", "/organizations/gilt/teams/web/metrics", "OPTIONS, POST"),
+        ("PUT", "/organizations/gilt/metrics", "GET, HEAD, OPTIONS, POST"),
+        ("DELETE", "/organizations/gilt/teams/web/metrics", "GET, HEAD, OPTIONS, POST"),
         ("GET", "/organizations", "OPTIONS, POST"),
         ("HEAD", "/organizations", "OPTIONS, POST"),
         ("DELETE", "/organizations/gilt", "GET, HEAD, OPTIONS"),

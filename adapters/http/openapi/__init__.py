@@ -13,14 +13,15 @@ from typing import Any
 
 import msgspec
 
-from adapters.http.openapi import management, operations, publish
+from adapters.http.openapi import management, operations, publish, queries
 from adapters.http.openapi.parts import SECURITY_SCHEMES, view_schemas
 
 DESCRIPTION = """\
-Publishing metrics for organizations and their teams, and managing their tokens.
+Publishing metrics for organizations and their teams, reading them, and managing their tokens.
 
 Errors are problem documents (RFC 9457): `type` names the kind for programs, `detail` says in words
-what to do about it, and `errors` lists the fields of a body that are out of rule."""
+what to do about it, and `errors` lists the fields of a body, or the parameters of a URL, that are
+out of rule."""
 
 
 @cache
@@ -37,12 +38,17 @@ def document() -> dict[str, Any]:
         },
         "servers": [{"url": "/"}],
         "tags": [
-            {"name": "metrics", "description": "Publishing data points."},
+            {"name": "metrics", "description": "Publishing data points and reading them."},
             {"name": "organizations", "description": "Organizations and their teams."},
             {"name": "tokens", "description": "What lets applications in."},
             {"name": "operations", "description": "Health, metrics and documentation."},
         ],
-        "paths": {**publish.PATHS, **management.PATHS, **operations.PATHS},
+        "paths": {
+            **queries.PATHS,
+            **{path: {**item, **queries.PATHS[path]} for path, item in publish.PATHS.items()},
+            **management.PATHS,
+            **operations.PATHS,
+        },
         "components": {
             "schemas": {**publish.SCHEMAS, **view_schemas()},
             "securitySchemes": SECURITY_SCHEMES,

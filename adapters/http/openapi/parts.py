@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from adapters.http import operations, views
+from adapters.http import operations, queries, views
 from adapters.http.problems import CONTENT_TYPE, Problem
 from domain.names import MAX_NAME_LENGTH, OWNER_NAME_PATTERN
 
@@ -66,6 +66,9 @@ def view_schemas() -> Json:
         views.TokenView,
         views.TokensView,
         views.IssuedTokenView,
+        queries.MetricNameView,
+        queries.MetricsView,
+        queries.SampleView,
         operations.Live,
         operations.Ready,
         operations.NotReady,

@@ -1,0 +1,148 @@
+"""Reading in the OpenAPI document."""
+
+from __future__ import annotations
+
+from adapters.http.openapi.parts import (
+    NO_STORE,
+    ORGANIZATION,
+    TEAM,
+    TOKEN,
+    Json,
+    answers,
+    problems,
+    ref,
+)
+from adapters.http.queries import MetricNameView, MetricsView
+from application.query_values import AGGREGATORS, DEFAULT_LIMIT, MAX_LIMIT
+from domain.names import MAX_NAME_LENGTH, NAME_PATTERN
+
+_TIME = "ISO 8601 with a zone, or seconds since the epoch."
+
+
+def _parameter(name: str, description: str, *, required: bool = False, **schema: object) -> Json:
+    return {
+        "name": name,
+        "in": "query",
+        "required": required,
+        "description": description,
+        "schema": {"type": "string", **schema},
+    }
+
+
+_PARAMETERS: list[Json] = [
+    _parameter(
+        "metric",
+        "The metric's name.",
+        required=True,
+        pattern=f"^{NAME_PATTERN}$",
+        maxLength=MAX_NAME_LENGTH,
+    ),
+    _parameter(
+        "tags",
+        "Tags that a point must have, all of them: name and value with a colon between, with "
+        "commas between tags. A comma in a value is written `\\,`.",
+        examples=["host:svc5,env:production"],
+    ),
+    _parameter(
+        "start", f"The earliest time, inclusive. {_TIME}", examples=["2014-10-24T12:37:28Z"]
+    ),
+    _parameter("end", f"The latest time, exclusive. {_TIME}", examples=["1414154248"]),
+    _parameter(
+        "aggregator",
+        "What becomes of the points of a bucket, those of all matching series together. Without "
+        "it the points themselves are answered.",
+        enum=list(AGGREGATORS),
+    ),
+    _parameter(
+        "period",
+        "How wide a bucket is: minutes, or a number with `s`, `m`, `h` or `d`. Mandatory with an "
+        "aggregator. Buckets start at multiples of it since the epoch.",
+        pattern="^[0-9]{1,10}[smhd]?$",
+        examples=["5", "30s", "1h"],
+    ),
+    _parameter(
+        "limit",
+        "How many points or buckets at most: the latest.",
+        type="integer",
+        minimum=1,
+        maximum=MAX_LIMIT,
+        default=DEFAULT_LIMIT,
+    ),
+    _parameter(
+        "receipt",
+        "The `Cave-Receipt` of a batch: the answer comes once it can be read, within 5 seconds.",
+        pattern="^[0-9]+-[0-9]+-[0-9]+$",
+        examples=["7-1793491200123-0"],
+    ),
+]
+
+_PROBLEMS = {
+    400: "a parameter is missing, unknown or out of its rule; `errors` names each.",
+    401: "no credentials, or a scheme that is neither Basic nor Bearer.",
+    403: "the token is unknown, revoked, expired, another owner's or lacks the scope `read`.",
+    404: "no such organization or team.",
+    503: "the service cannot answer it now: nothing can be read yet, too many queries are running, "
+    "or this one takes more time or memory than one may.",
+}
+_NO_STORE: Json = {"Cache-Control": NO_STORE}
+
+
+def _names(operation: str, summary: str, path_parameters: list[Json]) -> Json:
+    answer = answers(MetricNameView, "All of them, by name.", _NO_STORE)
+    answer["content"]["application/json"]["schema"] = {
+        "type": "array",
+        "items": ref(MetricNameView),
+    }
+    return {
+        "get": {
+            "operationId": operation,
+            "tags": ["metrics"],
+            "summary": summary,
+            "description": "Each name with every tag name it was ever seen with. Needs a token "
+            "with the scope `read`.",
+            "security": TOKEN,
+            "parameters": path_parameters,
+            "responses": {"200": answer, **problems(_PROBLEMS)},
+        }
+    }
+
+
+def _metrics(operation: str, summary: str, path_parameters: list[Json]) -> Json:
+    return {
+        "get": {
+            "operationId": operation,
+            "tags": ["metrics"],
+            "summary": summary,
+            "description": "What was acknowledged can be read within 2 seconds. Needs a token "
+            "with the scope `read`.",
+            "security": TOKEN,
+            "parameters": [*path_parameters, *_PARAMETERS],
+            "responses": {
+                "200": answers(
+                    MetricsView,
+                    "The latest points or buckets, oldest first; none where there are none in the "
+                    "range.",
+                    _NO_STORE,
+                ),
+                **problems(
+                    {**_PROBLEMS, 404: "no such organization or team, or no such metric of it."}
+                ),
+            },
+        }
+    }
+
+
+PATHS: Json = {
+    "/organizations/{organization}/metric-names": _names(
+        "listMetricNames", "List the metric names of an organization", [ORGANIZATION]
+    ),
+    "/organizations/{organization}/teams/{team}/metric-names": _names(
+        "listTeamMetricNames", "List the metric names of a team", [ORGANIZATION, TEAM]
+    ),
+    "/organizations/{organization}/metrics": _metrics(
+        "readMetrics", "Read a metric of an organization", [ORGANIZATION]
+    ),
+    "/organizations/{organization}/teams/{team}/metrics": _metrics(
+        "readTeamMetrics", "Read a metric of a team", [ORGANIZATION, TEAM]
+    ),
+}

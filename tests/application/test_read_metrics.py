@@ -1,0 +1,185 @@
+"""Reading: whose points, when a batch can be read, and how many queries run."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Mapping
+
+import pytest
+
+from adapters.memory.read_model import MemoryReadModel
+from application.access import Grant
+from application.list_metric_names import ListMetricNamesHandler
+from application.partitioning import partition_of
+from application.ports import RecordedMetrics
+from application.projections.errors import (
+    NotReadableYet,
+    StoreUnavailable,
+    TooManyQueries,
+    UnknownMetric,
+)
+from application.projections.ports import Aggregation
+from application.query_threads import QueryThreads
+from application.read_metrics import ReadMetrics, ReadMetricsHandler
+from application.readable_receipts import ReadableReceipts
+from application.receipts import Receipt
+from domain.errors import InvalidArgument
+from tests.contracts.metric_log import published
+from tests.contracts.read_model import pairs, point
+
+PARTITION = partition_of("gilt", 16)
+GILT = Grant("gilt", None, "t1")
+WEB = Grant("gilt", "web", "t1")
+
+
+def event(position: int, value: float = 1, team: str | None = None) -> RecordedMetrics:
+    points = [point(position, value, host="a" if value == 1 else "b")]
+    return RecordedMetrics(Receipt.at(PARTITION, position), published("gilt", team, points))
+
+
+class WatchedReadModel(MemoryReadModel):
+    """Counts looks at the positions; lets a batch in at a given look; fails when told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looks = 0
+        self.arriving: dict[int, RecordedMetrics] = {}
+        self.failure: Exception | None = None
+        self.behind: str | None = None
+
+    def positions(self, projection: str) -> Mapping[int, int]:
+        self.looks += projection == "series"
+        if self.failure is not None:
+            raise self.failure
+        if arrived := self.arriving.pop(self.looks, None):
+            self.add(arrived)
+        return {} if projection == self.behind else super().positions(projection)
+
+
+@pytest.fixture
+def model() -> WatchedReadModel:
+    return WatchedReadModel()
+
+
+def reading(model: MemoryReadModel, patience: float = 5.0) -> ReadMetricsHandler:
+    receipts = ReadableReceipts(model, 16, patience=patience, interval=0.001)
+    return ReadMetricsHandler(model, QueryThreads(2), receipts)
+
+
+def test_the_points_are_those_of_whom_the_grant_is_for(model: WatchedReadModel) -> None:
+    model.add(event(1, 1), event(2, 2), event(3, 3, team="web"))
+
+    async def scenario() -> None:
+        read = reading(model)
+        assert pairs(await read(ReadMetrics(grant=GILT, metric="m", limit=9))) == [(1, 1), (2, 2)]
+        assert pairs(await read(ReadMetrics(grant=WEB, metric="m", limit=9))) == [(3, 3)]
+        narrowed = ReadMetrics(
+            grant=GILT,
+            metric="m",
+            tags={"host": "b"},
+            start=1,
+            end=3,
+            aggregation=Aggregation("max", 10),
+            limit=1,
+        )
+        assert pairs(await read(narrowed)) == [(0, 2)]
+        names = await ListMetricNamesHandler(model, QueryThreads(1))(WEB)
+        assert [(known.name, list(known.tags)) for known in names] == [("m", ["host"])]
+
+    asyncio.run(scenario())
+
+
+def test_a_name_never_seen_is_unknown_and_one_without_points_there_is_not(
+    model: WatchedReadModel,
+) -> None:
+    model.add(event(1, team="web"))
+
+    async def scenario() -> None:
+        read = reading(model)
+        with pytest.raises(UnknownMetric, match="gilt never published a metric 'm'"):
+            await read(ReadMetrics(grant=GILT, metric="m", limit=9))
+        with pytest.raises(UnknownMetric, match="gilt/web never published a metric 'n'"):
+            await read(ReadMetrics(grant=WEB, metric="n", limit=9))
+        assert list(await read(ReadMetrics(grant=WEB, metric="m", start=2, limit=9))) == []
+
+    asyncio.run(scenario())
+
+
+def test_with_a_receipt_the_answer_waits_for_its_batch(model: WatchedReadModel) -> None:
+    model.arriving = {3: event(7)}
+    query = ReadMetrics(grant=GILT, metric="m", limit=9, receipt=Receipt.at(PARTITION, 7))
+    assert pairs(asyncio.run(reading(model)(query))) == [(7, 1)]
+    assert model.looks == 3
+
+
+@pytest.mark.parametrize("behind", ["series", "catalog"])
+def test_a_batch_that_one_projection_lacks_cannot_be_read_yet(
+    model: WatchedReadModel, behind: str
+) -> None:
+    model.add(event(7))
+    model.behind = behind
+    query = ReadMetrics(grant=GILT, metric="m", limit=9, receipt=Receipt.at(PARTITION, 7))
+    with pytest.raises(NotReadableYet, match=f"{PARTITION}-0-7"):
+        asyncio.run(reading(model, patience=0.05)(query))
+    model.behind = None
+    assert pairs(asyncio.run(reading(model)(query))) == [(7, 1)]
+
+
+def test_however_many_wait_they_look_together(model: WatchedReadModel) -> None:
+    model.arriving = {3: event(7)}
+    query = ReadMetrics(grant=GILT, metric="m", limit=9, receipt=Receipt.at(PARTITION, 7))
+
+    async def scenario() -> None:
+        read = reading(model)
+        answers = await asyncio.gather(*(read(query) for _ in range(50)))
+        assert [pairs(answer) for answer in answers] == [[(7, 1)]] * 50
+
+    asyncio.run(scenario())
+    assert model.looks == 3
+
+
+def test_a_receipt_of_another_partition_is_refused_at_once(model: WatchedReadModel) -> None:
+    query = ReadMetrics(grant=GILT, metric="m", limit=9, receipt=Receipt.at(PARTITION + 1, 7))
+    with pytest.raises(InvalidArgument, match=f"partition {PARTITION}"):
+        asyncio.run(reading(model)(query))
+    assert model.looks == 0
+
+
+def test_a_store_that_fails_while_one_waits_ends_the_wait(model: WatchedReadModel) -> None:
+    model.failure = StoreUnavailable("gone")
+    query = ReadMetrics(grant=GILT, metric="m", limit=9, receipt=Receipt.at(PARTITION, 7))
+
+    async def scenario() -> None:
+        read = reading(model)
+        with pytest.raises(StoreUnavailable):
+            await read(query)
+        model.failure = None
+        model.add(event(7))
+        assert pairs(await read(query)) == [(7, 1)]
+
+    asyncio.run(scenario())
+
+
+def test_no_more_calls_run_than_there_are_threads_even_if_nobody_waits_for_them() -> None:
+    async def scenario() -> None:
+        threads = QueryThreads(1, patience=0.05)
+        started, finish = threading.Event(), threading.Event()
+
+        def busy() -> None:
+            started.set()
+            finish.wait()
+
+        given_up = asyncio.create_task(threads.run(busy))
+        await asyncio.to_thread(started.wait)
+        given_up.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await given_up
+        with pytest.raises(TooManyQueries):
+            await threads.run(lambda: None)
+        waiting = asyncio.create_task(threads.run(lambda: "answer"))
+        finish.set()
+        assert await waiting == "answer"
+        threads.close()
+
+    asyncio.run(scenario())
