@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from itertools import chain
 from typing import Any, cast
@@ -19,6 +19,7 @@ from application.partitioning import partition_of
 from application.ports import Recorded, RecordedMetrics, UnreadableEvent, UnreadableMetrics
 from application.receipts import Receipt
 
+EPOCH = datetime.fromtimestamp(0, UTC)
 PAGE = 200
 COUNT_PAGE = 1000
 WAIT_MS = 250
@@ -83,8 +84,11 @@ class RedisMetricLogReader:
     ) -> Iterator[RecordedMetrics]:
         partition = partition_of(organization, self._partitions)
         name = organization.encode()
-        low = "-" if since is None else str(_milliseconds(since))
-        high = "+" if until is None else f"({_milliseconds(until)}"
+        low = "-" if since is None else str(max(0, _milliseconds(since)))
+        # An id without a sequence ends with the last of its millisecond.
+        high = "+" if until is None else str(_milliseconds(until) - 1)
+        if high.startswith("-"):
+            return
         while page := self._range(partition, low, PAGE, high):
             for entry in page:
                 # Told apart before decoding: a partition is shared.
@@ -140,4 +144,4 @@ def _event_id(receipt: Receipt) -> str:
 
 
 def _milliseconds(time: datetime) -> int:
-    return int(time.timestamp() * 1000)
+    return (time - EPOCH) // timedelta(milliseconds=1)

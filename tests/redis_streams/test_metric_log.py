@@ -1,0 +1,275 @@
+"""The metric log on real servers: the ports' contracts, and what only a server can do to it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager, closing
+
+import pytest
+from redis import Redis
+
+from adapters.eventsourcing.organizations import Organizations
+from adapters.redis_streams.metric_keys import MetricKeys
+from adapters.redis_streams.metric_log import RedisMetricLog
+from adapters.redis_streams.metric_log_reader import RedisMetricLogReader
+from adapters.redis_streams.metric_settings import settle_partitions
+from adapters.redis_streams.server_check import check_version, weaknesses
+from application.errors import (
+    LogFull,
+    LogSaturated,
+    LogUnavailable,
+    LogUnfit,
+    OutcomeUnknown,
+)
+from application.ports import (
+    Appended,
+    Idempotency,
+    RecordedMetrics,
+    UnreadableEvent,
+    UnreadableMetrics,
+)
+from application.receipts import Receipt
+from tests.contracts.metric_log import PARTITIONS, MetricLogContract, MetricLogPorts, published
+from tests.contracts.organizations import OrganizationPorts, OrganizationsContract
+from tests.redis_streams.cases import FLAVOURS
+from tests.redis_streams.conftest import Servers
+from tests.servers import LogServer
+
+KEYS = MetricKeys("cave")
+ROUND = 50
+
+
+@asynccontextmanager
+async def opened(server: LogServer, **limits: int) -> AsyncIterator[MetricLogPorts]:
+    with Redis.from_url(server.url) as client:
+        settle_partitions(client, KEYS, PARTITIONS)
+        log = RedisMetricLog(server.url, KEYS, PARTITIONS, **limits)
+        await log.open()
+        try:
+            yield MetricLogPorts(log, RedisMetricLogReader(client, KEYS, PARTITIONS))
+        finally:
+            await log.close()
+
+
+def stored(server: LogServer) -> list[RecordedMetrics]:
+    """Return all events, in every partition."""
+    with Redis.from_url(server.url) as client:
+        reader = RedisMetricLogReader(client, KEYS, PARTITIONS)
+        found = [entry for p in range(PARTITIONS) for entry in reader.read(p, 0, 100_000)]
+    assert all(isinstance(entry, RecordedMetrics) for entry in found)
+    return [entry for entry in found if isinstance(entry, RecordedMetrics)]
+
+
+class TestRedisMetricLog(MetricLogContract):
+    @pytest.fixture(autouse=True, params=FLAVOURS)
+    def on_a_server(self, request: pytest.FixtureRequest, servers: Servers) -> None:
+        self.server = servers.get(request.param)
+
+    @asynccontextmanager
+    async def open_log(self) -> AsyncIterator[MetricLogPorts]:
+        async with opened(self.server) as ports:
+            yield ports
+
+
+class TestOrganizationsOnRedis(OrganizationsContract):
+    @pytest.fixture(autouse=True, params=FLAVOURS)
+    def on_a_server(self, request: pytest.FixtureRequest, servers: Servers) -> None:
+        self.server = servers.get(request.param)
+
+    def open_organizations(self) -> AbstractContextManager[OrganizationPorts]:
+        with Redis.from_url(self.server.url) as client:
+            client.flushall()
+        return closing(
+            Organizations(
+                {"PERSISTENCE_MODULE": "adapters.redis_streams", "REDIS_URL": self.server.url}
+            )
+        )
+
+
+def test_concurrent_appends_share_writes_and_each_is_stored_once(server: LogServer) -> None:
+    async def scenario() -> list[Receipt]:
+        async with opened(server) as ports:
+            appended = await asyncio.gather(*(ports.log.append(published()) for _ in range(ROUND)))
+            return [each.receipt for each in appended]
+
+    with Redis.from_url(server.url) as client:
+        client.config_resetstat()
+        receipts = asyncio.run(scenario())
+        stats = client.info("stats")
+    assert len(set(receipts)) == ROUND
+    assert sorted(entry.receipt for entry in stored(server)) == sorted(receipts)
+    # Reads from the sockets: far fewer than one an append.
+    assert stats["total_reads_processed"] < ROUND
+
+
+def test_while_the_server_is_away_nothing_is_written_and_it_recovers(own_server: LogServer) -> None:
+    async def scenario() -> None:
+        async with opened(own_server) as ports:
+            first = (await ports.log.append(published())).receipt
+            own_server.kill()
+            await asyncio.sleep(0.05)
+            with pytest.raises(LogUnavailable):
+                await ports.log.append(published())
+            own_server.start()
+            receipt = await until_appended(ports)
+            assert [entry.receipt for entry in stored(own_server)] == sorted([first, receipt])
+
+    asyncio.run(scenario())
+
+
+def test_a_connection_that_dies_mid_write_leaves_the_outcome_unknown(
+    own_server: LogServer,
+) -> None:
+    async def scenario() -> None:
+        async with opened(own_server) as ports:
+            own_server.pause()
+            waiting = asyncio.ensure_future(ports.log.append(published()))
+            await asyncio.sleep(0.05)
+            behind = asyncio.ensure_future(ports.log.append(published()))
+            await asyncio.sleep(0.05)
+            own_server.kill()
+            with pytest.raises(OutcomeUnknown):
+                await waiting
+            with pytest.raises(LogUnavailable):  # never sent
+                await behind
+            own_server.start()
+            await until_appended(ports)
+            assert len(stored(own_server)) <= 2
+
+    asyncio.run(scenario())
+
+
+async def until_appended(ports: MetricLogPorts) -> Receipt:
+    """Append as soon as the connection is back."""
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                return (await ports.log.append(published())).receipt
+            except LogUnavailable:
+                await asyncio.sleep(0.02)
+
+
+def test_more_than_may_wait_is_refused(own_server: LogServer) -> None:
+    async def scenario() -> None:
+        async with opened(own_server, max_waiting=1000) as ports:
+            own_server.pause()
+            waiting: list[asyncio.Future[Appended]] = []
+            while not waiting or not waiting[-1].done():
+                waiting.append(asyncio.ensure_future(ports.log.append(published())))
+                await asyncio.sleep(0)
+            with pytest.raises(LogSaturated):
+                await waiting.pop()
+            own_server.resume()
+            receipts = [appended.receipt for appended in await asyncio.gather(*waiting)]
+            assert sorted(e.receipt for e in stored(own_server)) == sorted(receipts)
+
+    asyncio.run(scenario())
+
+
+def test_a_full_server_is_told_and_nothing_is_written(own_server: LogServer) -> None:
+    async def scenario() -> None:
+        with Redis.from_url(own_server.url) as client:
+            async with opened(own_server) as ports:
+                client.config_set("maxmemory", 1)
+                for idempotency in (None, Idempotency("key", b"body")):
+                    with pytest.raises(LogFull):
+                        await ports.log.append(published(), idempotency)
+                client.config_set("maxmemory", 0)
+                assert stored(own_server) == []
+                await ports.log.append(published(), Idempotency("key", b"body"))
+        assert len(stored(own_server)) == 1
+
+    asyncio.run(scenario())
+
+
+def test_a_key_is_remembered_by_the_server_over_restarts_and_connections(
+    own_server: LogServer,
+) -> None:
+    async def append() -> tuple[Receipt, bool]:
+        async with opened(own_server) as ports:
+            appended = await ports.log.append(published(), Idempotency("key", b"body"))
+            return appended.receipt, appended.replayed
+
+    receipt, replayed = asyncio.run(append())
+    assert not replayed
+    own_server.kill()
+    own_server.start()
+    assert asyncio.run(append()) == (receipt, True)
+    assert len(stored(own_server)) == 1
+
+
+def test_two_connections_race_with_one_key_and_one_event_is_stored(server: LogServer) -> None:
+    async def scenario() -> set[Receipt]:
+        async with opened(server) as one, opened(server) as other:
+            appended = await asyncio.gather(
+                *(
+                    ports.log.append(published(), Idempotency("key", b"body"))
+                    for _ in range(10)
+                    for ports in (one, other)
+                )
+            )
+            assert sum(not each.replayed for each in appended) == 1
+            return {each.receipt for each in appended}
+
+    assert len(asyncio.run(scenario())) == len(stored(server)) == 1
+
+
+def test_closing_answers_every_append_that_has_begun(server: LogServer) -> None:
+    async def scenario() -> list[Receipt]:
+        async with opened(server) as ports:
+            begun = [asyncio.ensure_future(ports.log.append(published())) for _ in range(ROUND)]
+            await asyncio.sleep(0)
+        return [(await each).receipt for each in begun]
+
+    assert len(set(asyncio.run(scenario()))) == len(stored(server)) == ROUND
+
+
+def test_what_is_no_event_is_told_as_such_and_the_rest_is_read(server: LogServer) -> None:
+    with Redis.from_url(server.url) as client:
+        client.xadd(KEYS.log(0), {"topic": "from.elsewhere", "x": "y"})
+        client.xadd(KEYS.log(0), {"topic": "metrics.published.v999"})
+        reader = RedisMetricLogReader(client, KEYS, PARTITIONS)
+        entries = reader.read(0, 0, 10)
+        assert [type(entry) for entry in entries] == [UnreadableMetrics] * 2
+        assert len({entry.digest for entry in entries}) == 2
+        assert [entry.digest for entry in reader.read(0, 0, 10)] == [e.digest for e in entries]
+        with pytest.raises(UnreadableEvent, match=str(entries[0].receipt)):
+            reader.get(entries[0].receipt)
+
+
+def test_news_tells_the_partitions_with_more(server: LogServer) -> None:
+    async def scenario() -> None:
+        async with opened(server) as ports:
+            receipt = (await ports.log.append(published())).receipt
+            assert list(ports.reader.news([0] * PARTITIONS)) == [receipt.partition]
+            known = [0] * PARTITIONS
+            known[receipt.partition] = receipt.position
+            assert list(ports.reader.news(known)) == []
+            assert ports.reader.count(receipt.partition) == 1
+            assert ports.reader.count(receipt.partition, receipt.position) == 0
+
+    asyncio.run(scenario())
+
+
+@pytest.fixture
+def client(server: LogServer) -> Iterator[Redis]:
+    with Redis.from_url(server.url) as client:
+        yield client
+
+
+def test_the_number_of_partitions_is_fixed_when_the_log_is_created(client: Redis) -> None:
+    assert settle_partitions(client, KEYS, 3) == 3
+    assert settle_partitions(client, KEYS, None) == 3
+    with pytest.raises(LogUnfit, match=r"3.*4|4.*3"):
+        settle_partitions(client, KEYS, 4)
+
+
+def test_a_server_that_may_lose_writes_is_told_by_its_settings(own_server: LogServer) -> None:
+    weak = {"appendfsync": "everysec", "maxmemory-policy": "allkeys-lru", "appendonly": "no"}
+    with Redis.from_url(own_server.url) as client:
+        check_version(client)
+        assert list(weaknesses(client)) == []
+        for name, value in weak.items():
+            client.config_set(name, value)
+            assert any(name in words for words in weaknesses(client)), name
