@@ -14,31 +14,47 @@ from entrypoints.listening import CannotListen, listen
 from entrypoints.log_server_child import LogServer
 from entrypoints.logging import configure_logging
 from entrypoints.program import Program
+from entrypoints.projector_config import VARIABLE as PROJECTOR_VARIABLE
+from entrypoints.projector_config import ProjectorConfig
 from entrypoints.settings import ServiceSettings
 from entrypoints.signals import Signals
 from entrypoints.stages import Stages
 from entrypoints.worker_config import VARIABLE, WorkerConfig
 
+PROJECTOR = (sys.executable, "-m", "entrypoints.projector")
 WORKER = (sys.executable, "-m", "entrypoints.worker")
 
 
-def serve(settings: ServiceSettings, host: str, port: int, worker: Sequence[str] = WORKER) -> int:
+def serve(
+    settings: ServiceSettings,
+    host: str,
+    port: int,
+    worker: Sequence[str] = WORKER,
+    projector: Sequence[str] = PROJECTOR,
+) -> int:
     """Run the service until SIGTERM, SIGINT or SIGHUP and return the exit status.
 
     0 after a stop that was asked for; 1 after a failure, which one line on standard error tells.
     One line on standard output says when it serves and where. For the main thread. `worker` is the
-    command line of a worker, which finds its `WorkerConfig` in the environment.
+    command line of a worker, which finds its `WorkerConfig` in the environment; `projector` that of
+    the projector, with its `ProjectorConfig`, empty for none.
     """
     try:
         configure_logging()
-        _serve(settings, host, port, worker)
+        _serve(settings, host, port, worker, projector)
     except (ChildFailed, CannotListen, EmbeddedLogError, ValueError) as error:
         print(f"cave serve: {error}", file=sys.stderr, flush=True)
         return 1
     return 0
 
 
-def _serve(settings: ServiceSettings, host: str, port: int, worker: Sequence[str]) -> None:
+def _serve(
+    settings: ServiceSettings,
+    host: str,
+    port: int,
+    worker: Sequence[str],
+    projector: Sequence[str],
+) -> None:
     with ExitStack() as stack:
         stages: list[list[Child]] = []
         url = settings.log.redis_url
@@ -57,6 +73,9 @@ def _serve(settings: ServiceSettings, host: str, port: int, worker: Sequence[str
             environment = _worker_environment(settings, url, fd, shared)
             workers.append(Child(Program(f"worker-{number}", worker, environment, [listener])))
         stages.append(workers)
+        if projector:
+            environment = _projector_environment(settings, url)
+            stages.append([Child(Program("projector", projector, environment))])
         announcement = f"CAVE serves {listening.url} ({len(workers)} workers, log {place})"
         signals = stack.enter_context(Signals())
         Stages(stages, signals).run(lambda: print(announcement, flush=True))
@@ -68,6 +87,14 @@ def _worker_environment(
     def environment(ready_fd: int) -> dict[str, str]:
         config = WorkerConfig(settings=settings, url=url, fd=fd, ready_fd=ready_fd)
         return {VARIABLE: config.encode(), **shared}
+
+    return environment
+
+
+def _projector_environment(settings: ServiceSettings, url: str) -> Callable[[int], dict[str, str]]:
+    def environment(ready_fd: int) -> dict[str, str]:
+        config = ProjectorConfig(settings=settings.log, url=url, ready_fd=ready_fd)
+        return {PROJECTOR_VARIABLE: config.encode()}
 
     return environment
 

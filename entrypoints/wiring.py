@@ -6,7 +6,7 @@ import asyncio
 import secrets
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from datetime import UTC, datetime
 
 import structlog
@@ -16,6 +16,9 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
+from adapters.ducklake.database import Location
+from adapters.ducklake.read_model import DuckLakeReadModel
+from adapters.ducklake.stores import DuckLakeStores
 from adapters.eventsourcing.organizations import Organizations
 from adapters.http.readiness import ReadinessReport
 from adapters.redis_streams.metric_keys import MetricKeys
@@ -27,18 +30,28 @@ from application.access import AccessControl
 from application.create_team import CreateTeamHandler
 from application.errors import LogUnavailable, LogUnfit
 from application.issue_token import IssueTokenHandler, NewToken
+from application.list_metric_names import ListMetricNamesHandler
 from application.look_ups import LookUps
-from application.ports import MetricLogReader
+from application.own_changes import OwnChanges
+from application.ports import MetricLogReader, OrganizationRepository
+from application.projections.ports import ProjectionStores, ReadModel
+from application.projections.replay import ReplayHandler
+from application.projections.verify import VerifyHandler
 from application.publish_metrics import PublishMetricsHandler
+from application.query_threads import QueryThreads
 from application.quota import PointQuota
+from application.read_metrics import ReadMetricsHandler
+from application.readable_receipts import ReadableReceipts
 from application.register_organization import RegisterOrganizationHandler
 from application.revoke_token import RevokeTokenHandler
 from application.token_directory import MAX_SILENCE, DirectoryFollower, TokenDirectory
-from application.use_cases import ManageOrganizations, UseCases
+from application.use_cases import ManageOrganizations, Queries, UseCases
 from domain.token import TOKEN_PREFIX
 from entrypoints.settings import LogSettings, ServiceSettings
 
 SOCKET_TIMEOUT = 5.0
+COMMAND_SECONDS = 86_400.0
+"""What a command may ask of the projections takes as long as its user waits for it."""
 
 _log = structlog.get_logger(__name__)
 
@@ -79,6 +92,14 @@ async def open_use_cases(
         await asyncio.to_thread(follower.catch_up)
         following = threading.Thread(target=follower.run, name="token-directory", daemon=True)
         metric_log = RedisMetricLog(url, log.keys, log.metrics.partitions())
+        limits = settings.queries
+        read_model = DuckLakeReadModel(
+            _location(settings.log),
+            seconds=limits.seconds,
+            memory=limits.memory,
+            concurrency=limits.concurrency,
+        )
+        query_threads = QueryThreads(limits.concurrency)
         await metric_log.open()
         following.start()
         try:
@@ -91,13 +112,57 @@ async def open_use_cases(
                     max_future_ms=int(settings.max_future.total_seconds() * 1000),
                     quota=quota,
                 ),
-                manage=_manage(log.organizations),
+                manage=_manage(
+                    log.organizations,
+                    OwnChanges(log.organizations, log.organizations, directory),
+                ),
+                queries=Queries(
+                    list_metric_names=ListMetricNamesHandler(read_model, query_threads),
+                    read_metrics=ReadMetricsHandler(
+                        read_model,
+                        query_threads,
+                        ReadableReceipts(read_model, log.metrics.partitions()),
+                    ),
+                ),
             )
             yield use_cases, LogReadiness(metric_log, directory, log.weaknesses)
         finally:
             await metric_log.close()
+            await asyncio.to_thread(query_threads.close)
+            read_model.close()
             follower.stop()
             await asyncio.to_thread(following.join)
+
+
+class ProjectionTools(Struct, frozen=True):
+    """What works on the projections, from the command line and in the projector."""
+
+    log: MetricLogReader
+    manage: ManageOrganizations
+    stores: ProjectionStores
+    replay: ReplayHandler
+    verify: VerifyHandler
+    read_model: ReadModel
+
+
+@contextmanager
+def open_projections(settings: LogSettings, url: str) -> Iterator[ProjectionTools]:
+    """Open the log and the projections. Raises as `open_commands`, and StoreUnavailable."""
+    location = _location(settings)
+    with (
+        _open_log(settings, url) as log,
+        closing(DuckLakeStores(location)) as stores,
+        closing(DuckLakeReadModel(location, seconds=COMMAND_SECONDS)) as read_model,
+    ):
+        replay = ReplayHandler(log.metrics, stores)
+        yield ProjectionTools(
+            log=log.metrics,
+            manage=_manage(log.organizations),
+            stores=stores,
+            replay=replay,
+            verify=VerifyHandler(replay, stores),
+            read_model=read_model,
+        )
 
 
 class LogReadiness:
@@ -122,6 +187,14 @@ class LogReadiness:
                 f"the token directory has not heard of the log for {status.silence:.0f} s"
             )
         return ReadinessReport(tuple(problems), self._weak)
+
+
+def _location(settings: LogSettings) -> Location:
+    return Location(
+        root=settings.data_dir / "projections",
+        catalog=settings.projections_catalog,
+        files=settings.projections_files,
+    )
 
 
 class _Log(Struct, frozen=True):
@@ -171,11 +244,14 @@ def _check_server(settings: LogSettings, client: Redis) -> tuple[str, ...]:
     return found
 
 
-def _manage(organizations: Organizations) -> ManageOrganizations:
+def _manage(
+    organizations: Organizations, repository: OrganizationRepository | None = None
+) -> ManageOrganizations:
+    repository = repository or organizations
     return ManageOrganizations(
-        register_organization=RegisterOrganizationHandler(organizations, new_token, utc_now),
-        create_team=CreateTeamHandler(organizations, utc_now),
-        issue_token=IssueTokenHandler(organizations, new_token, utc_now),
-        revoke_token=RevokeTokenHandler(organizations, utc_now),
-        look_ups=LookUps(organizations, organizations),
+        register_organization=RegisterOrganizationHandler(repository, new_token, utc_now),
+        create_team=CreateTeamHandler(repository, utc_now),
+        issue_token=IssueTokenHandler(repository, new_token, utc_now),
+        revoke_token=RevokeTokenHandler(repository, utc_now),
+        look_ups=LookUps(repository, organizations),
     )

@@ -8,8 +8,8 @@ import sys
 
 import uvicorn
 import uvloop
-from adapters.http.app import create_app
 
+from adapters.http.app import create_app
 from adapters.http.publish import PublishEndpoint
 from application.errors import LogError
 from entrypoints.logging import configure_logging

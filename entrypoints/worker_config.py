@@ -28,25 +28,27 @@ class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     def encode(self) -> str:
         """Return it as the variable's value."""
-        return msgspec.json.encode(self, enc_hook=_encode_path).decode()
+        return msgspec.json.encode(self, enc_hook=encode_path).decode()
 
     @classmethod
     def from_environment(cls) -> WorkerConfig:
         """Return what the variable holds; raises `KeyError` or `msgspec.DecodeError`."""
-        return msgspec.json.decode(os.environ[VARIABLE], type=cls, dec_hook=_decode_path)
+        return msgspec.json.decode(os.environ[VARIABLE], type=cls, dec_hook=decode_path)
 
     def say_ready(self) -> None:
         """Tell the supervisor that this worker serves from now on."""
         os.write(self.ready_fd, READY)
 
 
-def _encode_path(value: Any) -> str:
+def encode_path(value: Any) -> str:
+    """Let msgspec write paths as text."""
     if isinstance(value, Path):
         return str(value)
-    raise NotImplementedError(f"{type(value).__name__} in a worker's configuration")
+    raise NotImplementedError(f"{type(value).__name__} in a child's configuration")
 
 
-def _decode_path(kind: type, value: Any) -> Any:
+def decode_path(kind: type, value: Any) -> Any:
+    """Let msgspec read paths from text."""
     if issubclass(kind, Path):
         return kind(value)
-    raise NotImplementedError(f"{kind.__name__} in a worker's configuration")
+    raise NotImplementedError(f"{kind.__name__} in a child's configuration")

@@ -18,7 +18,7 @@ from entrypoints.reaching import reach_log
 from entrypoints.settings import LogSettings, ServiceSettings
 
 if TYPE_CHECKING:
-    from entrypoints.wiring import Commands
+    from entrypoints.wiring import Commands, ProjectionTools
 
 COMMAND_LEVEL = "warning"
 
@@ -34,6 +34,28 @@ def open_log(settings: LogSettings) -> Iterator[Commands]:
     configure_logging(os.environ.get(LEVEL_VARIABLE) or COMMAND_LEVEL)
     with terminated_in_order(), reach_log(settings) as url, open_commands(settings, url) as opened:
         yield opened
+
+
+@contextmanager
+def open_projections(settings: LogSettings) -> Iterator[ProjectionTools]:
+    """Reach the log server and wire what works on the projections."""
+    from entrypoints import wiring
+    from entrypoints.logging import LEVEL_VARIABLE, configure_logging
+
+    configure_logging(os.environ.get(LEVEL_VARIABLE) or COMMAND_LEVEL)
+    with (
+        terminated_in_order(),
+        reach_log(settings) as url,
+        wiring.open_projections(settings, url) as opened,
+    ):
+        yield opened
+
+
+def project(settings: LogSettings) -> int:
+    """Run the projector until it is stopped; return its exit code."""
+    from entrypoints.projector import project_alone
+
+    return project_alone(settings)
 
 
 def serve(settings: ServiceSettings, host: str, port: int) -> int:
@@ -65,5 +87,9 @@ class Roots(Struct, frozen=True):
     """The composition roots behind the commands."""
 
     open_log: Callable[[LogSettings], AbstractContextManager[Commands]] = open_log
+    open_projections: Callable[[LogSettings], AbstractContextManager[ProjectionTools]] = (
+        open_projections
+    )
+    project: Callable[[LogSettings], int] = project
     serve: Callable[[ServiceSettings, str, int], int] = serve
     clock: Clock = utc_now

@@ -32,9 +32,10 @@ from entrypoints.settings import LogSettings
 def demo(data_dir: Path | None, redis_url: str | None, key_prefix: str) -> None:
     """Run the service for some seconds on real readings of this machine.
 
-    Starts it, creates an organization, publishes, reads the log back and checks that it holds what
-    was acknowledged, nothing less and nothing more. CAVE_* variables do not count here: a demo
-    must not write where they point.
+    Starts it, creates an organization, publishes, and checks that the log holds what was
+    acknowledged, nothing less and nothing more. Then it queries, exports and plots what can be
+    read, rebuilds it from the log and verifies it. CAVE_* variables do not count here: a demo must
+    not write where they point.
     """
     from entrypoints.demo import run_demo
 
@@ -44,4 +45,4 @@ def demo(data_dir: Path | None, redis_url: str | None, key_prefix: str) -> None:
             data_dir=data_dir or scratch / "data", redis_url=redis_url, key_prefix=key_prefix
         )
         if not run_demo(Console(), log, scratch):
-            raise CommandFailed("the log does not hold what was acknowledged")
+            raise CommandFailed("something that was claimed does not hold")

@@ -15,9 +15,10 @@ from typing import Any
 import click
 
 from application.partitioning import DEFAULT_PARTITIONS
+from application.projections.folds import PROJECTIONS
 from domain.errors import InvalidArgument
 from entrypoints.cli.context import Roots
-from entrypoints.cli.values import KeyPrefix, RedisUrl
+from entrypoints.cli.values import KeyPrefix, RedisUrl, Time
 from entrypoints.settings import LogSettings
 
 Command = Callable[..., None]
@@ -53,7 +54,7 @@ LOG_OPTIONS = (
         "CAVE_DATA_DIR",
         type=click.Path(file_okay=False, path_type=Path),
         default=_DEFAULTS.data_dir,
-        help="Where the embedded log server keeps its data.",
+        help="Where the embedded log server keeps its data, and the projections theirs.",
     ),
     setting(
         "--redis-url",
@@ -81,12 +82,23 @@ LOG_OPTIONS = (
         help="Accept a log server that may lose what it acknowledged.",
     ),
     setting(
+        "--projections-catalog",
+        "CAVE_PROJECTIONS_CATALOG",
+        help="A PostgreSQL that keeps the projections' catalogs, instead of the data dir.",
+    ),
+    setting(
+        "--projections-files",
+        "CAVE_PROJECTIONS_FILES",
+        help="Where the projections' files go then: a shared directory, or an object store's URL.",
+    ),
+    setting(
         "--log-level",
         LEVEL_VARIABLE,
         type=click.Choice(["debug", "info", "warning", "error"], case_sensitive=False),
         expose_value=False,
         callback=_pass_on_log_level,
-        help="What to log on stderr, from which level on; `serve` from info, others from warning.",
+        help="What to log on stderr, from which level on; `serve` and `projector` from info, "
+        "others from warning.",
     ),
 )
 
@@ -101,14 +113,20 @@ def takes_log_settings(function: Command) -> Command:
         key_prefix: str,
         partitions: int | None,
         allow_weak_log: bool,  # noqa: FBT001  click passes it by name
+        projections_catalog: str | None,
+        projections_files: str | None,
         **arguments: Any,
     ) -> None:
+        if (projections_catalog is None) != (projections_files is None):
+            raise click.UsageError("--projections-catalog and --projections-files go together")
         log = LogSettings(
             data_dir=data_dir,
             redis_url=redis_url,
             key_prefix=key_prefix,
             partitions=partitions,
             allow_weak_log=allow_weak_log,
+            projections_catalog=projections_catalog,
+            projections_files=projections_files,
         )
         function(log=log, **arguments)
 
@@ -133,6 +151,54 @@ def on_the_log(function: Command) -> Command:
             raise click.UsageError(str(error)) from error
 
     return takes_log_settings(command)
+
+
+def on_the_projections(function: Command) -> Command:
+    """Give a command the options of the log, and open the projections; it receives `tools`.
+
+    What the domain calls an invalid argument is an error of usage.
+    """
+
+    @wraps(function)
+    def command(log: LogSettings, **arguments: Any) -> None:
+        try:
+            with roots().open_projections(log) as tools:
+                function(tools, **arguments)
+        except InvalidArgument as error:
+            raise click.UsageError(str(error)) from error
+
+    return takes_log_settings(command)
+
+
+def names_projection(function: Command) -> Command:
+    """Add the argument NAME; the command receives `projection`."""
+
+    @wraps(function)
+    def command(name: str, **arguments: Any) -> None:
+        [projection] = [found for found in PROJECTIONS if found.name == name]
+        function(projection=projection, **arguments)
+
+    names = [projection.name for projection in PROJECTIONS]
+    return click.argument("name", type=click.Choice(names), metavar="NAME")(command)
+
+
+def reads_copies(function: Command) -> Command:
+    """Add `--as`; the command receives `label`."""
+    return click.option(
+        "--as",
+        "label",
+        metavar="LABEL",
+        help="Read this copy (see `cave replay --until`), not the live projection.",
+    )(function)
+
+
+def reads_from_to(function: Command) -> Command:
+    """Add `--start` and `--end`; the command receives both, in milliseconds since the epoch."""
+    return click.option(
+        "--start",
+        type=Time(),
+        help="From this time on: ISO 8601 with a zone, or seconds since the epoch.",
+    )(click.option("--end", type=Time(), help="Up to this time, itself left out.")(function))
 
 
 def roots() -> Roots:

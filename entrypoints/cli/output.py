@@ -43,6 +43,11 @@ def number(value: float) -> str:
     return repr(value).removesuffix(".0")
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun, `1 point` or `12,000 points`."""
+    return f"{count:,} {noun}{'s' if count != 1 else ''}"
+
+
 def print_json(*records: Struct) -> None:
     """Print each record as JSON on a line of its own."""
     for record in records:

@@ -16,11 +16,18 @@ from domain.errors import DomainError
 from entrypoints.cli.context import Roots
 from entrypoints.cli.demo import demo
 from entrypoints.cli.events import events
+from entrypoints.cli.export import export
+from entrypoints.cli.import_ import import_
 from entrypoints.cli.options import example
 from entrypoints.cli.org import org
+from entrypoints.cli.plot import plot
+from entrypoints.cli.projections import projections
+from entrypoints.cli.projector import projector
+from entrypoints.cli.replay import replay
 from entrypoints.cli.serve import serve
 from entrypoints.cli.team import team
 from entrypoints.cli.token import token
+from entrypoints.cli.verify import verify
 from entrypoints.errors import CommandFailed
 
 EXPECTED = (
@@ -33,6 +40,9 @@ EXPECTED = (
     OSError,
 )
 """What may go wrong without a defect of ours."""
+
+INTERRUPTED = "Query interrupted"
+"""What DuckDB raises, as a RuntimeError, in place of what a signal's handler raised."""
 
 
 class Cave(click.Group):
@@ -55,6 +65,8 @@ class Cave(click.Group):
         except (click.exceptions.Exit, click.Abort, click.ClickException):
             raise
         except Exception as error:
+            if isinstance(error, RuntimeError) and str(error) == INTERRUPTED:
+                raise click.Abort from error
             logging.getLogger(__name__).debug("defect", exc_info=True)
             raise click.ClickException(
                 f"defect: {type(error).__name__}: {one_line(error)}"
@@ -88,5 +100,10 @@ def main(ctx: click.Context) -> None:
         ctx.obj = Roots()
 
 
-for command in (serve, demo, org, team, token, events):
+for command in (
+    *(serve, demo),
+    *(org, team, token, events),
+    *(plot, export, import_),
+    *(projections, replay, verify, projector),
+):
     main.add_command(command)

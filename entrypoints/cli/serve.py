@@ -18,10 +18,12 @@ from entrypoints.cli.values import Duration, Rate, Size
 from entrypoints.settings import (
     HttpLimits,
     LogSettings,
+    QueryLimits,
     ServiceSettings,
 )
 
 _LIMITS = HttpLimits()
+_QUERIES = QueryLimits()
 _SERVICE = ServiceSettings()
 
 
@@ -87,9 +89,30 @@ _SERVICE = ServiceSettings()
     help="The most bytes of bodies that a worker holds at once.",
 )
 @setting(
+    "--query-seconds",
+    "CAVE_QUERY_SECONDS",
+    type=click.FloatRange(min=0, min_open=True),
+    default=_QUERIES.seconds,
+    help="The longest a query may take.",
+)
+@setting(
+    "--query-memory",
+    "CAVE_QUERY_MEMORY",
+    type=Size(),
+    default="256MiB",
+    help="The memory that queries may take in a worker.",
+)
+@setting(
+    "--query-concurrency",
+    "CAVE_QUERY_CONCURRENCY",
+    type=click.IntRange(min=1),
+    default=_QUERIES.concurrency,
+    help="The most queries that a worker runs at once.",
+)
+@setting(
     "--operator-token",
     "CAVE_OPERATOR_TOKEN",
-    help="A token that may manage every organization over HTTP. Better set by the variable: "
+    help="A token that may create organizations over HTTP. Better set by the variable: "
     "other users can read a command's arguments.",
 )
 @click.pass_context
@@ -105,6 +128,9 @@ def serve(
     max_inflated: int,
     max_points: int,
     max_body_memory: int,
+    query_seconds: float,
+    query_memory: int,
+    query_concurrency: int,
     operator_token: str | None,
 ) -> None:
     """Run the service until it is stopped.
@@ -119,6 +145,9 @@ def serve(
             max_inflated=max_inflated,
             max_points=max_points,
             max_body_memory=max_body_memory,
+        ),
+        queries=QueryLimits(
+            seconds=query_seconds, memory=query_memory, concurrency=query_concurrency
         ),
         max_future=max_future,
         quota=quota,

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from application.durations import parse_duration
+from application.query_values import parse_period, parse_tags, parse_time
 from domain.errors import InvalidArgument
 
 _SIZE_UNITS = {"": 0, "k": 10, "m": 20, "g": 30}
@@ -28,6 +29,44 @@ class Duration(click.ParamType[timedelta]):
         try:
             return parse_duration(value)
         except InvalidArgument as error:
+            self.fail(str(error), param, ctx)
+
+
+class Time(click.ParamType[int]):
+    """A time; the command receives milliseconds since the epoch."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            return parse_time(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class Period(click.ParamType[int]):
+    """A bucket's width; the command receives milliseconds."""
+
+    name = "period"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        try:
+            return parse_period(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class Tags(click.ParamType[dict[str, str]]):
+    name = "tags"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> dict[str, str]:
+        try:
+            return parse_tags(value)
+        except ValueError as error:
             self.fail(str(error), param, ctx)
 
 

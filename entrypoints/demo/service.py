@@ -55,7 +55,7 @@ def run_command(*arguments: str) -> str:
         stdout, stderr = process.communicate(timeout=COMMAND_SECONDS)
     if process.returncode:
         raise CommandFailed(_last_words(stderr.decode()).removeprefix("Error: "))
-    return stdout.decode().strip()
+    return stdout.decode().strip("\n")
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from entrypoints.demo.client import Answer, MetricsClient, basic, bearer
 from entrypoints.demo.ledger import Ledger, Sent, Stored, Streams, look_at_streams, read_back
+from entrypoints.demo.reading_back import ReadingBack
 from entrypoints.demo.readings import Item, Machine
 from entrypoints.demo.service import Address, run_command, running_service
 from entrypoints.errors import CommandFailed
@@ -67,7 +68,14 @@ class _Story:
             self._publish_example(address, token)
             self._publish_readings(address, token)
             refused = self._publish_mistakes(address, token)
-            return self._read_back(refused)
+            stored, claims = self._look_into_the_log(refused)
+            reading = ReadingBack(ORGANIZATION, self._flags, self._say, self._heading)
+            last_receipt = str(self._ledger.sent[-1].answer.receipt)
+            claims |= reading.tell(address, last_receipt, stored)
+        self._heading("What was claimed, and holds")
+        for claim, held in claims.items():
+            self._console.print("[green]✓[/]" if held else "[red]✗[/]", claim)
+        return all(claims.values())
 
     def _create_organization(self) -> str:
         self._heading("An organization and its token, from the command line")
@@ -115,13 +123,13 @@ class _Story:
             self._say(f"  {error['pointer']} {error['detail']}")
         return answer
 
-    def _read_back(self, refused: Answer) -> bool:
+    def _look_into_the_log(self, refused: Answer) -> tuple[Stored, dict[str, bool]]:
         self._heading("What the log holds")
         with reach_log(self._log) as url, open_commands(self._log, url) as commands:
             stored = read_back(commands.metrics, ORGANIZATION)
             streams = look_at_streams(url, self._log.key_prefix)
         self._console.print(self._table(stored, streams))
-        claims = {
+        return stored, {
             "every receipt of a 202 is in the log, and nothing else": (
                 stored.receipts == self._ledger.receipts()
                 and streams.entries == len(stored.receipts)
@@ -131,9 +139,6 @@ class _Story:
                 refused.status == 400 and not stored.names & {item["name"] for item in MISTAKES}
             ),
         }
-        for claim, held in claims.items():
-            self._console.print("[green]✓[/]" if held else "[red]✗[/]", claim)
-        return all(claims.values())
 
     def _table(self, stored: Stored, streams: Streams) -> Table:
         typical, longest = self._ledger.milliseconds()

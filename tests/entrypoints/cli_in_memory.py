@@ -15,9 +15,17 @@ from click.testing import CliRunner, Result
 
 from adapters.eventsourcing.organizations import Organizations
 from adapters.memory.metric_log import MemoryMetricLog
+from adapters.memory.projection_stores import MemoryProjectionStores
+from adapters.memory.read_model import MemoryReadModel
 from application.create_team import CreateTeamHandler
 from application.issue_token import IssueTokenHandler
 from application.look_ups import LookUps
+from application.projections.folds import PROJECTIONS, Projection
+from application.projections.live import live_generation
+from application.projections.ports import Role
+from application.projections.replay import ReplayHandler
+from application.projections.runner import ProjectionRunner
+from application.projections.verify import VerifyHandler
 from application.register_organization import RegisterOrganizationHandler
 from application.revoke_token import RevokeTokenHandler
 from application.use_cases import ManageOrganizations
@@ -26,7 +34,7 @@ from domain.metric_point import PointBatch, tag_set
 from entrypoints.cli import main
 from entrypoints.cli.context import Roots
 from entrypoints.settings import LogSettings, ServiceSettings
-from entrypoints.wiring import Commands, new_token
+from entrypoints.wiring import Commands, ProjectionTools, new_token
 
 NOW = datetime(2014, 10, 24, 12, 37, 28, tzinfo=UTC)
 
@@ -41,13 +49,22 @@ class CommandLine:
         self.metrics = MemoryMetricLog(lambda: self.now)
         self.opened: list[LogSettings] = []
         self.served: list[tuple[ServiceSettings, str, int]] = []
+        self.projected: list[LogSettings] = []
+        self.stores = MemoryProjectionStores()
+        self.read_model = MemoryReadModel()
         self.serve_status = 0
         self.failure: Exception | None = None
         self._organizations = Organizations({"PERSISTENCE_MODULE": "eventsourcing.popo"})
 
     def __call__(self, *arguments: str, **environment: str) -> Result:
         """Run it with arguments and `CAVE_*` variables."""
-        roots = Roots(open_log=self._open_log, serve=self._serve, clock=lambda: self.now)
+        roots = Roots(
+            open_log=self._open_log,
+            open_projections=self._open_projections,
+            project=self._project,
+            serve=self._serve,
+            clock=lambda: self.now,
+        )
         return CliRunner().invoke(main, arguments, obj=roots, env=environment, prog_name="cave")
 
     def output(self, *arguments: str) -> str:
@@ -69,7 +86,7 @@ class CommandLine:
         return line.removeprefix("Error: ")
 
     def publish(self, organization: str, team: str | None = None, points: int = 1) -> str:
-        """Append a batch to the log; return its receipt."""
+        """Append a batch to the log, a point a millisecond; return its receipt."""
         tags = tag_set({"host": "svc5", "env": "production"})
         assert tags is not None
         batch = PointBatch(
@@ -79,15 +96,45 @@ class CommandLine:
             [tags] * points,
         )
         event = MetricsPublished(organization=organization, team=team, token_id="t1", points=batch)
-        return str(asyncio.run(self.metrics.append(event)).receipt)
+        receipt = asyncio.run(self.metrics.append(event)).receipt
+        self.read_model.add(self.metrics.get(receipt))
+        return str(receipt)
+
+    def project(self, *projections: Projection) -> None:
+        """Bring the live generations, all by default, up to date with the log."""
+        for projection in projections or PROJECTIONS:
+            live = live_generation(self.stores, projection.name)
+            live = live or self.stores.create(projection, Role.LIVE)
+            with self.stores.open(live) as store:
+                runner = ProjectionRunner(self.metrics, store, projection)
+                while runner.step().more:
+                    pass
 
     @contextmanager
     def _open_log(self, settings: LogSettings) -> Iterator[Commands]:
         self.opened.append(settings)
         if self.failure is not None:
             raise self.failure
+        yield Commands(self._manage(), self.metrics)
+
+    @contextmanager
+    def _open_projections(self, settings: LogSettings) -> Iterator[ProjectionTools]:
+        self.opened.append(settings)
+        if self.failure is not None:
+            raise self.failure
+        replay = ReplayHandler(self.metrics, self.stores)
+        yield ProjectionTools(
+            log=self.metrics,
+            manage=self._manage(),
+            stores=self.stores,
+            replay=replay,
+            verify=VerifyHandler(replay, self.stores),
+            read_model=self.read_model,
+        )
+
+    def _manage(self) -> ManageOrganizations:
         organizations = self._organizations
-        manage = ManageOrganizations(
+        return ManageOrganizations(
             register_organization=RegisterOrganizationHandler(
                 organizations, new_token, lambda: self.now
             ),
@@ -96,7 +143,10 @@ class CommandLine:
             revoke_token=RevokeTokenHandler(organizations, lambda: self.now),
             look_ups=LookUps(organizations, organizations),
         )
-        yield Commands(manage, self.metrics)
+
+    def _project(self, settings: LogSettings) -> int:
+        self.projected.append(settings)
+        return 0
 
     def _serve(self, settings: ServiceSettings, host: str, port: int) -> int:
         self.served.append((settings, host, port))

@@ -25,7 +25,7 @@ place, workers, port, url = sys.argv[1:]
 log = LogSettings(data_dir=Path(place), redis_url=url or None)
 settings = ServiceSettings(log=log, workers=int(workers), operator_token="top-secret")
 worker = [sys.executable, "-m", "tests.entrypoints.stand_in_worker"]
-sys.exit(serve(settings, "127.0.0.1", int(port), worker))
+sys.exit(serve(settings, "127.0.0.1", int(port), worker, projector=()))
 """
 
 

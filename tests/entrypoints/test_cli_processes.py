@@ -118,7 +118,7 @@ def test_the_demo_holds_what_it_claims_and_leaves_nothing_behind(directory: Path
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("✓") == 3
+    assert done.stdout.count("✓") == 6
     assert list(directory.iterdir()) == []
 
 

@@ -1,0 +1,93 @@
+"""A line chart of samples, as text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+from application.projections.ports import Sample
+from entrypoints.cli.output import EPOCH, number
+
+MIN_WIDTH = 40
+HEIGHT = 20
+VALUE_TICKS = 8
+COLUMNS_A_TIME = 20
+"""Columns of the chart that a time under it may take."""
+
+DAY = 86_400_000
+
+
+def chart(samples: Sequence[Sample], period: int, title: str, *, width: int, colored: bool) -> str:
+    """Draw samples, at least one, that are `period` ms apart; a line ends where some are left out.
+
+    Times are in UTC.
+    """
+    # Here, because it takes a tenth of a second that other commands can do without.
+    import plotext
+
+    width = max(width, MIN_WIDTH)
+    times = [sample.time for sample in samples]
+    heights, value_ticks = _scaled([sample.value for sample in samples])
+    figure = plotext.figure
+    figure.clear()
+    figure.plot_size(width, HEIGHT)
+    figure.title(title)
+    signal = figure.signal(times, heights, marker="braille")
+    signal.lines()
+    for place in range(1, len(times)):
+        if times[place] - times[place - 1] > period:
+            signal.line(place, active=False)
+    figure.draw(signal)
+    figure.ruler("y").lim(0.0, 1.0)
+    figure.ruler("y").ticks(
+        [place for place, _ in value_ticks], [label for _, label in value_ticks]
+    )
+    shown = _spread(times, max(2, width // COLUMNS_A_TIME))
+    written = _time_format(times[-1] - times[0], period)
+    # One time alone has no width: room for it on both sides.
+    figure.ruler("x").lim(times[0] - (len(times) == 1), times[-1] + (len(times) == 1))
+    figure.ruler("x").ticks(shown, [written(time) for time in shown])
+    drawn: str = figure.build().string(colorless=not colored)
+    return "\n".join(line.rstrip() for line in drawn.splitlines())
+
+
+def _scaled(values: Sequence[float]) -> tuple[list[float], list[tuple[float, str]]]:
+    """Return the values between 0 and 1, and the ticks at round values between those.
+
+    Scaled here, because a range of all that a float can be is too wide to compute with.
+    """
+    low, high = min(values), max(values)
+    if low == high:
+        return [0.5] * len(values), [(0.5, number(low))]
+    span = high / 2 - low / 2
+    ticks = [(((tick / 2) - low / 2) / span, label) for tick, label in _round_values(low, high)]
+    return [(value / 2 - low / 2) / span for value in values], ticks
+
+
+def _round_values(low: float, high: float) -> list[tuple[float, str]]:
+    """Return values in the range that are whole multiples of 1, 2 or 5 times a power of ten."""
+    rough = max((high / VALUE_TICKS) - (low / VALUE_TICKS), 1e-300)
+    exponent = math.floor(math.log10(rough))
+    for factor in (1, 2, 5, 10):
+        step = factor * 10.0**exponent
+        if step >= rough:
+            break
+    multiples = range(math.ceil(low / step), math.floor(high / step) + 1)
+    ticks = [multiple * step for multiple in multiples]
+    if len(ticks) < 2:
+        ticks = [low, high]
+    return [(tick, f"{tick:.6g}") for tick in ticks if low <= tick <= high]
+
+
+def _spread(times: Sequence[int], count: int) -> list[int]:
+    """Return some of the times, from the first to the last, about evenly spread."""
+    last = len(times) - 1
+    return [times[place] for place in sorted({round(i * last / (count - 1)) for i in range(count)})]
+
+
+def _time_format(span: int, period: int) -> Callable[[int], str]:
+    day = "" if span < DAY else "%m-%d "
+    clock = "%H:%M:%S" if period % 60_000 else "%H:%M"
+    form = "%Y-%m-%d" if period % DAY == 0 else day + clock
+    return lambda time: (EPOCH + timedelta(milliseconds=time)).strftime(form)

@@ -1,0 +1,106 @@
+"""How far long work has come, told on standard error: a bar on a terminal, plain lines elsewhere.
+
+Standard output is left to what the command prints in the end.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import click
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+LINE_SECONDS = 1.0
+SILENT_SECONDS = 10.0
+
+Advance = Callable[[int, int, int], None]
+"""Tells how far it has come: steps done, of how many, and points so far."""
+
+
+@contextmanager
+def told_progress(what: str, unit: str) -> Iterator[Advance]:
+    """Yield what is to be told of the progress; `unit` is what the steps are."""
+    if sys.stderr.isatty():
+        with _bar(what, unit) as advance:
+            yield advance
+    else:
+        yield _Lines(what, unit).advance
+
+
+def points_a_second(points: int, seconds: float) -> str:
+    """Return a rate as text; nothing is known of one over no time."""
+    return f"{points / seconds:,.0f} points/s" if seconds > 0 else "- points/s"
+
+
+class _Lines:
+    """A line for each tenth of the work and for ten seconds of silence, at most one a second."""
+
+    def __init__(self, what: str, unit: str) -> None:
+        self._what = what
+        self._unit = unit
+        self._began = self._told = time.monotonic()
+        self._tenths = 0
+
+    def advance(self, done: int, total: int, points: int) -> None:
+        now = time.monotonic()
+        tenths = done * 10 // total if total else 10
+        silent = now - self._told
+        if silent < (LINE_SECONDS if tenths > self._tenths else SILENT_SECONDS):
+            return
+        self._told, self._tenths = now, tenths
+        share = done / total if total else 1.0
+        rate = points_a_second(points, now - self._began)
+        click.echo(
+            f"{self._what}: {share:4.0%}, {done:,} of {total:,} {self._unit}, "
+            f"{points:,} points, {rate}",
+            err=True,
+        )
+
+
+@contextmanager
+def _bar(what: str, unit: str) -> Iterator[Advance]:
+    progress = Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        _Counts(unit),
+        TimeRemainingColumn(),
+        TextColumn("left"),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    with progress:
+        task = progress.add_task(what, total=None, points=0)
+
+        def advance(done: int, total: int, points: int) -> None:
+            # A total of nothing would show as work without an end.
+            completed = done if total else 1
+            progress.update(task, completed=completed, total=total or 1, points=points)
+
+        yield advance
+
+
+class _Counts(ProgressColumn):
+    """Steps and points a second."""
+
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self._unit = unit
+
+    def render(self, task: Task) -> Text:
+        rate = points_a_second(task.fields["points"], task.elapsed or 0.0)
+        total = f"{task.total:,.0f}" if task.total is not None else "?"
+        return Text(f"{task.completed:,.0f} of {total} {self._unit}, {rate}", style="dim")

@@ -1,0 +1,115 @@
+"""`cave projections`: what can be read, and how far it is behind the log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from application.projections.folds import PROJECTIONS
+from entrypoints.cli.options import example, on_the_projections, prints_records, roots
+from entrypoints.cli.output import counted, print_fields, print_json, print_table
+from entrypoints.cli.projection_records import (
+    BuildRecord,
+    ProjectionRecord,
+    projection_record,
+)
+
+if TYPE_CHECKING:
+    from entrypoints.wiring import ProjectionTools
+
+UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+
+
+@click.command(
+    epilog=example("cave projections", "cave projections --json | jq '{name, lag_seconds}'")
+)
+@prints_records
+@on_the_projections
+def projections(tools: ProjectionTools, *, as_json: bool) -> None:
+    """Show each projection: its state, its size, and how far each partition was read.
+
+    The lag of a partition: the events of the log that were not read yet, and how long ago the
+    first of those was recorded.
+    """
+    now = int(roots().clock().timestamp() * 1000)
+    records = [
+        projection_record(projection, tools.stores, tools.log, now) for projection in PROJECTIONS
+    ]
+    if as_json:
+        print_json(*records)
+        return
+    for place, record in enumerate(records):
+        if place:
+            click.echo()
+        _print(record)
+
+
+def _print(record: ProjectionRecord) -> None:
+    print_fields(
+        [
+            ("projection", record.name),
+            ("state", _state(record)),
+            ("version", str(record.version)),
+            ("rows", f"{record.rows:,}"),
+            ("size", size(record.bytes)),
+            ("lag", _lag(record)),
+            ("set aside", str(len(record.set_aside)) if record.set_aside else None),
+        ]
+    )
+    used = [p for p in record.partitions if p.position or p.lag_events]
+    if used:
+        click.echo()
+        print_table(
+            ("partition", "position", "events behind", "seconds behind"),
+            [
+                (str(p.partition), p.position or "-", f"{p.lag_events:,}", f"{p.lag_seconds:.1f}")
+                for p in used
+            ],
+        )
+    if empty := len(record.partitions) - len(used):
+        click.echo(f"{counted(empty, 'partition')} without events")
+    if record.copies:
+        click.echo()
+        print_table(
+            ("copy", "until", "rows", "size"),
+            [(c.label or "-", c.until or "-", f"{c.rows:,}", size(c.bytes)) for c in record.copies],
+        )
+    for rebuild in record.rebuilds:
+        click.echo(_unfinished(record.name, rebuild))
+    if record.set_aside:
+        click.echo()
+        print_table(
+            ("set aside", "reason"), [(event.receipt, event.reason) for event in record.set_aside]
+        )
+
+
+def _state(record: ProjectionRecord) -> str:
+    state: str = record.state
+    if record.reason:
+        state += f": {record.reason}; {record.help}"
+    if record.rebuilds:
+        state += ", being rebuilt"
+    return state
+
+
+def _lag(record: ProjectionRecord) -> str:
+    if not record.lag_events:
+        return "none"
+    return f"{counted(record.lag_events, 'event')}, {record.lag_seconds:.1f} s"
+
+
+def _unfinished(name: str, rebuild: BuildRecord) -> str:
+    return (
+        f"unfinished rebuild: {rebuild.rows:,} rows, {size(rebuild.bytes)}; unless it is running, "
+        f"go on with it: cave replay {name}, or drop it: cave replay {name} --drop"
+    )
+
+
+def size(count: int) -> str:
+    """Return a number of bytes as people read it."""
+    amount, unit = float(count), 0
+    while amount >= 1024 and unit < len(UNITS) - 1:
+        amount /= 1024
+        unit += 1
+    return f"{amount:.1f} {UNITS[unit]}" if unit else f"{count} B"

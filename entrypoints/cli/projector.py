@@ -1,0 +1,21 @@
+"""`cave projector`: what keeps the projections up to date, alone."""
+
+from __future__ import annotations
+
+import click
+
+from entrypoints.cli.options import example, roots, takes_log_settings
+from entrypoints.settings import LogSettings
+
+
+@click.command(
+    epilog=example("cave projector", "cave projector --redis-url redis://log.internal:6379/0")
+)
+@takes_log_settings
+@click.pass_context
+def projector(ctx: click.Context, log: LogSettings) -> None:
+    """Keep the projections up to date until it is stopped.
+
+    `cave serve` runs one itself. One process at a time writes a projection: a second one waits.
+    """
+    ctx.exit(roots().project(log))

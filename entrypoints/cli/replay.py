@@ -1,0 +1,168 @@
+"""`cave replay`: a projection built anew from the events, or a copy of it as of a time."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from application.projections.folds import Projection
+from application.projections.replay import OnProgress, Replayed, ReplayProgress
+from application.projections.verify import SCRATCH
+from domain.errors import InvalidArgument
+from domain.names import abbreviated, text_fault
+from entrypoints.cli.interrupting import Interrupted, asked_to_stop, stopping
+from entrypoints.cli.options import example, names_projection, on_the_projections, prints_records
+from entrypoints.cli.output import counted, iso_milliseconds, print_json
+from entrypoints.cli.progress import Advance, points_a_second, told_progress
+from entrypoints.cli.projection_records import ReplayedRecord
+from entrypoints.cli.values import Time
+from entrypoints.errors import CommandFailed
+
+if TYPE_CHECKING:
+    from entrypoints.wiring import ProjectionTools
+
+
+@click.command(
+    epilog=example(
+        "cave replay series",
+        "cave replay series --until 2026-11-24T02:00:00Z --as before-the-incident",
+        "cave replay series --drop --as before-the-incident",
+    )
+)
+@names_projection
+@click.option(
+    "--until",
+    type=Time(),
+    help="Make a copy of what was recorded before this time: ISO 8601 with a zone, or seconds "
+    "since the epoch.",
+)
+@click.option(
+    "--as",
+    "label",
+    metavar="LABEL",
+    help="What the copy is called, by default NAME@TIME; without --until it is a copy as of now.",
+)
+@click.option("--restart", is_flag=True, help="Do not go on with a rebuild that was interrupted.")
+@click.option(
+    "--drop", is_flag=True, help="Drop the copy LABEL, or what an interrupted rebuild left."
+)
+@prints_records
+@on_the_projections
+def replay(
+    tools: ProjectionTools,
+    projection: Projection,
+    until: int | None,
+    label: str | None,
+    *,
+    restart: bool,
+    drop: bool,
+    as_json: bool,
+) -> None:
+    """Rebuild a projection (series, catalog) from the first event of the log on.
+
+    It is built beside the live one and swapped in, in one step: readers never see half of it.
+    Interrupted, the live one is untouched, and the same command goes on where it ended.
+
+    With --until it makes a copy instead, as of that time, for `--as` of `cave export` and
+    `cave plot`. A copy stays until it is dropped.
+    """
+    copies = until is not None or label is not None
+    if drop and (restart or until is not None):
+        raise click.UsageError("--drop goes with --as only")
+    if restart and copies:
+        raise click.UsageError("--restart is for a rebuild: a copy is always made from the start")
+    if drop:
+        _drop(tools, projection, label)
+        return
+    if label is None and until is not None:
+        label = f"{projection.name}@{iso_milliseconds(until).replace('.000Z', 'Z')}"
+    began = time.monotonic()
+    try:
+        with (
+            asked_to_stop() as check,
+            told_progress(f"replay of {projection.name}", "events") as advance,
+        ):
+            on_progress = stopping(tells(advance), check)
+            replayed = _replay(tools, projection, until, label, on_progress, restart=restart)
+    except Interrupted as interruption:
+        raise CommandFailed(_interrupted(projection.name, label)) from interruption
+    _print(replayed, time.monotonic() - began, as_json=as_json)
+
+
+def _replay(
+    tools: ProjectionTools,
+    projection: Projection,
+    until: int | None,
+    label: str | None,
+    on_progress: OnProgress,
+    *,
+    restart: bool,
+) -> Replayed:
+    if label is None:
+        return tools.replay.rebuild(projection, on_progress, restart=restart)
+    return tools.replay.copy(projection, until, _checked(label), on_progress)
+
+
+def tells(advance: Advance) -> OnProgress:
+    """Return what hands a replay's progress on."""
+
+    def on_progress(progress: ReplayProgress) -> None:
+        advance(progress.events, progress.total, progress.points)
+
+    return on_progress
+
+
+def _drop(tools: ProjectionTools, projection: Projection, label: str | None) -> None:
+    if label is None:
+        dropped = tools.replay.drop_unfinished(projection)
+        what = f"unfinished rebuild of {projection.name}"
+    else:
+        dropped = tools.replay.drop_copy(projection, label)
+        what = f"copy {abbreviated(label)} of {projection.name}"
+    if not dropped:
+        raise CommandFailed(f"there is no {what}")
+    click.echo(f"{what} dropped")
+
+
+def _checked(label: str) -> str:
+    if fault := text_fault(label):
+        raise InvalidArgument(f"the label of a copy {fault}")
+    if label == SCRATCH:
+        raise InvalidArgument(f"the label {label!r} is kept for `cave verify`")
+    return label
+
+
+def _interrupted(name: str, label: str | None) -> str:
+    if label is not None:
+        return f"interrupted: nothing is left of the copy, the live {name} is untouched"
+    return (
+        f"interrupted: the live {name} is untouched; "
+        f"go on: cave replay {name}, or drop what is there: cave replay {name} --drop"
+    )
+
+
+def _print(replayed: Replayed, seconds: float, *, as_json: bool) -> None:
+    generation = replayed.generation
+    if as_json:
+        until = generation.until
+        print_json(
+            ReplayedRecord(
+                projection=generation.projection,
+                generation=generation.number,
+                label=generation.label,
+                until=None if until is None else iso_milliseconds(until),
+                events=replayed.events,
+                points=replayed.points,
+                seconds=round(seconds, 3),
+            )
+        )
+        return
+    fate = "is live" if generation.label is None else f"is the copy {generation.label}"
+    click.echo(
+        f"{generation.projection}: {counted(replayed.points, 'point')} of "
+        f"{counted(replayed.events, 'event')} in "
+        f"{seconds:.1f} s ({points_a_second(replayed.points, seconds)}); "
+        f"generation {generation.number} {fate}"
+    )

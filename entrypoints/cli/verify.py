@@ -1,0 +1,75 @@
+"""`cave verify`: is a projection what the log says?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from application.projections.folds import Projection
+from application.projections.live import rebuild_hint
+from entrypoints.cli.interrupting import Interrupted, asked_to_stop, stopping
+from entrypoints.cli.options import example, names_projection, on_the_projections, prints_records
+from entrypoints.cli.output import counted, print_json, print_table
+from entrypoints.cli.progress import told_progress
+from entrypoints.cli.projection_records import VerifiedRecord
+from entrypoints.cli.replay import tells
+from entrypoints.errors import CommandFailed
+
+if TYPE_CHECKING:
+    from entrypoints.wiring import ProjectionTools
+
+
+@click.command(epilog=example("cave verify series", "cave verify catalog --json"))
+@names_projection
+@prints_records
+@on_the_projections
+def verify(tools: ProjectionTools, projection: Projection, *, as_json: bool) -> None:
+    """Replay a projection (series, catalog) into a scratch copy and compare it with the live one.
+
+    Prints the digest of the rows, which is the same for the same rows in any order. Where they
+    differ it exits 1 and prints what does: owners with their number of rows, and events that only
+    one of the two set aside. The live one goes on being written meanwhile.
+    """
+    try:
+        with (
+            asked_to_stop() as check,
+            told_progress(f"verification of {projection.name}", "events") as advance,
+        ):
+            verified = tools.verify(projection, stopping(tells(advance), check))
+    except Interrupted as interruption:
+        raise CommandFailed("interrupted: nothing was changed") from interruption
+    record = VerifiedRecord.of(projection.name, verified)
+    if as_json:
+        print_json(record)
+    elif record.agrees:
+        click.echo(record.digest)
+    else:
+        _print_differences(record)
+    if not record.agrees:
+        raise CommandFailed(f"{_what_differs(record)}; {rebuild_hint(projection.name)}")
+
+
+def _print_differences(record: VerifiedRecord) -> None:
+    if record.differences:
+        print_table(
+            ("organization", "team", "rows live", "rows by the log"),
+            [
+                (d.organization, d.team or "-", f"{d.live:,}", f"{d.replayed:,}")
+                for d in record.differences
+            ],
+        )
+    if record.set_aside:
+        print_table(
+            ("set aside by one only", "reason"),
+            [(event.receipt, event.reason) for event in record.set_aside],
+        )
+
+
+def _what_differs(record: VerifiedRecord) -> str:
+    parts = []
+    if record.differences:
+        parts.append(f"the rows of {counted(len(record.differences), 'owner')}")
+    if record.set_aside:
+        parts.append(f"{counted(len(record.set_aside), 'event')} set aside")
+    return f"{record.projection} is not what the log says: {' and '.join(parts)} differ"

@@ -1,0 +1,101 @@
+"""The second half of the demo: what was published is read, plotted, rebuilt and verified."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+
+from entrypoints.demo.client import bearer
+from entrypoints.demo.ledger import Stored
+from entrypoints.demo.reader import MetricsReader
+from entrypoints.demo.service import Address, run_command
+
+CATALOG_SECONDS = 10.0
+SHOWN = 3
+
+RAW = "machine.memory.used"
+AGGREGATED = "machine.cpu.percent"
+
+Say = Callable[[str], None]
+
+
+class ReadingBack:
+    """Reads an organization's metrics as a client, and with the commands.
+
+    `say` and `head` print a line and a heading; `flags` name the log for commands.
+    """
+
+    def __init__(self, organization: str, flags: Sequence[str], say: Say, head: Say) -> None:
+        self._organization = organization
+        self._flags = flags
+        self._say = say
+        self._head = head
+
+    def tell(self, address: Address, last_receipt: str, stored: Stored) -> dict[str, bool]:
+        """Return what is claimed, and whether it held. Raises CommandFailed."""
+        names = self._query(address, last_receipt, stored)
+        exported = self._export()
+        self._plot()
+        before, after = self._rebuild()
+        return {
+            "every name in the log is in the catalog, and no other": names == stored.names,
+            "every point of the log can be read, once": exported == stored.points,
+            "rebuilt from the log, the projection is what it was": before == after,
+        }
+
+    def _query(self, address: Address, last_receipt: str, stored: Stored) -> set[str]:
+        self._head("What can be read")
+        token = self._run("token", "issue", self._organization, "--scope", "read", "--quiet")
+        place = f"GET /organizations/{self._organization}"
+        reader = MetricsReader(address.host, address.port, self._organization, bearer(token))
+        with closing(reader):
+            points = reader.metrics(RAW, limit=SHOWN, receipt=last_receipt)
+            self._say(f"{place}/metrics?metric={RAW}&limit={SHOWN}&receipt={last_receipt}")
+            self._show(points)
+            buckets = reader.metrics(AGGREGATED, aggregator="max", period="1s", limit=SHOWN)
+            self._say(f"{place}/metrics?metric={AGGREGATED}&aggregator=max&period=1s&limit={SHOWN}")
+            self._show(buckets)
+            names = _names_once_complete(reader, stored.names)
+        self._say(f"{place}/metric-names")
+        self._say(f"  {', '.join(sorted(names))}")
+        return names
+
+    def _show(self, samples: Sequence[dict[str, object]]) -> None:
+        for sample in samples:
+            self._say(f"  {sample['time']}  {sample['value']}")
+
+    def _export(self) -> int:
+        arguments = ("export", self._organization, "--format", "jsonl")
+        count = len(self._run(*arguments).splitlines())
+        self._say(f"$ cave {' '.join(arguments)} | wc -l\n{count}")
+        return count
+
+    def _plot(self) -> None:
+        self._head("A look at it")
+        arguments = ("plot", self._organization, RAW, "--period", "1s")
+        self._say(f"$ cave {' '.join(arguments)}")
+        self._say(self._run(*arguments))
+
+    def _rebuild(self) -> tuple[str, str]:
+        """Return the digests before and after."""
+        self._head("Thrown away and rebuilt from the events")
+        told = []
+        for command in ("verify", "replay", "verify"):
+            self._say(f"$ cave {command} series")
+            told.append(self._run(command, "series"))
+            self._say(told[-1])
+        return told[0], told[-1]
+
+    def _run(self, *arguments: str) -> str:
+        return run_command(*arguments, *self._flags)
+
+
+def _names_once_complete(reader: MetricsReader, wanted: set[str]) -> set[str]:
+    """Return the names, when those that are wanted are there or have had their time."""
+    deadline = time.monotonic() + CATALOG_SECONDS
+    while True:
+        names = {known["name"] for known in reader.metric_names()}
+        if names >= wanted or time.monotonic() > deadline:
+            return names
+        time.sleep(0.1)

@@ -1,0 +1,121 @@
+"""`cave export`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from adapters.point_files import Format, read_batches
+from entrypoints.cli import export
+from tests.entrypoints.cli_in_memory import CommandLine
+
+TAGS = {"host": "svc5", "env": "production"}
+
+
+@pytest.fixture(autouse=True)
+def organization(cave: CommandLine) -> None:
+    """Three points of gilt's, one of its team web, in the log and readable."""
+    cave.output("org", "create", "gilt")
+    cave.output("team", "create", "gilt", "web")
+    cave.publish("gilt", points=3)
+    cave.publish("gilt", "web")
+
+
+def exported(cave: CommandLine, *arguments: str) -> list[dict[str, object]]:
+    return [json.loads(line) for line in cave.output("export", *arguments).splitlines()]
+
+
+def test_points_are_json_lines_on_standard_output(cave: CommandLine) -> None:
+    points = exported(cave, "gilt")
+    assert points == [
+        {"name": "orders", "timestamp": 1398788625000 + i, "value": i + 0.5, "tags": TAGS}
+        for i in range(3)
+    ]
+
+
+def test_a_team_has_its_own(cave: CommandLine) -> None:
+    assert len(exported(cave, "gilt", "--team", "web")) == 1
+
+
+def test_metric_and_times_select(cave: CommandLine) -> None:
+    times = ("--start", "1398788625.001", "--end", "2014-04-29T16:23:45.002Z")
+    [point] = exported(cave, "gilt", "--metric", "orders", *times)
+    assert point["timestamp"] == 1398788625001
+
+
+def test_a_copy_is_read_by_its_label(cave: CommandLine) -> None:
+    cave.publish("gilt", points=5)
+    first = cave.metrics.of_organization("gilt")
+    cave.read_model.add(next(first), label="before")
+    assert len(exported(cave, "gilt", "--as", "before")) == 3
+    assert cave.error("export", "gilt", "--as", "after") == "there is no copy 'after'"
+
+
+@pytest.mark.parametrize("form", Format)
+def test_a_file_is_written_in_the_format_of_its_ending(
+    cave: CommandLine, tmp_path: Path, form: Format
+) -> None:
+    path = tmp_path / f"points.{form}"
+    assert cave.output("export", "gilt", "--output", str(path)) == f"{path}: 3 points\n"
+    [batch] = read_batches(path, form, 10)
+    assert len(batch.items) == 3
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_format_may_be_another_than_the_ending_tells(cave: CommandLine, tmp_path: Path) -> None:
+    path = tmp_path / "points.txt"
+    cave.output("export", "gilt", "-o", str(path), "--format", "csv")
+    assert path.read_text().startswith("name,timestamp,value,tags\n")
+    assert cave.output("export", "gilt", "--format", "csv") == path.read_text()
+
+
+def test_parquet_goes_to_standard_output_unless_that_is_a_terminal(
+    cave: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = cave("export", "gilt", "--format", "parquet")
+    path = tmp_path / "points.parquet"
+    path.write_bytes(result.stdout_bytes)
+    [batch] = read_batches(path, Format.PARQUET, 10)
+    assert len(batch.items) == 3
+
+    class Terminal:
+        @staticmethod
+        def isatty() -> bool:
+            return True
+
+    class Sys:
+        stdout = Terminal
+
+    monkeypatch.setattr(export, "sys", Sys)
+    refused = cave("export", "gilt", "--format", "parquet")
+    assert refused.exit_code == 2
+    assert "name a file with --output" in refused.stderr
+
+
+def test_a_file_stays_as_it_was_where_the_export_fails(cave: CommandLine, tmp_path: Path) -> None:
+    path = tmp_path / "points.csv"
+    path.write_text("precious")
+    cave.error("export", "gilt", "--as", "after", "--output", str(path))
+    assert path.read_text() == "precious"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_nothing_in_the_range_is_no_failure(cave: CommandLine) -> None:
+    assert exported(cave, "gilt", "--end", "0") == []
+
+
+def test_whoever_is_unknown_is_named(cave: CommandLine) -> None:
+    assert cave.error("export", "zalando") == "there is no organization 'zalando'"
+    assert "no team 'ops'" in cave.error("export", "gilt", "--team", "ops")
+    assert cave.error("export", "gilt", "--metric", "sales") == "gilt has no metric 'sales'"
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--start", "yesterday"), ("--end", "2014-10-24"), ("--format", "xml")]
+)
+def test_bad_values_are_errors_of_usage(cave: CommandLine, arguments: tuple[str, str]) -> None:
+    result = cave("export", "gilt", *arguments)
+    assert result.exit_code == 2
+    assert arguments[0] in result.stderr

@@ -1,0 +1,150 @@
+"""`cave import`, against a service that answers as it is told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from entrypoints import publisher
+from tests.entrypoints.cli_in_memory import CommandLine
+from tests.entrypoints.scripted_service import (
+    REPLAYED,
+    Said,
+    ScriptedService,
+    scripted_service,
+)
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedService]:
+    monkeypatch.setattr(publisher, "PATIENCE", 0.0)
+    with scripted_service() as service:
+        yield service
+
+
+@pytest.fixture
+def points(tmp_path: Path) -> Path:
+    """Five points in a file of six lines."""
+    items = [
+        json.dumps({"name": "orders", "timestamp": 1398788625 + i, "value": i, "tags": {}})
+        for i in range(5)
+    ]
+    path = tmp_path / "points.jsonl"
+    path.write_text("\n".join([*items[:3], "", *items[3:]]))
+    return path
+
+
+def flags(service: ScriptedService, *more: str) -> tuple[str, ...]:
+    return ("--token", "t0", "--url", service.url, "--batch", "2", *more)
+
+
+def test_a_file_is_published_in_batches(
+    cave: CommandLine, service: ScriptedService, points: Path
+) -> None:
+    output = cave.output("import", "gilt", str(points), *flags(service))
+    assert output == f"{points}: 5 points in 3 batches stored\n"
+    assert [len(request.items) for request in service.received] == [2, 2, 1]
+    assert {request.path for request in service.received} == {"/organizations/gilt/metrics"}
+    assert len({request.key for request in service.received}) == 3
+
+
+def test_a_team_and_csv_have_their_way(
+    cave: CommandLine, service: ScriptedService, tmp_path: Path
+) -> None:
+    path = tmp_path / "points.txt"
+    path.write_text("name,timestamp,value,tags\norders,1398788625001,0.1,{}\n")
+    cave.output("import", "gilt", "--team", "web", str(path), "--format", "csv", *flags(service))
+    [request] = service.received
+    assert request.path == "/organizations/gilt/teams/web/metrics"
+    assert request.items == [
+        {"name": "orders", "timestamp": 1398788625001, "value": 0.1, "tags": {}}
+    ]
+
+
+def test_the_same_file_has_the_same_keys_and_others_have_others(
+    cave: CommandLine, service: ScriptedService, points: Path
+) -> None:
+    copy = points.with_name("copy.jsonl")
+    copy.write_bytes(points.read_bytes())
+    other = points.with_name("other.jsonl")
+    other.write_bytes(points.read_bytes() + b"\n")
+
+    def keys(*arguments: str) -> list[str | None]:
+        service.received.clear()
+        cave.output("import", *arguments, "--token", "t0", "--url", service.url)
+        return [request.key for request in service.received]
+
+    first = keys("gilt", str(points), "--batch", "2")
+    assert keys("gilt", str(copy), "--batch", "2") == first
+    for arguments in [
+        ("gilt", str(other), "--batch", "2"),
+        ("gilt", str(points), "--batch", "3"),
+        ("gilt", "--team", "web", str(points), "--batch", "2"),
+    ]:
+        assert not set(keys(*arguments)) & set(first)
+
+
+def test_batches_that_were_there_are_told(
+    cave: CommandLine, service: ScriptedService, points: Path
+) -> None:
+    service.script = [REPLAYED, REPLAYED]
+    [record] = cave.json("import", "gilt", str(points), *flags(service))
+    assert record == {"file": str(points), "points": 5, "batches": 3, "stored_before": 2}
+    service.script = [REPLAYED]
+    assert "3 batches stored, 1 of them before" in cave.output(
+        "import", "gilt", str(points), *flags(service)
+    )
+
+
+def test_a_refused_point_is_named_by_its_line(
+    cave: CommandLine, service: ScriptedService, points: Path
+) -> None:
+    errors = [{"index": 1, "detail": "name must match"}, {"index": 1, "detail": "value must be"}]
+    service.script = [Said(202), Said(400, {}, {"errors": errors})]
+    assert cave.error("import", "gilt", str(points), *flags(service)) == (
+        f"{points}: line 5: name must match, and 1 other fault in this batch "
+        "(2 points stored before)"
+    )
+
+
+def test_a_line_that_cannot_be_read_is_named(
+    cave: CommandLine, service: ScriptedService, points: Path
+) -> None:
+    points.write_text("{}\n{}\nnonsense\n")
+    error = cave.error("import", "gilt", str(points), *flags(service))
+    assert error.startswith(f"{points}: line 3 is not a JSON object: ")
+    assert error.endswith("(2 points stored before)")
+
+
+def test_a_service_that_refuses_or_is_away_is_told(
+    cave: CommandLine, service: ScriptedService, points: Path
+) -> None:
+    service.script = [Said(403, {}, {"detail": "the token is unknown"})]
+    assert "403 the token is unknown" in cave.error("import", "gilt", str(points), *flags(service))
+    service.script = [Said(503, {}, {"detail": "the log does not answer"})]
+    assert "503 the log does not answer" in cave.error(
+        "import", "gilt", str(points), *flags(service)
+    )
+
+
+def test_what_is_missing_is_an_error_of_usage(
+    cave: CommandLine, service: ScriptedService, points: Path, tmp_path: Path
+) -> None:
+    assert cave("import", "gilt", str(points), "--url", service.url).exit_code == 2
+    assert cave("import", "gilt", str(tmp_path / "none.csv"), *flags(service)).exit_code == 2
+    assert cave("import", "gilt", str(points), "--token", "t", "--url", "here").exit_code == 2
+    unnamed = points.rename(tmp_path / "points")
+    result = cave("import", "gilt", str(unnamed), *flags(service))
+    assert (result.exit_code, service.received) == (2, [])
+    assert "tells no format: name it with --format" in result.stderr
+
+
+def test_token_and_url_are_set_by_variables(
+    cave: CommandLine, service: ScriptedService, points: Path
+) -> None:
+    result = cave("import", "gilt", str(points), CAVE_TOKEN="t9", CAVE_URL=service.url)
+    assert result.exit_code == 0
+    assert service.received[0].authorization == "Bearer t9"

@@ -1,0 +1,280 @@
+"""`cave projections`, `cave replay`, `cave verify` and `cave projector`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+
+from application.ports import RecordedMetrics
+from application.projections.folds import CATALOG, SERIES, Projection
+from application.projections.live import live_generation
+from application.projections.ports import Role, SetAside
+from application.receipts import Receipt
+from entrypoints.settings import LogSettings
+from tests.entrypoints.cli_in_memory import NOW, CommandLine
+
+
+def shown(cave: CommandLine, name: str = "series") -> dict[str, object]:
+    [record] = [record for record in cave.json("projections") if record["name"] == name]
+    found: dict[str, object] = record
+    return found
+
+
+def teams_only(events: Sequence[RecordedMetrics]) -> Sequence[RecordedMetrics]:
+    """A fold that has a defect."""
+    return [recorded for recorded in events if recorded.event.team]
+
+
+class Interrupted:
+    """The log is read so far that a replay could commit, then the user presses Ctrl-C."""
+
+    def __init__(self, cave: CommandLine, monkeypatch: pytest.MonkeyPatch, reads: int) -> None:
+        self._read = cave.metrics.read
+        self._left = reads
+        monkeypatch.setattr(cave.metrics, "read", self.read)
+
+    def read(self, partition: int, after: int, limit: int) -> Sequence[RecordedMetrics]:
+        if not self._left:
+            raise KeyboardInterrupt
+        self._left -= 1
+        return self._read(partition, after, limit)
+
+
+def test_a_projection_that_was_never_built_is_missing(cave: CommandLine) -> None:
+    receipt = Receipt.parse(cave.publish("gilt"))
+    cave.now += timedelta(seconds=90)
+    record = shown(cave)
+    assert (record["state"], record["generation"], record["rows"]) == ("missing", None, 0)
+    assert (record["lag_events"], record["lag_seconds"]) == (1, 90.0)
+    partitions = record["partitions"]
+    assert isinstance(partitions, list)
+    assert len(partitions) == cave.metrics.partitions()
+    assert partitions[receipt.partition] == {
+        "partition": receipt.partition,
+        "position": None,
+        "lag_events": 1,
+        "lag_seconds": 90.0,
+    }
+
+
+def test_a_live_projection_tells_how_far_it_is_behind(cave: CommandLine) -> None:
+    read = Receipt.parse(cave.publish("gilt", points=3))
+    cave.project()
+    record = shown(cave)
+    assert (record["state"], record["version"], record["rows"]) == ("live", SERIES.version, 3)
+    assert (record["lag_events"], record["lag_seconds"]) == (0, 0.0)
+    for _ in range(2):
+        cave.now += timedelta(seconds=1)
+        cave.publish("gilt")
+    cave.now += timedelta(seconds=2)
+    record = shown(cave)
+    assert (record["lag_events"], record["lag_seconds"]) == (2, 3.0)
+    partitions = record["partitions"]
+    assert isinstance(partitions, list)
+    assert partitions[read.partition] == {
+        "partition": read.partition,
+        "position": str(read),
+        "lag_events": 2,
+        "lag_seconds": 3.0,
+    }
+    output = cave.output("projections")
+    assert "state       live\n" in output
+    assert "lag         2 events, 3.0 s\n" in output
+    assert output.count(str(read)) == 2
+    assert output.count("15 partitions without events") == 2
+
+
+def test_a_stopped_projection_says_why_and_what_helps(cave: CommandLine) -> None:
+    cave.project()
+    live = live_generation(cave.stores, "series")
+    assert live is not None
+    cave.stores.stop(live, "the event 1-2-3, read before, is not in the log any more")
+    record = shown(cave)
+    assert record["state"] == "stopped"
+    assert record["reason"] == "the event 1-2-3, read before, is not in the log any more"
+    assert record["help"] == "rebuild it: cave replay series"
+    assert "stopped: the event 1-2-3" in cave.output("projections")
+
+
+def test_a_projection_of_another_version_has_to_be_rebuilt(cave: CommandLine) -> None:
+    older = Projection(SERIES.name, SERIES.version - 1, SERIES.fold)
+    cave.stores.create(older, Role.LIVE)
+    record = shown(cave)
+    assert (record["state"], record["version"]) == ("stopped", SERIES.version - 1)
+    assert record["help"] == "rebuild it: cave replay series"
+
+
+def test_a_replay_is_live_when_it_is_done(cave: CommandLine) -> None:
+    cave.publish("gilt", points=3)
+    cave.project()
+    cave.publish("zalando", points=2)
+    output = cave.output("replay", "series")
+    assert output.startswith("series: 5 points of 2 events in ")
+    assert output.endswith("generation 2 is live\n")
+    record = shown(cave)
+    assert (record["state"], record["generation"], record["rows"]) == ("live", 2, 5)
+
+
+def test_a_replay_tells_what_it_made(cave: CommandLine) -> None:
+    cave.publish("gilt", points=3)
+    [record] = cave.json("replay", "catalog")
+    assert record.pop("seconds") >= 0
+    assert record == {
+        "projection": "catalog",
+        "generation": 1,
+        "label": None,
+        "until": None,
+        "events": 1,
+        "points": 3,
+    }
+
+
+def test_a_copy_is_as_of_its_time(cave: CommandLine) -> None:
+    cave.publish("gilt", points=3)
+    cave.now += timedelta(hours=1)
+    cave.publish("gilt", points=2)
+    output = cave.output("replay", "series", "--until", "2014-10-24T13:00:00Z")
+    assert "series: 3 points of 1 event " in output
+    assert output.endswith("generation 1 is the copy series@2014-10-24T13:00:00Z\n")
+    [named] = cave.json(
+        *("replay", "series", "--until", str(NOW.timestamp() + 0.5), "--as", "before")
+    )
+    assert (named["label"], named["until"]) == ("before", "2014-10-24T12:37:28.500Z")
+    [now] = cave.json("replay", "series", "--as", "now")
+    assert (now["until"], now["points"]) == (None, 5)
+    record = shown(cave)
+    copies = record["copies"]
+    assert isinstance(copies, list)
+    assert [(copy["label"], copy["until"], copy["rows"]) for copy in copies] == [
+        ("series@2014-10-24T13:00:00Z", "2014-10-24T13:00:00.000Z", 3),
+        ("before", "2014-10-24T12:37:28.500Z", 3),
+        ("now", None, 5),
+    ]
+    assert record["state"] == "missing"
+    assert "before" in cave.output("projections")
+
+
+def test_a_copy_stays_until_it_is_dropped(cave: CommandLine) -> None:
+    cave.output("replay", "series", "--as", "before")
+    assert "such a copy" in cave.error("replay", "series", "--as", "before")
+    assert cave.output("replay", "series", "--drop", "--as", "before") == (
+        "copy 'before' of series dropped\n"
+    )
+    assert cave.error("replay", "series", "--drop", "--as", "before") == (
+        "there is no copy 'before' of series"
+    )
+    assert shown(cave)["copies"] == []
+
+
+def test_an_interrupted_replay_leaves_the_live_one_and_can_go_on(
+    cave: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cave.publish("gilt", points=3)
+    cave.project()
+    with monkeypatch.context() as patched:
+        Interrupted(cave, patched, reads=0)
+        assert cave.error("replay", "series") == (
+            "interrupted: the live series is untouched; go on: cave replay series, "
+            "or drop what is there: cave replay series --drop"
+        )
+    record = shown(cave)
+    assert (record["state"], record["generation"], record["rows"]) == ("live", 1, 3)
+    rebuilds = record["rebuilds"]
+    assert isinstance(rebuilds, list)
+    assert [rebuild["generation"] for rebuild in rebuilds] == [2]
+    assert "unfinished rebuild: 0 rows" in cave.output("projections")
+    assert "generation 2 is live" in cave.output("replay", "series")
+    assert shown(cave)["rebuilds"] == []
+
+
+def test_an_unfinished_replay_is_dropped_or_begun_again(cave: CommandLine) -> None:
+    cave.publish("gilt")
+    cave.stores.create(SERIES, Role.BUILDING)
+    assert cave.output("replay", "series", "--drop") == "unfinished rebuild of series dropped\n"
+    assert cave.error("replay", "series", "--drop") == "there is no unfinished rebuild of series"
+    cave.stores.create(SERIES, Role.BUILDING)
+    assert "generation 3 is live" in cave.output("replay", "series", "--restart")
+
+
+def test_an_interrupted_copy_leaves_nothing(
+    cave: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cave.publish("gilt")
+    with monkeypatch.context() as patched:
+        Interrupted(cave, patched, reads=0)
+        assert cave.error("replay", "series", "--as", "before") == (
+            "interrupted: nothing is left of the copy, the live series is untouched"
+        )
+    assert shown(cave)["copies"] == []
+
+
+def test_a_rebuilt_projection_is_what_the_log_says(cave: CommandLine) -> None:
+    cave.publish("gilt", points=3)
+    cave.publish("gilt", "web")
+    cave.project()
+    first = cave.output("verify", "series")
+    assert len(first.strip()) == 64
+    cave.output("replay", "series")
+    assert cave.output("verify", "series") == first
+    [record] = cave.json("verify", "catalog")
+    assert (record["agrees"], record["differences"], record["set_aside"]) == (True, [], [])
+    assert shown(cave)["copies"] == []
+
+
+def test_what_differs_is_told(cave: CommandLine) -> None:
+    cave.publish("gilt", points=3)
+    cave.publish("gilt", "web")
+    cave.project(Projection("series", SERIES.version, teams_only))
+    failed = cave("verify", "series")
+    assert failed.exit_code == 1
+    assert failed.stderr == (
+        "Error: series is not what the log says: the rows of 1 owner differ; "
+        "rebuild it: cave replay series\n"
+    )
+    assert [line.split() for line in failed.stdout.splitlines()[1:]] == [["gilt", "-", "0", "3"]]
+    told = cave("verify", "series", "--json")
+    assert told.exit_code == 1
+    assert '"agrees":false' in told.stdout
+    assert '{"organization":"gilt","team":null,"live":0,"replayed":3}' in told.stdout
+
+
+def test_what_is_not_there_is_not_verified(cave: CommandLine) -> None:
+    assert cave.error("verify", "series") == "there is no live series yet"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("replay",),
+        ("replay", "points"),
+        ("replay", "series", "--until", "yesterday"),
+        ("replay", "series", "--drop", "--restart"),
+        ("replay", "series", "--drop", "--until", "0"),
+        ("replay", "series", "--restart", "--as", "x"),
+        ("replay", "series", "--as", ""),
+        ("replay", "series", "--as", "verify"),
+        ("verify", "points"),
+    ],
+)
+def test_what_cannot_be_meant_is_an_error_of_usage(
+    cave: CommandLine, arguments: tuple[str, ...]
+) -> None:
+    assert cave(*arguments).exit_code == 2
+
+
+def test_events_set_aside_are_shown(cave: CommandLine) -> None:
+    receipt = Receipt.parse(cave.publish("gilt"))
+    live = cave.stores.create(CATALOG, Role.LIVE)
+    with cave.stores.open(live) as store:
+        store.commit([], [SetAside(receipt, "unknown topic")], [])
+    record = shown(cave, "catalog")
+    assert record["set_aside"] == [{"receipt": str(receipt), "reason": "unknown topic"}]
+    assert f"{receipt}  unknown topic" in cave.output("projections")
+    assert "1 event set aside" in cave("verify", "catalog").stderr
+
+
+def test_the_projector_runs_on_the_log_that_is_named(cave: CommandLine) -> None:
+    assert cave("projector", CAVE_KEY_PREFIX="metrics").exit_code == 0
+    assert cave.projected == [LogSettings(key_prefix="metrics")]
