@@ -2,8 +2,10 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+ROUNDS ?= 50
+EXAMPLES ?= 5000
 
-.PHONY: help demo serve test check clean
+.PHONY: help demo serve test faults fuzz check clean
 
 help: ## say what there is
 	@grep -hE '^[a-z.]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -27,11 +29,18 @@ serve: .venv ## the service, on ./cave-data
 test: .venv ## every test
 	$(BIN)/pytest
 
-check: .venv ## style, types and who may import what
+faults: .venv ## kills and stalls under load, ROUNDS of each kind
+	CAVE_FAULT_ROUNDS=$(ROUNDS) $(BIN)/pytest tests/faults
+
+fuzz: .venv ## requests of every kind against the contract, EXAMPLES a test
+	CAVE_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/pytest --timeout=0 tests/fuzz
+
+check: .venv ## style, types, who may import what, and the documents' examples
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/pytest -q tests/docs
 
 clean: ## what was made here, the environment included, but not cave-data
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache \

@@ -1,0 +1,57 @@
+"""What operators ask of a running service, and `cave` commands beside it."""
+
+from __future__ import annotations
+
+import json
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.e2e.tenant import POINT, Tenant, metrics
+
+
+def test_it_is_live_and_ready(tenant: Tenant) -> None:
+    for path, status in (("/health/live", "live"), ("/health/ready", "ready")):
+        response = tenant.client.get(path)
+        assert (response.status_code, response.json()["status"]) == (200, status)
+
+
+def test_publishes_are_counted_by_status(tenant: Tenant) -> None:
+    def counted() -> dict[str, float]:
+        text = tenant.client.get("/metrics").text
+        return {
+            sample.labels.get("status", sample.name): sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+            if sample.name == "cave_points_accepted_total"
+            or (sample.name, sample.labels.get("operation"))
+            == ("cave_http_requests_total", "publish")
+        }
+
+    before = counted()
+    tenant.publish(metrics(POINT, POINT))
+    tenant.publish(metrics(POINT, 7))
+    tenant.publish(metrics(POINT, 7), token="unknown")
+    after = counted()
+    for name, more in {"202": 1, "400": 1, "403": 1, "cave_points_accepted_total": 2}.items():
+        assert after[name] - before.get(name, 0) == more
+
+
+def test_the_docs_describe_publish(tenant: Tenant) -> None:
+    assert tenant.client.get("/docs").status_code == 200
+    described = tenant.client.get("/docs/openapi.json").json()
+    answers = described["paths"]["/organizations/{organization}/metrics"]["post"]["responses"]
+    assert set(answers) >= {"202", "400", "401", "403", "404", "413", "415", "422", "429", "503"}
+
+
+def test_commands_beside_it_see_and_do_the_same(tenant: Tenant) -> None:
+    receipt = tenant.publish(metrics(POINT)).headers["cave-receipt"]
+    shown = json.loads(tenant.service.cave("events", "show", receipt, "--json"))
+    assert (shown["receipt"], shown["organization"]) == (receipt, tenant.name)
+    assert [(p["name"], p["value"], p["tags"]) for p in shown["points"]] == [
+        (POINT["name"], POINT["value"], POINT["tags"])
+    ]
+    tenant.service.cave("org", "create", f"{tenant.name}-b", "--quiet")
+    token = tenant.service.cave("token", "issue", tenant.name, "--scope", "publish", "--quiet")
+    tenant.service.wait_for_all_workers(
+        lambda: tenant.publish(metrics(), token=token).status_code == 202
+    )

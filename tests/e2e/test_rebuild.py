@@ -1,0 +1,194 @@
+"""Published, projected, replayed, verified, copied, exported, imported and drawn: all of it once.
+
+On a service of its own, with every command a process of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+
+from application.receipts import Receipt
+from tests.entrypoints.served import wait_until
+from tests.service import CAVE, SECONDS, Service, clean_environment, running
+
+StartService = Callable[..., Service]
+
+BASE = 1398788640000
+BATCHES, POINTS = 6, 200
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Service]:
+    """A service that holds BATCHES of POINTS for gilt and a batch for its team, all readable."""
+    with TemporaryDirectory(prefix="cave-") as directory:
+        service = Service(Path(directory))
+        with running(service):
+            token = service.register("gilt", "publish", "read")
+            service.cave("team", "create", "gilt", "web")
+            for batch in range(BATCHES):
+                items = [item(batch, place) for place in range(POINTS)]
+                service.ask("POST", "/organizations/gilt/metrics", {"metrics": items}, token)
+            path = "/organizations/gilt/teams/web/metrics"
+            wait_until(
+                lambda: service.answer("POST", path, {"metrics": [item(0, 0)]}, token)[0] == 202
+            )
+            wait_until(lambda: caught_up(service))
+            yield service
+
+
+def item(batch: int, place: int) -> dict[str, Any]:
+    return {
+        "name": "orders" if place % 2 else "sales",
+        "timestamp": BASE + batch * 60_000 + place // 3,
+        "value": batch + place / 7,
+        "tags": {"host": f"svc{place % 5}", "place": "Berlin, Germany"},
+    }
+
+
+def records(service: Service, *arguments: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in service.cave(*arguments, "--json").splitlines()]
+
+
+def series(service: Service) -> dict[str, Any]:
+    return next(record for record in records(service, "projections") if record["name"] == "series")
+
+
+def caught_up(service: Service) -> bool:
+    found = records(service, "projections")
+    return all(r["state"] == "live" and r["lag_events"] == 0 for r in found)
+
+
+def exported(service: Service, *arguments: str) -> list[str]:
+    return service.cave("export", *arguments, "--format", "jsonl").splitlines()
+
+
+def start(service: Service, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*CAVE, *arguments, "--data-dir", str(service.data_dir.path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=clean_environment(),
+    )
+
+
+def test_every_projection_is_live_and_has_all(service: Service) -> None:
+    found = {record["name"]: record for record in records(service, "projections")}
+    assert sorted(found) == ["catalog", "series"]
+    assert {record["state"] for record in found.values()} == {"live"}
+    assert found["series"]["rows"] == BATCHES * POINTS + 1
+    assert found["catalog"]["rows"] == 9
+    for record in found.values():
+        positions = [p["position"] for p in record["partitions"] if p["position"]]
+        assert positions == [max(service.stored(), key=Receipt.parse)]
+        assert record["bytes"] > 0
+
+
+def test_a_replay_is_the_same_again(service: Service) -> None:
+    digest, before = service.cave("verify", "series"), series(service)
+    [replayed] = records(service, "replay", "series")
+    assert replayed["points"] == before["rows"]
+    after = series(service)
+    assert after["generation"] == replayed["generation"] > before["generation"]
+    assert (after["rows"], after["copies"], after["rebuilds"]) == (before["rows"], [], [])
+    assert service.cave("verify", "series") == digest
+    assert service.cave("replay", "catalog").endswith("is live")
+    assert len(service.cave("verify", "catalog")) == 64
+
+
+def test_the_projector_goes_on_with_the_rebuilt_one(service: Service) -> None:
+    service.cave("replay", "series")
+    rows = series(service)["rows"]
+    token = service.cave("token", "issue", "gilt", "--team", "web", "--quiet")
+    path = "/organizations/gilt/teams/web/metrics"
+    wait_until(lambda: service.answer("POST", path, {"metrics": []}, token)[0] == 202)
+    service.ask("POST", path, {"metrics": [item(0, 1), item(0, 2)]}, token)
+    wait_until(lambda: series(service)["rows"] == rows + 2)
+
+
+def test_a_copy_is_what_was_there_then(service: Service) -> None:
+    third = sorted(service.stored(), key=Receipt.parse)[2]
+    until = int(third.split("-")[1]) / 1000
+    service.cave("replay", "series", "--until", f"{until:.3f}", "--as", "before")
+    assert len(exported(service, "gilt", "--as", "before")) < BATCHES * POINTS
+    drawn = service.cave("plot", "gilt", "orders", "--as", "before")
+    assert "gilt orders, mean" in drawn
+    service.cave("replay", "series", "--drop", "--as", "before")
+    assert series(service)["copies"] == []
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv", "jsonl"])
+def test_an_export_is_imported_back_as_it_was_and_once(
+    service: Service, tmp_path: Path, form: str
+) -> None:
+    file = tmp_path / f"points.{form}"
+    service.cave("export", "gilt", "--output", str(file))
+    token = service.register(f"{form}-back")
+    arguments = ("import", f"{form}-back", str(file), "--token", token, "--url", service.url)
+    for stored_before in (0, 3):
+        done = subprocess.run(
+            [*CAVE, *arguments, "--batch", "500", "--json"],
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            env=clean_environment(),
+            check=True,
+        )
+        record = json.loads(done.stdout)
+        assert record["points"] == BATCHES * POINTS
+        assert (record["batches"], record["stored_before"]) == (3, stored_before)
+    wait_until(lambda: caught_up(service))
+    assert exported(service, f"{form}-back") == exported(service, "gilt")
+
+
+def test_a_plot_has_the_buckets(service: Service) -> None:
+    drawn = service.cave("plot", "gilt", "orders", "--aggregator", "count", "--tags", "host:svc1")
+    assert "gilt orders, count, 2014-04-29T16:24Z to 2014-04-29T16:29Z" in drawn
+    assert "16:24" in drawn.splitlines()[-1]
+
+
+def test_an_interrupted_replay_leaves_the_live_one(service: Service) -> None:
+    """Whenever the signal comes: in between, or when all is built."""
+    before = series(service)
+    with start(service, "replay", "series") as process:
+        wait_until(lambda: series(service)["rebuilds"] or process.poll() is not None)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=SECONDS)
+    if process.returncode:
+        assert process.returncode == 1
+        assert "interrupted: the live series is untouched; go on: cave replay series" in err
+        assert series(service)["generation"] == before["generation"]
+        service.cave("replay", "series")
+    else:
+        assert "is live" in out
+    after = series(service)
+    assert (after["rebuilds"], after["rows"]) == ([], before["rows"])
+    assert after["generation"] > before["generation"]
+
+
+def test_a_projector_alone_does_what_that_of_the_service_did(start_service: StartService) -> None:
+    service = start_service()
+    token = service.register("gilt")
+    service.ask("POST", "/organizations/gilt/metrics", {"metrics": [item(0, 0)]}, token)
+    assert service.stop() == 0
+    with start(service, "projector") as process:
+        assert process.stderr is not None
+        try:
+            # It owns the data dir then; a command that came first would wait for it to end.
+            while '"projector runs"' not in process.stderr.readline():
+                assert process.poll() is None
+            wait_until(lambda: series(service)["rows"] == 1)
+        finally:
+            process.terminate()
+        out, err = process.communicate(timeout=SECONDS)
+    assert (process.returncode, out) == (0, "")
+    assert '"projector stopped"' in err
+    assert exported(service, "gilt")

@@ -1,0 +1,104 @@
+"""A batch is one event, and comes back point for point: by our reader, and by the docs alone."""
+
+from __future__ import annotations
+
+import random
+import re
+import struct
+import subprocess
+import sys
+from ast import literal_eval
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.contracts.metric_log import exactly
+from tests.e2e.tenant import TEAM, Tenant, metrics
+
+MANUAL = Path(__file__).parents[2] / "docs" / "event-format.md"
+Row = tuple[str, int, bytes, dict[str, str]]
+
+# What the docs' reader imports, in terms of what is installed for the service.
+MSGPACK = "from msgspec.msgpack import decode as unpackb\n"
+
+
+def thousand_points(seed: int) -> list[dict[str, Any]]:
+    """Return points that share some names and tags, with values of every magnitude."""
+    chance = random.Random(seed)
+    return [
+        {
+            "name": chance.choice(["http.hits", "cpu-load", "Q_1", "n" * 127]),
+            "timestamp": chance.randrange(1_398_788_625_000, 1_700_000_000_000) // 1000 * 1000
+            + chance.randrange(1000),
+            "value": chance.choice(
+                [
+                    chance.uniform(-1, 1),
+                    chance.randrange(-(2**53), 2**53),
+                    chance.lognormvariate(0, 100),
+                    -0.0,
+                    5e-324,
+                    1.7976931348623157e308,
+                ]
+            ),
+            "tags": {
+                f"t{number}": chance.choice(["42", "10.0.0.1:80", "名前", "a b", "😀é", "v" * 127])
+                for number in range(chance.randrange(11))
+            },
+        }
+        for _ in range(1000)
+    ]
+
+
+def rows(points: list[dict[str, Any]]) -> list[Row]:
+    """Return what is to come back, values bit for bit."""
+    return [
+        (p["name"], p["timestamp"], struct.pack(">d", float(p["value"])), p["tags"]) for p in points
+    ]
+
+
+@pytest.mark.parametrize("team", [None, TEAM])
+def test_a_thousand_points_are_one_event_and_come_back_exactly(
+    tenant: Tenant, team: str | None
+) -> None:
+    points = thousand_points(seed=1)
+    response = tenant.publish(metrics(*points), team=team)
+    assert response.status_code == 202, response.text
+    ((receipt, recorded),) = tenant.events().items()
+    assert receipt == response.headers["cave-receipt"]
+    organization, owner, _, stored = exactly(recorded.event)
+    assert (organization, owner) == (tenant.name, team)
+    assert stored == rows(points)
+
+
+def test_the_docs_reader_finds_every_point_of_every_event(tenant: Tenant, tmp_path: Path) -> None:
+    """As printed on the page, with redis-py and XRANGE only; events of either encoding."""
+    batches = [thousand_points(seed=2), thousand_points(seed=3)[:1]]
+    receipts = [tenant.publish(metrics(*batch)).headers["cave-receipt"] for batch in batches]
+    (tmp_path / "msgpack.py").write_text(MSGPACK)
+    (tmp_path / "reader.py").write_text(docs_reader())
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / "reader.py"), str(tenant.service.data_dir.socket_path)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    line = rf"^(\S+) {tenant.name} (\S+) (\d+) (\S+) (\{{.*\}})$"
+    printed = re.findall(line, done.stdout, re.MULTILINE)
+    for receipt, batch in zip(receipts, batches, strict=True):
+        found = [
+            (name, int(time), struct.pack(">d", float(value)), literal_eval(tags))
+            for printed_receipt, name, time, value, tags in printed
+            if printed_receipt == receipt
+        ]
+        assert found == rows(batch)
+    assert len(printed) == sum(map(len, batches))
+
+
+def docs_reader() -> str:
+    (reader,) = re.findall(
+        r"### A complete reader\n\n```python\n(.*?)```", MANUAL.read_text(), re.DOTALL
+    )
+    return str(reader)

@@ -1,0 +1,176 @@
+"""Load whose every batch can be told from all others, and the check that follows a fault."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import random
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from typing import Any
+
+from tests.contracts.metric_log import exactly
+from tests.entrypoints.served import wait_until
+from tests.service import Service
+
+ORGANIZATIONS = ("gilt", "acme", "initech")
+WRITERS = 8
+PAUSE = 0.003
+"""Seconds between a writer's batches: the log is read as a whole after each fault."""
+
+
+class Ledger:
+    """What was sent and what was acknowledged. Batches are called by a number."""
+
+    def __init__(self) -> None:
+        self.numbers = count()
+        self.sent: Counter[int] = Counter()
+        self.acknowledged: dict[str, int] = {}
+        self.completed: set[int] = set()
+        self.wrong: list[str] = []
+
+    def check(self, service: Service) -> None:
+        """Compare with the log: all that was acknowledged is there as sent, and once.
+
+        What was not acknowledged may be there, whole, at most as often as it was sent without a
+        key. What was sent with a key until it was acknowledged is there once.
+        """
+        assert self.wrong == []
+        stored: dict[str, int] = {}
+        for receipt, recorded in service.stored().items():
+            organization, _, _, rows = exactly(recorded.event)
+            number = int(rows[0][3]["batch"])
+            points = points_of(number)
+            assert organization == organization_of(number)
+            assert [(name, ms, tags) for name, ms, _, tags in rows] == [
+                (point["name"], point["timestamp"] * 1000, point["tags"]) for point in points
+            ]
+            assert list(recorded.event.points.values) == [point["value"] for point in points]
+            stored[receipt] = number
+        lost = self.acknowledged.items() - stored.items()
+        assert lost == set()
+        times = Counter(stored.values())
+        assert all(times[number] <= self.sent[number] for number in times)
+        assert all(times[number] == 1 for number in self.acknowledged.values())
+        assert all(times[number] == 1 for number in self.completed)
+
+
+def organization_of(number: int) -> str:
+    return ORGANIZATIONS[number % len(ORGANIZATIONS)]
+
+
+def points_of(number: int) -> list[dict[str, Any]]:
+    """Return the batch of that number: 1 to 40 points, or 1500 now and then."""
+    chance = random.Random(number)
+    size = 1500 if chance.random() < 0.01 else chance.randrange(1, 41)
+    return [
+        {
+            "name": f"metric.{place % 7}",
+            "timestamp": 1_398_788_625 + place,
+            "value": chance.random(),
+            "tags": {"batch": str(number), "host": f"host{place % 3}"},
+        }
+        for place in range(size)
+    ]
+
+
+class Campaign:
+    """A service, its organizations' tokens and the ledger of all that was ever sent to it."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.ledger = Ledger()
+        self._tokens = {name: service.register(name) for name in ORGANIZATIONS}
+
+    @contextmanager
+    def load(self) -> Iterator[None]:
+        """Publish for the block from several connections, half of them with keys.
+
+        It begins once every writer was acknowledged once.
+        """
+        stop = threading.Event()
+        writers = [Writer(self, stop, keyed=number % 2 == 0) for number in range(WRITERS)]
+        for writer in writers:
+            writer.start()
+        try:
+            wait_for_acknowledgements(writers)
+            yield
+            wait_for_acknowledgements(writers)
+        finally:
+            stop.set()
+            for writer in writers:
+                writer.join()
+
+    def authorization(self, number: int) -> str:
+        return f"Bearer {self._tokens[organization_of(number)]}"
+
+
+class Writer(threading.Thread):
+    """Publishes batch after batch until stopped, wherever the service is by then.
+
+    With `keyed` every batch is sent with a key of its own until it is acknowledged, else once.
+    """
+
+    def __init__(self, campaign: Campaign, stop: threading.Event, *, keyed: bool) -> None:
+        super().__init__()
+        self.acknowledgements = 0
+        self._campaign = campaign
+        self._service = campaign.service
+        self._ledger = campaign.ledger
+        self._stop_asked = stop
+        self._keyed = keyed
+        self._connection: http.client.HTTPConnection | None = None
+
+    def run(self) -> None:
+        while not self._stop_asked.wait(PAUSE):
+            number = next(self._ledger.numbers)
+            while not self._publish(number) and self._keyed:
+                self._stop_asked.wait(PAUSE * 10)
+        self._disconnect()
+
+    def _publish(self, number: int) -> bool:
+        """Send a batch once and note the answer; False where it may not have been stored."""
+        headers = {"Authorization": self._campaign.authorization(number)}
+        if self._keyed:
+            headers["Idempotency-Key"] = f"batch-{number}"
+        self._ledger.sent[number] += 1
+        try:
+            response, content = self._send(number, headers)
+        except (OSError, http.client.HTTPException):
+            self._disconnect()
+            return False
+        if response.status == 202:
+            self._ledger.acknowledged[str(response.headers["cave-receipt"])] = number
+            if self._keyed:
+                self._ledger.completed.add(number)
+            self.acknowledgements += 1
+            return True
+        if response.status != 503 or "retry-after" not in response.headers:
+            self._ledger.wrong.append(f"{response.status} {content!r}")
+        return False
+
+    def _send(self, number: int, headers: dict[str, str]) -> tuple[http.client.HTTPResponse, bytes]:
+        if self._connection is None:
+            service = self._service
+            self._connection = http.client.HTTPConnection(service.host, service.port, timeout=10)
+        path = f"/organizations/{organization_of(number)}/metrics"
+        body = json.dumps({"metrics": points_of(number)})
+        self._connection.request("POST", path, body, headers)
+        with self._connection.getresponse() as response:
+            return response, response.read()
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def wait_for_acknowledgements(writers: list[Writer]) -> None:
+    """Wait until every writer got another one."""
+    before = [writer.acknowledgements for writer in writers]
+    wait_until(
+        lambda: all(w.acknowledgements > b for w, b in zip(writers, before, strict=True)),
+    )

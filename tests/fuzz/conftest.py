@@ -1,0 +1,99 @@
+"""One service for all of it. How many examples a test tries: CAVE_FUZZ_EXAMPLES, 100 unless set."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from msgspec import Struct
+from redis import Redis
+
+from adapters.redis_streams.metric_keys import MetricKeys
+from adapters.redis_streams.metric_log_reader import RedisMetricLogReader
+from application.receipts import Receipt
+from tests.fuzz.verdict import Row
+from tests.service import Service, running
+
+EXAMPLES = int(os.environ.get("CAVE_FUZZ_EXAMPLES", "100"))
+MAX_BODY = 600_000
+
+many = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+
+class Answer(Struct):
+    status: int
+    receipt: str | None
+    body: bytes
+
+    def problem(self) -> dict[str, Any]:
+        """Return the problem document that every refusal is."""
+        problem: dict[str, Any] = json.loads(self.body)
+        assert problem["status"] == self.status
+        return problem
+
+
+class Target:
+    """The service, an organization's token, and the connection to it."""
+
+    organization = "gilt"
+
+    def __init__(self, service: Service, log: Redis) -> None:
+        self.service = service
+        self.token = service.register(self.organization)
+        self._connection = http.client.HTTPConnection(service.host, service.port, timeout=30)
+        keys = MetricKeys("cave")
+        partitions = int(log.hget(keys.settings, "partitions") or 0)
+        self._reader = RedisMetricLogReader(log, keys, partitions)
+
+    def send(
+        self,
+        body: bytes,
+        headers: Mapping[str, str | bytes] | None = None,
+        path: str = "/organizations/gilt/metrics",
+    ) -> Answer:
+        """Post a body, with the token unless `headers` are given."""
+        if headers is None:
+            headers = {"Authorization": f"Bearer {self.token}"}
+        try:
+            self._connection.request("POST", path, body, dict(headers))
+            with self._connection.getresponse() as response:
+                return Answer(response.status, response.headers["cave-receipt"], response.read())
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def stored(self, receipt: str) -> list[Row]:
+        """Return the points of an event."""
+        recorded = self._reader.get(Receipt.parse(receipt))
+        return [(p.name, p.timestamp, p.value, p.tags) for p in recorded.event.points.points()]
+
+    def events(self) -> int:
+        """Return how many events the log has."""
+        return sum(self._reader.count(p) for p in range(self._reader.partitions()))
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+@pytest.fixture(scope="session")
+def target() -> Iterator[Target]:
+    """Afterwards the service must live and have nothing to complain of."""
+    with TemporaryDirectory(prefix="cave-") as directory:
+        service = Service(Path(directory), MAX_BODY=MAX_BODY, LOG_LEVEL="error")
+        with running(service), service.log() as log:
+            target = Target(service, log)
+            yield target
+            target.close()
+            assert service.answer("GET", "/health/ready")[0] == 200
+            assert service.errors() == ""

@@ -1,0 +1,204 @@
+"""`cave serve` as a process that tests ask, disturb, kill and start again on the same data."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from redis import Redis
+
+from adapters.embedded_valkey import DataDir
+from adapters.redis_streams.metric_keys import MetricKeys
+from adapters.redis_streams.metric_log_reader import RedisMetricLogReader
+from adapters.redis_streams.metric_settings import settle_partitions
+from application.ports import RecordedMetrics
+from tests.entrypoints.served import wait_until
+
+CAVE = (sys.executable, "-m", "entrypoints.cli")
+OPERATOR = "the-operator-of-the-tests"
+SECONDS = 30.0
+
+_serves = re.compile(r"CAVE serves http://(\S+):(\d+) ").match
+
+
+class Service:
+    """One service on a data dir in `directory`, whose path must be short (there is a socket in it).
+
+    `settings` are `CAVE_*` variables without the prefix. It runs in a process group of its own;
+    what it prints goes to files, those of all its runs behind one another.
+    """
+
+    def __init__(
+        self, directory: Path, arguments: Sequence[str] = (), **settings: str | int
+    ) -> None:
+        self.data_dir = DataDir(directory / "data")
+        self.host = ""
+        self.port = 0
+        self._arguments = arguments
+        self._out = directory / "out"
+        self._errors = directory / "err"
+        self._environment = clean_environment() | {
+            "CAVE_OPERATOR_TOKEN": OPERATOR,
+            **{f"CAVE_{name}": str(value) for name, value in settings.items()},
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it serves; another port after each start."""
+        return f"http://{self.host}:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        """The supervisor's, which is also the process group's."""
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start it and return when it serves."""
+        with self._out.open("wb") as out, self._errors.open("ab") as errors:
+            self._process = subprocess.Popen(
+                [*CAVE, "serve", "--port", "0", *self._arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=errors,
+                env=self._environment | {"CAVE_DATA_DIR": str(self.data_dir.path)},
+                process_group=0,
+            )
+        wait_until(lambda: self._process_ended() or _serves(self._out.read_text()))
+        announced = _serves(self._out.read_text())
+        assert announced, self.errors()[-3000:]
+        self.host, self.port = announced[1], int(announced[2])
+
+    def stop(self) -> int:
+        """Send SIGTERM and return the exit status."""
+        assert self._process is not None
+        self._process.terminate()
+        return self.wait()
+
+    def wait(self) -> int:
+        """Wait until the supervisor ended, however it did, and return its exit status."""
+        assert self._process is not None
+        return self._process.wait(SECONDS)
+
+    def kill_group(self) -> None:
+        """Kill it with all its children at once, and wait for it; nothing if it does not run."""
+        if self._process is not None and not self._process_ended():
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self.wait()
+
+    def errors(self) -> str:
+        """Return all that it wrote to standard error."""
+        return self._errors.read_text()
+
+    def pids(self, child: str) -> list[int]:
+        """Return the latest pids of the children whose name begins with `child`."""
+        lines = self.errors().split("\n")[:-1]
+        records = [json.loads(line) for line in lines if '"child ready"' in line]
+        latest = {record["child"]: record["pid"] for record in records}
+        return [pid for name, pid in latest.items() if name.startswith(child)]
+
+    def cave(self, *arguments: str) -> str:
+        """Run a `cave` command on the data dir beside it and return what it prints."""
+        environment = clean_environment() | {"CAVE_DATA_DIR": str(self.data_dir.path)}
+        done = subprocess.run(
+            [*CAVE, *arguments],
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            env=environment,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    @contextmanager
+    def log(self) -> Iterator[Redis]:
+        """Yield a client of the embedded log server."""
+        with Redis.from_url(self.data_dir.url) as client:
+            yield client
+
+    def stored(self) -> dict[str, RecordedMetrics]:
+        """Return every event of the metric log by its receipt."""
+        with self.log() as client:
+            keys = MetricKeys("cave")
+            reader = RedisMetricLogReader(client, keys, settle_partitions(client, keys, None))
+            return {
+                str(recorded.receipt): _readable(recorded)
+                for partition in range(reader.partitions())
+                for recorded in reader.read(partition, 0, sys.maxsize)
+            }
+
+    def answer(
+        self, method: str, path: str, body: object = None, token: str = OPERATOR
+    ) -> tuple[int, dict[str, Any]]:
+        """Send one request over a connection of its own; return the status and the JSON."""
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=SECONDS)
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        try:
+            content = None if body is None else json.dumps(body)
+            connection.request(method, path, content, headers)
+            with connection.getresponse() as response:
+                return response.status, json.loads(response.read() or b"{}")
+        finally:
+            connection.close()
+
+    def ask(
+        self, method: str, path: str, body: object = None, token: str = OPERATOR
+    ) -> dict[str, Any]:
+        """Send a request that must succeed and return the answer's JSON."""
+        status, answer = self.answer(method, path, body, token)
+        assert status < 300, answer
+        return answer
+
+    def register(self, name: str, *scopes: str) -> str:
+        """Register an organization; return its token, by default for `publish` and `admin`.
+
+        Every worker knows it then.
+        """
+        body = {"name": name, "scopes": scopes or ("publish", "admin")}
+        token: str = self.ask("POST", "/organizations", body)["default_token"]["token"]
+        path = f"/organizations/{name}/metrics"
+        self.wait_for_all_workers(lambda: self.answer("POST", path, {}, token)[0] != 404)
+        return token
+
+    def wait_for_all_workers(self, true: Callable[[], bool]) -> None:
+        """Wait until what a worker is asked by a new connection is true of every one.
+
+        Which one answers is the kernel's choice: 20 of 20 leave a chance of 2 ** -19 for one of
+        two that was never asked.
+        """
+        times = 20 if len(self.pids("worker")) > 1 else 1
+        wait_until(lambda: all(true() for _ in range(times)))
+
+    def _process_ended(self) -> bool:
+        return self._process is not None and self._process.poll() is not None
+
+
+@contextmanager
+def running(service: Service) -> Iterator[Service]:
+    """Run a service for the block; in the end it is killed, if it still runs."""
+    try:
+        service.start()
+        yield service
+    finally:
+        service.kill_group()
+
+
+def clean_environment() -> dict[str, str]:
+    """Return our environment without the settings of a service that runs here."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("CAVE_")}
+
+
+def _readable(recorded: object) -> RecordedMetrics:
+    assert isinstance(recorded, RecordedMetrics), recorded
+    return recorded
