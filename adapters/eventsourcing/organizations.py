@@ -72,11 +72,15 @@ class Organizations(Application[str]):
             )
             return [RecordedOrganizationEvent(n.id, self._to_event(n)) for n in notifications]
 
+    def last_position(self) -> int:
+        with _translated():
+            return self.recorder.max_notification_id() or 0
+
     def wait(self, after: int) -> None:
         with _translated():
             if isinstance(self.recorder, BlockingRecorder):
                 self.recorder.wait_for_notification(after, WAIT_SECONDS)
-            elif (self.recorder.max_notification_id() or 0) <= after:
+            elif self.last_position() <= after:
                 time.sleep(POLL_SECONDS)
 
     def _to_event(self, stored: StoredEvent) -> OrganizationEvent:

@@ -1,0 +1,86 @@
+"""The examples of the pages work as pasted, against a service that runs."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from tests.docs.markdown import ROOT, blocks
+from tests.service import Service, clean_environment, running
+
+CAVE = Path(sys.executable).parent / "cave"
+SECONDS = 60
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Service]:
+    with (
+        TemporaryDirectory(prefix="cave-") as directory,
+        running(Service(Path(directory))) as service,
+    ):
+        yield service
+
+
+def shell(script: str, service: Service) -> str:
+    """Run a script as a reader would, but on this service's address and data dir."""
+    script = script.replace("http://127.0.0.1:8000", service.url)
+    script = script.replace(".venv/bin/cave", str(CAVE))
+    environment = {**clean_environment(), "CAVE_DATA_DIR": str(service.data_dir.path)}
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_readme_works_as_pasted_and_the_format_suffices_to_read_the_log(
+    service: Service,
+) -> None:
+    publish, read, log = blocks(ROOT / "README.md", "sh")
+    published = shell(publish, service)
+    assert published.startswith("HTTP/1.1 202 Accepted\n")
+    receipt = re.search(r"^cave-receipt: (\S+)$", published, re.MULTILINE | re.IGNORECASE)
+    assert receipt, published
+
+    token = service.cave("token", "issue", "gilt", "--scope=read", "--scope=publish", "--quiet")
+    service.ask(
+        "GET",
+        f"/organizations/gilt/metrics?metric=http.cache.hits&receipt={receipt[1]}",
+        token=token,
+    )
+    names, metrics = map(json.loads, shell(read, service).splitlines())
+    assert names == [
+        {"name": "http.cache.hits", "tags": ["host", "service"]},
+        {"name": "http.cache.misses", "tags": ["host", "service"]},
+    ]
+    assert metrics == {"metrics": [{"time": "2014-04-29T16:00:00.000Z", "value": 123.0}]}
+
+    looked = shell(log, service)
+    assert receipt[1] in looked
+    assert "series" in looked
+
+    (reader,) = blocks(ROOT / "docs" / "event-format.md", "python")
+    done = subprocess.run(
+        [sys.executable, "-c", reader, str(service.data_dir.socket_path)],
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=True,
+    )
+    tags = "{'host': 'svc12.prod.iad', 'service': 'svc-important'}"
+    assert done.stdout.splitlines() == [
+        f"{receipt[1]} gilt http.cache.hits 1398788625000 123.0 {tags}",
+        f"{receipt[1]} gilt http.cache.misses 1398788625000 12.0 {tags}",
+    ]

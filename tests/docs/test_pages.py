@@ -1,0 +1,78 @@
+"""What the pages say of settings, metrics, commands and files is so."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+import pytest
+from prometheus_client import REGISTRY
+
+import adapters.http.telemetry  # noqa: F401  registers the metrics
+from adapters.eventsourcing.topics import EVENT_TYPES, ORGANIZATION_TOPICS
+from adapters.redis_streams.metric_codec import TOPIC
+from adapters.redis_streams.metric_keys import MetricKeys
+from entrypoints.cli.root import main
+from tests.docs.markdown import PAGES, ROOT, codes, links
+
+OPERATIONS = ROOT / "docs" / "operations.md"
+EVENT_FORMAT = ROOT / "docs" / "event-format.md"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in links(page):
+        assert (page.parent / target).exists(), target
+
+
+def test_every_setting_of_the_service_is_in_the_table_and_nothing_else() -> None:
+    serve = main.commands["serve"]
+    options = {
+        (option.opts[0], option.envvar)
+        for option in serve.params
+        if isinstance(option, click.Option) and option.envvar
+    }
+    rows = re.findall(
+        r"^\| `(--[a-z-]+)` \| `(CAVE_[A-Z_]+)` \|", OPERATIONS.read_text(), re.MULTILINE
+    )
+    assert set(rows) == options
+
+
+@pytest.mark.parametrize("page", ["operations.md", "http.md"])
+def test_every_metric_of_ours_is_in_the_table(page: str) -> None:
+    text = (ROOT / "docs" / page).read_text()
+    names = {
+        f"{family.name}_total" if family.type == "counter" else family.name
+        for family in REGISTRY.collect()
+        if family.name.startswith("cave_")
+    }
+    assert set(re.findall(r"^\| `(cave_[a-z_]+)", text, re.MULTILINE)) == names
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_that_is_named_exists(page: Path) -> None:
+    for code in codes(page):
+        words = code.split()
+        if words[:1] != ["cave"] or len(words) == 1:
+            continue
+        command: click.Command = main
+        for word in words[1:]:
+            if not isinstance(command, click.Group):
+                break
+            assert word in command.commands, code
+            command = command.commands[word]
+        options = {flag for param in command.params for flag in param.opts}
+        for word in words:
+            if word.startswith("--"):
+                assert word in options, code
+
+
+def test_the_event_format_names_every_topic_and_key() -> None:
+    text = EVENT_FORMAT.read_text()
+    for name in EVENT_TYPES:
+        assert f"`{ORGANIZATION_TOPICS.current(name)}`" in text
+    assert f"`{TOPIC}`" in text
+    keys = MetricKeys("cave")
+    assert f"`{keys.settings}`" in text
+    assert keys.log(7).replace("7", "<p>") in text
