@@ -23,7 +23,7 @@ from entrypoints.settings import LogSettings
 from entrypoints.signals import Signals
 from entrypoints.wiring import open_projections
 
-NICENESS = 10
+NICENESS = 19
 """Whoever publishes and reads comes first."""
 
 WATCH_EVERY = 1.0

@@ -47,6 +47,7 @@ async def work(config: WorkerConfig) -> None:
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                proxy_headers=False,
                 backlog=BACKLOG,
                 timeout_graceful_shutdown=SHUTDOWN_SECONDS,
             ),
