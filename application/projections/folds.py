@@ -7,13 +7,14 @@ an older version has to be rebuilt.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 
 from msgspec import Struct
 
 from application.ports import RecordedMetrics
 from application.receipts import Receipt
 from domain.columns import coded
-from domain.metric_point import PointBatch
+from domain.metric_point import PointBatch, TagSet
 
 
 class CatalogRow(Struct, frozen=True):
@@ -67,10 +68,17 @@ def _names_and_tags(points: PointBatch) -> Iterator[tuple[str, str | None]]:
     names, tag_sets = coded(points.names), coded(points.tag_sets)
     for name in names.table:
         yield name, None
-    # By distinct pairs of codes, because points are many and their pairs few.
-    for name_code, tags_code in dict.fromkeys(zip(names.codes, tag_sets.codes, strict=True)):
-        for tag, _ in tag_sets.table[tags_code].pairs:
+    # Points are many, their tag sets fewer, and the tag names of those few: by these.
+    kinds = coded([_tag_names(tags) for tags in tag_sets.table])
+    kind_codes = map(kinds.codes.__getitem__, tag_sets.codes)
+    for name_code, kind in dict.fromkeys(zip(names.codes, kind_codes, strict=True)):
+        for tag in kinds.table[kind]:
             yield names.table[name_code], tag
+
+
+@lru_cache(maxsize=65_536)
+def _tag_names(tags: TagSet) -> tuple[str, ...]:
+    return tuple(name for name, _ in tags.pairs)
 
 
 SERIES = Projection("series", 1, series)

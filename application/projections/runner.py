@@ -13,7 +13,7 @@ from application.projections.folds import Projection, Rows
 from application.projections.ports import Checkpoint, ProjectionStore, SetAside
 from application.receipts import Receipt
 
-MAX_POINTS = 50_000
+MAX_POINTS = 90_000
 """Points a commit at most, unless a single event has more."""
 
 MAX_PAGE = 1000
