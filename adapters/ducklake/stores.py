@@ -104,7 +104,8 @@ class DuckLakeStores:
     def swap_in(self, generation: Generation) -> bool:
         """As the port says. What the live one commits meanwhile, the next writer catches up on."""
         with self._registered() as registry:
-            live = [g for g in self.generations(generation.projection) if g.role is Role.LIVE]
+            generations = self.generations(generation.projection)
+            live = [g for g in generations if g.role is Role.LIVE and g.stopped is None]
             if live and _is_behind(self._positions(generation), self._positions(live[0])):
                 return False
             registry.make_live(generation, self._clock())

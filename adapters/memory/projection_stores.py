@@ -111,7 +111,9 @@ class MemoryProjectionStores:
         with self._lock:
             for other in self.generations(projection.name):
                 if other.role is role and (role is Role.LIVE or label == other.label is not None):
-                    raise ProjectionBusy(f"there is such a {role} of {projection.name} already")
+                    raise ProjectionBusy(
+                        f"there is a {role} {label or ''} of {projection.name} already"
+                    )
             number = self._numbers[projection.name] = self._numbers.get(projection.name, 0) + 1
             generation = Generation(
                 projection=projection.name,
@@ -145,7 +147,8 @@ class MemoryProjectionStores:
                 if other.generation.role is Role.LIVE:
                     for partition, checkpoint in other.checkpoints.items():
                         mine = held.checkpoints.get(partition)
-                        if mine is None or mine.position < checkpoint.position:
+                        behind = mine is None or mine.position < checkpoint.position
+                        if behind and other.generation.stopped is None:
                             return False
                     _change(other, role=Role.RETIRED)
                     other.retired_at = self._clock()

@@ -100,13 +100,14 @@ class MetricEncoder:
 class MetricDecoder:
     """Decodes events. Keeps a bounded memo of tag sets, the same in most batches; thread-safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, topics: VersionedTopics[Mapping[bytes, bytes]] = METRIC_TOPICS) -> None:
+        self._topics = topics
         self._memo: dict[bytes, TagSet] = {}
 
     def event(self, fields: Mapping[bytes, bytes]) -> MetricsPublished:
         """Read an entry's fields back. Raises UnreadableEvent."""
         try:
-            fields = METRIC_TOPICS.upcast(fields[b"topic"].decode(), fields)[1]
+            fields = self._topics.upcast(fields[b"topic"].decode(), fields)[1]
             return MetricsPublished(
                 organization=fields[b"organization"].decode(),
                 team=fields[b"team"].decode() or None,

@@ -30,11 +30,17 @@ Entry = tuple[bytes, Mapping[bytes, bytes]]
 class RedisMetricLogReader:
     """Implements the port MetricLogReader. The client is the caller's, to be closed by it."""
 
-    def __init__(self, client: Redis, keys: MetricKeys, partitions: int) -> None:
+    def __init__(
+        self,
+        client: Redis,
+        keys: MetricKeys,
+        partitions: int,
+        decoder: MetricDecoder | None = None,
+    ) -> None:
         self._client = client
         self._keys = keys
         self._partitions = partitions
-        self._decoder = MetricDecoder()
+        self._decoder = decoder or MetricDecoder()
 
     def partitions(self) -> int:
         return self._partitions

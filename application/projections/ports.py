@@ -134,7 +134,8 @@ class ProjectionStores(Protocol):
     def swap_in(self, generation: Generation) -> bool:
         """Make a generation that is being built the live one, in one transaction; retire the other.
 
-        Returns False, having changed nothing, where the live one has read further in a partition.
+        Returns False, having changed nothing, where the live one has read further in a partition,
+        unless that one is stopped.
         """
 
     def stop(self, generation: Generation, reason: str | None) -> None:

@@ -9,8 +9,9 @@ from msgspec import Struct
 from application.ports import MetricLogReader
 from application.projections.errors import ProjectionBusy, ProjectionDiverged
 from application.projections.folds import Projection
+from application.projections.live import live_generation
 from application.projections.ports import Generation, ProjectionStore, ProjectionStores, Role
-from application.projections.runner import ProjectionRunner
+from application.projections.runner import ProjectionRunner, check_continuity
 
 COMMIT_POINTS = 1_000_000
 """Points a commit: large, since nobody reads yet, and whole files need no merging."""
@@ -64,7 +65,8 @@ class ReplayHandler:
         for _ in range(SWAP_ATTEMPTS):
             if self._stores.swap_in(generation):
                 return replayed
-            # The live one read on meanwhile.
+            self._stop_diverged(projection)
+            # Else the live one read on meanwhile.
             with self._stores.open(generation) as store:
                 self._catch_up(projection, store)
         raise ProjectionBusy(
@@ -134,6 +136,15 @@ class ReplayHandler:
                 on_progress(ReplayProgress(events, points, max(total, events)))
             store.tidy()
         return Replayed(generation, events, points)
+
+    def _stop_diverged(self, projection: Projection) -> None:
+        """Stop a live generation that read what the log does not hold: it is ahead for good."""
+        live = live_generation(self._stores, projection.name)
+        if live is not None:
+            try:
+                check_continuity(self._log, self._stores.info(live).checkpoints.values())
+            except ProjectionDiverged as error:
+                self._stores.stop(live, str(error))
 
     def _catch_up(self, projection: Projection, store: ProjectionStore) -> None:
         runner = ProjectionRunner(self._log, store, projection, max_points=COMMIT_POINTS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import structlog
 from msgspec import Struct
@@ -65,9 +65,8 @@ class ProjectionRunner:
         return [self._position(partition) for partition in range(self._log.partitions())]
 
     def check_continuity(self) -> None:
-        """Compare every checkpoint with the log. Raises ProjectionDiverged, LogUnavailable."""
-        for checkpoint in self._checkpoints.values():
-            self._after(checkpoint, 0)
+        """As the function of that name, for the store's checkpoints."""
+        check_continuity(self._log, self._checkpoints.values())
 
     def step(self) -> Progress:
         """Take what the log has, up to a commit's worth, and commit it; wait a little for it.
@@ -153,6 +152,12 @@ class ProjectionRunner:
     def _position(self, partition: int) -> int:
         checkpoint = self._checkpoints.get(partition)
         return checkpoint.position if checkpoint else 0
+
+
+def check_continuity(log: MetricLogReader, checkpoints: Iterable[Checkpoint]) -> None:
+    """Compare checkpoints with the log. Raises ProjectionDiverged, LogUnavailable."""
+    for known in checkpoints:
+        _check(known, log.read(known.partition, known.position - 1, 1))
 
 
 def _check(known: Checkpoint, found: Sequence[Recorded]) -> None:

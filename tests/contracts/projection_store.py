@@ -389,6 +389,16 @@ class ProjectionStoresContract(ABC):
         assert [g.role for g in stores.generations("series")] == [Role.RETIRED, Role.LIVE]
         assert stores.info(stores.generations("series")[1]).rows == 2
 
+    def test_a_stopped_one_is_replaced_however_far_it_has_read(
+        self, stores: ProjectionStores, live: Generation
+    ) -> None:
+        building = stores.create(SERIES, Role.BUILDING)
+        with stores.open(live) as ahead:
+            commit(ahead, recorded(0, 9))
+        assert not stores.swap_in(building)
+        stores.stop(live, "the log lost what it had read")
+        assert stores.swap_in(building)
+
     def test_what_is_not_being_built_is_not_swapped_in(
         self, stores: ProjectionStores, live: Generation
     ) -> None:

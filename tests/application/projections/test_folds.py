@@ -1,0 +1,62 @@
+"""What the projections make of events."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from application.ports import RecordedMetrics
+from application.projections.folds import catalog, series
+from application.receipts import Receipt
+from domain.events import MetricsPublished
+from domain.metric_point import PointBatch, TagSet
+
+Point = tuple[str, list[str], str]
+
+points = st.tuples(
+    st.sampled_from(["orders", "cache.hits", "x"]),
+    st.lists(st.sampled_from(["host", "env", "zone"]), unique=True, max_size=3),
+    st.sampled_from(["a", "b"]),
+)
+batches = st.tuples(
+    st.sampled_from(["gilt", "acme"]),
+    st.sampled_from([None, "web"]),
+    st.lists(points, min_size=1, max_size=8),
+)
+
+
+def recorded(number: int, owner: str, team: str | None, rows: list[Point]) -> RecordedMetrics:
+    made = [
+        (name, TagSet(tuple((tag, value) for tag in sorted(tags)))) for name, tags, value in rows
+    ]
+    batch = PointBatch(
+        [name for name, _ in made], [0] * len(made), [1.0] * len(made), [tags for _, tags in made]
+    )
+    event = MetricsPublished(organization=owner, team=team, token_id="t", points=batch)
+    return RecordedMetrics(Receipt(0, 1, number), event)
+
+
+@given(st.lists(batches, max_size=8))
+def test_the_catalog_has_each_name_and_tag_name_once_with_the_first_event_that_told(
+    told: list[tuple[str, str | None, list[Point]]],
+) -> None:
+    events = [recorded(number, *each) for number, each in enumerate(told)]
+    expected: dict[tuple[str, str | None, str, str | None], Receipt] = {}
+    for each in events:
+        event = each.event
+        for point in event.points.points():
+            for tag in (None, *point.tags):
+                key = (event.organization, event.team, point.name, tag)
+                expected.setdefault(key, each.receipt)
+    rows = catalog(events)
+    found = {(row.organization, row.team, row.name, row.tag): row.receipt for row in rows}
+    assert found == expected
+    assert len(rows) == len(found)
+
+
+@given(st.lists(batches, max_size=3))
+def test_the_series_are_the_events_as_they_are(
+    told: list[tuple[str, str | None, list[Point]]],
+) -> None:
+    events = [recorded(number, *each) for number, each in enumerate(told)]
+    assert series(events) == events

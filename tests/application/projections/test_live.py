@@ -1,0 +1,127 @@
+"""Keeping a live generation up to date through everything."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from msgspec.structs import replace
+
+from application.errors import LogUnavailable
+from application.projections.errors import StoreFull, StoreUnavailable
+from application.projections.folds import SERIES
+from application.projections.live import LiveProjection, live_generation, rebuild_hint
+from application.projections.ports import Checkpoint, Generation, Role
+from tests.application.projections.world import Log, Stores, places
+from tests.entrypoints.served import wait_until
+
+
+@contextmanager
+def running(log: Log, stores: Stores, version: int = 1) -> Iterator[None]:
+    stop = threading.Event()
+    projection = replace(SERIES, version=version)
+    live = LiveProjection(log, stores, projection, interval=0.001, pause=0.001)
+    thread = threading.Thread(target=live.run, args=(stop,))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(5)
+        assert not thread.is_alive()
+
+
+def live(stores: Stores) -> Generation:
+    found = live_generation(stores, "series")
+    assert found is not None
+    return found
+
+
+def projected(stores: Stores) -> list[tuple[int, int]]:
+    found = live_generation(stores, "series")
+    return [] if found is None else stores.places(found)
+
+
+def checkpoints(stores: Stores) -> list[Checkpoint]:
+    return list(stores.info(live(stores)).checkpoints.values())
+
+
+def failing(times: int, error: Exception) -> Callable[[str], None]:
+    left = [times]
+
+    def fault(call: str) -> None:
+        if left[0]:
+            left[0] -= 1
+            raise error
+
+    return fault
+
+
+def test_it_makes_the_live_generation_and_follows_the_log() -> None:
+    log, stores = Log(), Stores()
+    receipts = log.publish_many(5)
+    with running(log, stores):
+        wait_until(lambda: projected(stores) == sorted(places(receipts)))
+        receipts += log.publish_many(5)
+        wait_until(lambda: projected(stores) == sorted(places(receipts)))
+    assert live(stores).version == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [LogUnavailable("away"), StoreUnavailable("locked"), StoreFull("full"), ZeroDivisionError()],
+    ids=lambda error: type(error).__name__,
+)
+def test_it_goes_on_after_any_failure_of_log_or_store(error: Exception) -> None:
+    log, stores = Log(), Stores()
+    receipts = log.publish_many(10)
+    log.fault = failing(7, error)
+    stores.fault = failing(5, error)
+    with running(log, stores):
+        wait_until(lambda: projected(stores) == sorted(places(receipts)))
+
+
+def test_a_generation_that_the_log_does_not_bear_out_is_stopped_with_the_reason() -> None:
+    log, stores = Log(), Stores()
+    receipts = log.publish_many(4)
+    with running(log, stores):
+        wait_until(lambda: projected(stores) == sorted(places(receipts)))
+    log.changed[receipts[-1]] = None
+    with running(log, stores):
+        wait_until(lambda: live(stores).stopped is not None)
+    assert str(receipts[-1]) in (live(stores).stopped or "")
+    assert projected(stores) == sorted(places(receipts))
+    assert rebuild_hint("series") == "rebuild it: cave replay series"
+
+
+def test_a_generation_of_another_version_is_stopped_until_it_is_rebuilt() -> None:
+    log, stores = Log(), Stores()
+    receipts = log.publish_many(3)
+    with running(log, stores):
+        wait_until(lambda: projected(stores) == sorted(places(receipts)))
+    log.publish_many(3)
+    with running(log, stores, version=2):
+        wait_until(lambda: live(stores).stopped is not None)
+        assert "version" in (live(stores).stopped or "")
+        assert len(projected(stores)) == 6
+        rebuilt = stores.create(replace(SERIES, version=2), Role.BUILDING)
+        with stores.open(rebuilt) as store:
+            store.commit(list(map(log.get, receipts)), [], checkpoints(stores))
+        assert stores.swap_in(rebuilt)
+        wait_until(lambda: len(projected(stores)) == 12)
+
+
+def test_it_goes_on_with_a_generation_that_was_swapped_in() -> None:
+    log, stores = Log(), Stores()
+    receipts = log.publish_many(4)
+    with running(log, stores):
+        wait_until(lambda: projected(stores) == sorted(places(receipts)))
+        rebuilt = stores.create(SERIES, Role.BUILDING)
+        with stores.open(rebuilt) as store:
+            store.commit(list(map(log.get, receipts)), [], checkpoints(stores))
+        assert stores.swap_in(rebuilt)
+        receipts += log.publish_many(4)
+        wait_until(lambda: projected(stores) == sorted(places(receipts)))
+    assert live(stores).number == rebuilt.number

@@ -1,0 +1,213 @@
+"""Replay and verify: beside the live generation, resumable, exact."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from application.projections.errors import ProjectionBusy, ProjectionMissing, StoreUnavailable
+from application.projections.folds import SERIES
+from application.projections.live import live_generation
+from application.projections.ports import Generation, Role, SetAside
+from application.projections.replay import ReplayHandler, ReplayProgress
+from application.projections.runner import ProjectionRunner
+from application.projections.verify import VerifyHandler
+from application.receipts import Receipt
+from tests.application.projections.world import Log, Stores, places
+
+
+def ignore(progress: ReplayProgress) -> None:
+    """Nobody watches."""
+
+
+def feed(log: Log, stores: Stores, generation: Generation) -> None:
+    with stores.open(generation) as store:
+        while ProjectionRunner(log, store, SERIES).step().events:
+            pass
+
+
+@pytest.fixture
+def log() -> Log:
+    return Log()
+
+
+@pytest.fixture
+def stores() -> Stores:
+    return Stores()
+
+
+@pytest.fixture
+def live(log: Log, stores: Stores) -> Generation:
+    log.publish_many(10)
+    generation = stores.create(SERIES, Role.LIVE)
+    feed(log, stores, generation)
+    return generation
+
+
+def test_a_rebuild_takes_the_place_of_the_live_one(
+    log: Log, stores: Stores, live: Generation
+) -> None:
+    told: list[ReplayProgress] = []
+    replayed = ReplayHandler(log, stores).rebuild(SERIES, told.append)
+    assert (replayed.events, replayed.points) == (10, 20)
+    assert told[0] == ReplayProgress(0, 0, 10)
+    assert told[-1] == ReplayProgress(10, 20, 10)
+    current = live_generation(stores, "series")
+    assert current is not None
+    assert current.number == replayed.generation.number != live.number
+    assert stores.places(current) == stores.places(live)
+
+
+@pytest.mark.parametrize("call", ["open", "before commit", "after commit"])
+def test_an_interrupted_rebuild_leaves_the_live_one_and_can_go_on(
+    log: Log, stores: Stores, live: Generation, call: str
+) -> None:
+    def fault(now: str) -> None:
+        if now == call:
+            raise KeyboardInterrupt
+
+    replay = ReplayHandler(log, stores)
+    stores.fault = fault
+    with pytest.raises(KeyboardInterrupt):
+        replay.rebuild(SERIES, ignore)
+    stores.fault = lambda now: None
+    assert live_generation(stores, "series") == live
+    (unfinished,) = [g for g in stores.generations("series") if g.role is Role.BUILDING]
+    replayed = replay.rebuild(SERIES, ignore)
+    assert replayed.generation.number == unfinished.number
+    assert replayed.events == (0 if call == "after commit" else 10)
+    assert len(stores.rows(replayed.generation)) == 20
+
+
+def test_an_interrupted_rebuild_can_be_restarted_or_dropped(
+    log: Log, stores: Stores, live: Generation
+) -> None:
+    replay = ReplayHandler(log, stores)
+    unfinished = stores.create(SERIES, Role.BUILDING)
+    assert replay.drop_unfinished(SERIES)
+    assert not replay.drop_unfinished(SERIES)
+    assert stores.generations("series") == [live]
+    unfinished = stores.create(SERIES, Role.BUILDING)
+    replayed = replay.rebuild(SERIES, ignore, restart=True)
+    assert replayed.generation.number > unfinished.number
+
+
+def test_what_an_older_release_began_is_not_gone_on_with(
+    log: Log, stores: Stores, live: Generation
+) -> None:
+    old = stores.create(replace(SERIES, version=0), Role.BUILDING)
+    replayed = ReplayHandler(log, stores).rebuild(SERIES, ignore)
+    assert replayed.generation.number > old.number
+    assert replayed.generation.version == SERIES.version
+
+
+def test_what_was_begun_on_another_log_is_built_anew(
+    log: Log, stores: Stores, live: Generation
+) -> None:
+    unfinished = stores.create(SERIES, Role.BUILDING)
+    feed(log, stores, unfinished)
+    last = max(stores.info(unfinished).checkpoints.values(), key=lambda c: c.position)
+    log.changed[Receipt.at(last.partition, last.position)] = None
+    replayed = ReplayHandler(log, stores).rebuild(SERIES, ignore)
+    assert replayed.generation.number > unfinished.number
+    assert len(stores.rows(replayed.generation)) == 18
+
+
+def test_a_swap_waits_until_the_rebuilt_one_has_caught_up(
+    log: Log, stores: Stores, live: Generation
+) -> None:
+    swaps: list[bool] = []
+    swap_in = stores.swap_in
+
+    def racing(generation: Generation) -> bool:
+        if len(swaps) < 3:
+            log.publish_many(3)
+            feed(log, stores, live)
+        swaps.append(swap_in(generation))
+        return swaps[-1]
+
+    stores.swap_in = racing  # type: ignore[method-assign]
+    replayed = ReplayHandler(log, stores).rebuild(SERIES, ignore)
+    assert swaps == [False, False, False, True]
+    assert len(stores.rows(replayed.generation)) == 38
+
+
+def test_a_copy_has_what_was_recorded_before_its_time_under_its_label(
+    log: Log, stores: Stores, live: Generation
+) -> None:
+    later = log.publish_many(5)
+    replay = ReplayHandler(log, stores)
+    copied = replay.copy(SERIES, later[2].milliseconds, "then", ignore)
+    assert (copied.generation.role, copied.generation.label) == (Role.COPY, "then")
+    assert len(stores.rows(copied.generation)) == 24
+    assert not set(stores.places(copied.generation)) & set(places(later[2:]))
+    with pytest.raises(ProjectionBusy, match="then"):
+        replay.copy(SERIES, None, "then", ignore)
+    assert replay.drop_copy(SERIES, "then")
+    assert not replay.drop_copy(SERIES, "then")
+
+
+def test_nothing_is_left_of_a_copy_that_failed(log: Log, stores: Stores, live: Generation) -> None:
+    def fault(call: str) -> None:
+        if call == "after commit":
+            raise StoreUnavailable(call)
+
+    stores.fault = fault
+    with pytest.raises(StoreUnavailable):
+        ReplayHandler(log, stores).copy(SERIES, None, "now", ignore)
+    assert stores.generations("series") == [live]
+
+
+def verify(log: Log, stores: Stores) -> VerifyHandler:
+    return VerifyHandler(ReplayHandler(log, stores), stores)
+
+
+def test_a_live_generation_that_is_what_the_log_says_agrees_with_it(
+    log: Log, stores: Stores, live: Generation
+) -> None:
+    log.publish_many(4)  # not read yet: not compared
+    stores.create(SERIES, Role.COPY, label="verify")  # left by a crash
+    verified = verify(log, stores)(SERIES, ignore)
+    assert verified.agrees
+    assert verified.rows == 20
+    assert verified == verify(log, stores)(SERIES, ignore)
+    assert stores.generations("series") == [live]
+
+
+@pytest.mark.parametrize("damage", ["missing", "doubled", "changed"])
+def test_a_row_that_is_not_what_the_log_says_is_found(
+    log: Log, stores: Stores, live: Generation, damage: str
+) -> None:
+    rows = stores.rows(live)
+    key = list(rows)[3]
+    owner, receipt, row = rows[key]
+    digest = verify(log, stores)(SERIES, ignore).digest
+    match damage:
+        case "missing":
+            del rows[key]
+        case "doubled":
+            rows[*key, "again"] = rows[key]
+        case _:
+            rows[key] = owner, receipt, (*row, "changed")
+    verified = verify(log, stores)(SERIES, ignore)
+    assert not verified.agrees
+    assert verified.digest != digest
+    (difference,) = verified.differences
+    assert (difference.organization, difference.team) == owner
+    assert difference.live - difference.replayed == {"missing": -1, "doubled": 1}.get(damage, 0)
+
+
+def test_events_that_only_one_of_the_two_set_aside_are_told(
+    log: Log, stores: Stores, live: Generation
+) -> None:
+    with stores.open(live) as store:
+        aside = SetAside(log.publish_many(1)[0], "a bug of an older release")
+        store.commit([], [aside], [])
+    verified = verify(log, stores)(SERIES, ignore)
+    assert verified.set_aside == (aside,)
+    assert not verified.agrees
+
+
+def test_there_must_be_something_to_verify(log: Log, stores: Stores) -> None:
+    with pytest.raises(ProjectionMissing):
+        verify(log, stores)(SERIES, ignore)

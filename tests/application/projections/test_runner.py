@@ -1,0 +1,151 @@
+"""The runner: each event exactly once, in log order, whatever is in it and whatever happens."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from application.ports import RecordedMetrics
+from application.projections.errors import ProjectionDiverged, StoreUnavailable
+from application.projections.folds import SERIES, Projection, Rows
+from application.projections.runner import ProjectionRunner
+from tests.application.projections.world import Log, Store, batch, places
+
+
+def run_to_the_end(runner: ProjectionRunner) -> None:
+    while runner.step().events:
+        pass
+
+
+@given(
+    sizes=st.lists(st.integers(1, 7), max_size=30),
+    max_points=st.integers(1, 40),
+    first=st.integers(0, 30),
+)
+def test_every_point_is_projected_once_in_the_order_of_its_partition(
+    sizes: list[int], max_points: int, first: int
+) -> None:
+    log, store = Log(), Store()
+    receipts = []
+    for number, size in enumerate(sizes):
+        receipts.append(log.publish(f"o{number % 5}", batch([1.0] * size)))
+        if number == first:
+            run_to_the_end(ProjectionRunner(log, store, SERIES, max_points=max_points))
+    run_to_the_end(ProjectionRunner(log, store, SERIES, max_points=max_points))
+    wanted = [p for r, size in zip(receipts, sizes, strict=True) for p in places([r], size)]
+    for partition in range(log.partitions()):
+        found = [place for place in store.places if place[0] == partition]
+        assert found == [place for place in wanted if place[0] == partition]
+
+
+def test_a_commit_takes_no_more_than_it_may_unless_one_event_has_more() -> None:
+    log, store = Log(), Store()
+    log.publish_many(60)
+    log.publish("gilt", batch([1.0] * 50))
+    run_to_the_end(ProjectionRunner(log, store, SERIES, max_points=10))
+    assert sum(store.commits) == 170
+    *others, most = sorted(store.commits)
+    assert 50 <= most <= 60
+    assert max(others) <= 11
+
+
+def test_no_partition_waits_for_another_one_to_be_empty() -> None:
+    log, store = Log(), Store()
+    receipts = log.publish_many(60)
+    runner = ProjectionRunner(log, store, SERIES, max_points=4)
+    for _ in range(2 * log.partitions()):
+        runner.step()
+    assert {partition for partition, _ in store.places} == {r.partition for r in receipts}
+
+
+def test_what_was_recorded_later_than_until_is_left_out() -> None:
+    log, store = Log(), Store()
+    receipts = log.publish_many(10)
+    runner = ProjectionRunner(log, store, SERIES, until=receipts[6].milliseconds)
+    run_to_the_end(runner)
+    assert sorted(store.places) == sorted(places(receipts[:6]))
+
+
+def test_an_entry_that_is_no_event_is_set_aside_and_the_rest_goes_on() -> None:
+    log, store = Log(), Store()
+    receipts = log.publish_many(9)
+    log.make_unreadable(receipts[4])
+    run_to_the_end(ProjectionRunner(log, store, SERIES))
+    assert [(e.receipt, e.reason) for e in store.set_aside()] == [(receipts[4], "it is garbage")]
+    assert sorted(store.places) == sorted(places([*receipts[:4], *receipts[5:]]))
+
+
+@pytest.mark.parametrize("poisoned", [[0], [8], [3, 4], list(range(9))])
+def test_exactly_the_events_that_a_store_cannot_take_are_set_aside(poisoned: list[int]) -> None:
+    log, store = Log(), Store()
+    receipts = log.publish_many(9)
+    store.poison = {receipts[n] for n in poisoned}
+    run_to_the_end(ProjectionRunner(log, store, SERIES))
+    assert {e.receipt for e in store.set_aside()} == store.poison
+    assert {e.reason for e in store.set_aside()} == {"no column can hold it"}
+    rest = [r for r in receipts if r not in store.poison]
+    assert sorted(store.places) == sorted(places(rest))
+
+
+def test_an_event_that_the_fold_fails_on_is_set_aside_with_the_reason() -> None:
+    def fold(events: list[RecordedMetrics]) -> Rows:
+        if any(event.event.organization == "acme" for event in events):
+            raise KeyError("acme")
+        return events
+
+    log, store = Log(), Store()
+    receipts = log.publish_many(8)
+    run_to_the_end(ProjectionRunner(log, store, Projection("series", 1, fold)))  # type: ignore[arg-type]
+    assert {e.receipt for e in store.set_aside()} == {receipts[1], receipts[5]}
+    assert {e.reason for e in store.set_aside()} == {"KeyError: 'acme'"}
+    assert len(store.places) == 12
+
+
+def test_a_log_that_lost_what_was_read_is_not_followed() -> None:
+    log, store = Log(), Store()
+    receipts = log.publish_many(4)
+    run_to_the_end(ProjectionRunner(log, store, SERIES))
+    log.changed[receipts[-1]] = None
+    with pytest.raises(ProjectionDiverged, match=str(receipts[-1])):
+        ProjectionRunner(log, store, SERIES).check_continuity()
+    log.publish_many(8)
+    before = len(store.places)
+    with pytest.raises(ProjectionDiverged, match="not in the log any more"):
+        run_to_the_end(ProjectionRunner(log, store, SERIES))
+    assert receipts[-1].partition not in {partition for partition, _ in store.places[before:]}
+
+
+def test_a_log_that_gave_an_id_to_another_event_is_not_followed() -> None:
+    log, store = Log(), Store()
+    receipts = log.publish_many(4)
+    run_to_the_end(ProjectionRunner(log, store, SERIES))
+    log.changed[receipts[-1]] = replace(log.get(receipts[-1]), digest=b"another")
+    with pytest.raises(ProjectionDiverged, match="not the one that was read before"):
+        ProjectionRunner(log, store, SERIES).check_continuity()
+
+
+@given(seed=st.integers(0, 1 << 32))
+def test_failures_anywhere_neither_lose_nor_double_a_point(seed: int) -> None:
+    log, store, chance = Log(), Store(), random.Random(seed)
+    receipts = log.publish_many(12)
+
+    def fault(call: str) -> None:
+        if chance.random() < 0.3:
+            raise StoreUnavailable(call)
+
+    log.fault = store.fault = fault
+    for _ in range(500):
+        try:
+            runner = ProjectionRunner(log, store, SERIES, max_points=5)
+            runner.check_continuity()
+            run_to_the_end(runner)
+        except StoreUnavailable:
+            continue
+        break
+    log.fault = store.fault = lambda call: None
+    run_to_the_end(ProjectionRunner(log, store, SERIES))
+    assert sorted(store.places) == sorted(places(receipts))

@@ -1,0 +1,152 @@
+"""A log and stores in memory whose every call may be made to fail, and what should be in them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+
+from adapters.memory.metric_log import MemoryMetricLog
+from adapters.memory.projection_stores import (
+    Keyed,
+    MemoryProjectionStore,
+    MemoryProjectionStores,
+)
+from application.ports import Recorded, RecordedMetrics, UnreadableMetrics
+from application.projections.errors import RowsRefused
+from application.projections.folds import Rows
+from application.projections.ports import Checkpoint, Generation, SetAside
+from application.receipts import Receipt
+from domain.events import MetricsPublished
+from domain.metric_point import PointBatch, tag_set
+from tests.application.doubles import FakeClock
+
+PARTITIONS = 3
+ORGANIZATIONS = ("gilt", "acme", "bilt", "dent")
+
+Fault = Callable[[str], None]
+
+
+def batch(values: Sequence[float], name: str = "orders", **tags: str) -> PointBatch:
+    tags_of_all = tag_set(tags)
+    assert tags_of_all is not None
+    count = len(values)
+    return PointBatch([name] * count, list(range(count)), list(values), [tags_of_all] * count)
+
+
+class Log(MemoryMetricLog):
+    """`fault` is called with the name of each call; `changed` replaces entries by receipt."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        super().__init__(self.clock, PARTITIONS)
+        self.fault: Fault = lambda call: None
+        self.changed: dict[Receipt, Recorded | None] = {}
+
+    def publish(self, organization: str, points: PointBatch, team: str | None = None) -> Receipt:
+        self.clock.advance(timedelta(milliseconds=1))
+        event = MetricsPublished(organization=organization, team=team, token_id="t1", points=points)
+        return asyncio.run(self.append(event)).receipt
+
+    def publish_many(self, count: int, points: int = 2) -> list[Receipt]:
+        return [
+            self.publish(ORGANIZATIONS[n % len(ORGANIZATIONS)], batch([float(n)] * points))
+            for n in range(count)
+        ]
+
+    def make_unreadable(self, receipt: Receipt) -> None:
+        self.changed[receipt] = UnreadableMetrics(receipt, "it is garbage", b"digest")
+
+    def news(self, after: Sequence[int]) -> Sequence[int]:
+        self.fault("news")
+        return super().news(after)
+
+    # As the port says; the memory log itself holds nothing unreadable.
+    def read(  # type: ignore[override]
+        self, partition: int, after: int, limit: int
+    ) -> Sequence[Recorded]:
+        self.fault("read")
+        found = super().read(partition, after, limit + len(self.changed))
+        page = [self.changed.get(entry.receipt, entry) for entry in found]
+        return [entry for entry in page if entry is not None][:limit]
+
+
+class Store:
+    """A ProjectionStore that keeps all it is given, twice if it is given twice.
+
+    Refuses events of `poison`; `fault` is called before and after a commit; `commits` has the
+    number of points of each.
+    """
+
+    def __init__(self) -> None:
+        self.places: list[tuple[int, int]] = []
+        self.fault: Fault = lambda call: None
+        self.poison: set[Receipt] = set()
+        self.commits: list[int] = []
+        self._set_aside: list[SetAside] = []
+        self._checkpoints: dict[int, Checkpoint] = {}
+
+    def checkpoints(self) -> Mapping[int, Checkpoint]:
+        return dict(self._checkpoints)
+
+    def commit(
+        self, rows: Rows, set_aside: Sequence[SetAside], checkpoints: Sequence[Checkpoint]
+    ) -> None:
+        self.fault("before commit")
+        if {row.receipt for row in rows} & self.poison:
+            raise RowsRefused("no column can hold it")
+        added = [
+            place
+            for row in rows
+            if isinstance(row, RecordedMetrics)
+            for place in places([row.receipt], len(row.event.points))
+        ]
+        self.places += added
+        self.commits.append(len(added))
+        self._set_aside += set_aside
+        self._checkpoints.update({c.partition: c for c in checkpoints})
+        self.fault("after commit")
+
+    def set_aside(self) -> Sequence[SetAside]:
+        return self._set_aside
+
+    def tidy(self) -> None:
+        """There is nothing to tidy."""
+
+
+class Stores(MemoryProjectionStores):
+    """`fault` is called when a store is opened, and before and after each of its commits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fault: Fault = lambda call: None
+
+    @contextmanager
+    def open(self, generation: Generation) -> Iterator[MemoryProjectionStore]:
+        self.fault("open")
+        with super().open(generation) as store:
+            commit = store.commit
+
+            def faulty(
+                rows: Rows, set_aside: Sequence[SetAside], checkpoints: Sequence[Checkpoint]
+            ) -> None:
+                self.fault("before commit")
+                commit(rows, set_aside, checkpoints)
+                self.fault("after commit")
+
+            store.commit = faulty  # type: ignore[method-assign]
+            yield store
+
+    def rows(self, generation: Generation) -> Keyed:
+        """Return what a generation holds, to look at and to damage."""
+        return self._held[generation.projection][generation.number].rows
+
+    def places(self, generation: Generation) -> list[tuple[int, int]]:
+        """Return the sorted places of the rows of a generation."""
+        return sorted((r.partition, r.position) for _, r, _ in self.rows(generation).values())
+
+
+def places(receipts: Sequence[Receipt], points: int = 2) -> list[tuple[int, int]]:
+    """Return the places of the rows that events of so many points make."""
+    return [(r.partition, r.position) for r in receipts for _ in range(points)]

@@ -1,0 +1,51 @@
+"""Topics with versions."""
+
+from __future__ import annotations
+
+import pytest
+
+from application.versioned_topics import UnknownTopic, VersionedTopics
+
+
+@pytest.fixture
+def topics() -> VersionedTopics[list[str]]:
+    topics = VersionedTopics[list[str]]()
+    topics.register("thing.made")
+    topics.register("thing.sold", lambda s: [*s, "to v2"], lambda s: [*s, "to v3"])
+    return topics
+
+
+def test_the_current_version_follows_from_the_steps(topics: VersionedTopics[list[str]]) -> None:
+    assert topics.current("thing.made") == "thing.made.v1"
+    assert topics.current("thing.sold") == "thing.sold.v3"
+
+
+@pytest.mark.parametrize(
+    ("topic", "steps"),
+    [
+        ("thing.made.v1", []),
+        ("thing.sold.v1", ["to v2", "to v3"]),
+        ("thing.sold.v2", ["to v3"]),
+        ("thing.sold.v3", []),
+    ],
+)
+def test_older_versions_go_through_the_steps_that_they_lack(
+    topics: VersionedTopics[list[str]], topic: str, steps: list[str]
+) -> None:
+    state = ["as stored"]
+    assert topics.upcast(topic, state) == (topic[:-3], ["as stored", *steps])
+    assert state == ["as stored"]
+
+
+@pytest.mark.parametrize(
+    "topic",
+    ["thing.made.v2", "thing.sold.v4", "thing.lost.v1", "thing.made", "thing.made.v0", "", ".v1"],
+)
+def test_a_topic_that_is_not_known_is_named(topics: VersionedTopics[list[str]], topic: str) -> None:
+    with pytest.raises(UnknownTopic, match=topic.removesuffix(".v1") or "topic ''"):
+        topics.upcast(topic, [])
+
+
+def test_a_name_is_registered_once(topics: VersionedTopics[list[str]]) -> None:
+    with pytest.raises(ValueError, match=r"thing\.made"):
+        topics.register("thing.made")

@@ -1,0 +1,126 @@
+"""A log that mixes the versions of an event reads as events of the current one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from adapters.eventsourcing.mapper import OrganizationMapper
+from adapters.eventsourcing.organizations import Organizations
+from adapters.eventsourcing.topics import EVENT_TYPES
+from adapters.redis_streams.metric_codec import MetricDecoder
+from adapters.redis_streams.metric_keys import MetricKeys
+from adapters.redis_streams.metric_log import RedisMetricLog
+from adapters.redis_streams.metric_log_reader import RedisMetricLogReader
+from adapters.redis_streams.metric_settings import settle_partitions
+from application.errors import LogUnavailable
+from application.ports import RecordedMetrics, UnreadableMetrics
+from application.projections.folds import catalog
+from application.versioned_topics import VersionedTopics
+from domain.events import OrganizationEvent, OrganizationRegistered, TeamCreated
+from domain.organization import organization_id
+from tests.contracts.metric_log import published
+from tests.servers import LogServer
+
+NOW = datetime(2014, 10, 24, tzinfo=UTC)
+KEYS = MetricKeys("cave")
+
+
+class TeamCreatedInARegion(OrganizationEvent, frozen=True, kw_only=True):
+    """What a next release might record of a team."""
+
+    name: str
+    region: str
+
+
+def into_the_first_region(state: dict[str, Any]) -> dict[str, Any]:
+    return {**state, "region": "eu-west-1"}
+
+
+class NextMapper(OrganizationMapper):
+    """The mapper of a release whose `organization.team-created` is at its second version."""
+
+    event_types = {**EVENT_TYPES, "organization.team-created": TeamCreatedInARegion}  # noqa: RUF012
+    topics = VersionedTopics[dict[str, Any]]()
+
+
+for name in EVENT_TYPES:
+    steps = [into_the_first_region] if name == "organization.team-created" else []
+    NextMapper.topics.register(name, *steps)
+
+
+class NextOrganizations(Organizations):
+    name = "organizations"
+    env = {  # noqa: RUF012
+        **Organizations.env,
+        "MAPPER_TOPIC": f"{NextMapper.__module__}:{NextMapper.__qualname__}",
+    }
+
+
+def settings(server: LogServer) -> dict[str, str]:
+    return {"PERSISTENCE_MODULE": "adapters.redis_streams", "REDIS_URL": server.url}
+
+
+def stamped(version: int) -> dict[str, Any]:
+    return {
+        "originator_id": organization_id("gilt"),
+        "originator_version": version,
+        "timestamp": NOW,
+    }
+
+
+def test_organizations_recorded_by_an_older_release_read_as_those_of_this_one(
+    server: LogServer,
+) -> None:
+    registered = OrganizationRegistered(**stamped(1), name="gilt")
+    with closing(Organizations(settings(server))) as before:
+        before.save_events([registered, TeamCreated(**stamped(2), name="web")])
+    with Redis.from_url(server.url) as raw:
+        stored = raw.xrange("{cave:organizations}:log")
+        with closing(NextOrganizations(settings(server))) as after:
+            new = TeamCreatedInARegion(**stamped(3), name="shop", region="us-east-1")
+            after.save_events([new])
+            old = TeamCreatedInARegion(**stamped(2), name="web", region="eu-west-1")
+            assert [r.event for r in after.read(0, 10)] == [registered, old, new]
+        assert raw.xrange("{cave:organizations}:log")[:2] == stored
+    with (
+        closing(Organizations(settings(server))) as before,
+        pytest.raises(LogUnavailable, match=r"team-created\.v2.*newer than.*v1"),
+    ):
+        before.read(0, 10)
+
+
+def test_metrics_of_several_versions_read_and_project_alike(server: LogServer) -> None:
+    def lower_case(fields: Mapping[bytes, bytes]) -> Mapping[bytes, bytes]:
+        return {**fields, b"organization": fields[b"organization"].lower()}
+
+    topics = VersionedTopics[Mapping[bytes, bytes]]()
+    topics.register("metrics.published", lower_case)
+
+    async def publish() -> None:
+        log = RedisMetricLog(server.url, KEYS, 1)
+        await log.open()
+        await log.append(published("GILT"))
+        await log.append(published("gilt"))
+        await log.close()
+
+    with Redis.from_url(server.url) as raw:
+        settle_partitions(raw, KEYS, 1)
+        asyncio.run(publish())
+        (_, old), (_, new) = raw.xrange(KEYS.log(0))
+        raw.xadd(KEYS.log(0), {**new, b"topic": b"metrics.published.v2"})
+        current = RedisMetricLogReader(raw, KEYS, 1, MetricDecoder(topics)).read(0, 0, 10)
+        events = [entry for entry in current if isinstance(entry, RecordedMetrics)]
+        assert [entry.event for entry in events] == [published("gilt")] * 3
+        assert {row.organization for row in catalog(events)} == {"gilt"}
+        assert raw.xrange(KEYS.log(0))[0][1] == old
+        *known, unknown = RedisMetricLogReader(raw, KEYS, 1).read(0, 0, 10)
+        assert [type(entry) for entry in known] == [RecordedMetrics] * 2
+        assert isinstance(unknown, UnreadableMetrics)
+        assert "newer than metrics.published.v1" in unknown.reason
