@@ -53,8 +53,9 @@ class _Held(Struct):
 class MemoryProjectionStore:
     """Implements the port ProjectionStore."""
 
-    def __init__(self, held: _Held) -> None:
+    def __init__(self, held: _Held, lock: threading.RLock) -> None:
         self._held = held
+        self._lock = lock
         self._checkpoints = dict(held.checkpoints)
 
     def checkpoints(self) -> Mapping[int, Checkpoint]:
@@ -69,9 +70,10 @@ class MemoryProjectionStore:
         keyed: Keyed = {}
         for row in rows:
             keyed.update(_keyed_points(row) if isinstance(row, RecordedMetrics) else _keyed(row))
-        self._held.rows = {**keyed, **self._held.rows}
-        self._held.set_aside += set_aside
-        self._held.checkpoints.update({c.partition: c for c in checkpoints})
+        with self._lock:
+            self._held.rows = {**keyed, **self._held.rows}
+            self._held.set_aside += set_aside
+            self._held.checkpoints.update({c.partition: c for c in checkpoints})
         self._checkpoints = dict(self._held.checkpoints)
 
     def set_aside(self) -> Sequence[SetAside]:
@@ -134,7 +136,7 @@ class MemoryProjectionStores:
                 raise ProjectionBusy(f"{generation.projection} is being written")
             held.open = True
         try:
-            yield MemoryProjectionStore(held)
+            yield MemoryProjectionStore(held, self._lock)
         finally:
             held.open = False
 
@@ -184,7 +186,7 @@ class MemoryProjectionStores:
                 dict(held.checkpoints),
                 len(held.rows),
                 len(repr(held.rows)),
-                MemoryProjectionStore(held).set_aside(),
+                MemoryProjectionStore(held, self._lock).set_aside(),
             )
 
     def digests(

@@ -42,7 +42,7 @@ def test_older_versions_go_through_the_steps_that_they_lack(
     ["thing.made.v2", "thing.sold.v4", "thing.lost.v1", "thing.made", "thing.made.v0", "", ".v1"],
 )
 def test_a_topic_that_is_not_known_is_named(topics: VersionedTopics[list[str]], topic: str) -> None:
-    with pytest.raises(UnknownTopic, match=topic.removesuffix(".v1") or "topic ''"):
+    with pytest.raises(UnknownTopic, match="the topic '"):
         topics.upcast(topic, [])
 
 
