@@ -25,4 +25,4 @@ class TestMemoryProjectionStores(ProjectionStoresContract):
         self, stores: ProjectionStores, generation: Generation
     ) -> AbstractContextManager[ProjectionStore]:
         assert isinstance(stores, MemoryProjectionStores)
-        return nullcontext(MemoryProjectionStore(stores._find(generation)))
+        return nullcontext(MemoryProjectionStore(stores._find(generation), stores._lock))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
+import structlog
 from msgspec.structs import replace
 
 from application.errors import LogUnavailable
@@ -79,7 +80,8 @@ def test_it_goes_on_after_any_failure_of_log_or_store(error: Exception) -> None:
     receipts = log.publish_many(10)
     log.fault = failing(7, error)
     stores.fault = failing(5, error)
-    with running(log, stores):
+    # Told to nobody: rendering tracebacks takes seconds.
+    with structlog.testing.capture_logs(), running(log, stores):
         wait_until(lambda: projected(stores) == sorted(places(receipts)))
 
 
