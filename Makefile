@@ -5,7 +5,7 @@ BIN := .venv/bin
 ROUNDS ?= 50
 EXAMPLES ?= 5000
 
-.PHONY: help demo serve test faults fuzz check clean
+.PHONY: help demo serve test faults fuzz bench check clean
 
 help: ## say what there is
 	@grep -hE '^[a-z.]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -34,6 +34,9 @@ faults: .venv ## kills and stalls under load, ROUNDS of each kind
 
 fuzz: .venv ## requests of every kind against the contract, EXAMPLES a test
 	CAVE_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/pytest --timeout=0 tests/fuzz
+
+bench: .venv ## beside VictoriaMetrics and InfluxDB; ARGUMENTS="publish --quick" for a part
+	$(BIN)/python -m tests.benchmarks $(ARGUMENTS)
 
 check: .venv ## style, types, who may import what, and the documents' examples
 	$(BIN)/ruff check

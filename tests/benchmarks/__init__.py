@@ -1,0 +1,1 @@
+"""CAVE beside its peers: `python -m tests.benchmarks --help`; the method: docs/benchmarks.md."""

@@ -1,0 +1,22 @@
+"""Who takes part."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tests.benchmarks.contestants.base import Contestant
+from tests.benchmarks.contestants.cave import Cave
+from tests.benchmarks.contestants.empty import Empty
+from tests.benchmarks.contestants.influxdb import InfluxDB
+from tests.benchmarks.contestants.victoria_metrics import (
+    VictoriaMetricsImport,
+    VictoriaMetricsPut,
+)
+
+DATABASES: Sequence[Contestant] = (
+    Cave(),
+    VictoriaMetricsPut(),
+    VictoriaMetricsImport(),
+    InfluxDB(),
+)
+ALL: Sequence[Contestant] = (*DATABASES, Empty())

@@ -1,0 +1,168 @@
+"""CAVE as it is served: tokens checked, every rule on, the log fsynced on every write."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from base64 import b64encode
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from datetime import datetime
+from functools import cached_property
+from http import HTTPStatus
+from http.client import HTTPConnection
+from importlib.metadata import version
+from pathlib import Path
+from urllib.parse import urlencode
+
+import msgspec
+
+from tests.benchmarks.contestants.base import (
+    AnswerRefused,
+    Bucket,
+    Contestant,
+    Database,
+    Place,
+    Question,
+)
+from tests.benchmarks.formats import CAVE
+from tests.benchmarks.points import NAMES, Point
+from tests.benchmarks.processes import running, size_of, wait_for, wait_for_line
+from tests.benchmarks.pusher import Pushed
+
+ORGANIZATION = "bench"
+PATH = f"/organizations/{ORGANIZATION}/metrics"
+COMMAND = (sys.executable, "-m", "entrypoints.cli")
+READABLE_SECONDS = 600.0
+
+
+class _Sample(msgspec.Struct):
+    time: datetime
+    value: float
+
+
+class _Samples(msgspec.Struct):
+    metrics: list[_Sample]
+
+
+class Cave(Contestant):
+    """`workers`, if given, is how many it has whatever the place says."""
+
+    def __init__(self, name: str = "CAVE", workers: int | None = None) -> None:
+        self.name = name
+        self._workers = workers
+
+    def missing(self) -> str | None:
+        return None
+
+    def version(self) -> str:
+        parts = [f"{name} {version(name)}" for name in ("litestar", "uvicorn", "msgspec", "duckdb")]
+        return f"{version('cave')}, Python {sys.version.split()[0]}, {', '.join(parts)}"
+
+    @contextmanager
+    def running(self, place: Place) -> Iterator[CaveServer]:
+        data = place.directory / "data"
+        workers = str(self._workers or place.workers)
+        command = [*COMMAND, "serve", "--port", "0", "--workers", workers, "--data-dir", str(data)]
+        with running(command, place.cores, place.directory) as process:
+            found = wait_for_line(process, place.directory, r"^CAVE serves http://[^:]+:(\d+) ")
+            token = run_cave("org", "create", ORGANIZATION, "--quiet", data=data)
+            server = CaveServer(process, place, int(found[1]), token)
+            wait_for(process, place.directory, server.knows_its_token)
+            yield server
+
+
+class CaveServer(Database):
+    """`cave serve` with one organization."""
+
+    def __init__(
+        self, process: subprocess.Popen[bytes], place: Place, port: int, token: str
+    ) -> None:
+        super().__init__(process, place, port, PATH, CAVE)
+        self._token = token
+
+    def headers(self) -> Mapping[str, str]:
+        return _authorization(self._token)
+
+    def ask_headers(self) -> Mapping[str, str]:
+        return _authorization(self._read_token)
+
+    @cached_property
+    def _read_token(self) -> str:
+        arguments = ("token", "issue", ORGANIZATION, "--scope", "read", "--quiet")
+        token = run_cave(*arguments, data=self.directory / "data")
+        wait_for(self.process, self.directory, lambda: self._may_read(token))
+        return token
+
+    def knows_its_token(self) -> bool | None:
+        """Tell whether the worker takes the token by now, with a batch of nothing; None if not."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
+        with closing(connection):
+            connection.request("POST", PATH, b'{"metrics":[]}', dict(self.headers()))
+            return connection.getresponse().status == HTTPStatus.ACCEPTED or None
+
+    def _may_read(self, token: str) -> bool | None:
+        try:
+            self.get(f"/organizations/{ORGANIZATION}/metric-names", _authorization(token))
+        except AnswerRefused:
+            return None
+        return True
+
+    def accepted(self) -> int:
+        total = 0.0
+        for line in self.get("/metrics").decode().splitlines():
+            name, _, value = line.rpartition(" ")
+            if name.partition("{")[0] == "cave_points_accepted_total":
+                total += float(value)
+        return int(total)
+
+    def log_bytes(self) -> int:
+        return size_of(self.directory / "data" / "valkey")
+
+    def wait_until_readable(self, point: Point, pushed: Pushed) -> None:
+        assert pushed.receipt is not None
+        query = urlencode({"metric": point.name, "receipt": pushed.receipt, "limit": 1})
+        headers = self.ask_headers()
+
+        def readable() -> bool | None:
+            try:
+                self.get(f"{PATH}?{query}", headers)
+            except AnswerRefused:
+                return None
+            return True
+
+        wait_for(self.process, self.directory, readable, READABLE_SECONDS)
+
+    def count(self) -> int:
+        total = 0.0
+        for name in NAMES:
+            query = {"metric": name, "aggregator": "count", "period": "1d", "limit": 1440}
+            answer = self.get(f"{PATH}?{urlencode(query)}", self.ask_headers())
+            total += sum(bucket.mean for bucket in self.buckets(answer))
+        return int(total)
+
+    def question(self, question: Question) -> str:
+        query = {
+            "metric": question.metric,
+            "tags": ":".join(question.tag),
+            "start": question.start,
+            "end": question.end,
+            "aggregator": "mean",
+            "period": "1m",
+        }
+        return f"{PATH}?{urlencode(query)}"
+
+    def buckets(self, answer: bytes) -> Sequence[Bucket]:
+        samples = msgspec.json.decode(answer, type=_Samples).metrics
+        return [Bucket(int(sample.time.timestamp()), sample.value) for sample in samples]
+
+
+def _authorization(token: str) -> Mapping[str, str]:
+    return {"Authorization": f"Basic {b64encode(f'{token}:'.encode()).decode()}"}
+
+
+def run_cave(*arguments: str, data: Path) -> str:
+    """Run a command of `cave` on a data dir and return what it prints."""
+    command = [*COMMAND, *arguments, "--data-dir", str(data)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return done.stdout.strip()

@@ -1,0 +1,155 @@
+"""VictoriaMetrics, single node, in two ways of its own to take JSON."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from urllib.parse import urlencode
+
+import msgspec
+
+from tests.benchmarks.contestants.base import (
+    AnswerRefused,
+    Bucket,
+    Contestant,
+    Database,
+    Place,
+    Question,
+)
+from tests.benchmarks.formats import OPENTSDB, VICTORIA_IMPORT, Format
+from tests.benchmarks.points import FIRST_SECOND, NAMES, Point
+from tests.benchmarks.processes import free_port, running, wait_for
+from tests.benchmarks.pusher import Pushed
+
+PROGRAM = "victoria-metrics"
+YEARS = 20
+MINUTE = 60
+
+
+class _Series(msgspec.Struct):
+    values: list[tuple[float, str]]
+
+
+class _Found(msgspec.Struct):
+    result: list[_Series]
+
+
+class _Answer(msgspec.Struct):
+    data: _Found
+
+
+class _VictoriaMetrics(Contestant):
+    form: Format
+    path: str
+
+    def missing(self) -> str | None:
+        return None if shutil.which(PROGRAM) else f"{PROGRAM} is not installed"
+
+    def version(self) -> str:
+        # Debian's says nothing of itself when asked.
+        asked = subprocess.run([PROGRAM, "-version"], capture_output=True, text=True, check=False)
+        return asked.stdout.strip() or _package_version()
+
+    @contextmanager
+    def running(self, place: Place) -> Iterator[VictoriaMetricsServer]:
+        port, opentsdb = free_port(), free_port()
+        command = [
+            PROGRAM,
+            f"-httpListenAddr=127.0.0.1:{port}",
+            f"-opentsdbHTTPListenAddr=127.0.0.1:{opentsdb}",
+            f"-storageDataPath={place.directory / 'data'}",
+            f"-retentionPeriod={YEARS}y",
+            "-loggerLevel=ERROR",
+        ]
+        environment = {"GOMAXPROCS": str(place.go_procs)}
+        with running(command, place.cores, place.directory, environment) as process:
+            publish_port = opentsdb if self.form is OPENTSDB else port
+            server = VictoriaMetricsServer(process, place, publish_port, self.path, self.form)
+            server.ask_port = port
+            wait_for(process, place.directory, server.answers)
+            yield server
+
+
+class VictoriaMetricsPut(_VictoriaMetrics):
+    name = "VictoriaMetrics /api/put"
+    form = OPENTSDB
+    path = "/api/put"
+
+
+class VictoriaMetricsImport(_VictoriaMetrics):
+    name = "VictoriaMetrics import"
+    form = VICTORIA_IMPORT
+    path = "/api/v1/import"
+
+
+class VictoriaMetricsServer(Database):
+    """A single node. It has no log: what is not yet in a file is lost with the process."""
+
+    def answers(self) -> bool | None:
+        """Tell that it answers; None if not yet."""
+        try:
+            self.get("/health")
+        except (OSError, AnswerRefused):
+            return None
+        return True
+
+    def accepted(self) -> int:
+        total = 0.0
+        for line in self.get("/metrics").decode().splitlines():
+            if line.startswith("vm_rows_inserted_total{"):
+                total += float(line.rpartition(" ")[2])
+        return int(total)
+
+    def log_bytes(self) -> None:
+        return None
+
+    def wait_until_readable(self, point: Point, pushed: Pushed) -> None:
+        self.get("/internal/force_flush")
+        host = point.tags["host"]
+        query = urlencode(
+            {
+                "match[]": f'{{__name__="{point.name}",host="{host}"}}',
+                "start": point.second,
+                "end": point.second,
+            }
+        )
+        path = f"/api/v1/export?{query}"
+        wait_for(self.process, self.directory, lambda: self.get(path).strip() or None)
+
+    def count(self) -> int:
+        self.get("/internal/force_flush")
+        total = 0
+        for name in NAMES:
+            selector = f'count_over_time({{__name__="{name}"}}[{YEARS // 2}y])'
+            query = urlencode(
+                {"query": f"sum({selector})", "time": FIRST_SECOND + YEARS // 2 * 31_000_000}
+            )
+            found = json.loads(self.get(f"/api/v1/query?{query}"))["data"]["result"]
+            total += sum(int(series["value"][1]) for series in found)
+        return total
+
+    def question(self, question: Question) -> str:
+        # A window of this database ends with its time, inclusive; a minute here begins with it.
+        tag, value = question.tag
+        selector = f'{{__name__="{question.metric}",{tag}="{value}"}}[1m] offset -59999ms'
+        query = {
+            "query": f"avg(avg_over_time({selector}))",
+            "start": question.start,
+            "end": question.end - MINUTE,
+            "step": f"{MINUTE}s",
+        }
+        return f"/api/v1/query_range?{urlencode(query)}"
+
+    def buckets(self, answer: bytes) -> Sequence[Bucket]:
+        found = msgspec.json.decode(answer, type=_Answer).data.result
+        return [Bucket(int(second), float(mean)) for second, mean in found[0].values]
+
+
+def _package_version() -> str:
+    asked = subprocess.run(
+        ["dpkg-query", "-W", "-f=${Version}", PROGRAM], capture_output=True, text=True, check=False
+    )
+    return f"Debian {asked.stdout.strip()}" if asked.returncode == 0 else "unknown"

@@ -1,0 +1,50 @@
+"""What CAVE is to reach, as ratios in one run."""
+
+from __future__ import annotations
+
+from tests.benchmarks.results import Goal
+
+REQUESTS = "requests/s"
+POINTS = "points/s"
+LOG_BYTES = "log B/point"
+QUERY_MEDIAN = "p50 ms"
+WORKER_GROWTH = "worker MB at the end / half-way"
+
+VICTORIA = "VictoriaMetrics /api/put"
+VICTORIA_IMPORT = "VictoriaMetrics import"
+INFLUX = "InfluxDB"
+EMPTY = "empty application"
+
+TWO_WORKERS = "CAVE, 2 workers"
+REPLAY, SLOWER_LIMIT = "cave replay", "slower limit"
+
+GOALS = (
+    *(
+        Goal(part="publish", figure=REQUESTS, size=size, theirs=theirs, factor=factor)
+        for theirs, size, factor in (
+            (VICTORIA, 1, 0.5),
+            (VICTORIA, 100, 0.8),
+            (VICTORIA, 1000, 1.0),
+            (INFLUX, 1, 1.5),
+            (INFLUX, 100, 3.0),
+            (INFLUX, 1000, 2.5),
+            (EMPTY, 1, 0.6),
+        )
+    ),
+    Goal(part="end-to-end", figure=POINTS, size=1000, theirs=VICTORIA, factor=0.5),
+    Goal(part="end-to-end", figure=POINTS, size=1000, theirs=INFLUX, factor=2.0),
+    Goal(part="end-to-end", figure=LOG_BYTES, size=1000, factor=12.0, at_most=True),
+    Goal(part="workers", figure=REQUESTS, ours=TWO_WORKERS, theirs="CAVE", factor=1.7),
+    Goal(part="memory", figure=WORKER_GROWTH, factor=1.05, at_most=True),
+    Goal(part="replay", figure=POINTS, ours=REPLAY, theirs=SLOWER_LIMIT, factor=0.5),
+    *(
+        Goal(
+            part="query",
+            figure=f"{tag} {QUERY_MEDIAN}",
+            theirs=VICTORIA_IMPORT,
+            factor=2.0,
+            at_most=True,
+        )
+        for tag in ("host", "datacenter")
+    ),
+)

@@ -1,0 +1,26 @@
+"""What can be measured, a module each: a function that is given the run, and adds to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from tests.benchmarks.bench import Bench
+from tests.benchmarks.parts import (
+    end_to_end,
+    latency,
+    memory,
+    publish,
+    query,
+    replay,
+    workers,
+)
+
+PARTS: Mapping[str, Callable[[Bench], None]] = {
+    "publish": publish.run,
+    "end-to-end": end_to_end.run,
+    "latency": latency.run,
+    "workers": workers.run,
+    "replay": replay.run,
+    "query": query.run,
+    "memory": memory.run,
+}

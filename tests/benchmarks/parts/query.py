@@ -1,0 +1,101 @@
+"""One hour by minute of one metric with one tag: how long the answer takes, over many points."""
+
+from __future__ import annotations
+
+import http.client
+import math
+import random
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing
+from statistics import quantiles
+
+from tests.benchmarks.bench import Bench, Invalid
+from tests.benchmarks.contestants import DATABASES
+from tests.benchmarks.contestants.base import Bucket, Contestant, Database, Question, got
+from tests.benchmarks.contestants.victoria_metrics import VictoriaMetricsPut
+from tests.benchmarks.points import FIRST_SECOND, HOSTS, INTERVAL, NAMES, SERIES, point, tags
+from tests.benchmarks.prepared import requests
+from tests.benchmarks.pusher import push
+
+PART = "query"
+TOTAL, QUICK_TOTAL = 10_000_000, 1_000_000
+SIZE = 10_000
+CONNECTIONS = 8
+QUESTIONS, QUICK_QUESTIONS = 500, 50
+SETTLE_SECONDS = 5
+MINUTE, HOUR = 60, 3600
+TAGS = ("host", "datacenter")
+
+
+def run(bench: Bench) -> None:
+    total = bench.settings.total or (QUICK_TOTAL if bench.settings.quick else TOTAL)
+    total -= total % SIZE
+    contestants = [c for c in DATABASES if not isinstance(c, VictoriaMetricsPut)]
+    with ExitStack() as stack:
+        servers: dict[str, Database] = {}
+        for contestant in bench.present(contestants):
+            server = stack.enter_context(bench.started(contestant, bench.cores.both))
+            assert isinstance(server, Database)
+            bench.tell(f"query: {total:,} points for {contestant.name}")
+            _fill(server, total)
+            servers[contestant.name] = server
+        time.sleep(SETTLE_SECONDS)
+        expected: dict[Question, Sequence[Bucket]] = {}
+        for number, contestant in bench.interleaved(contestants):
+            _ask(bench, contestant, servers[contestant.name], total, number, expected)
+
+
+def _fill(server: Database, total: int) -> None:
+    bodies = requests(server.head, server.form, SIZE, total // SIZE)
+    pushed = push(server.port, bodies, connections=CONNECTIONS)
+    server.wait_until_readable(point(total - 1), pushed)
+    if (found := server.count()) != total:
+        raise Invalid(f"of {total} points {found} can be read")
+
+
+def _ask(
+    bench: Bench,
+    contestant: Contestant,
+    server: Database,
+    total: int,
+    number: int,
+    expected: dict[Question, Sequence[Bucket]],
+) -> None:
+    count = QUICK_QUESTIONS if bench.settings.quick else QUESTIONS
+    connection = http.client.HTTPConnection("127.0.0.1", server.ask_port, timeout=60)
+    headers = server.ask_headers()
+    with bench.measuring(PART, contestant.name, number=number) as figures, closing(connection):
+        for tag in TAGS:
+            took = []
+            for question in questions(tag, total, count, number):
+                path = server.question(question)
+                began = time.perf_counter()
+                answer = got(connection, path, headers)
+                took.append((time.perf_counter() - began) * 1000)
+                _compare(question, server.buckets(answer), expected)
+            cuts = quantiles(took, n=100)
+            figures[f"{tag} p50 ms"], figures[f"{tag} p99 ms"] = cuts[49], cuts[98]
+
+
+def questions(tag: str, total: int, count: int, seed: int) -> Iterator[Question]:
+    """Yield questions that differ, so that no answer is kept from the last time."""
+    chance = random.Random(seed)
+    minutes = (total // SERIES * INTERVAL - HOUR) // MINUTE
+    for _ in range(count):
+        start = FIRST_SECOND + chance.randrange(max(1, minutes)) * MINUTE
+        value = tags(chance.randrange(HOSTS))[tag]
+        yield Question(chance.choice(NAMES), (tag, value), start, start + HOUR)
+
+
+def _compare(
+    question: Question, found: Sequence[Bucket], expected: dict[Question, Sequence[Bucket]]
+) -> None:
+    """Hold an answer against the one that another contestant gave."""
+    first = expected.setdefault(question, found)
+    same = [bucket.second for bucket in found] == [bucket.second for bucket in first] and all(
+        math.isclose(ours.mean, theirs.mean, rel_tol=1e-9)
+        for ours, theirs in zip(found, first, strict=True)
+    )
+    if not same or not found:
+        raise Invalid(f"{question} was answered by {found[:3]}…, first by {first[:3]}…")

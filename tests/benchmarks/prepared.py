@@ -1,0 +1,74 @@
+"""Requests made before the clock runs: as a file for wrk, or as bytes for the pusher."""
+
+from __future__ import annotations
+
+import re
+import struct
+from array import array
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from msgspec import Struct
+
+from tests.benchmarks.formats import Format
+from tests.benchmarks.points import INTERVAL, SERIES, points
+
+POINTS_A_PASS = 100_000
+"""So many points are prepared for wrk; each time through them, all their times move on."""
+
+STAMP = "@" * 10
+"""Stands for the ten digits of a time in a prepared body."""
+
+
+class Body(Struct, frozen=True):
+    """A body with stamps, where in it they are, and the seconds to be written there."""
+
+    content: bytes
+    offsets: Sequence[int]
+    seconds: Sequence[int]
+
+
+@lru_cache(maxsize=8)
+def bodies(form: Format, size: int) -> Sequence[Body]:
+    """Return the bodies of one pass, `size` points each."""
+    return [_body(form, number * size, size) for number in range(max(1, POINTS_A_PASS // size))]
+
+
+def _body(form: Format, first: int, size: int) -> Body:
+    content = form.body(points(first, size), STAMP).encode()
+    offsets = [match.start() for match in re.finditer(STAMP.encode(), content)]
+    return Body(content, offsets, [point.second for point in points(first, size)])
+
+
+def write_requests(path: Path, head: bytes, form: Format, size: int) -> None:
+    """Write the requests of one pass, for `load.lua`.
+
+    All numbers are unsigned, of 32 bits, in the machine's order: how many requests, and by how
+    many seconds times move on a pass; then for each request its length and points, the offset and
+    second of each point, and its text, filled up to a multiple of four bytes.
+    """
+    prepared = bodies(form, size)
+    span = -(-len(prepared) * size // SERIES) * INTERVAL
+    with path.open("wb") as file:
+        file.write(struct.pack("=II", len(prepared), span))
+        for body in prepared:
+            start = head + b"%d\r\n\r\n" % len(body.content)
+            text = start + body.content
+            places = array("I")
+            for offset, second in zip(body.offsets, body.seconds, strict=True):
+                places.append(len(start) + offset)
+                places.append(second)
+            file.write(struct.pack("=II", len(text), size))
+            file.write(places.tobytes())
+            file.write(text + b"\0" * (-len(text) % 4))
+
+
+def requests(
+    head: bytes, form: Format, size: int, count: int, first: int = 0, *, ever_new: bool = False
+) -> Iterator[bytes]:
+    """Yield `count` requests of `size` points each, from point number `first` on."""
+    for number in range(count):
+        chosen = points(first + number * size, size, ever_new=ever_new)
+        content = form.body(chosen).encode()
+        yield head + b"%d\r\n\r\n%s" % (len(content), content)

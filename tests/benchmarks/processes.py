@@ -1,0 +1,143 @@
+"""Contestants as processes: pinned to cores, weighed, and ended."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TypeVar
+
+import psutil
+
+from adapters.embedded_valkey import tied_to_parent
+
+START_SECONDS = 30.0
+STOP_SECONDS = 40.0
+
+_T = TypeVar("_T")
+
+
+class NotRunning(Exception):
+    """A process ended, or did not do in time what was waited for."""
+
+
+def pinned(command: Sequence[str], cores: Sequence[int]) -> list[str]:
+    """Return the command that runs another on these cores only, with all its children."""
+    return ["taskset", "-c", ",".join(map(str, cores)), *command]
+
+
+@contextmanager
+def running(
+    command: Sequence[str],
+    cores: Sequence[int],
+    directory: Path,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a command, its output in files of the directory; it is ended in the end, and all its own.
+
+    A process that does not end by itself on SIGTERM is killed.
+    """
+    own = {name: value for name, value in os.environ.items() if not name.startswith("CAVE_")}
+    with output(directory).open("wb") as out, errors(directory).open("wb") as err:
+        process = subprocess.Popen(
+            pinned(command, cores),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            env={**own, **(environment or {})},
+            process_group=0,
+            preexec_fn=tied_to_parent(),
+        )
+    try:
+        yield process
+    finally:
+        try:
+            process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(STOP_SECONDS)
+        finally:
+            _kill_group(process)
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def output(directory: Path) -> Path:
+    """Where the standard output of the process on a directory is."""
+    return directory / "stdout"
+
+
+def errors(directory: Path) -> Path:
+    """Where the standard error of the process on a directory is."""
+    return directory / "stderr"
+
+
+def wait_for(
+    process: subprocess.Popen[bytes],
+    directory: Path,
+    found: Callable[[], _T | None],
+    seconds: float = START_SECONDS,
+) -> _T:
+    """Ask again and again until there is an answer, and return it. Raises NotRunning."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and process.poll() is None:
+        if (answer := found()) is not None:
+            return answer
+        time.sleep(0.01)
+    last = errors(directory).read_text(errors="replace")[-500:]
+    raise NotRunning(f"{process.args!r} is not ready (status {process.poll()}): {last}")
+
+
+def wait_for_line(process: subprocess.Popen[bytes], directory: Path, pattern: str) -> re.Match[str]:
+    """Wait until a line on standard output matches. Raises NotRunning."""
+    search = re.compile(pattern, re.MULTILINE).search
+    return wait_for(process, directory, lambda: search(output(directory).read_text()))
+
+
+def memory(pid: int) -> dict[str, int]:
+    """Return the resident bytes of a process and each of its descendants, by what they are."""
+    first = psutil.Process(pid)
+    weighed: dict[str, int] = {}
+    for process in (first, *first.children(recursive=True)):
+        try:
+            name, size = _kind(process), process.memory_info().rss
+        except psutil.NoSuchProcess:
+            continue
+        weighed[name] = weighed.get(name, 0) + size
+    return weighed
+
+
+def _kind(process: psutil.Process) -> str:
+    """Return what a process is: of `python -m`, the module's last name, else the program's."""
+    words: list[str] = process.cmdline()
+    if "-m" in words[:-1]:
+        return words[words.index("-m") + 1].rpartition(".")[2]
+    return str(process.name())
+
+
+def size_of(directory: Path) -> int:
+    """Return the bytes of all files below a directory, 0 if there is none."""
+    total = 0
+    for folder, _, files in os.walk(directory):
+        for file in files:
+            try:
+                total += (Path(folder) / file).lstat().st_size
+            except FileNotFoundError:  # merged away meanwhile
+                continue
+    return total
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])

@@ -1,0 +1,147 @@
+"""The report: caveats first, then who took part, what was measured, and the goals."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import gettempdir
+
+import psutil
+from msgspec import Struct
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from tests.benchmarks.bench import Settings
+from tests.benchmarks.results import Cell, Measurement, Spread, Verdict
+
+CAVEATS = (
+    "Ratios within one run are what counts. Absolute numbers are this machine's, on this day; "
+    "other work on it, and a virtual machine's neighbours, are in them.",
+    "One core: all processes of a contestant on core 0, wrk with one thread on core 1, over "
+    "loopback. A contestant that a second core would help does not get it.",
+    "Every round starts a contestant anew on an empty directory. Nothing is told here of how it "
+    "does on much data, or of the work that it puts off: merging, compacting.",
+    "The contestants do not promise the same. CAVE fsyncs and checks a token before it answers and "
+    "keeps every point; InfluxDB fsyncs its log, and replaces a point of the same series and time; "
+    "VictoriaMetrics keeps what is new in memory for some seconds, which a crash loses. Neither "
+    "asks for credentials here.",
+    "CAVE's projector, which makes points readable, runs with the rest on core 0, at low "
+    "priority: under full load it falls behind, which end to end shows and publishing hides.",
+    "Requests were prepared beforehand; wrk writes the times into them as it sends them, so that "
+    "no body is sent twice. 2000 series; a series' timestamps are 10 s apart.",
+    "wrk waits for an answer before it sends the next request on a connection: its latencies leave "
+    "out requests that could not even be sent. At half load it sends by an even schedule of a "
+    "millisecond's grain.",
+    "End to end is pushed by a client in Python on the same two cores, Go contestants with "
+    "GOMAXPROCS=1 like everywhere; --go-procs 2 gives them the second core, too.",
+)
+
+
+class Report(Struct, frozen=True, kw_only=True):
+    """All of a run, as it is written with --json."""
+
+    caveats: Sequence[str]
+    machine: Mapping[str, str]
+    versions: Mapping[str, str]
+    missing: Mapping[str, str]
+    settings: Settings
+    notes: Sequence[str]
+    cells: Sequence[Cell]
+    verdicts: Sequence[Verdict]
+    measurements: Sequence[Measurement]
+
+
+def machine() -> dict[str, str]:
+    """Return what this machine is."""
+    processor = platform.processor() or platform.machine()
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            processor = line.partition(":")[2].strip()
+            break
+    return {
+        "system": platform.platform(),
+        "processor": processor,
+        "cores": str(len(os.sched_getaffinity(0))),
+        "directory": _file_system(),
+        "load before": f"{os.getloadavg()[0]:.2f}",
+    }
+
+
+def _file_system() -> str:
+    """Return where the contestants keep their data: an fsync costs nothing in memory."""
+    directory = Path(gettempdir()).resolve()
+    partitions = [
+        p for p in psutil.disk_partitions(all=True) if directory.is_relative_to(p.mountpoint)
+    ]
+    found = max(partitions, key=lambda partition: len(partition.mountpoint))
+    return f"{directory} on {found.fstype}"
+
+
+def show(report: Report, console: Console) -> None:
+    """Print a report."""
+    console.print("[bold]Caveats[/]")
+    for caveat in report.caveats:
+        console.print(f"- {caveat}", highlight=False)
+    console.print("\n[bold]Who takes part[/]")
+    for name, text in {**report.machine, **report.versions}.items():
+        console.print(f"{name}: {escape(text)}", highlight=False)
+    for name, why in report.missing.items():
+        console.print(f"[yellow]{name} takes no part: {escape(why)}[/]", highlight=False)
+    for part in dict.fromkeys(cell.part for cell in report.cells):
+        console.print(_table(part, [cell for cell in report.cells if cell.part == part]))
+    if report.verdicts:
+        console.print(_goals(report.verdicts))
+    for note in report.notes:
+        console.print(note, highlight=False)
+
+
+def _table(part: str, cells: Sequence[Cell]) -> Table:
+    figures = dict.fromkeys(figure for cell in cells for figure in cell.figures)
+    table = Table(
+        title=f"{part}: median of the rounds, and how far the least and the most are from it",
+        title_justify="left",
+    )
+    table.add_column("contestant")
+    table.add_column("points a request", justify="right")
+    table.add_column("connections", justify="right")
+    for figure in figures:
+        table.add_column(figure, justify="right")
+    table.add_column("rounds that do not count")
+    for cell in cells:
+        told = [_spread(cell.figures.get(figure)) for figure in figures]
+        size, connections = (str(n) if n else "" for n in (cell.size, cell.connections))
+        table.add_row(cell.contestant, size, connections, *told, escape("; ".join(cell.faults)))
+    return table
+
+
+def _goals(verdicts: Sequence[Verdict]) -> Table:
+    table = Table(
+        title="goals: ratios round by round, their median and spread", title_justify="left"
+    )
+    for column in ("goal", "points a request", "connections", "reached", "met"):
+        table.add_column(column)
+    for verdict in verdicts:
+        goal = verdict.goal
+        size, connections = (str(n) if n else "" for n in (verdict.size, verdict.connections))
+        sign = "≤" if goal.at_most else "≥"
+        of = f" of {goal.theirs}" if goal.theirs else ""
+        told = f"{goal.part}: {goal.ours}, {goal.figure} {sign} {goal.factor:g}{of}"
+        met = "[green]yes[/]" if verdict.met else "[red]no[/]"
+        table.add_row(told, size, connections, _spread(verdict.ratio), met)
+    return table
+
+
+def _spread(spread: Spread | None) -> str:
+    if spread is None:
+        return ""
+    if spread.rounds == 1 or not spread.median:
+        return _number(spread.median)
+    down, up = (1 - spread.least / spread.median, spread.most / spread.median - 1)
+    return f"{_number(spread.median)} -{down:.0%} +{up:.0%}"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -1,0 +1,277 @@
+"""The harness: the points it makes, the load it sends, and what it makes of the results."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import struct
+from array import array
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import StringIO
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from rich.console import Console
+
+from tests.benchmarks import formats, prepared
+from tests.benchmarks.bench import Bench, Cores, Settings
+from tests.benchmarks.load import LoadFailed, load, missing, parsed
+from tests.benchmarks.parts import publish
+from tests.benchmarks.points import HOSTS, INTERVAL, NAMES, SERIES, point, points
+from tests.benchmarks.pusher import PushRefused, push
+from tests.benchmarks.report import CAVEATS, Report, machine, show
+from tests.benchmarks.results import Goal, Measurement, cells, verdicts
+
+NO_WRK = missing() or (None if shutil.which("taskset") else "taskset is not installed")
+needs_wrk = pytest.mark.skipif(NO_WRK is not None, reason=str(NO_WRK))
+FORMATS = (formats.CAVE, formats.OPENTSDB, formats.VICTORIA_IMPORT, formats.INFLUX_LINES)
+
+
+def test_points_are_of_two_thousand_series_with_four_tags() -> None:
+    found = list(points(0, SERIES))
+    assert {each.name for each in found} == set(NAMES)
+    assert len({each.tags["host"] for each in found}) == HOSTS
+    assert len({(each.name, each.tags["host"]) for each in found}) == SERIES
+    assert {len(each.tags) for each in found} == {4}
+
+
+def test_a_series_advances_in_time_and_varies_in_value() -> None:
+    turns = [point(17 + turn * SERIES) for turn in range(50)]
+    assert len({(each.name, each.tags["host"]) for each in turns}) == 1
+    seconds = [each.second for each in turns]
+    assert seconds == list(range(seconds[0], seconds[0] + 50 * INTERVAL, INTERVAL))
+    assert len({each.value for each in turns}) > 40
+
+
+def test_a_point_is_the_same_whenever_it_is_made() -> None:
+    assert list(points(1000, 10)) == [point(number) for number in range(1000, 1010)]
+
+
+def test_ever_new_points_never_return_to_a_series() -> None:
+    found = list(points(0, 3 * SERIES, ever_new=True))
+    assert len({(each.name, each.tags["host"]) for each in found}) == len(found)
+
+
+def test_every_format_tells_the_same_points() -> None:
+    chosen = list(points(5, 30))
+    cave = json.loads(formats.CAVE.body(chosen))["metrics"]
+    opentsdb = json.loads(formats.OPENTSDB.body(chosen))
+    imported = map(json.loads, formats.VICTORIA_IMPORT.body(chosen).splitlines())
+    lines = formats.INFLUX_LINES.body(chosen).splitlines()
+    for each, ours, put, line, influx in zip(chosen, cave, opentsdb, imported, lines, strict=True):
+        value = float(each.value)
+        assert list(ours.values()) == [each.name, each.second, value, each.tags]
+        assert list(put.values()) == [each.name, each.second, value, each.tags]
+        assert line["metric"] == {"__name__": each.name, **each.tags}
+        assert (line["values"], line["timestamps"]) == ([value], [each.second * 1000])
+        key, field, second = influx.split(" ")
+        assert key == ",".join([each.name, *(f"{k}={v}" for k, v in each.tags.items())])
+        assert (field, second) == (f"value={each.value}", str(each.second))
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_prepared_bodies_are_the_points_once_their_times_are_filled_in(
+    form: formats.Format,
+) -> None:
+    body = prepared.bodies(form, 1000)[3]
+    content = bytearray(body.content)
+    for offset, second in zip(body.offsets, body.seconds, strict=True):
+        content[offset : offset + 10] = b"%010d" % second
+    assert content.decode() == form.body(points(3000, 1000))
+
+
+def test_the_prepared_file_is_laid_out_as_load_lua_reads_it(tmp_path: Path) -> None:
+    path = tmp_path / "requests"
+    head = b"POST / HTTP/1.1\r\nContent-Length: "
+    prepared.write_requests(path, head, formats.CAVE, 1000)
+    content = path.read_bytes()
+    count, span = struct.unpack_from("=II", content)
+    assert (count, span) == (100, 50 * INTERVAL)
+    at = 8
+    for body in prepared.bodies(formats.CAVE, 1000):
+        length, size = struct.unpack_from("=II", content, at)
+        places = array("I", content[at + 8 : at + 8 + 8 * size])
+        at += 8 + 8 * size
+        text = content[at : at + length]
+        at += length + -length % 4
+        assert text == head + b"%d\r\n\r\n%s" % (len(body.content), body.content)
+        assert all(text[offset : offset + 10] == prepared.STAMP.encode() for offset in places[::2])
+        assert list(places[1::2]) == body.seconds
+    assert at == len(content)
+
+
+class _Recorder(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Recording)
+        self.bodies: list[bytes] = []
+        self.status = 202
+
+
+class _Recording(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Recorder
+
+    def do_POST(self) -> None:
+        self.server.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+        self.send_response(self.server.status)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def recorder() -> Iterator[_Recorder]:
+    """An HTTP server that keeps the bodies it is sent."""
+    with _Recorder() as server:
+        thread = Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+HEAD = b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: "
+
+
+@needs_wrk
+def test_wrk_never_sends_a_body_twice(
+    recorder: _Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prepared, "POINTS_A_PASS", 40)
+    prepared.bodies.cache_clear()
+    prepared.write_requests(tmp_path / "requests", HEAD, formats.CAVE, 10)
+    prepared.bodies.cache_clear()
+    here = Cores.here()
+    port = recorder.server_port
+    done = load(port, tmp_path / "requests", connections=2, seconds=1, cores=here.load)
+    assert done.fault() is None
+    assert len(recorder.bodies) >= done.requests > 8  # four requests a pass
+    assert len(set(recorder.bodies)) == len(recorder.bodies)
+    for body in recorder.bodies:
+        assert len(json.loads(body)["metrics"]) == 10
+
+
+@needs_wrk
+def test_an_answer_that_is_not_an_acceptance_makes_a_round_invalid(
+    recorder: _Recorder, tmp_path: Path
+) -> None:
+    recorder.status = 503
+    prepared.write_requests(tmp_path / "requests", HEAD, formats.CAVE, 1000)
+    here = Cores.here()
+    port, requests = recorder.server_port, tmp_path / "requests"
+    done = load(port, requests, connections=1, seconds=1, cores=here.load, rate=20)
+    assert done.refused == done.requests
+    assert done.requests <= 30  # paced
+    assert str(done.fault()).startswith(f"{done.refused} refused")
+
+
+def test_the_pusher_sends_every_request_once(recorder: _Recorder) -> None:
+    bodies = list(prepared.requests(HEAD, formats.CAVE, 10, 20))
+    pushed = push(recorder.server_port, bodies, connections=3)
+    assert (pushed.requests, pushed.receipt) == (20, None)
+    assert sorted(recorder.bodies) == sorted(body.partition(b"\r\n\r\n")[2] for body in bodies)
+
+
+def test_the_pusher_stops_at_a_refusal(recorder: _Recorder) -> None:
+    recorder.status = 400
+    with pytest.raises(PushRefused, match="400 Bad Request"):
+        push(recorder.server_port, prepared.requests(HEAD, formats.CAVE, 1, 2), connections=1)
+
+
+def test_what_wrk_tells_is_found_among_its_words() -> None:
+    told = (
+        'Running 1s test\n  1 threads and 2 connections\nRESULT {"requests":3000,'
+        '"microseconds":1500000,"refused":0,"broken":1,"late":0,"p50":250,"p90":300.5,'
+        '"p99":400,"p999":500,"max":600}\n'
+    )
+    found = parsed(told)
+    assert (found.rate, found.seconds, found.p50) == (2000.0, 1.5, 250.0)
+    assert found.fault() == "0 refused, 1 broken, 0 late"
+
+
+@pytest.mark.parametrize("told", ["", "unable to connect", 'RESULT {"requests":1}'])
+def test_words_that_are_not_understood_are_a_failure(told: str) -> None:
+    with pytest.raises(LoadFailed):
+        parsed(told)
+
+
+def _measured(contestant: str, number: int, rate: float, fault: str | None = None) -> Measurement:
+    figures = {"requests/s": rate}
+    return Measurement(
+        part="p", contestant=contestant, size=1, round=number, figures=figures, fault=fault
+    )
+
+
+MEASURED = (
+    *(_measured("CAVE", number, rate) for number, rate in enumerate((50.0, 80.0, 30.0))),
+    *(_measured("peer", number, rate) for number, rate in enumerate((100.0, 100.0, 50.0))),
+    _measured("peer", 3, 1.0, "it broke"),
+)
+
+
+def test_cells_are_medians_of_the_rounds_that_count() -> None:
+    ours, peer = cells(MEASURED)
+    spread = ours.figures["requests/s"]
+    assert (spread.median, spread.least, spread.most, spread.rounds) == (50.0, 30.0, 80.0, 3)
+    assert (peer.figures["requests/s"].rounds, peer.faults) == (3, ["it broke"])
+
+
+def test_ratios_are_made_round_by_round() -> None:
+    goal = Goal(part="p", figure="requests/s", theirs="peer", factor=0.6)
+    [verdict] = verdicts(MEASURED, [goal, Goal(part="other", figure="requests/s", factor=1)])
+    assert (verdict.ratio.median, verdict.ratio.least, verdict.ratio.most) == (0.6, 0.5, 0.8)
+    assert verdict.met
+
+
+def test_a_goal_may_be_a_bound_from_above() -> None:
+    goal = Goal(part="p", figure="requests/s", factor=40, at_most=True)
+    [verdict] = verdicts(MEASURED, [goal])
+    assert (verdict.ratio.median, verdict.met) == (50.0, False)
+
+
+def test_the_report_begins_with_the_caveats_and_names_who_is_missing() -> None:
+    goal = Goal(part="p", figure="requests/s", theirs="peer", factor=0.6)
+    report = Report(
+        caveats=CAVEATS,
+        machine=machine(),
+        versions={"CAVE": "1"},
+        missing={"InfluxDB": "influxd is not installed"},
+        settings=Settings(),
+        notes=["a note"],
+        cells=cells(MEASURED),
+        verdicts=verdicts(MEASURED, [goal]),
+        measurements=MEASURED,
+    )
+    out = StringIO()
+    show(report, Console(file=out, width=200))
+    text = out.getvalue()
+    assert text.startswith("Caveats\n")
+    for part in ("InfluxDB takes no part: influxd is not installed", "it broke", "a note", "yes"):
+        assert part in text
+
+
+@needs_wrk
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="takes two cores")
+def test_a_tiny_round_measures_cave_beside_the_empty_application() -> None:
+    settings = Settings(
+        rounds=1,
+        seconds=1,
+        warm_up=1,
+        sizes=(10,),
+        connections=(2,),
+        only=("CAVE", "empty application"),
+    )
+    bench = Bench(settings)
+    publish.run(bench)
+    assert [(m.contestant, m.fault) for m in bench.measurements] == [
+        ("CAVE", None),
+        ("empty application", None),
+    ]
+    assert all(m.figures["requests/s"] > 0 for m in bench.measurements)
