@@ -1,0 +1,47 @@
+"""A projector killed at random moments under load ends with no point missing or doubled."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tests.entrypoints.served import wait_until
+from tests.faults.campaign import Campaign
+from tests.faults.conftest import ROUNDS
+from tests.service import Service, running
+
+PROJECTIONS = ("series", "catalog")
+
+
+def kill_projector(service: Service) -> None:
+    """Kill it, and wait until another one has taken its place."""
+    (pid,) = service.pids("projector")
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: service.pids("projector") not in ([], [pid]))
+
+
+def lag(service: Service) -> int:
+    """Return how many events are not projected yet, in all."""
+    found = [json.loads(line) for line in service.cave("projections", "--json").splitlines()]
+    assert {each["name"] for each in found} == set(PROJECTIONS)
+    return sum(each["lag_events"] for each in found)
+
+
+def test_projections_hold_every_point_once_however_often_their_writer_was_killed() -> None:
+    with TemporaryDirectory(prefix="cave-") as directory:
+        service = Service(Path(directory))
+        with running(service):
+            campaign = Campaign(service)
+            with campaign.load():
+                for _ in range(ROUNDS):
+                    time.sleep(random.uniform(0, 1.0))
+                    kill_projector(service)
+            wait_until(lambda: lag(service) == 0)
+            for projection in PROJECTIONS:
+                assert json.loads(service.cave("verify", projection, "--json"))["agrees"]
+            campaign.ledger.check(service)
