@@ -7,11 +7,13 @@ encoding, projecting) is faster by column; `MetricPoint` is one row of it.
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from msgspec import Struct
 
+from domain.columns import coded
 from domain.names import abbreviated, json_type, name_fault, text_fault
 
 MAX_TAGS = 10
@@ -77,10 +79,10 @@ class PointBatch(Struct, frozen=True, eq=False):
 
 
 def batch_of(
-    names: list[str],
-    timestamps: list[int],
-    values: list[float],
-    tag_sets: list[TagSet],
+    names: Sequence[str],
+    timestamps: Sequence[int],
+    values: Sequence[float],
+    tag_sets: Sequence[TagSet],
     *,
     latest: int,
 ) -> PointBatch | None:
@@ -89,22 +91,27 @@ def batch_of(
     `timestamps` are as sent, in whatever unit; `latest` is the last millisecond accepted. Says
     only that something is wrong: who answers a person finds out what with the fault functions.
     """
-    if not names:
+    if not timestamps:
         return PointBatch((), (), (), ())
+    names = coded(names)
     try:
-        for name in set(names):
+        for name in names.table:
             _check_name(name)
     except _InvalidName:
         return None
-    if max(timestamps) <= LATEST_SECONDS:
-        milliseconds = [timestamp * 1000 for timestamp in timestamps]
-    else:
-        milliseconds = list(map(to_milliseconds, timestamps))
-    if min(timestamps) < 0 or max(milliseconds) > latest:
+    # Points of a batch share names and times: each is looked at once.
+    milliseconds = {timestamp: to_milliseconds(timestamp) for timestamp in set(timestamps)}
+    if min(milliseconds) < 0 or max(milliseconds.values()) > latest:
         return None
-    if not all(map(math.isfinite, values)):
+    # A sum of finite numbers may overflow; one that is finite has no other terms.
+    if not math.isfinite(sum(values)) and not all(map(math.isfinite, values)):
         return None
-    return PointBatch(names, milliseconds, values, tag_sets)
+    return PointBatch(
+        names,
+        array("q", [*map(milliseconds.__getitem__, timestamps)]),
+        array("d", values),
+        tag_sets,
+    )
 
 
 def to_milliseconds(timestamp: int) -> int:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import gc
 import socket
 import sys
+from functools import partial
+from typing import Any, cast
 
 import uvicorn
 import uvloop
 
 from adapters.http.app import create_app
-from adapters.http.publish import PublishEndpoint
+from adapters.http.plain_heads import PlainHeads
+from adapters.http.publish import LARGE, PublishEndpoint
+from adapters.http.publish_protocol import PublishProtocol
 from application.errors import LogError
 from entrypoints.logging import configure_logging
 from entrypoints.wiring import open_use_cases
@@ -35,12 +39,14 @@ async def work(config: WorkerConfig) -> None:
             max_points=limits.max_points,
             max_body_memory=limits.max_body_memory,
         )
+        heads = PlainHeads(min(LARGE, limits.max_body))
         app = create_app(use_cases, publish, readiness, operator_token=settings.operator_token)
         server = _Server(
             uvicorn.Config(
                 app,
                 loop="none",
-                http="httptools",
+                # uvicorn asks for a class; it only ever calls it.
+                http=cast("Any", partial(PublishProtocol, heads, publish)),
                 ws="none",
                 lifespan="off",
                 interface="asgi3",

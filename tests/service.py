@@ -79,10 +79,14 @@ class Service:
         assert announced, self.errors()[-3000:]
         self.host, self.port = announced[1], int(announced[2])
 
-    def stop(self) -> int:
-        """Send SIGTERM and return the exit status."""
+    def terminate(self) -> None:
+        """Send SIGTERM."""
         assert self._process is not None
         self._process.terminate()
+
+    def stop(self) -> int:
+        """Send SIGTERM and return the exit status."""
+        self.terminate()
         return self.wait()
 
     def wait(self) -> int:

@@ -12,6 +12,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from adapters.http import docs, operations, organizations, queries, teams, tokens
 from adapters.http.administration import Administration, AnyRequest, utc_now
 from adapters.http.failures import EXCEPTION_HANDLERS, allowed_methods
+from adapters.http.plain_heads import publish_path
 from adapters.http.readiness import Readiness
 from adapters.http.telemetry import record_request
 from application.ports import Clock
@@ -56,15 +57,10 @@ class HttpService:
         if scope["type"] != "http":
             await self.routed(scope, receive, send)
             return
-        if scope["method"] == "POST":
-            match scope["path"].split("/"):
-                case ["", "organizations", organization, "metrics"]:
-                    await self._publish(scope, receive, send, organization, None)
-                    return
-                case ["", "organizations", organization, "teams", team, "metrics"]:
-                    await self._publish(scope, receive, send, organization, team)
-                    return
-        await self._route(scope, receive, send)
+        if scope["method"] == "POST" and (place := publish_path(scope["path"])) is not None:
+            await self._publish(scope, receive, send, *place)
+        else:
+            await self._route(scope, receive, send)
 
     async def _route(self, scope: Any, receive: Receive, send: Send) -> None:
         """Pass a request to Litestar, HEAD as a GET without the body, and count it."""

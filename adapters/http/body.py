@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import zlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 from adapters.http.errors import BodyTooLarge, MalformedBody, TooManyBodies, UnsupportedMedia
@@ -68,6 +68,18 @@ async def read_body(receive: Receive, limit: int) -> bytes:
 
 def too_large(limit: int) -> BodyTooLarge:
     return BodyTooLarge(f"the body is larger than {limit} bytes, the limit as sent")
+
+
+def check_media(headers: Mapping[bytes, bytes]) -> str | None:
+    """Return the content coding. Raises UnsupportedMedia."""
+    if content_type := headers.get(b"content-type"):
+        media = content_type.partition(b";")[0].strip().lower()
+        if media != b"application/json":
+            raise UnsupportedMedia(
+                f"the media type {media.decode('latin-1')!r} is not supported; "
+                "send application/json, or no Content-Type"
+            )
+    return content_coding(headers.get(b"content-encoding"))
 
 
 def content_coding(header: bytes | None) -> str | None:

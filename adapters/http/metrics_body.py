@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from adapters.http.errors import BodyTooLarge, MalformedBody
+from domain.columns import CodedColumn, coded
 from domain.errors import MAX_FAULTS, Fault, InvalidMetrics
 from domain.metric_point import (
     PointBatch,
@@ -56,7 +57,7 @@ class _MetricBody(Struct, gc=False, forbid_unknown_fields=True):
 
 
 _DECODERS = (msgspec.json.Decoder(_Body), msgspec.json.Decoder(_MetricBody))
-_columns = tuple(map(attrgetter, ("name", "timestamp", "value", "tags")))
+_name, _timestamp, _value_of, _tags = map(attrgetter, ("name", "timestamp", "value", "tags"))
 
 
 class _Unreadable(Exception):
@@ -105,13 +106,18 @@ class MetricsBodyReader:
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 return None
             check_count(len(items), self._max_points)
-            names, timestamps, values, tags = ([*map(column, items)] for column in _columns)
-            tag_sets = self._tag_sets
+            texts = coded([*map(bytes, map(_tags, items))])
             try:
-                found = [tag_sets[bytes(raw)] for raw in tags]
+                tag_sets = [*map(self._tag_sets.__getitem__, texts.table)]
             except _Unreadable:
                 return None
-            return batch_of(names, timestamps, values, found, latest=latest)
+            return batch_of(
+                [*map(_name, items)],
+                [*map(_timestamp, items)],
+                [*map(_value_of, items)],
+                CodedColumn(tag_sets, texts.codes),
+                latest=latest,
+            )
         return None
 
 

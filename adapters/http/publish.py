@@ -1,8 +1,8 @@
-"""Publish over HTTP: the hot path, on the bare ASGI connection.
+"""Publish over HTTP: the hot path.
 
 What a framework does for a request before its handler costs several times what accepting a batch
-does, so this endpoint takes scope, receive and send themselves; its OpenAPI entry is in
-`adapters.http.openapi`.
+does, so this endpoint takes the bare ASGI connection, or from `publish_protocol` a body that is
+complete; its OpenAPI entry is in `adapters.http.openapi`.
 """
 
 from __future__ import annotations
@@ -13,22 +13,24 @@ from hashlib import sha256
 from time import perf_counter
 from typing import Any
 
+from msgspec import Struct
+
 from adapters.http.body import (
     BodyBudget,
     ClientDisconnected,
     Receive,
-    content_coding,
+    check_media,
     inflate,
     read_body,
     too_large,
 )
 from adapters.http.credentials import presented_token
-from adapters.http.errors import UnsupportedMedia
 from adapters.http.failures import failure_answer
 from adapters.http.metrics_body import MetricsBodyReader, read_carefully
+from adapters.http.plain_heads import PlainHead
 from adapters.http.problems import Answer
 from adapters.http.telemetry import record_publish
-from application.access import AccessControl
+from application.access import AccessControl, Grant
 from application.ports import Appended, Idempotency
 from application.publish_metrics import PublishMetrics, PublishMetricsHandler
 from domain.idempotency import check_idempotency_key
@@ -39,6 +41,13 @@ LARGE = 256 * 1024
 """Bytes from which on slow work on a body leaves the event loop to others."""
 
 _NOTHING_APPENDED = Answer(202, [(b"content-length", b"0")], b"")
+
+
+class _Seen(Struct):
+    """What is counted of a request: bytes of its body as sent, points of its batch."""
+
+    size: int = 0
+    points: int = 0
 
 
 class PublishEndpoint:
@@ -67,31 +76,16 @@ class PublishEndpoint:
     ) -> None:
         """Answer one request; any failure becomes its row of the contract's table."""
         started = perf_counter()
-        size = points = 0
+        seen = _Seen()
         try:
             headers = dict(scope["headers"])
-            grant = self._access.grant(
-                organization, team, presented_token(headers.get(b"authorization")), Scope.PUBLISH
-            )
-            coding = _check_media(headers)
+            token = presented_token(headers.get(b"authorization"))
+            grant = self._access.grant(organization, team, token, Scope.PUBLISH)
+            coding = check_media(headers)
             self._check_length(headers)
             body = await read_body(receive, self._max_body)
-            size = len(body)
-            held = 0
-            try:
-                self._budget.take(size)
-                held = size
-                if coding is not None:
-                    body = await self._inflated(body, coding)
-                    self._budget.take(len(body))
-                    held += len(body)
-                idempotency = _idempotency(headers, team, body)
-                batch = await self._batch(body)
-                points = len(batch)
-                appended = await self._publish_metrics(PublishMetrics(grant, batch, idempotency))
-            finally:
-                self._budget.give_back(held)
-            answer = _accepted(appended)
+            seen.size = len(body)
+            answer = await self._publish(grant, body, coding, headers.get(b"idempotency-key"), seen)
         except ClientDisconnected:
             return
         except Exception as error:  # noqa: BLE001  answered by the table, a defect as a 500
@@ -100,7 +94,47 @@ class PublishEndpoint:
             {"type": "http.response.start", "status": answer.status, "headers": answer.headers}
         )
         await send({"type": "http.response.body", "body": answer.body})
-        record_publish(answer.status, points, size, perf_counter() - started)
+        record_publish(answer.status, seen.points, seen.size, perf_counter() - started)
+
+    def admits(self, head: PlainHead) -> bool:
+        """Tell whether a request may publish, going by its head."""
+        try:
+            self._granted(head)
+        except Exception:  # noqa: BLE001  whatever it is, its answer is given in the usual way
+            return False
+        return True
+
+    async def answer(self, head: PlainHead, body: bytes) -> Answer:
+        """Return the answer to a request whose body is here; the same as on the connection."""
+        started = perf_counter()
+        seen = _Seen(len(body))
+        try:
+            answer = await self._publish(self._granted(head), body, None, None, seen)
+        except Exception as error:  # noqa: BLE001  answered by the table, a defect as a 500
+            answer = failure_answer(error, "POST", head.path)
+        record_publish(answer.status, seen.points, seen.size, perf_counter() - started)
+        return answer
+
+    def _granted(self, head: PlainHead) -> Grant:
+        return self._access.grant(head.organization, head.team, head.token, Scope.PUBLISH)
+
+    async def _publish(
+        self, grant: Grant, body: bytes, coding: str | None, key: bytes | None, seen: _Seen
+    ) -> Answer:
+        held = 0
+        try:
+            self._budget.take(len(body))
+            held = len(body)
+            if coding is not None:
+                body = await self._inflated(body, coding)
+                self._budget.take(len(body))
+                held += len(body)
+            idempotency = None if key is None else _idempotency(key, grant.team, body)
+            batch = await self._batch(body)
+            seen.points = len(batch)
+            return _accepted(await self._publish_metrics(PublishMetrics(grant, batch, idempotency)))
+        finally:
+            self._budget.give_back(held)
 
     def _check_length(self, headers: Mapping[bytes, bytes]) -> None:
         """Refuse a body by its declared length, before any of it is read."""
@@ -123,24 +157,7 @@ class PublishEndpoint:
         return await asyncio.to_thread(read_carefully, body, latest, self._max_points)
 
 
-def _check_media(headers: Mapping[bytes, bytes]) -> str | None:
-    """Return the content coding. Raises UnsupportedMedia."""
-    if content_type := headers.get(b"content-type"):
-        media = content_type.partition(b";")[0].strip().lower()
-        if media != b"application/json":
-            raise UnsupportedMedia(
-                f"the media type {media.decode('latin-1')!r} is not supported; "
-                "send application/json, or no Content-Type"
-            )
-    return content_coding(headers.get(b"content-encoding"))
-
-
-def _idempotency(
-    headers: Mapping[bytes, bytes], team: str | None, body: bytes
-) -> Idempotency | None:
-    key = headers.get(b"idempotency-key")
-    if key is None:
-        return None
+def _idempotency(key: bytes, team: str | None, body: bytes) -> Idempotency:
     digest = sha256(f"{team or ''}\n".encode())
     digest.update(body)
     return Idempotency(check_idempotency_key(key.decode("latin-1")), digest.digest())

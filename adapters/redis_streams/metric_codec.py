@@ -10,13 +10,13 @@ from __future__ import annotations
 import sys
 from array import array
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
 from application.ports import UnreadableEvent
 from application.versioned_topics import VersionedTopics
-from domain.columns import CodedColumn
+from domain.columns import CodedColumn, code_type, coded
 from domain.events import MetricsPublished
 from domain.metric_point import PointBatch, TagSet
 
@@ -33,7 +33,6 @@ COMPRESS_FROM = 512
 
 MAX_MEMO = 65_536
 
-_T = TypeVar("_T")
 _Payload = tuple[list[str], list[msgspec.Raw], bytes, bytes, bytes, bytes]
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -41,12 +40,22 @@ _decode = msgspec.msgpack.Decoder(_Payload).decode
 _decode_tags = msgspec.msgpack.Decoder(dict[str, str]).decode
 
 
+class _EncodedTags(dict[TagSet, msgspec.Raw]):
+    """Tag sets as MessagePack; the same ones come in most batches."""
+
+    def __missing__(self, tags: TagSet) -> msgspec.Raw:
+        if len(self) >= MAX_MEMO:
+            self.clear()
+        encoded = self[tags] = msgspec.Raw(_encode(dict(tags.pairs)))
+        return encoded
+
+
 class MetricEncoder:
     """Encodes events. Keeps a compressor and a bounded memo of tag sets: for one thread."""
 
     def __init__(self) -> None:
         self._compressor = ZstdCompressor(level=1)
-        self._memo: dict[TagSet, msgspec.Raw] = {}
+        self._encoded_tags = _EncodedTags()
 
     def fields(self, event: MetricsPublished) -> tuple[bytes | str, ...]:
         """Return the entry's field names and values, alternating."""
@@ -74,27 +83,17 @@ class MetricEncoder:
         )
 
     def _payload(self, points: PointBatch) -> bytes:
-        names = _numbered(points.names)
-        tag_sets = _numbered(points.tag_sets)
+        names, tag_sets = coded(points.names), coded(points.tag_sets)
         return _encode(
             (
-                list(names),
-                list(map(self._encoded, tag_sets)),
-                _indices(names, points.names),
-                _indices(tag_sets, points.tag_sets),
-                _little_endian(array("q", points.timestamps)),
-                _little_endian(array("d", points.values)),
+                names.table,
+                [*map(self._encoded_tags.__getitem__, tag_sets.table)],
+                _little_endian(code_type(len(names.table)), names.codes),
+                _little_endian(code_type(len(tag_sets.table)), tag_sets.codes),
+                _little_endian("q", points.timestamps),
+                _little_endian("d", points.values),
             )
         )
-
-    def _encoded(self, tags: TagSet) -> msgspec.Raw:
-        try:
-            return self._memo[tags]
-        except KeyError:
-            if len(self._memo) >= MAX_MEMO:
-                self._memo.clear()
-            encoded = self._memo[tags] = msgspec.Raw(_encode(dict(tags.pairs)))
-            return encoded
 
 
 class MetricDecoder:
@@ -156,23 +155,11 @@ def _inflated(fields: Mapping[bytes, bytes]) -> bytes:
             raise ValueError(f"the encoding {other!r} is unknown")
 
 
-def code_type(entries: int) -> str:
-    """Return the array type code of indices into a table: as narrow as its length allows."""
-    return "B" if entries <= 1 << 8 else "H" if entries <= 1 << 16 else "I"
-
-
-def _numbered(column: Sequence[_T]) -> dict[_T, int]:
-    """Number a column's distinct values in order of appearance."""
-    distinct = dict.fromkeys(column)
-    return dict(zip(distinct, range(len(distinct)), strict=True))
-
-
-def _indices(numbers: dict[_T, int], column: Sequence[_T]) -> bytes:
-    return _little_endian(array(code_type(len(numbers)), map(numbers.__getitem__, column)))
-
-
-def _little_endian(column: array[Any]) -> bytes:
+def _little_endian(type_code: str, column: Sequence[float]) -> bytes:
+    if not isinstance(column, array) or column.typecode != type_code:
+        column = array(type_code, column)
     if sys.byteorder == "big":
+        column = column[:]
         column.byteswap()
     return column.tobytes()
 

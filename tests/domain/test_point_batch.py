@@ -106,7 +106,7 @@ def test_points_in_different_units_share_a_batch() -> None:
         latest=LATEST,
     )
     assert batch is not None
-    assert batch.timestamps == [1398788625000, 1398788625123, 1398788625123]
+    assert list(batch.timestamps) == [1398788625000, 1398788625123, 1398788625123]
 
 
 def test_two_points_of_one_series_at_one_time_are_both_kept() -> None:

@@ -1,0 +1,130 @@
+"""uvicorn's protocol, with a short way for publish.
+
+What an ASGI server does for a request (a dozen parser callbacks, a scope, events, two messages)
+costs as much as accepting a small batch does. A plain publish needs none of it: its head is one of
+those seen before, its body is as long as the head says, its answer is one write. Whatever is not
+plain goes to uvicorn's own protocol, byte for byte, and both take turns on one connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from adapters.http.plain_heads import PlainHead, PlainHeads
+from adapters.http.problems import Answer
+from adapters.http.publish import PublishEndpoint
+
+_END = b"\r\n\r\n"
+
+
+class PublishProtocol(HttpToolsProtocol):
+    """One connection. `heads` and `publish` are all connections'; the rest is uvicorn's."""
+
+    def __init__(self, heads: PlainHeads, publish: PublishEndpoint, **given: Any) -> None:
+        super().__init__(**given)
+        self._heads = heads
+        self._publish = publish
+        self._within_message = False
+        self._head: PlainHead | None = None
+        self._body: list[bytes] = []
+        self._missing = 0
+        self._answering: asyncio.Task[None] | None = None
+        self._held = b""
+        self._closing = False
+
+    def data_received(self, data: bytes) -> None:
+        if self._answering is not None or self.flow.write_paused:
+            # A client that does not wait for its answers gets them in order, one at a time, and
+            # one that does not read them is not read from.
+            self._held += data
+            self.flow.pause_reading()
+        elif self._head is not None:
+            self._take(data)
+        elif not self._begin(data):
+            super().data_received(data)
+
+    def _begin(self, data: bytes) -> bool:
+        """Take the beginning of a plain publish; tell whether it was one."""
+        if self._within_message or (self.cycle is not None and not self.cycle.response_complete):
+            return False
+        end = data.find(_END)
+        head = self._heads.find(data[:end]) if end > 0 else None
+        if head is None:
+            return False
+        body = data[end + len(_END) :]
+        if len(body) < head.length and not self._publish.admits(head):
+            return False
+        self._unset_keepalive_if_required()
+        self._head = head
+        self._missing = head.length
+        self._take(body)
+        return True
+
+    def _take(self, data: bytes) -> None:
+        """Take a piece of the body; once it is complete, answer."""
+        if len(data) > self._missing:
+            self._held = data[self._missing :]
+            data = data[: self._missing]
+        self._body.append(data)
+        self._missing -= len(data)
+        if not self._missing and self._head is not None:
+            body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+            self._answering = self.loop.create_task(self._answer(self._head, body))
+            self._head, self._body = None, []
+
+    async def _answer(self, head: PlainHead, body: bytes) -> None:
+        answer = await self._publish.answer(head, body)
+        self._answering = None
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.transport.write(self._written(answer))
+        if self._closing:
+            self.transport.close()
+        elif not (self._held and self.flow.write_paused):
+            self._go_on()
+
+    def _written(self, answer: Answer) -> bytes:
+        headers = [*self.server_state.default_headers, *answer.headers]
+        if self._closing:
+            headers.append((b"connection", b"close"))
+        lines = [b"%b: %b\r\n" % header for header in headers]
+        return b"".join((STATUS_LINE[answer.status], *lines, b"\r\n", answer.body))
+
+    def _go_on(self) -> None:
+        """Turn to what came meanwhile, or wait for it as long as a connection is kept."""
+        self.flow.resume_reading()
+        if self._held:
+            held, self._held = self._held, b""
+            self.data_received(held)
+        else:
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._held and self._answering is None:
+            self._go_on()
+
+    def on_message_begin(self) -> None:
+        self._within_message = True
+        super().on_message_begin()
+
+    def on_message_complete(self) -> None:
+        self._within_message = False
+        super().on_message_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._head, self._body, self._held = None, [], b""
+
+    def shutdown(self) -> None:
+        """Close the connection once what was begun is answered."""
+        if self._answering is not None or self._head is not None:
+            self._closing = True
+        else:
+            super().shutdown()
