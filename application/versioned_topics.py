@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Generic, TypeVar
 
 State = TypeVar("State")
@@ -39,9 +40,7 @@ class VersionedTopics(Generic[State]):
 
     def upcast(self, topic: str, state: State) -> tuple[str, State]:
         """Return a topic's name, and its state as of the current version. Raises UnknownTopic."""
-        if not (match := _topic(topic)):
-            raise UnknownTopic(f"the topic {topic!r} is unknown")
-        name, version = match[1], int(match[2])
+        name, version = _parsed(topic)
         if version > (current := self._current_version(name)):
             raise UnknownTopic(f"the topic {topic!r} is newer than {name}.v{current}")
         for step in self._upcasts[name][version - 1 :]:
@@ -52,3 +51,10 @@ class VersionedTopics(Generic[State]):
         if name not in self._upcasts:
             raise UnknownTopic(f"the topic {name!r} is unknown")
         return len(self._upcasts[name]) + 1
+
+
+@lru_cache(maxsize=64)
+def _parsed(topic: str) -> tuple[str, int]:
+    if not (match := _topic(topic)):
+        raise UnknownTopic(f"the topic {topic!r} is unknown")
+    return match[1], int(match[2])

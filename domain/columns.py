@@ -53,10 +53,13 @@ def coded(column: Sequence[T]) -> CodedColumn[T]:
     """Return a column as a coded one: its distinct values in order of first appearance."""
     if isinstance(column, CodedColumn):
         return column
-    table = list(dict.fromkeys(column))
-    numbers = dict(zip(table, range(len(table)), strict=True))
     found = object.__new__(CodedColumn)  # its codes need no check
-    found.table = table
+    if len(column) == 1:  # the batches of one point are many
+        found.table = column
+        found.codes = array("B", b"\0")
+        return found
+    found.table = table = list(dict.fromkeys(column))
+    numbers = dict(zip(table, range(len(table)), strict=True))
     # An array takes a list in half the time of an iterator.
     found.codes = array(code_type(len(table)), [*map(numbers.__getitem__, column)])
     return found

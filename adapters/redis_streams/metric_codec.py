@@ -130,7 +130,7 @@ class MetricDecoder:
             ),
         )
         columns = (batch.names, batch.timestamps, batch.values, batch.tag_sets)
-        if any(len(column) != count for column in columns):
+        if {*map(len, columns)} != {count}:
             raise ValueError(f"a column does not have {count} values")
         return batch
 

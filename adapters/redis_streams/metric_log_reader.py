@@ -133,11 +133,8 @@ def _readable(recorded: Recorded) -> RecordedMetrics:
 
 def _digest(event_id: bytes, fields: Mapping[bytes, bytes]) -> bytes:
     """Digest an entry: every part behind its length, so that no two entries digest alike."""
-    digest = sha256()
-    for part in (event_id, *chain.from_iterable(fields.items())):
-        digest.update(b"%d:" % len(part))
-        digest.update(part)
-    return digest.digest()
+    parts = (event_id, *chain.from_iterable(fields.items()))
+    return sha256(b"".join([b"%d:%b" % (len(part), part) for part in parts])).digest()
 
 
 def _receipt(partition: int, event_id: bytes) -> Receipt:
