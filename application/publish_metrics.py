@@ -46,12 +46,20 @@ class PublishMetricsHandler:
         if not len(points):
             return None
         grant = command.grant
-        if self._quota is not None:
-            self._quota.charge(grant.organization, len(points))
         event = MetricsPublished(
             organization=grant.organization,
             team=grant.team,
             token_id=grant.token_id,
             points=points,
         )
-        return await self._log.append(event, command.idempotency)
+        if self._quota is None:
+            return await self._log.append(event, command.idempotency)
+        self._quota.charge(grant.organization, len(points))
+        stored = False
+        try:
+            appended = await self._log.append(event, command.idempotency)
+            stored = not appended.replayed
+        finally:
+            if not stored:
+                self._quota.give_back(grant.organization, len(points))
+        return appended

@@ -36,3 +36,8 @@ class PointQuota:
                 retry_after=math.floor(-level / self._rate) + 1,
             )
         self._levels[organization] = (level - points, now)
+
+    def give_back(self, organization: str, points: int) -> None:
+        """Return what was charged for points that were not stored after all."""
+        level, since = self._levels[organization]
+        self._levels[organization] = (level + points, since)

@@ -40,7 +40,14 @@ class InvalidMetrics(DomainError):
 
 
 class InvalidArgument(DomainError):
-    """A name, address, scope or duration in a command breaks its rule."""
+    """A name, address, scope or duration in a command breaks its rule.
+
+    `field` is the command's field that is to blame, empty where it has no name.
+    """
+
+    def __init__(self, words: str, field: str = "") -> None:
+        super().__init__(words)
+        self.field = field
 
 
 class Forbidden(DomainError):

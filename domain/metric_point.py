@@ -22,6 +22,10 @@ LATEST_SECONDS = 95_617_584_000
 """A timestamp above this is taken for a finer unit than seconds (it would be the year 5000)."""
 
 
+LATEST = LATEST_SECONDS * 1000
+"""The last millisecond that a point can have."""
+
+
 class _InvalidName(ValueError):
     """A name breaks its rule; never leaves this module."""
 
@@ -114,6 +118,21 @@ def batch_of(
     )
 
 
+def batch_fault(batch: PointBatch) -> str | None:
+    """Say what keeps columns read from elsewhere from being points, or None where nothing does.
+
+    Tag sets are valid by construction.
+    """
+    for name in coded(batch.names).table:
+        if fault := name_fault(name):
+            return f"a name {fault}"
+    if len(batch) and not 0 <= min(batch.timestamps) <= max(batch.timestamps) <= LATEST:
+        return "a time is out of range"
+    if not math.isfinite(sum(batch.values)) and not all(map(math.isfinite, batch.values)):
+        return "a value is not finite"
+    return None
+
+
 def to_milliseconds(timestamp: int) -> int:
     """Convert a timestamp in seconds, or a finer unit told by its size, to milliseconds.
 
@@ -153,7 +172,8 @@ def _check_name(name: str) -> None:
 def timestamp_fault(timestamp: object, latest: int) -> str | None:
     """Say what is wrong with a timestamp as sent, `latest` being the last millisecond accepted."""
     if isinstance(timestamp, float):
-        return f"must be a whole number of seconds since the epoch, is {timestamp!r}"
+        written = f", is {timestamp!r}" if not math.isinf(timestamp) else ", and is too large"
+        return f"must be a whole number of seconds since the epoch, as an integer{written}"
     if not isinstance(timestamp, int) or isinstance(timestamp, bool):
         return f"must be a whole number of seconds since the epoch, not {json_type(timestamp)}"
     if timestamp < 0:

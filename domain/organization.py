@@ -85,7 +85,7 @@ def register(
     if email is not None and not (
         _looks_like_email(email) and email.isprintable() and not text_fault(email)
     ):
-        raise InvalidArgument(f"{abbreviated(email)} is not an e-mail address")
+        raise InvalidArgument(f"{abbreviated(email)} is not an e-mail address", "email")
     if notification_url is not None:
         _check_url(notification_url)
     if existing is not None:
@@ -136,7 +136,8 @@ def issue_token(
     chosen = scope_set(scopes)
     if len(description) > MAX_DESCRIPTION_LENGTH or not description.isprintable():
         raise InvalidArgument(
-            f"a description has at most {MAX_DESCRIPTION_LENGTH} printable characters"
+            f"a description has at most {MAX_DESCRIPTION_LENGTH} printable characters",
+            "description",
         )
     if expires_at is not None and expires_at <= now:
         raise InvalidArgument(f"a token cannot expire in the past ({expires_at.isoformat()})")
@@ -270,4 +271,4 @@ def _check_url(url: str) -> None:
     except ValueError:
         valid = False
     if not valid or len(url) > MAX_URL_LENGTH or " " in url or not url.isprintable():
-        raise InvalidArgument(f"{abbreviated(url)} is not an http or https URL")
+        raise InvalidArgument(f"{abbreviated(url)} is not an http or https URL", "notification_url")

@@ -11,13 +11,17 @@ from collections.abc import Callable, Mapping, Sequence
 from adapters.embedded_valkey import tied_to_parent
 from entrypoints.child import LaunchFailed
 
+READY = b"ready\n"
+"""The line that says so."""
+
 
 class Program:
     """A `Process` of `entrypoints.child` from a command line.
 
-    `environment` is given the number of the inherited pipe to which the program writes a line when
-    it is ready, and returns variables to add to this process's own. The program inherits `sockets`,
-    which are closed here once it has been asked to end. Its standard output goes to standard error.
+    `environment` is given the number of the inherited pipe to which the program writes `READY` when
+    it is ready, or a line that says why it never will be, and returns variables to add to this
+    process's own. The program inherits `sockets`, which are closed here once it has been asked to
+    end. Its standard output goes to standard error.
     """
 
     def __init__(
@@ -33,6 +37,7 @@ class Program:
         self._sockets = list(sockets)
         self._process: subprocess.Popen[bytes] | None = None
         self._ready_pipe = -1
+        self._failure = ""
 
     @property
     def pid(self) -> int | None:
@@ -42,6 +47,7 @@ class Program:
     def launch(self) -> None:
         """Start a process with a new pipe. Raises `LaunchFailed`."""
         self._close_pipe()
+        self._failure = ""
         self._ready_pipe, theirs = os.pipe()
         os.set_blocking(self._ready_pipe, False)
         try:
@@ -59,18 +65,28 @@ class Program:
             os.close(theirs)
 
     def is_ready(self) -> bool:
-        """Whether the line has come; to be asked until it has."""
+        """Whether the line has come; to be asked until it has.
+
+        Any other line is the reason why it never will.
+        """
         try:
-            return b"\n" in os.read(self._ready_pipe, 64)
+            line = os.read(self._ready_pipe, 4096)
         except BlockingIOError:
             return False
+        if line and line != READY:
+            self._failure = line.decode(errors="replace").strip()
+        return line == READY
 
     def poll(self) -> int | None:
         """The exit status of the latest process, None while it runs."""
         return None if self._process is None else self._process.poll()
 
     def why_ended(self) -> str:
-        """The signal that ended it, or its exit status; its own log may have more."""
+        """What it said itself, the signal that ended it, or its exit status."""
+        if self._ready_pipe >= 0:
+            self.is_ready()
+        if self._failure:
+            return self._failure
         status = self.poll()
         if status is not None and status < 0:
             return f"it ended by a signal, {signal.strsignal(-status) or -status}"

@@ -6,8 +6,9 @@ import os
 
 import msgspec
 
+from entrypoints.program import READY
 from entrypoints.settings import LogSettings
-from entrypoints.worker_config import READY, decode_path, encode_path
+from entrypoints.worker_config import decode_path, encode_path
 
 VARIABLE = "CAVE_PROJECTOR"
 

@@ -72,10 +72,11 @@ def _serve(
             fd = stack.enter_context(listener).fileno()
             environment = _worker_environment(settings, url, fd, shared)
             workers.append(Child(Program(f"worker-{number}", worker, environment, [listener])))
-        stages.append(workers)
+        children = [*workers]
         if projector:
             environment = _projector_environment(settings, url)
-            stages.append([Child(Program("projector", projector, environment))])
+            children.append(Child(Program("projector", projector, environment)))
+        stages.append(children)
         announcement = f"CAVE serves {listening.url} ({len(workers)} workers, log {place})"
         signals = stack.enter_context(Signals())
         Stages(stages, signals).run(lambda: print(announcement, flush=True))

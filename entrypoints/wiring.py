@@ -8,6 +8,7 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 import structlog
 from msgspec import Struct
@@ -190,10 +191,11 @@ class LogReadiness:
 
 
 def _location(settings: LogSettings) -> Location:
+    files = settings.projections_files
     return Location(
-        root=settings.data_dir / "projections",
+        root=(settings.data_dir / "projections").absolute(),
         catalog=settings.projections_catalog,
-        files=settings.projections_files,
+        files=files if files is None or "://" in files else str(Path(files).absolute()),
     )
 
 

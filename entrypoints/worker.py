@@ -79,10 +79,11 @@ class _Server(uvicorn.Server):
 
 def main() -> int:
     configure_logging()
+    config = WorkerConfig.from_environment()
     try:
-        uvloop.run(work(WorkerConfig.from_environment()))
+        uvloop.run(work(config))
     except (LogError, ValueError) as error:
-        print(error, file=sys.stderr)
+        config.say_failed(str(error))
         return 1
     return 0
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import msgspec
 
+from entrypoints.program import READY
 from entrypoints.settings import ServiceSettings
 
 VARIABLE = "CAVE_WORKER"
-READY = b"ready\n"
 
 
 class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +38,10 @@ class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
     def say_ready(self) -> None:
         """Tell the supervisor that this worker serves from now on."""
         os.write(self.ready_fd, READY)
+
+    def say_failed(self, reason: str) -> None:
+        """Tell the supervisor why this worker cannot serve."""
+        os.write(self.ready_fd, " ".join(reason.split()).encode()[:4000] + b"\n")
 
 
 def encode_path(value: Any) -> str:

@@ -95,7 +95,8 @@ def attach(
 
     Raises ProjectionMissing where it is read only and not there yet.
     """
-    options = [f"DATA_PATH {quoted(location.data_path(name))}"]
+    # What the catalog says of files is relative to their directory, which may have been moved.
+    options = [f"DATA_PATH {quoted(location.data_path(name))}", "OVERRIDE_DATA_PATH true"]
     if location.catalog is None:
         catalog = location.directory(name) / "catalog.sqlite"
         if not read_only:

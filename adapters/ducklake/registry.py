@@ -10,11 +10,20 @@ from collections.abc import Sequence
 from typing import Any
 
 import duckdb
+from tenacity import retry, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from adapters.ducklake.database import Connection, Location, transaction, translated
-from application.projections.errors import ProjectionBusy, ProjectionMissing
+from application.projections.errors import ProjectionBusy, ProjectionMissing, StoreUnavailable
 from application.projections.folds import Projection
 from application.projections.ports import Generation, Role
+
+_patiently = retry(
+    retry=retry_if_exception(lambda e: isinstance(e, StoreUnavailable) and "is locked" in str(e)),
+    wait=wait_random_exponential(multiplier=0.02, max=0.5),
+    stop=stop_after_delay(5),
+    reraise=True,
+)
+"""SQLite refuses at once, busy timeout or not, what read before another process wrote."""
 
 _COLUMNS = "projection, number, version, role, label, until, stopped"
 
@@ -63,6 +72,7 @@ class Registry:
             )
         ]
 
+    @_patiently
     def add(
         self, projection: Projection, role: Role, label: str | None, until: int | None
     ) -> Generation:
@@ -75,7 +85,7 @@ class Registry:
             for other in self.generations(projection.name):
                 if role is Role.LIVE and other.role is Role.LIVE:
                     raise ProjectionBusy(f"there is a live {projection.name} already")
-                if role is Role.COPY and other.label == label:
+                if label is not None and other.label == label:
                     raise ProjectionBusy(f"there is a copy {label!r} of {projection.name} already")
             self.connection.execute(
                 f"INSERT INTO {self._table} VALUES (?, ?, ?, ?, ?, ?, NULL, NULL)",
@@ -90,6 +100,7 @@ class Registry:
             until=until,
         )
 
+    @_patiently
     def make_live(self, generation: Generation, now: float) -> None:
         """Make a generation the live one and retire the one that was, in one transaction.
 
@@ -108,10 +119,21 @@ class Registry:
             )
             self._set(generation.projection, generation.number, "role", str(Role.LIVE))
 
+    @_patiently
+    def set_copied(self, projection: str, number: int) -> None:
+        """Make a copy that was being made one to be read. Raises ProjectionMissing."""
+        with translated(), transaction(self.connection):
+            current = {g.number: g.role for g in self.generations(projection)}
+            if current.get(number) is not Role.COPYING:
+                raise ProjectionMissing(f"{projection}-{number} is not being copied any more")
+            self._set(projection, number, "role", str(Role.COPY))
+
+    @_patiently
     def set_stopped(self, generation: Generation, reason: str | None) -> None:
         with translated():
             self._set(generation.projection, generation.number, "stopped", reason)
 
+    @_patiently
     def set_dropped(self, projection: str, number: int) -> None:
         """Take a generation out of the list. Raises ProjectionBusy for the live one."""
         with translated(), transaction(self.connection):
@@ -121,6 +143,7 @@ class Registry:
             if number in current:
                 self._set(projection, number, "role", "dropped")
 
+    @_patiently
     def set_removed(self, projection: str, number: int) -> None:
         """Note that nothing is left of a dropped generation."""
         with translated():

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 
 import duckdb
+from msgspec import structs
 
 from adapters.ducklake.database import (
     Connection,
@@ -110,6 +111,11 @@ class DuckLakeStores:
                 return False
             registry.make_live(generation, self._clock())
             return True
+
+    def keep(self, generation: Generation) -> Generation:
+        with self._registered() as registry:
+            registry.set_copied(generation.projection, generation.number)
+        return structs.replace(generation, role=Role.COPY)
 
     def stop(self, generation: Generation, reason: str | None) -> None:
         with self._registered() as registry:

@@ -11,6 +11,7 @@ from litestar import Request
 from msgspec import Struct
 
 from adapters.http.credentials import presented_token
+from adapters.http.header_fields import header_fields
 from application.access import AccessControl
 from application.ports import Clock
 from application.use_cases import ManageOrganizations, UseCases
@@ -52,4 +53,4 @@ class Administration(Struct, frozen=True):
 
 
 def _credentials(request: AnyRequest) -> str:
-    return presented_token(dict(request.scope["headers"]).get(b"authorization"))
+    return presented_token(header_fields(request.scope["headers"]).get(b"authorization"))

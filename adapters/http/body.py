@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from adapters.http.errors import BodyTooLarge, MalformedBody, TooManyBodies, UnsupportedMedia
 
@@ -18,6 +18,12 @@ ENCODINGS = ("gzip", "deflate", "zstd")
 
 MAX_WINDOW_LOG = 27
 """zstd frames may ask for a window of up to 128 MiB (RFC 8878 recommends 8 MiB at least)."""
+
+PIECE = 64 * 1024
+"""Bytes that are inflated at a time: what is left of them after a stream's end is copied."""
+
+MAX_MEMBERS = 4096
+"""Streams in a row: each costs something, however little comes out of it."""
 
 Receive = Callable[[], Awaitable[Any]]
 
@@ -42,28 +48,47 @@ class BodyBudget:
         self._left += size
 
 
-async def read_body(receive: Receive, limit: int) -> bytes:
-    """Return the body as sent. Raises BodyTooLarge, ClientDisconnected."""
-    message = await receive()
-    if message["type"] != "http.request":
-        raise ClientDisconnected
-    body: bytes = message.get("body", b"")
-    if len(body) > limit:
-        raise too_large(limit)
-    if not message.get("more_body", False):
-        return body
-    chunks = [body]
-    size = len(body)
-    while message.get("more_body", False):
+class Holding:
+    """What one request holds of a budget; given back at the end of the block."""
+
+    def __init__(self, budget: BodyBudget) -> None:
+        self._budget = budget
+        self._held = 0
+
+    def take(self, size: int) -> None:
+        """Raises TooManyBodies, taking nothing."""
+        self._budget.take(size)
+        self._held += size
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._budget.give_back(self._held)
+
+
+async def read_body(
+    receive: Receive, limit: int, take: Callable[[int], None] = lambda _: None
+) -> bytes:
+    """Return the body as sent; `take` is told of each piece's bytes as it comes.
+
+    Raises BodyTooLarge, ClientDisconnected, and what `take` raises.
+    """
+    chunks = []
+    size = 0
+    more = True
+    while more:
         message = await receive()
         if message["type"] != "http.request":
             raise ClientDisconnected
-        chunk = message.get("body", b"")
+        chunk: bytes = message.get("body", b"")
         size += len(chunk)
         if size > limit:
             raise too_large(limit)
+        take(len(chunk))
         chunks.append(chunk)
-    return b"".join(chunks)
+        more = message.get("more_body", False)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 def too_large(limit: int) -> BodyTooLarge:
@@ -107,27 +132,35 @@ def inflate(body: bytes, coding: str, limit: int) -> bytes:
     """
     chunks = []
     left = limit
-    while body:
-        stream = _stream(body, coding)
-        try:
-            chunk, body = stream.inflate(body, left + 1)
-        except (zlib.error, zstd.ZstdError) as error:
-            raise MalformedBody(f"the body is not valid {coding}: {error}") from None
-        left -= len(chunk)
-        if left < 0:
-            raise BodyTooLarge(f"the body inflates to more than {limit} bytes, the limit")
-        if not stream.complete:
-            raise MalformedBody(f"the body ends within its {coding} data")
-        chunks.append(chunk)
-        if coding == "deflate" and body:
+    members = 0
+    rest = memoryview(body)
+    while rest:
+        members += 1
+        if members > MAX_MEMBERS:
+            raise MalformedBody(f"the body has more than {MAX_MEMBERS} {coding} streams in a row")
+        stream = _stream(body[:2], coding)
+        while not stream.complete:
+            if not rest:
+                raise MalformedBody(f"the body ends within its {coding} data")
+            piece = rest[:PIECE]
+            try:
+                chunk, unused = stream.inflate(piece, left + 1)
+            except (zlib.error, zstd.ZstdError) as error:
+                raise MalformedBody(f"the body is not valid {coding}: {error}") from None
+            rest = rest[len(piece) - len(unused) :]
+            left -= len(chunk)
+            if left < 0:
+                raise BodyTooLarge(f"the body inflates to more than {limit} bytes, the limit")
+            chunks.append(chunk)
+        if coding == "deflate" and rest:
             raise MalformedBody("there is something after the deflate data")
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    return b"".join(chunks)
 
 
 class _Stream(Protocol):
     """One compressed stream; `inflate` returns at most `most` bytes, and what follows it."""
 
-    def inflate(self, data: bytes, most: int) -> tuple[bytes, bytes]: ...
+    def inflate(self, data: memoryview, most: int) -> tuple[bytes, bytes]: ...
 
     @property
     def complete(self) -> bool: ...
@@ -147,7 +180,7 @@ class _ZlibStream:
     def __init__(self, window_bits: int) -> None:
         self._stream = zlib.decompressobj(window_bits)
 
-    def inflate(self, data: bytes, most: int) -> tuple[bytes, bytes]:
+    def inflate(self, data: memoryview, most: int) -> tuple[bytes, bytes]:
         return self._stream.decompress(data, most), self._stream.unused_data
 
     @property
@@ -160,7 +193,7 @@ class _ZstdStream:
         options: dict[int, int] = {zstd.DecompressionParameter.window_log_max: MAX_WINDOW_LOG}
         self._stream = zstd.ZstdDecompressor(options=options)
 
-    def inflate(self, data: bytes, most: int) -> tuple[bytes, bytes]:
+    def inflate(self, data: memoryview, most: int) -> tuple[bytes, bytes]:
         chunk = self._stream.decompress(data, most)
         return chunk, self._stream.unused_data if self._stream.eof else b""
 

@@ -12,6 +12,7 @@ from litestar import Request
 
 from adapters.http.body import read_body, too_large
 from adapters.http.errors import InvalidBody, MalformedBody, UnsupportedMedia
+from adapters.http.header_fields import header_fields
 from domain.errors import Fault, InvalidArgument
 
 MAX_BYTES = 64 * 1024
@@ -28,7 +29,7 @@ async def read_json(request: Request[Any, Any, Any], decoder: msgspec.json.Decod
 
     Raises UnsupportedMedia, BodyTooLarge, MalformedBody, InvalidBody, ClientDisconnected.
     """
-    fields = dict(request.scope["headers"])
+    fields = header_fields(request.scope["headers"])
     media = fields.get(b"content-type", b"application/json").partition(b";")[0].strip().lower()
     if media != b"application/json":
         raise UnsupportedMedia(
@@ -63,9 +64,13 @@ def _fault(message: str) -> Fault:
 
 
 @contextmanager
-def blamed_on(pointer: str) -> Iterator[None]:
-    """Say of an InvalidArgument raised within which field of the body is to blame."""
+def blamed_on(pointer: str = "") -> Iterator[None]:
+    """Say of an InvalidArgument raised within which field of the body is to blame.
+
+    Without a pointer it is the one that the error tells.
+    """
     try:
         yield
     except InvalidArgument as error:
+        pointer = pointer or f"/{error.field}".rstrip("/")
         raise InvalidBody(Fault(None, pointer, str(error))) from None

@@ -26,7 +26,10 @@ from domain.metric_point import (
     timestamp_fault,
     value_fault,
 )
-from domain.names import json_type, name_fault
+from domain.names import abbreviated, json_type, name_fault
+
+MAX_POINTED = 255
+"""Characters of a field's name that an error repeats."""
 
 MAX_MEMO_BYTES = 16 << 20
 """Raw tags that are remembered, in bytes. Then all are forgotten, which costs a batch's checks."""
@@ -160,7 +163,9 @@ def _items(body: bytes) -> list[Raw]:
         )
     faults = [
         Fault(
-            None, _pointer(name), f"unknown field {name!r}; the body has the field 'metrics' only"
+            None,
+            _pointer(name),
+            f"unknown field {abbreviated(name)}; the body has the field 'metrics' only",
         )
         for name in fields
         if name != "metrics"
@@ -218,7 +223,7 @@ def _item_faults(index: int, item: dict[str, Any], latest: int) -> Iterator[Faul
 
     for field in item:
         if field not in ("name", "metric", "timestamp", "value", "tags"):
-            yield fault(f"unknown field {field!r}", field)
+            yield fault(f"unknown field {abbreviated(field)}", field)
     match "name" in item, "metric" in item:
         case False, False:
             yield fault("name is missing (spell it name or metric)", "name")
@@ -262,5 +267,7 @@ def _value(raw: bytes | Raw) -> Any:
 
 
 def _pointer(*path: str) -> str:
-    """Return a JSON pointer (RFC 6901)."""
+    """Return a JSON pointer (RFC 6901), to what contains it where a name is too long to repeat."""
+    if len(path[-1]) > MAX_POINTED:
+        path = path[:-1]
     return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in path)

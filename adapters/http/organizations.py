@@ -34,15 +34,14 @@ async def register_organization(
     body = await read_json(request, _decoder)
     with blamed_on("/name"):
         check_owner_name(body.name)
-    organization, issued = await to_thread(
-        administration.manage.register_organization,
-        RegisterOrganization(
-            name=body.name,
-            email=body.email,
-            notification_url=body.notification_url,
-            scopes=body.scopes,
-        ),
+    command = RegisterOrganization(
+        name=body.name,
+        email=body.email,
+        notification_url=body.notification_url,
+        scopes=body.scopes,
     )
+    with blamed_on():
+        organization, issued = await to_thread(administration.manage.register_organization, command)
     return Response(
         RegisteredOrganizationView(
             organization=OrganizationView.of(organization),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 from hashlib import sha256
 from time import perf_counter
 from typing import Any
@@ -18,6 +19,7 @@ from msgspec import Struct
 from adapters.http.body import (
     BodyBudget,
     ClientDisconnected,
+    Holding,
     Receive,
     check_media,
     inflate,
@@ -26,6 +28,7 @@ from adapters.http.body import (
 )
 from adapters.http.credentials import presented_token
 from adapters.http.failures import failure_answer
+from adapters.http.header_fields import header_fields
 from adapters.http.metrics_body import MetricsBodyReader, read_carefully
 from adapters.http.plain_heads import PlainHead
 from adapters.http.problems import Answer
@@ -78,14 +81,24 @@ class PublishEndpoint:
         started = perf_counter()
         seen = _Seen()
         try:
-            headers = dict(scope["headers"])
+            headers = header_fields(scope["headers"])
             token = presented_token(headers.get(b"authorization"))
-            grant = self._access.grant(organization, team, token, Scope.PUBLISH)
+            granted = partial(self._access.grant, organization, team, token, Scope.PUBLISH)
+            granted()
             coding = check_media(headers)
             self._check_length(headers)
-            body = await read_body(receive, self._max_body)
-            seen.size = len(body)
-            answer = await self._publish(grant, body, coding, headers.get(b"idempotency-key"), seen)
+            with Holding(self._budget) as holding:
+                body = await read_body(receive, self._max_body, holding.take)
+                seen.size = len(body)
+                if coding is not None:
+                    body = await self._inflated(body, coding)
+                    holding.take(len(body))
+                key = headers.get(b"idempotency-key")
+                idempotency = None if key is None else _idempotency(key, team, body)
+                batch = await self._batch(body)
+                seen.points = len(batch)
+                # Asked again: since the first time, however long the body took, it may have ended.
+                answer = await self._published(granted(), batch, idempotency)
         except ClientDisconnected:
             return
         except Exception as error:  # noqa: BLE001  answered by the table, a defect as a 500
@@ -109,7 +122,12 @@ class PublishEndpoint:
         started = perf_counter()
         seen = _Seen(len(body))
         try:
-            answer = await self._publish(self._granted(head), body, None, None, seen)
+            grant = self._granted(head)
+            with Holding(self._budget) as holding:
+                holding.take(len(body))
+                batch = await self._batch(body)
+                seen.points = len(batch)
+                answer = await self._published(grant, batch)
         except Exception as error:  # noqa: BLE001  answered by the table, a defect as a 500
             answer = failure_answer(error, "POST", head.path)
         record_publish(answer.status, seen.points, seen.size, perf_counter() - started)
@@ -118,23 +136,10 @@ class PublishEndpoint:
     def _granted(self, head: PlainHead) -> Grant:
         return self._access.grant(head.organization, head.team, head.token, Scope.PUBLISH)
 
-    async def _publish(
-        self, grant: Grant, body: bytes, coding: str | None, key: bytes | None, seen: _Seen
+    async def _published(
+        self, grant: Grant, batch: PointBatch, idempotency: Idempotency | None = None
     ) -> Answer:
-        held = 0
-        try:
-            self._budget.take(len(body))
-            held = len(body)
-            if coding is not None:
-                body = await self._inflated(body, coding)
-                self._budget.take(len(body))
-                held += len(body)
-            idempotency = None if key is None else _idempotency(key, grant.team, body)
-            batch = await self._batch(body)
-            seen.points = len(batch)
-            return _accepted(await self._publish_metrics(PublishMetrics(grant, batch, idempotency)))
-        finally:
-            self._budget.give_back(held)
+        return _accepted(await self._publish_metrics(PublishMetrics(grant, batch, idempotency)))
 
     def _check_length(self, headers: Mapping[bytes, bytes]) -> None:
         """Refuse a body by its declared length, before any of it is read."""

@@ -14,8 +14,12 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from adapters.http.plain_heads import PlainHead, PlainHeads
-from adapters.http.problems import Answer
+from adapters.http.problems import Answer, plain_problem
 from adapters.http.publish import PublishEndpoint
+from adapters.http.telemetry import record_request
+
+LONGEST_HEAD = 64 * 1024
+"""Bytes of a request's head; httptools itself would take any number."""
 
 _END = b"\r\n\r\n"
 
@@ -27,7 +31,8 @@ class PublishProtocol(HttpToolsProtocol):
         super().__init__(**given)
         self._heads = heads
         self._publish = publish
-        self._within_message = False
+        self._within_message = self._within_head = False
+        self._head_bytes = 0
         self._head: PlainHead | None = None
         self._body: list[bytes] = []
         self._missing = 0
@@ -45,6 +50,10 @@ class PublishProtocol(HttpToolsProtocol):
             self._take(data)
         elif not self._begin(data):
             super().data_received(data)
+            if self._within_head:
+                self._head_bytes += len(data)
+                if self._head_bytes > LONGEST_HEAD:
+                    self._refuse(431, f"the header has more than {LONGEST_HEAD} bytes")
 
     def _begin(self, data: bytes) -> bool:
         """Take the beginning of a plain publish; tell whether it was one."""
@@ -111,12 +120,28 @@ class PublishProtocol(HttpToolsProtocol):
             self._go_on()
 
     def on_message_begin(self) -> None:
-        self._within_message = True
+        self._within_message = self._within_head = True
+        self._head_bytes = 0
         super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._within_head = False
+        super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         self._within_message = False
         super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is not HTTP, or not enough so, as any other error is answered."""
+        self._refuse(400, msg)
+
+    def _refuse(self, status: int, detail: str) -> None:
+        if not self.transport.is_closing():
+            self._closing = True
+            self.transport.write(self._written(plain_problem(status, detail)))
+            self.transport.close()
+            record_request("unrouted", status)
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)

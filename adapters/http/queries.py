@@ -16,6 +16,7 @@ from msgspec import Meta, Struct
 from adapters.http.administration import AnyRequest
 from adapters.http.credentials import presented_token
 from adapters.http.errors import InvalidParameters, ParameterFault
+from adapters.http.header_fields import header_fields
 from adapters.http.organizations import NO_STORE
 from adapters.http.query_parameters import metrics_query, no_parameters
 from application.access import AccessControl, Grant
@@ -46,7 +47,7 @@ class Reading(Struct, frozen=True):
 
     def grant(self, request: AnyRequest, organization: str, team: str | None) -> Grant:
         """Raises MissingCredentials, and what AccessControl.grant raises."""
-        headers: Mapping[bytes, bytes] = dict(request.scope["headers"])
+        headers: Mapping[bytes, bytes] = header_fields(request.scope["headers"])
         token = presented_token(headers.get(b"authorization"))
         return self.access.grant(organization, team, token, Scope.READ)
 

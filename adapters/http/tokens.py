@@ -55,16 +55,15 @@ async def issue_token(
             expires_in = parse_duration(body.expires_in)
             if not expires_in:
                 raise InvalidArgument("a token cannot expire at once")
-    issued = await to_thread(
-        administration.manage.issue_token,
-        IssueToken(
-            organization=organization,
-            team=team,
-            description=body.description,
-            scopes=body.scopes,
-            expires_in=expires_in,
-        ),
+    command = IssueToken(
+        organization=organization,
+        team=team,
+        description=body.description,
+        scopes=body.scopes,
+        expires_in=expires_in,
     )
+    with blamed_on():
+        issued = await to_thread(administration.manage.issue_token, command)
     location = f"{request.scope['path']}/{issued.token.id}"
     return Response(
         IssuedTokenView.of(issued), status_code=201, headers={"Location": location, **NO_STORE}

@@ -112,7 +112,8 @@ class MemoryProjectionStores:
     ) -> Generation:
         with self._lock:
             for other in self.generations(projection.name):
-                if other.role is role and (role is Role.LIVE or label == other.label is not None):
+                taken = label is not None and label == other.label
+                if taken or role is other.role is Role.LIVE:
                     raise ProjectionBusy(
                         f"there is a {role} {label or ''} of {projection.name} already"
                     )
@@ -156,6 +157,14 @@ class MemoryProjectionStores:
                     other.retired_at = self._clock()
             _change(held, role=Role.LIVE)
             return True
+
+    def keep(self, generation: Generation) -> Generation:
+        with self._lock:
+            held = self._find(generation)
+            if held.generation.role is not Role.COPYING:
+                raise ProjectionMissing(f"{generation.projection} is not being copied any more")
+            _change(held, role=Role.COPY)
+            return held.generation
 
     def stop(self, generation: Generation, reason: str | None) -> None:
         with self._lock:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import math
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -73,6 +74,8 @@ def _batches(items: Iterable[Numbered], size: int) -> Iterator[Batch]:
 
 def _json_lines(file: BinaryIO) -> Iterator[Numbered]:
     for number, line in enumerate(file, start=1):
+        if number == 1:
+            line = line.removeprefix(BOM_UTF8)
         if not (item := line.strip()):
             continue
         try:
@@ -97,16 +100,23 @@ def _csv_item(row: dict[str, Any], line: int) -> bytes:
     if None in row.values() or "" in row:
         raise PointFileError(f"line {line} must have {len(COLUMNS)} fields")
     try:
-        timestamp = int(row["timestamp"])
+        timestamp = int(_plain(row["timestamp"]))
     except ValueError:
         raise PointFileError(f"line {line}: timestamp must be a whole number") from None
     place = f"line {line}"
     return _item(row["name"], timestamp, _number(row["value"], place), _tags(row["tags"], place))
 
 
+def _plain(given: Any) -> Any:
+    """Return text or a number. Raises ValueError for the underscores that only Python reads."""
+    if isinstance(given, str) and "_" in given:
+        raise ValueError
+    return given
+
+
 def _number(given: Any, place: str) -> float:
     try:
-        value = float(given)
+        value = float(_plain(given))
     except (ValueError, TypeError):
         value = math.nan
     if not math.isfinite(value):

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import Sequence
 from typing import Any, cast
 
 import hiredis
@@ -39,13 +38,12 @@ Command = tuple[bytes | str | int, ...]
 class AppendConnection:
     """Sends commands in groups and reconnects by itself. For one event loop.
 
-    `handshake` is sent after each connect, before anything else. `max_waiting` bounds the bytes
-    that wait to be sent.
+    `max_waiting` bounds the bytes that wait to be sent.
     """
 
-    def __init__(self, url: str, handshake: Sequence[Command], *, max_waiting: int) -> None:
+    def __init__(self, url: str, *, max_waiting: int) -> None:
         self._address = dict(parse_url(url))
-        self._handshake = [*_greeting(self._address), *handshake]
+        self._greeting = _greeting(self._address)
         self._max_waiting = max_waiting
         self._link: _Link | None = None
         self._connecting: asyncio.Task[None] | None = None
@@ -84,9 +82,9 @@ class AppendConnection:
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
                 await _open_transport(loop, self._address, link)
-                for command in self._handshake:
+                for command in self._greeting:
                     reply = await link.send(_pack(command))
-                    _check_handshake(command, reply)
+                    _check_greeting(command, reply)
         except BaseException as error:
             link.abort()
             if isinstance(error, (OSError, OutcomeUnknown)):
@@ -214,7 +212,7 @@ def _pack(command: Command) -> bytes:
     return cast("bytes", hiredis.pack_command(cast("tuple[str]", command)))
 
 
-def _check_handshake(command: Command, reply: object) -> None:
+def _check_greeting(command: Command, reply: object) -> None:
     if isinstance(reply, hiredis.ReplyError):
         raise LogUnavailable(f"the event log refused {command[0]!r}: {reply}")
 

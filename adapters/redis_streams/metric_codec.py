@@ -18,7 +18,7 @@ from application.ports import UnreadableEvent
 from application.versioned_topics import VersionedTopics
 from domain.columns import CodedColumn, code_type, coded
 from domain.events import MetricsPublished
-from domain.metric_point import PointBatch, TagSet
+from domain.metric_point import PointBatch, TagSet, batch_fault, tag_set
 
 if sys.version_info >= (3, 14):
     from compression.zstd import ZstdCompressor, ZstdError, decompress
@@ -132,6 +132,8 @@ class MetricDecoder:
         columns = (batch.names, batch.timestamps, batch.values, batch.tag_sets)
         if {*map(len, columns)} != {count}:
             raise ValueError(f"a column does not have {count} values")
+        if fault := batch_fault(batch):
+            raise ValueError(fault)
         return batch
 
     def _tag_set(self, encoded: bytes) -> TagSet:
@@ -140,7 +142,9 @@ class MetricDecoder:
         except KeyError:
             if len(self._memo) >= MAX_MEMO:
                 self._memo.clear()
-            tags = TagSet(tuple(sorted(_decode_tags(encoded).items())))
+            tags = tag_set(_decode_tags(encoded))
+            if tags is None:
+                raise ValueError("a tag set breaks the rules of tags") from None
             self._memo[encoded] = tags
             return tags
 

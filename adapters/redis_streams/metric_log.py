@@ -33,9 +33,7 @@ class RedisMetricLog:
         self._partitions = partitions
         self._logs = [keys.log(partition) for partition in range(partitions)]
         self._encoder = MetricEncoder()
-        self._connection = AppendConnection(
-            url, [("FUNCTION", "LOAD", "REPLACE", METRICS.source)], max_waiting=max_waiting
-        )
+        self._connection = AppendConnection(url, max_waiting=max_waiting)
 
     async def open(self) -> None:
         """Connect. Raises LogUnavailable, and goes on trying all the same."""
@@ -65,9 +63,14 @@ class RedisMetricLog:
         key = self._keys.idempotency(partition, event.organization, idempotency.key)
         digest = idempotency.body_digest.hex()
         log = self._logs[partition]
-        reply = await self._connection.send(
-            ("FCALL", _PUBLISH, 2, log, key, digest, _WINDOW_MS, *fields)
-        )
+        command = ("FCALL", _PUBLISH, 2, log, key, digest, _WINDOW_MS, *fields)
+        reply = await self._connection.send(command)
+        if isinstance(reply, hiredis.ReplyError) and "function not found" in str(reply).lower():
+            # Nothing was executed, so this is no retry: it is the first time, or it was flushed.
+            loaded = await self._connection.send(("FUNCTION", "LOAD", "REPLACE", METRICS.source))
+            if isinstance(loaded, hiredis.ReplyError):
+                raise _refusal(loaded)
+            reply = await self._connection.send(command)
         if isinstance(reply, list):
             event_id, replayed = reply
             return Appended(_receipt(partition, event_id), replayed=bool(replayed))

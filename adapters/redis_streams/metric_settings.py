@@ -18,8 +18,11 @@ def settle_partitions(client: Redis, keys: MetricKeys, wanted: int | None) -> in
     """
     if wanted is not None and not 1 <= wanted <= MAX_PARTITIONS:
         raise ValueError(f"a log has 1 to {MAX_PARTITIONS} partitions, not {wanted}")
-    client.hsetnx(keys.settings, "partitions", str(wanted or DEFAULT_PARTITIONS))
-    actual = int(client.hget(keys.settings, "partitions") or 0)
+    # Looking first lets a process start on a server that is read-only or out of memory for now.
+    if (found := client.hget(keys.settings, "partitions")) is None:
+        client.hsetnx(keys.settings, "partitions", str(wanted or DEFAULT_PARTITIONS))
+        found = client.hget(keys.settings, "partitions")
+    actual = int(found or 0)
     if wanted is not None and wanted != actual:
         raise LogUnfit(
             f"the log was created with {actual} partitions, which cannot change; {wanted} asked for"

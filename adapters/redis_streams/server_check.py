@@ -12,6 +12,7 @@ MIN_VERSION = {"redis": (7, 0), "valkey": (8, 0)}
 REQUIRED = {
     "appendonly": "yes",
     "appendfsync": "always",
+    "no-appendfsync-on-rewrite": "no",
     "maxmemory-policy": "noeviction",
 }
 

@@ -32,12 +32,14 @@ class Role(StrEnum):
     """What a generation is for.
 
     `live` is what readers see, at most one a projection. `building` becomes the live one or is
-    dropped. `copy` is the state as of a time, kept under a label. `retired` was live, and is
-    removed when no query can be reading it any more.
+    dropped. `copy` is the state as of a time, kept under a label; `copying` is one that is being
+    made, or was when its maker died, and has its label already. `retired` was live, and is removed
+    when no query can be reading it any more.
     """
 
     LIVE = "live"
     BUILDING = "building"
+    COPYING = "copying"
     COPY = "copy"
     RETIRED = "retired"
 
@@ -137,6 +139,9 @@ class ProjectionStores(Protocol):
         Returns False, having changed nothing, where the live one has read further in a partition,
         unless that one is stopped.
         """
+
+    def keep(self, generation: Generation) -> Generation:
+        """Make a copy that is complete one that is read by its label. Raises ProjectionMissing."""
 
     def stop(self, generation: Generation, reason: str | None) -> None:
         """Note why a generation is not written any more, or with None that it is."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from application.ports import MetricLogReader
 from application.projections.errors import ProjectionBusy, ProjectionDiverged
@@ -79,11 +80,16 @@ class ReplayHandler:
     ) -> Replayed:
         """Make a copy as of a time (ms, exclusive) or of now. Raises ProjectionBusy.
 
-        The events recorded before that time are in it. Interrupted, nothing is left of it.
+        The events recorded before that time are in it. Nobody reads it before it is complete;
+        interrupted, nothing is left of it, and after a crash what is left is dropped here.
         """
-        generation = self._stores.create(projection, Role.COPY, label=label, until=until)
+        for left in self._stores.generations(projection.name):
+            if left.role is Role.COPYING and left.label == label:
+                self._stores.drop(left)
+        generation = self._stores.create(projection, Role.COPYING, label=label, until=until)
         try:
-            return self._fill(projection, generation, on_progress)
+            filled = self._fill(projection, generation, on_progress)
+            return replace(filled, generation=self._stores.keep(generation))
         except BaseException:
             self._stores.drop(generation)
             raise

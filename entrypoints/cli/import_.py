@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
-from hashlib import file_digest, sha256
+from hashlib import sha256
 from pathlib import Path
 from urllib.parse import quote
 
@@ -95,8 +95,9 @@ def import_(
     """Publish files that `cave export` wrote, or others like them, to a running service.
 
     Every batch is stored whole or not at all. Interrupted or refused half-way, the same command
-    with the same --batch may be run again: within 24 hours, what was stored of a file of that
-    content is not stored twice. After that every point counts again.
+    with the same --batch may be run again, also with the refused line put right: within 24 hours,
+    what was stored of that file up to there is not stored twice. After that every point counts
+    again.
     """
     path = f"/organizations/{quote(organization)}"
     path += f"/teams/{quote(team)}/metrics" if team else "/metrics"
@@ -126,9 +127,10 @@ def _import_file(
         unit = "rows" if form is Format.PARQUET else "lines"
         with told_progress(f"import of {file.name}", unit) as advance:
             total = count_points(file, form)
-            content = _digest(file)
+            so_far = sha256(f"{file.name} {path} {size}".encode())
             for batch in read_batches(file, form, size):
-                stored_before += _publish(publisher, batch, _key(content, path, size, batches))
+                so_far.update(batch.body)
+                stored_before += _publish(publisher, batch, _key(so_far.hexdigest(), batches))
                 batches += 1
                 points += len(batch.items)
                 advance(batch.places[-1], max(total, batch.places[-1]), points)
@@ -150,14 +152,13 @@ def _publish(publisher: Publisher, batch: Batch, key: str) -> bool:
         raise PublishFailed(f"{place}{detail}{more if others else ''}") from error
 
 
-def _digest(file: Path) -> str:
-    with file.open("rb") as content:
-        return file_digest(content, "sha256").hexdigest()
+def _key(so_far: str, number: int) -> str:
+    """Return the Idempotency-Key of a batch.
 
-
-def _key(content: str, path: str, size: int, number: int) -> str:
-    """Return the Idempotency-Key of a batch: the same for the same points, to the same place."""
-    return f"import-{sha256(f'{content} {path} {size}'.encode()).hexdigest()[:32]}-{number}"
+    It is the same where all is up to the batch's end: a line that is refused can be put right
+    without what was stored before it being stored again.
+    """
+    return f"import-{so_far[:32]}-{number}"
 
 
 def _format(file: Path, form: str | None) -> Format:

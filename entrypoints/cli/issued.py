@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import click
 
+from domain.token import Scope
 from entrypoints.cli.options import DEFAULT_HOST, DEFAULT_PORT
 from entrypoints.cli.output import print_fields, print_json
 from entrypoints.cli.records import TokenIssuedRecord
@@ -36,8 +37,11 @@ def print_issued(
             ("expires", token.expires_at),
         ]
     )
-    click.echo("\nThe token is shown this once. To publish with it:\n")
-    click.echo(curl_line(record))
+    click.echo("\nThe token is shown this once.", nl=False)
+    if Scope.PUBLISH in token.scopes:
+        click.echo(" To publish with it:\n")
+        click.echo(curl_line(record), nl=False)
+    click.echo()
 
 
 def curl_line(record: TokenIssuedRecord) -> str:

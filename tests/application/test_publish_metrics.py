@@ -169,3 +169,36 @@ def test_the_latest_timestamp_is_so_far_ahead_of_the_clock(
     assert timestamp_fault(now_ms + DAY_MS + 1, publish.handler.latest()) is not None
     clock.advance(timedelta(milliseconds=1, microseconds=999))
     assert publish.handler.latest() == now_ms + DAY_MS + 1
+
+
+def test_what_is_not_stored_costs_no_quota(clock: FakeClock) -> None:
+    class BrokenLog(MemoryMetricLog):
+        broken = False
+
+        async def append(
+            self, event: MetricsPublished, idempotency: Idempotency | None = None
+        ) -> Appended:
+            if self.broken:
+                raise LogUnavailable("no")
+            return await super().append(event, idempotency)
+
+    publish = Publishing(clock, PointQuota(0.4, FakeMonotonic()))
+    publish.log = log = BrokenLog(clock)
+    publish.handler = PublishMetricsHandler(
+        log, clock, max_future_ms=DAY_MS, quota=PointQuota(0.4, FakeMonotonic())
+    )
+    assert 2 * len(BATCH) == BURST_SECONDS * 0.4
+    first = publish(idempotency=KEY)
+    assert first is not None
+    for _ in range(10):
+        assert publish(idempotency=KEY) == Appended(first.receipt, replayed=True)
+        with pytest.raises(IdempotencyConflict):
+            publish(idempotency=Idempotency("key", b"another"))
+    log.broken = True
+    for _ in range(10):
+        with pytest.raises(LogUnavailable):
+            publish()
+    log.broken = False
+    publish()
+    with pytest.raises(QuotaExceeded):
+        publish()

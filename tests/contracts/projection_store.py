@@ -149,6 +149,25 @@ class ProjectionStoresContract(ABC):
             stores.create(SERIES, Role.COPY, label="a")
         assert len(stores.generations("series")) == 3
 
+    def test_a_copy_has_its_label_while_it_is_made_and_is_one_when_it_is_kept(
+        self, stores: ProjectionStores, live: Generation
+    ) -> None:
+        making = stores.create(SERIES, Role.COPYING, label="a", until=5)
+        for role in (Role.COPY, Role.COPYING):
+            with pytest.raises(ProjectionBusy):
+                stores.create(SERIES, role, label="a")
+        kept = stores.keep(making)
+        assert (kept.number, kept.role, kept.label, kept.until) == (
+            making.number,
+            Role.COPY,
+            "a",
+            5,
+        )
+        assert list(stores.generations("series")) == [live, kept]
+        for generation in (kept, live):
+            with pytest.raises(ProjectionMissing):
+                stores.keep(generation)
+
     def test_of_many_that_create_the_live_one_at_once_one_does(
         self, stores: ProjectionStores
     ) -> None:

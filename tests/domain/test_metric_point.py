@@ -21,6 +21,7 @@ from domain.metric_point import (
 )
 from tests.domain.samples import quick, tag_values, valid_names
 
+WHOLE = "must be a whole number of seconds since the epoch"
 LATEST = 1_398_875_025_000
 
 
@@ -107,9 +108,16 @@ def test_a_timestamp_of_thousands_of_digits_is_judged_like_any_other() -> None:
     ("timestamp", "detail"),
     [
         (-1, "must not be negative, is -1"),
-        (1398788625.0, "must be a whole number of seconds since the epoch, is 1398788625.0"),
-        (1398788625.5, "must be a whole number of seconds since the epoch, is 1398788625.5"),
-        (math.nan, "must be a whole number of seconds since the epoch, is nan"),
+        (
+            1398788625.0,
+            f"{WHOLE}, as an integer, is 1398788625.0",
+        ),
+        (
+            1398788625.5,
+            f"{WHOLE}, as an integer, is 1398788625.5",
+        ),
+        (math.nan, f"{WHOLE}, as an integer, is nan"),
+        (math.inf, f"{WHOLE}, as an integer, and is too large"),
         (True, "must be a whole number of seconds since the epoch, not a boolean"),
         (False, "must be a whole number of seconds since the epoch, not a boolean"),
         ("1398788625", "must be a whole number of seconds since the epoch, not a string"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -12,12 +14,17 @@ from adapters.ducklake.database import Location, attach, connect
 from adapters.ducklake.store import DuckLakeStore
 from adapters.ducklake.stores import DuckLakeStores
 from adapters.ducklake.tables import TABLES
-from application.projections.ports import Generation, ProjectionStore, ProjectionStores
+from application.projections.folds import PROJECTIONS, Projection
+from application.projections.ports import Generation, ProjectionStore, ProjectionStores, Role
 from tests.contracts.projection_store import (
     ManualClock,
     OpenStores,
     ProjectionStoresContract,
+    commit,
+    recorded,
+    some_points,
 )
+from tests.ducklake.support import live_store
 
 
 class _DuckLakeContract(ProjectionStoresContract):
@@ -56,3 +63,32 @@ class TestInPostgres(_DuckLakeContract):
     @pytest.fixture
     def location(self, tmp_path: Path, database: str) -> Location:
         return Location(root=tmp_path / "local", catalog=database, files=str(tmp_path / "shared"))
+
+
+def test_a_directory_that_was_moved_is_read_and_written_on(tmp_path: Path) -> None:
+    with live_store(Location(root=tmp_path / "before")) as (_, live, store):
+        commit(store, recorded(0, 1, some_points(3)))
+    (tmp_path / "before").rename(tmp_path / "after")
+    with closing(DuckLakeStores(Location(root=tmp_path / "after"))) as stores:
+        assert stores.info(live).rows == 3
+        with stores.open(live) as store:
+            commit(store, recorded(0, 2, some_points(4)))
+        assert stores.info(live).rows == 7
+    assert not (tmp_path / "before").exists()
+
+
+def test_two_processes_change_the_registry_at_once(tmp_path: Path) -> None:
+    """SQLite answers "locked" at once to who read before another one wrote."""
+    gate = threading.Barrier(2)
+
+    def change(projection: Projection) -> None:
+        with closing(DuckLakeStores(Location(root=tmp_path))) as stores:
+            gate.wait()
+            for _ in range(20):
+                stores.drop(stores.create(projection, Role.BUILDING))
+
+    with ThreadPoolExecutor(2) as executor:
+        for done in [executor.submit(change, projection) for projection in PROJECTIONS]:
+            done.result()
+    with closing(DuckLakeStores(Location(root=tmp_path))) as stores:
+        assert [list(stores.generations(p.name)) for p in PROJECTIONS] == [[], []]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import time
 from collections.abc import Iterator
@@ -228,3 +229,60 @@ def test_a_body_that_is_arriving_when_the_service_stops_is_still_answered(
     assert service.wait() == 0
     service.start()
     assert answer.headers["cave-receipt"] in service.stored()
+
+
+def test_a_token_revoked_while_a_body_arrives_is_refused(tenant: Tenant) -> None:
+    issued = tenant.issue("publish")
+    requests = [
+        publish(tenant, 1.0, token=issued["token"]),
+        publish(tenant, 2.0, "Idempotency-Key: slow", token=issued["token"]),
+    ]
+    with connected(tenant.service) as one, connected(tenant.service) as other:
+        connections = (one, other)
+        for connection, request in zip(connections, requests, strict=True):
+            connection.send(request[:-10])
+        path = f"{tenant.path}/tokens/{issued['id']}"
+        assert tenant.service.answer("DELETE", path, token=tenant.token)[0] == 204
+        time.sleep(1)
+        for connection, request in zip(connections, requests, strict=True):
+            connection.send(request[-10:])
+            assert connection.answer().status == 403
+    assert stored_values(tenant) == []
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status"),
+    [
+        (b"nonsense\r\n\r\n", 400),
+        (b"POST /organizations/gilt/metrics HTTP/1.1\r\nContent-Length: -1\r\n\r\n", 400),
+        (b"GET /health/live HTTP/1.1\r\nX: " + b"x" * 100_000, 431),
+    ],
+)
+def test_what_is_no_request_is_told_so_in_a_problem_document(
+    service: Service, request_bytes: bytes, status: int
+) -> None:
+    with connected(service) as connection:
+        connection.send(request_bytes)
+        answer = connection.answer()
+        assert answer.status == status
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert json.loads(answer.content)["status"] == status  # type: ignore[attr-defined]
+        assert connection.ended()
+
+
+@pytest.mark.parametrize(
+    ("lines", "status"),
+    [
+        (["Idempotency-Key: one", "Idempotency-Key: two"], 400),
+        (["Content-Encoding: br", "Content-Encoding: identity"], 415),
+        (["Content-Type: text/plain", "Content-Type: application/json"], 415),
+        (["Authorization: Bearer another"], 403),
+    ],
+)
+def test_no_line_of_a_repeated_field_is_believed_rather_than_the_other(
+    tenant: Tenant, lines: list[str], status: int
+) -> None:
+    with connected(tenant.service) as connection:
+        connection.send(publish(tenant, 1.0, *lines))
+        assert connection.answer().status == status
+    assert stored_values(tenant) == []

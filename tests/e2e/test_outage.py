@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import httpx
 import pytest
+from redis import Redis
 
 from tests.e2e.conftest import StartService
 from tests.e2e.tenant import Tenant, metrics
 from tests.entrypoints.served import wait_until
 from tests.http.conftest import problem_of
-from tests.servers import LogServer, start_valkey
+from tests.servers import LogServer, redis_binary, start_redis, start_valkey
 from tests.service import Service
 
 
@@ -72,3 +76,57 @@ def test_a_log_that_stalls_is_a_503_and_its_tokens_are_not_trusted_for_long(
         log_server.resume()
     wait_until(lambda: tenant.publish().status_code == 202)
     assert tenant.client.get("/health/ready").status_code == 200
+
+
+def test_a_full_log_is_a_503_and_the_service_and_its_commands_can_start_on_it(
+    tenant: Tenant, log_server: LogServer
+) -> None:
+    assert tenant.publish().status_code == 202
+    with Redis.from_url(log_server.url) as client:
+        client.config_set("maxmemory", 1)
+        assert refused(tenant) == "log-full"
+        # Connections come back, workers start, and commands that only look at the log work.
+        client.client_kill_filter(_type="normal", skipme=True)
+        tenant.service.wait_for_all_workers(lambda: refused(tenant) == "log-full")
+        (worker,) = tenant.service.pids("worker")
+        os.kill(worker, signal.SIGKILL)
+        wait_until(lambda: tenant.service.pids("worker") != [worker])
+        assert refused(tenant) == "log-full"
+        assert tenant.name in tenant.service.cave("org", "list", "--redis-url", log_server.url)
+        client.config_set("maxmemory", 0)
+    assert tenant.publish().status_code == 202
+
+
+@pytest.mark.parametrize("binary", ["valkey", "redis"])
+def test_a_weak_log_server_over_tcp_is_refused_by_name_or_told_of(
+    tmp_path: Path, start_service: StartService, binary: str
+) -> None:
+    starts = {"valkey": start_valkey, "redis": start_redis}
+    if binary == "redis" and redis_binary() is None:
+        pytest.skip("redis-server is not on the PATH")
+    with TemporaryDirectory(prefix="cave-") as directory:
+        server = starts[binary](Path(directory))
+        try:
+            with Redis.from_url(server.url) as client, socket.socket() as free:
+                free.bind(("127.0.0.1", 0))
+                port = free.getsockname()[1]
+                free.close()
+                client.config_set("port", port)
+                client.config_set("requirepass", "a:pass/word")
+                client.config_set("appendfsync", "everysec")
+            url = f"redis://:a%3Apass%2Fword@127.0.0.1:{port}/3"
+            refused = Service(tmp_path, REDIS_URL=url)
+            with pytest.raises(AssertionError):
+                refused.start()
+            last = refused.errors().strip().split("\n")[-1]
+            assert last.startswith("cave serve: ")
+            assert "appendfsync" in last
+            assert refused.wait() == 1
+            assert "pass" not in refused.errors()
+            service = start_service(REDIS_URL=url, ALLOW_WEAK_LOG=1)
+            ready = service.answer("GET", "/health/ready")
+            assert ready[0] == 200
+            assert any("appendfsync" in warning for warning in ready[1]["warnings"])
+            assert "appendfsync" in service.errors()
+        finally:
+            server.kill()

@@ -148,3 +148,17 @@ def test_token_and_url_are_set_by_variables(
     result = cave("import", "gilt", str(points), CAVE_TOKEN="t9", CAVE_URL=service.url)
     assert result.exit_code == 0
     assert service.received[0].authorization == "Bearer t9"
+
+
+def test_what_was_stored_before_a_refused_line_keeps_its_key_once_that_is_put_right(
+    cave: CommandLine, service: ScriptedService, points: Path
+) -> None:
+    service.script = [Said(202), Said(400, {}, {"errors": [{"index": 1, "detail": "no"}]})]
+    cave.error("import", "gilt", str(points), *flags(service))
+    lines = points.read_text().splitlines(keepends=True)
+    points.write_text("".join([*lines[:-1], '{"name":"put.right"}\n']))
+    service.script = []
+    assert cave("import", "gilt", str(points), *flags(service)).exit_code == 0
+    keys = [received.key for received in service.received]
+    assert keys[0] == keys[2]
+    assert keys[-1] not in keys[:2]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import random
 import sys
 import tracemalloc
 import zlib
@@ -15,8 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.http.body import (
+    MAX_MEMBERS,
+    PIECE,
     BodyBudget,
     ClientDisconnected,
+    Holding,
     content_coding,
     inflate,
     read_body,
@@ -160,4 +164,35 @@ def test_the_budget_refuses_what_it_has_not_and_takes_it_back() -> None:
         budget.take(4)
     budget.take(3)
     budget.give_back(10)
+    budget.take(10)
+
+
+@pytest.mark.parametrize("kind", ["gzip", "zstd"])
+def test_streams_in_a_row_are_one_body_up_to_a_number_of_them(kind: str) -> None:
+    whole = COMPRESS[kind](b"a") * MAX_MEMBERS
+    assert inflate(whole, kind, MAX_MEMBERS) == b"a" * MAX_MEMBERS
+    with pytest.raises(MalformedBody, match=str(MAX_MEMBERS)):
+        inflate(whole + COMPRESS[kind](b"a"), kind, 2 * MAX_MEMBERS)
+
+
+@pytest.mark.parametrize("kind", COMPRESS)
+def test_a_body_of_several_pieces_is_inflated_as_one(kind: str) -> None:
+    data = random.Random(1).randbytes(3 * PIECE + 17)
+    assert inflate(COMPRESS[kind](data), coding(kind), len(data)) == data
+
+
+def test_a_budget_is_taken_as_a_body_arrives_and_given_back() -> None:
+    budget = BodyBudget(10)
+
+    async def arriving() -> None:
+        left = iter([chunk(b"x" * 6, more=True), chunk(b"x" * 6)])
+
+        async def receive() -> dict[str, Any]:
+            return next(left)
+
+        with Holding(budget) as holding:
+            await read_body(receive, 100, holding.take)
+
+    with pytest.raises(TooManyBodies):
+        asyncio.run(arriving())
     budget.take(10)

@@ -120,8 +120,10 @@ def test_a_wrong_field_is_named(
 def test_an_address_that_is_none_is_refused(service: Service, field: dict[str, str]) -> None:
     body = {"name": "gilt", **field}
     response = service.call("POST", "/organizations", OPERATOR, json=body)
-    (value,) = field.values()
-    assert value in problem_of(response, 400, "invalid-argument")["detail"]
+    ((name, value),) = field.items()
+    (fault,) = problem_of(response, 400, "invalid-body")["errors"]
+    assert fault["pointer"] == f"/{name}"
+    assert value in fault["detail"]
 
 
 def test_an_organization_is_shown_with_its_teams(service: Service) -> None:

@@ -132,8 +132,17 @@ def test_a_wrong_field_is_named(
     assert words in fault["detail"]
 
 
-@pytest.mark.parametrize("body", [{"expires_in": "9999999d"}, {"description": "a\nb"}])
-def test_what_only_the_domain_knows_is_a_400_too(
-    service: Service, admin: str, body: dict[str, str]
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"expires_in": "9999999d"}, "/expires_in"),
+        ({"description": "a\nb"}, "/description"),
+        ({"description": "x" * 256}, "/description"),
+    ],
+)
+def test_what_only_the_domain_knows_is_pointed_at_too(
+    service: Service, admin: str, body: dict[str, str], pointer: str
 ) -> None:
-    problem_of(service.call("POST", ORGANIZATION, admin, json=body), 400, "invalid-argument")
+    response = service.call("POST", ORGANIZATION, admin, json=body)
+    (fault,) = problem_of(response, 400, "invalid-body")["errors"]
+    assert fault["pointer"] == pointer

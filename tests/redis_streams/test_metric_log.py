@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+import math
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, closing
+from typing import Any
 
 import pytest
 from redis import Redis
 
 from adapters.eventsourcing.organizations import Organizations
+from adapters.redis_streams.metric_codec import MetricEncoder
 from adapters.redis_streams.metric_keys import MetricKeys
 from adapters.redis_streams.metric_log import RedisMetricLog
 from adapters.redis_streams.metric_log_reader import RedisMetricLogReader
@@ -30,6 +33,8 @@ from application.ports import (
     UnreadableMetrics,
 )
 from application.receipts import Receipt
+from domain.events import MetricsPublished
+from domain.metric_point import LATEST, PointBatch, TagSet
 from tests.contracts.metric_log import PARTITIONS, MetricLogContract, MetricLogPorts, published
 from tests.contracts.organizations import OrganizationPorts, OrganizationsContract
 from tests.redis_streams.cases import FLAVOURS
@@ -266,10 +271,99 @@ def test_the_number_of_partitions_is_fixed_when_the_log_is_created(client: Redis
 
 
 def test_a_server_that_may_lose_writes_is_told_by_its_settings(own_server: LogServer) -> None:
-    weak = {"appendfsync": "everysec", "maxmemory-policy": "allkeys-lru", "appendonly": "no"}
+    weak = {
+        "appendfsync": "everysec",
+        "no-appendfsync-on-rewrite": "yes",
+        "maxmemory-policy": "allkeys-lru",
+        "appendonly": "no",
+    }
     with Redis.from_url(own_server.url) as client:
         check_version(client)
         assert list(weaknesses(client)) == []
         for name, value in weak.items():
             client.config_set(name, value)
             assert any(name in words for words in weaknesses(client)), name
+
+
+def test_one_can_open_append_and_read_again_on_a_server_that_was_full(
+    own_server: LogServer,
+) -> None:
+    async def scenario() -> None:
+        async with opened(own_server) as ports:
+            await ports.log.append(published())
+        with Redis.from_url(own_server.url) as client:
+            client.config_set("maxmemory", 1)
+            async with opened(own_server) as ports:
+                for idempotency in (None, Idempotency("key", b"body")):
+                    with pytest.raises(LogFull):
+                        await ports.log.append(published(), idempotency)
+                assert len(stored(own_server)) == 1
+                client.config_set("maxmemory", 0)
+                await ports.log.append(published(), Idempotency("key", b"body"))
+        assert len(stored(own_server)) == 2
+
+    asyncio.run(scenario())
+
+
+def test_functions_that_were_flushed_are_loaded_again(server: LogServer) -> None:
+    async def scenario() -> None:
+        async with opened(server) as ports:
+            first = await ports.log.append(published(), Idempotency("key", b"body"))
+            with Redis.from_url(server.url) as client:
+                client.function_flush()
+            again = await ports.log.append(published(), Idempotency("key", b"body"))
+            assert again == Appended(first.receipt, replayed=True)
+
+    asyncio.run(scenario())
+
+
+def test_the_server_forgets_a_key_after_24_hours(server: LogServer) -> None:
+    async def scenario() -> None:
+        async with opened(server) as ports:
+            receipt = (await ports.log.append(published(), Idempotency("key", b"body"))).receipt
+        with Redis.from_url(server.url) as client:
+            key = KEYS.idempotency(receipt.partition, published().organization, "key")
+            left = client.pttl(key)
+        assert 86_400_000 - 60_000 < left <= 86_400_000
+
+    asyncio.run(scenario())
+
+
+def batch(**changes: Sequence[Any]) -> PointBatch:
+    """Return two points as columns, one of these changed."""
+    columns: dict[str, Any] = {
+        "names": ["a", "b"],
+        "timestamps": [0, LATEST],
+        "values": [1.0, -1.7976931348623157e308],
+        "tag_sets": [TagSet(()), TagSet((("host", "a"),))],
+    }
+    return PointBatch(**{**columns, **changes})
+
+
+@pytest.mark.parametrize(
+    ("points", "reason"),
+    [
+        (batch(), None),
+        (batch(values=[1.7976931348623157e308] * 2), None),
+        (batch(values=[1.0, math.nan]), "not finite"),
+        (batch(values=[-math.inf, 1.0]), "not finite"),
+        (batch(timestamps=[0, -1]), "out of range"),
+        (batch(timestamps=[LATEST + 1, 0]), "out of range"),
+        (batch(names=["a", "2 bad"]), "a name must match"),
+        (batch(tag_sets=[TagSet(()), TagSet((("host", "a\0"),))]), "tag"),
+        (batch(tag_sets=[TagSet((("", "a"),)), TagSet(())]), "tag"),
+    ],
+)
+def test_points_that_break_the_rules_of_points_are_no_event(
+    client: Redis, points: PointBatch, reason: str | None
+) -> None:
+    event = MetricsPublished(organization="gilt", team=None, token_id="t1", points=points)
+    fields = MetricEncoder().fields(event)
+    client.xadd(KEYS.log(0), dict(zip(fields[::2], fields[1::2], strict=True)))
+    (entry,) = RedisMetricLogReader(client, KEYS, PARTITIONS).read(0, 0, 10)
+    if reason is None:
+        assert isinstance(entry, RecordedMetrics)
+        assert entry.event == event
+    else:
+        assert isinstance(entry, UnreadableMetrics)
+        assert reason in entry.reason

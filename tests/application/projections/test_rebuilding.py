@@ -166,7 +166,7 @@ def test_a_live_generation_that_is_what_the_log_says_agrees_with_it(
     log: Log, stores: Stores, live: Generation
 ) -> None:
     log.publish_many(4)  # not read yet: not compared
-    stores.create(SERIES, Role.COPY, label="verify")  # left by a crash
+    stores.create(SERIES, Role.COPYING, label="verify")  # left by a crash
     verified = verify(log, stores)(SERIES, ignore)
     assert verified.agrees
     assert verified.rows == 20
@@ -211,3 +211,35 @@ def test_events_that_only_one_of_the_two_set_aside_are_told(
 def test_there_must_be_something_to_verify(log: Log, stores: Stores) -> None:
     with pytest.raises(ProjectionMissing):
         verify(log, stores)(SERIES, ignore)
+
+
+def test_a_copy_is_read_by_its_label_once_it_is_complete_and_not_before(
+    log: Log, stores: Stores, live: Generation
+) -> None:
+    roles: list[Role] = []
+
+    def look(_: object) -> None:
+        roles.extend(g.role for g in stores.generations("series") if g.label == "now")
+
+    copied = ReplayHandler(log, stores).copy(SERIES, None, "now", look)
+    assert set(roles) == {Role.COPYING}
+    assert stores.generations("series") == [live, copied.generation]
+    assert copied.generation.role is Role.COPY
+
+
+def test_what_a_crash_left_of_a_copy_is_dropped_by_the_next_one_of_its_label(
+    log: Log, stores: Stores, live: Generation
+) -> None:
+    stores.create(SERIES, Role.COPYING, label="now")
+    other = stores.create(SERIES, Role.COPYING, label="other")
+    copied = ReplayHandler(log, stores).copy(SERIES, None, "now", ignore)
+    assert stores.generations("series") == [live, other, copied.generation]
+
+
+def test_a_copy_that_is_being_made_is_left_to_its_maker(
+    log: Log, stores: Stores, live: Generation
+) -> None:
+    making = stores.create(SERIES, Role.COPYING, label="now")
+    with stores.open(making), pytest.raises(ProjectionBusy):
+        ReplayHandler(log, stores).copy(SERIES, None, "now", ignore)
+    assert stores.generations("series") == [live, making]
