@@ -114,9 +114,8 @@ class MemoryProjectionStores:
             for other in self.generations(projection.name):
                 taken = label is not None and label == other.label
                 if taken or role is other.role is Role.LIVE:
-                    raise ProjectionBusy(
-                        f"there is a {role} {label or ''} of {projection.name} already"
-                    )
+                    what = f"copy {label!r}" if taken else "live generation"
+                    raise ProjectionBusy(f"there is a {what} of {projection.name} already")
             number = self._numbers[projection.name] = self._numbers.get(projection.name, 0) + 1
             generation = Generation(
                 projection=projection.name,

@@ -67,10 +67,11 @@ def test_a_team_and_csv_have_their_way(
 def test_the_same_file_has_the_same_keys_and_others_have_others(
     cave: CommandLine, service: ScriptedService, points: Path
 ) -> None:
-    copy = points.with_name("copy.jsonl")
+    copy = points.parent / "copied" / points.name
+    copy.parent.mkdir()
     copy.write_bytes(points.read_bytes())
     other = points.with_name("other.jsonl")
-    other.write_bytes(points.read_bytes() + b"\n")
+    other.write_bytes(points.read_bytes())
 
     def keys(*arguments: str) -> list[str | None]:
         service.received.clear()

@@ -158,7 +158,7 @@ def test_a_copy_is_as_of_its_time(cave: CommandLine) -> None:
 
 def test_a_copy_stays_until_it_is_dropped(cave: CommandLine) -> None:
     cave.output("replay", "series", "--as", "before")
-    assert "a copy before of series already" in cave.error("replay", "series", "--as", "before")
+    assert "a copy 'before' of series already" in cave.error("replay", "series", "--as", "before")
     assert cave.output("replay", "series", "--drop", "--as", "before") == (
         "copy 'before' of series dropped\n"
     )
