@@ -19,7 +19,7 @@ from adapters.http.publish import PublishEndpoint
 from adapters.http.telemetry import record_request
 
 LONGEST_HEAD = 64 * 1024
-"""Bytes of a request's head; httptools itself would take any number."""
+"""Bytes of a request's head, but for those it began with; httptools would take any number."""
 
 _END = b"\r\n\r\n"
 
@@ -49,8 +49,10 @@ class PublishProtocol(HttpToolsProtocol):
         elif self._head is not None:
             self._take(data)
         elif not self._begin(data):
+            # What a head begins in may be the end of another request.
+            more_of_a_head = self._within_head
             super().data_received(data)
-            if self._within_head:
+            if more_of_a_head and self._within_head:
                 self._head_bytes += len(data)
                 if self._head_bytes > LONGEST_HEAD:
                     self._refuse(431, f"the header has more than {LONGEST_HEAD} bytes")
