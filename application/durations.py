@@ -25,4 +25,4 @@ def parse_duration(text: str) -> timedelta:
     try:
         return timedelta(**{UNITS[unit]: int(number)})
     except OverflowError:
-        raise InvalidArgument(f"{abbreviated(text)} is too long a duration", "expires_in") from None
+        raise InvalidArgument(f"{abbreviated(text)} is too long a duration") from None

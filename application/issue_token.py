@@ -80,4 +80,4 @@ def _expiry(now: datetime, expires_in: timedelta | None) -> datetime | None:
     try:
         return now + expires_in
     except OverflowError:
-        raise InvalidArgument("a token cannot expire after the year 9999") from None
+        raise InvalidArgument("a token cannot expire after the year 9999", "expires_in") from None
