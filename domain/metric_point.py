@@ -107,8 +107,7 @@ def batch_of(
     milliseconds = {timestamp: to_milliseconds(timestamp) for timestamp in set(timestamps)}
     if min(milliseconds) < 0 or max(milliseconds.values()) > latest:
         return None
-    # A sum of finite numbers may overflow; one that is finite has no other terms.
-    if not math.isfinite(sum(values)) and not all(map(math.isfinite, values)):
+    if not _all_finite(values):
         return None
     return PointBatch(
         names,
@@ -128,9 +127,14 @@ def batch_fault(batch: PointBatch) -> str | None:
             return f"a name {fault}"
     if len(batch) and not 0 <= min(batch.timestamps) <= max(batch.timestamps) <= LATEST:
         return "a time is out of range"
-    if not math.isfinite(sum(batch.values)) and not all(map(math.isfinite, batch.values)):
+    if not _all_finite(batch.values):
         return "a value is not finite"
     return None
+
+
+def _all_finite(values: Sequence[float]) -> bool:
+    # A sum of finite numbers may overflow; one that is finite has no other terms.
+    return math.isfinite(sum(values)) or all(map(math.isfinite, values))
 
 
 def to_milliseconds(timestamp: int) -> int:
