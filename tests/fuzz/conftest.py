@@ -18,11 +18,11 @@ from redis import Redis
 from adapters.redis_streams.metric_keys import MetricKeys
 from adapters.redis_streams.metric_log_reader import RedisMetricLogReader
 from application.receipts import Receipt
+from tests.fuzz.bodies import MAX_BODY
 from tests.fuzz.verdict import Row
 from tests.service import Service, running
 
 EXAMPLES = int(os.environ.get("CAVE_FUZZ_EXAMPLES", "100"))
-MAX_BODY = 600_000
 
 many = settings(
     max_examples=EXAMPLES,

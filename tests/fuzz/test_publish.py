@@ -11,8 +11,8 @@ from collections.abc import Callable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fuzz.bodies import bodies, mutated
-from tests.fuzz.conftest import MAX_BODY, Answer, Target, many
+from tests.fuzz.bodies import MAX_BODY, bodies, mutated
+from tests.fuzz.conftest import Answer, Target, many
 from tests.fuzz.verdict import Refused, Row, points_of
 
 if sys.version_info >= (3, 14):
