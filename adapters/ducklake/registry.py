@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import duckdb
 from tenacity import retry, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from adapters.ducklake.database import Connection, Location, transaction, translated
@@ -34,24 +33,25 @@ class Registry:
     def __init__(self, connection: Connection, location: Location) -> None:
         self.connection = connection
         self._table = "registry.generations"
-        with translated():
-            if location.catalog is not None:
-                self._table = "registry.cave_projections.generations"
-            try:
-                self._create(connection)
-            except duckdb.Error:
-                # Another process may just have made it; that is not seen by who makes it, too.
-                self._create(connection)
+        if location.catalog is not None:
+            self._table = "registry.cave_projections.generations"
+        try:
+            self._create()
+        except StoreUnavailable:
+            # Another process may just have made it; that is not seen by who makes it, too.
+            self._create()
 
-    def _create(self, connection: Connection) -> None:
-        if self._table != "registry.generations":
-            connection.execute("CREATE SCHEMA IF NOT EXISTS registry.cave_projections")
-        connection.execute(
-            f"CREATE TABLE IF NOT EXISTS {self._table} ("
-            "projection VARCHAR, number BIGINT, version BIGINT, role VARCHAR, label VARCHAR, "
-            "until BIGINT, stopped VARCHAR, retired_at DOUBLE, "
-            "PRIMARY KEY (projection, number))"
-        )
+    @_patiently
+    def _create(self) -> None:
+        with translated():
+            if self._table != "registry.generations":
+                self.connection.execute("CREATE SCHEMA IF NOT EXISTS registry.cave_projections")
+            self.connection.execute(
+                f"CREATE TABLE IF NOT EXISTS {self._table} ("
+                "projection VARCHAR, number BIGINT, version BIGINT, role VARCHAR, label VARCHAR, "
+                "until BIGINT, stopped VARCHAR, retired_at DOUBLE, "
+                "PRIMARY KEY (projection, number))"
+            )
 
     def generations(self, projection: str) -> Sequence[Generation]:
         """Return those that were not dropped, in order of their numbers."""
