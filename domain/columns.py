@@ -14,16 +14,21 @@ class CodedColumn(Sequence[T], Generic[T]):
 
     A sequence like any other; what handles whole columns can use `table` and `codes` (unsigned
     integers, one a row, each below the length of the table) and never touch a single row. A value
-    may be in the table twice. Raises ValueError for a code outside the table.
+    may be in the table twice. Whoever has the codes from elsewhere calls `checked`.
     """
 
     __slots__ = ("codes", "table")
 
     def __init__(self, table: Sequence[T], codes: array[int]) -> None:
-        if codes and max(codes) >= len(table):
-            raise ValueError(f"a code is outside its table of {len(table)}")
         self.table = table
         self.codes = codes
+
+    @classmethod
+    def checked(cls, table: Sequence[T], codes: array[int]) -> CodedColumn[T]:
+        """Make a column of what is read. Raises ValueError for a code outside the table."""
+        if codes and max(codes) >= len(table):
+            raise ValueError(f"a code is outside its table of {len(table)}")
+        return cls(table, codes)
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -53,16 +58,12 @@ def coded(column: Sequence[T]) -> CodedColumn[T]:
     """Return a column as a coded one: its distinct values in order of first appearance."""
     if isinstance(column, CodedColumn):
         return column
-    found = object.__new__(CodedColumn)  # its codes need no check
     if len(column) == 1:  # the batches of one point are many
-        found.table = column
-        found.codes = array("B", b"\0")
-        return found
-    found.table = table = list(dict.fromkeys(column))
+        return CodedColumn(column, array("B", b"\0"))
+    table = list(dict.fromkeys(column))
     numbers = dict(zip(table, range(len(table)), strict=True))
     # An array takes a list in half the time of an iterator.
-    found.codes = array(code_type(len(table)), [*map(numbers.__getitem__, column)])
-    return found
+    return CodedColumn(table, array(code_type(len(table)), [*map(numbers.__getitem__, column)]))
 
 
 def code_type(entries: int) -> str:

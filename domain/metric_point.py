@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from msgspec import Struct
 
-from domain.columns import coded
+from domain.columns import CodedColumn, coded
 from domain.names import abbreviated, json_type, name_fault, text_fault
 
 MAX_TAGS = 10
@@ -97,22 +97,23 @@ def batch_of(
     """
     if not timestamps:
         return PointBatch((), (), (), ())
+    # Points of a batch share names and times: each is looked at once.
     names = coded(names)
     try:
         for name in names.table:
             _check_name(name)
     except _InvalidName:
         return None
-    # Points of a batch share names and times: each is looked at once.
-    milliseconds = {timestamp: to_milliseconds(timestamp) for timestamp in set(timestamps)}
-    if min(milliseconds) < 0 or max(milliseconds.values()) > latest:
+    times = coded(timestamps)
+    milliseconds = [*map(to_milliseconds, times.table)]
+    if min(times.table) < 0 or max(milliseconds) > latest:
         return None
     if not _all_finite(values):
         return None
     return PointBatch(
         names,
-        array("q", [*map(milliseconds.__getitem__, timestamps)]),
-        array("d", values),
+        CodedColumn(milliseconds, times.codes),
+        values if isinstance(values, array) else array("d", values),
         tag_sets,
     )
 

@@ -2,16 +2,20 @@
 
 There are two readers of the same rules. `read_quickly` handles what is right, by column, and
 gives up on anything it does not like; `read_carefully` is the definition: it goes field by field
-and says what is wrong. A test holds them to the same verdict.
+and says what is wrong. A test holds them to the same verdict. Bodies of many points are quicker
+still by `body_scanner`, which gives up on more.
 """
 
 from __future__ import annotations
 
+import gc
+import threading
 from collections.abc import Iterator, Sequence
 from operator import attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
+import structlog
 from msgspec import Raw, Struct
 
 from adapters.http.errors import BodyTooLarge, MalformedBody
@@ -28,10 +32,16 @@ from domain.metric_point import (
 )
 from domain.names import abbreviated, json_type, name_fault
 
+if TYPE_CHECKING:
+    from adapters.http.body_scanner import BodyScanner
+
 MAX_POINTED = 255
 """Characters of a field's name that an error repeats."""
 
-MAX_MEMO_BYTES = 16 << 20
+SCAN_FROM = 2048
+"""Bytes of a body from which on scanning it is worth the call."""
+
+MAX_MEMO_BYTES = 8 << 20
 """Raw tags that are remembered, in bytes. Then all are forgotten, which costs a batch's checks."""
 
 
@@ -59,6 +69,7 @@ class _MetricBody(Struct, gc=False, forbid_unknown_fields=True):
     metrics: list[_MetricItem]
 
 
+_log = structlog.get_logger(__name__)
 _DECODERS = (msgspec.json.Decoder(_Body), msgspec.json.Decoder(_MetricBody))
 _name, _timestamp, _value_of, _tags = map(attrgetter, ("name", "timestamp", "value", "tags"))
 
@@ -88,19 +99,63 @@ class _TagSetMemo(dict[bytes, TagSet]):
         self[raw] = tags
         return tags
 
+    def get_valid(self, raw: bytes) -> TagSet | None:
+        """Return a tag set, or None where the text is none."""
+        try:
+            return self[raw]
+        except _Unreadable:
+            return None
+
+
+def _scanned_name(raw: bytes) -> str | None:
+    name = raw[1:-1].decode("ascii")
+    return None if name_fault(name) else name
+
 
 class MetricsBodyReader:
     """Reads bodies for one worker; keeps a bounded memo of tag sets between them."""
 
-    def __init__(self, max_points: int) -> None:
+    def __init__(self, max_points: int, *, scan_from: int = SCAN_FROM) -> None:
         self._max_points = max_points
+        self._scan_from = scan_from
         self._tag_sets = _TagSetMemo()
+        self.scanner: BodyScanner[TagSet] | None = None
+        self.loading: threading.Thread | None = None
+
+    def load_scanner(self) -> None:
+        """Have large bodies scanned from now on; not where there is no Numba.
+
+        Takes a second, where nothing is compiled yet ten. Without this it is done in the background
+        when the first large body comes.
+        """
+        try:
+            from adapters.http.body_scanner import BodyScanner
+        except ImportError as error:
+            _log.info("bodies are not scanned, only decoded", reason=str(error))
+            return
+        scanner = BodyScanner(self._max_points, _scanned_name, self._tag_sets.get_valid)
+        scanner.scan(b'{"metrics":[]}')
+        gc.freeze()  # what a compiler leaves behind is much, and stays: no collection looks at it
+        self.scanner = scanner
+
+    def _scanned(self, body: bytes, latest: int) -> PointBatch | None:
+        if self.scanner is None:
+            if self.loading is None:
+                self.loading = threading.Thread(target=self.load_scanner, name="load scanner")
+                self.loading.start()
+            return None
+        columns = self.scanner.scan(body)
+        return None if columns is None else batch_of(*columns, latest=latest)
 
     def read_quickly(self, body: bytes, latest: int) -> PointBatch | None:
         """Return the batch, or None for the careful reader to look at.
 
         `latest` is the last timestamp accepted, in milliseconds. Raises BodyTooLarge.
         """
+        if len(body) >= self._scan_from:
+            batch = self._scanned(body, latest)
+            if batch is not None:
+                return batch
         for decoder in _DECODERS:
             try:
                 items: Sequence[_Item | _MetricItem] = decoder.decode(body).metrics

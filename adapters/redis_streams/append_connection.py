@@ -63,9 +63,13 @@ class AppendConnection:
         Raises LogUnavailable, LogSaturated; the future LogUnavailable where the command was not
         sent, OutcomeUnknown where it was and the connection died.
         """
+        return self.send_packed(pack(command))
+
+    def send_packed(self, packed: bytes) -> asyncio.Future[Any]:
+        """Do the same with a command that is packed already."""
         if self._link is None:
             raise LogUnavailable("the event log is not connected")
-        return self._link.send(_pack(command))
+        return self._link.send(packed)
 
     async def close(self) -> None:
         """Wait for everything that was sent or waits to be, then disconnect."""
@@ -83,7 +87,7 @@ class AppendConnection:
             async with asyncio.timeout(CONNECT_TIMEOUT):
                 await _open_transport(loop, self._address, link)
                 for command in self._greeting:
-                    reply = await link.send(_pack(command))
+                    reply = await link.send(pack(command))
                     _check_greeting(command, reply)
         except BaseException as error:
             link.abort()
@@ -127,6 +131,7 @@ class _Link(asyncio.Protocol):
         self._waiting_bytes = 0
         self._in_flight: deque[asyncio.Future[Any]] = deque()
         self._flush_scheduled = False
+        self._sent_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -157,7 +162,9 @@ class _Link(asyncio.Protocol):
             self._in_flight.append(future)
         self._waiting_bytes -= size
         self._transport.write(b"".join(group))
-        self._timer = self._loop.call_later(REPLY_TIMEOUT, self._give_up)
+        self._sent_at = self._loop.time()
+        if self._timer is None:
+            self._timer = self._loop.call_later(REPLY_TIMEOUT, self._look_at_time)
 
     def data_received(self, data: bytes) -> None:
         self._reader.feed(data)
@@ -172,8 +179,6 @@ class _Link(asyncio.Protocol):
             future = self._in_flight.popleft()
             if not future.done():
                 future.set_result(reply)
-        if self._timer is not None:
-            self._timer.cancel()
         self._flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -202,12 +207,21 @@ class _Link(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    def _give_up(self) -> None:
+    def _look_at_time(self) -> None:
+        """Give up on a group that waits too long. A timer for each would cost more than this."""
+        self._timer = None
+        if not self._in_flight:
+            return
+        left = self._sent_at + REPLY_TIMEOUT - self._loop.time()
+        if left > 0:
+            self._timer = self._loop.call_later(left, self._look_at_time)
+            return
         _log.error("the event log did not answer in time", seconds=REPLY_TIMEOUT)
         self.abort()
 
 
-def _pack(command: Command) -> bytes:
+def pack(command: Command) -> bytes:
+    """Return a command as it is sent."""
     # Its stub knows only tuples of one element.
     return cast("bytes", hiredis.pack_command(cast("tuple[str]", command)))
 

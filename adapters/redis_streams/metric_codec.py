@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from application.ports import UnreadableEvent
 from application.versioned_topics import VersionedTopics
@@ -50,37 +51,39 @@ class _EncodedTags(dict[TagSet, msgspec.Raw]):
         return encoded
 
 
+def origin_fields(event: MetricsPublished) -> tuple[bytes | str, ...]:
+    """Return the entry's first fields, all but those of the points: names and values alternating.
+
+    They are the same for all events that a token publishes for an organization or a team.
+    """
+    return (
+        b"topic",
+        TOPIC,
+        b"organization",
+        event.organization,
+        b"team",
+        event.team or b"",
+        b"token",
+        event.token_id,
+    )
+
+
 class MetricEncoder:
-    """Encodes events. Keeps a compressor and a bounded memo of tag sets: for one thread."""
+    """Encodes events' points. Keeps a compressor and a bounded memo of tag sets: for one thread."""
 
     def __init__(self) -> None:
         self._compressor = ZstdCompressor(level=1)
         self._encoded_tags = _EncodedTags()
 
-    def fields(self, event: MetricsPublished) -> tuple[bytes | str, ...]:
-        """Return the entry's field names and values, alternating."""
-        points = event.points
+    def points_fields(self, points: PointBatch) -> tuple[bytes, ...]:
+        """Return the fields that tell of the points, names and values alternating."""
         payload = self._payload(points)
         encoding = b""
         if len(payload) >= COMPRESS_FROM:
             payload = self._compressor.compress(payload, ZstdCompressor.FLUSH_FRAME)
             encoding = b"zstd"
-        return (
-            b"topic",
-            TOPIC,
-            b"organization",
-            event.organization,
-            b"team",
-            event.team or b"",
-            b"token",
-            event.token_id,
-            b"count",
-            b"%d" % len(points),
-            b"encoding",
-            encoding,
-            b"payload",
-            payload,
-        )
+        count = b"%d" % len(points)
+        return (b"count", count, b"encoding", encoding, b"payload", payload)
 
     def _payload(self, points: PointBatch) -> bytes:
         names, tag_sets = coded(points.names), coded(points.tag_sets)
@@ -121,10 +124,10 @@ class MetricDecoder:
     def _points(self, payload: bytes, count: int) -> PointBatch:
         names, tag_maps, name_codes, tag_codes, timestamps, values = _decode(payload)
         batch = PointBatch(
-            CodedColumn(names, _array(code_type(len(names)), name_codes)),
+            CodedColumn.checked(names, _array(code_type(len(names)), name_codes)),
             _array("q", timestamps),
             _array("d", values),
-            CodedColumn(
+            CodedColumn.checked(
                 [self._tag_set(bytes(tags)) for tags in tag_maps],
                 _array(code_type(len(tag_maps)), tag_codes),
             ),
@@ -160,12 +163,22 @@ def _inflated(fields: Mapping[bytes, bytes]) -> bytes:
 
 
 def _little_endian(type_code: str, column: Sequence[float]) -> bytes:
+    if isinstance(column, CodedColumn):
+        column = _plain(type_code, column)
     if not isinstance(column, array) or column.typecode != type_code:
         column = array(type_code, column)
     if sys.byteorder == "big":
         column = column[:]
         column.byteswap()
     return column.tobytes()
+
+
+def _plain(type_code: str, column: CodedColumn[float]) -> array[Any]:
+    values = array(type_code, column.table)
+    if len(column) == len(values) == 1:
+        return values
+    # NumPy takes them in a tenth of the time that a loop does.
+    return array(type_code, np.asarray(values)[np.asarray(column.codes)].tobytes())
 
 
 def _array(type_code: str, data: bytes) -> array[Any]:

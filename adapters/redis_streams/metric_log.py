@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hiredis
 
-from adapters.redis_streams.append_connection import AppendConnection
+from adapters.redis_streams.append_connection import AppendConnection, pack
 from adapters.redis_streams.functions import METRICS
-from adapters.redis_streams.metric_codec import MetricEncoder
+from adapters.redis_streams.metric_codec import MetricEncoder, origin_fields
 from adapters.redis_streams.metric_keys import MetricKeys
 from application.errors import LogError, LogFull, LogUnavailable
 from application.partitioning import partition_of
@@ -19,6 +19,11 @@ from domain.idempotency import WINDOW
 MAX_WAITING = 64 << 20
 """Bytes that may wait to be written before new batches are refused."""
 
+MOST_BEGINNINGS = 4096
+"""Commands' first parts that are remembered: packing is most of the cost of a small append."""
+
+_POINTS_FIELDS = 6
+_HEADER = b"*%d\r\n" % _POINTS_FIELDS
 _PUBLISH = METRICS.function("publish")
 _WINDOW_MS = int(WINDOW.total_seconds() * 1000)
 
@@ -33,6 +38,7 @@ class RedisMetricLog:
         self._partitions = partitions
         self._logs = [keys.log(partition) for partition in range(partitions)]
         self._encoder = MetricEncoder()
+        self._beginnings: dict[tuple[str, str | None, str], tuple[int, bytes]] = {}
         self._connection = AppendConnection(url, max_waiting=max_waiting)
 
     async def open(self) -> None:
@@ -53,17 +59,28 @@ class RedisMetricLog:
     async def append(
         self, event: MetricsPublished, idempotency: Idempotency | None = None
     ) -> Appended:
-        partition = partition_of(event.organization, self._partitions)
-        fields = self._encoder.fields(event)
+        fields: tuple[bytes | str, ...] = self._encoder.points_fields(event.points)
         if idempotency is None:
-            reply = await self._connection.send(("XADD", self._logs[partition], "*", *fields))
+            partition, beginning = self._beginning(event)
+            reply = await self._connection.send_packed(beginning + pack(fields)[len(_HEADER) :])
             if isinstance(reply, bytes):
                 return Appended(_receipt(partition, reply))
             raise _refusal(reply)
+        partition = partition_of(event.organization, self._partitions)
         key = self._keys.idempotency(partition, event.organization, idempotency.key)
         digest = idempotency.body_digest.hex()
         log = self._logs[partition]
-        command = ("FCALL", _PUBLISH, 2, log, key, digest, _WINDOW_MS, *fields)
+        command = (
+            "FCALL",
+            _PUBLISH,
+            2,
+            log,
+            key,
+            digest,
+            _WINDOW_MS,
+            *origin_fields(event),
+            *fields,
+        )
         reply = await self._connection.send(command)
         if isinstance(reply, hiredis.ReplyError) and "function not found" in str(reply).lower():
             # Nothing was executed, so this is no retry: it is the first time, or it was flushed.
@@ -77,6 +94,20 @@ class RedisMetricLog:
         if str(reply).startswith("CONFLICT"):
             raise IdempotencyConflict.of(idempotency.key)
         raise _refusal(reply)
+
+    def _beginning(self, event: MetricsPublished) -> tuple[int, bytes]:
+        """Return the partition, and the command as packed up to the fields of the points."""
+        origin = (event.organization, event.team, event.token_id)
+        known = self._beginnings.get(origin)
+        if known is None:
+            partition = partition_of(event.organization, self._partitions)
+            before = ("XADD", self._logs[partition], "*", *origin_fields(event))
+            _, rest = pack(before).split(b"\r\n", 1)
+            known = partition, b"*%d\r\n%b" % (len(before) + _POINTS_FIELDS, rest)
+            if len(self._beginnings) >= MOST_BEGINNINGS:
+                self._beginnings.clear()
+            self._beginnings[origin] = known
+        return known
 
 
 def _receipt(partition: int, event_id: bytes) -> Receipt:

@@ -30,7 +30,7 @@ def test_it_is_equal_to_the_list_it_stands_for(values: list[str], part: slice) -
 @pytest.mark.parametrize("codes", [[2], [0, 1, 2], [255]])
 def test_a_code_outside_the_table_is_refused(codes: list[int]) -> None:
     with pytest.raises(ValueError, match="table of 2"):
-        CodedColumn(["a", "b"], array("B", codes))
+        CodedColumn.checked(["a", "b"], array("B", codes))
 
 
 def test_batches_of_the_same_points_are_equal_whatever_their_columns_are() -> None:

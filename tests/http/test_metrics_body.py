@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from adapters.http.errors import BodyTooLarge, MalformedBody
 from adapters.http.metrics_body import MetricsBodyReader, read_carefully
 from domain.errors import MAX_FAULTS, InvalidMetrics
-from domain.metric_point import PointBatch
+from domain.metric_point import PointBatch, batch_of
 
 LATEST = 2_000_000_000_000
 MAX_POINTS = 1000
@@ -29,8 +30,29 @@ def body(*items: Any) -> bytes:
     return json.dumps({"metrics": items}).encode()
 
 
+READER = MetricsBodyReader(MAX_POINTS)
+SCANNING = MetricsBodyReader(MAX_POINTS, scan_from=0)
+SCANNING.load_scanner()
+
+
 def quick(text: bytes) -> PointBatch | None:
-    return MetricsBodyReader(MAX_POINTS).read_quickly(text, LATEST)
+    """Read as a worker does, decoded and scanned: where both read it they agree."""
+    decoded = READER.read_quickly(text, LATEST)
+    for _ in range(2):  # what is new, and what is known
+        either = SCANNING.read_quickly(text, LATEST)
+        assert decoded is None or repr_of(either) == repr_of(decoded)
+    return either
+
+
+def repr_of(batch: PointBatch | None) -> str:
+    """Return all of a batch as text: its values bit for bit."""
+    return repr(None if batch is None else [*batch.points()])
+
+
+def scanned(text: bytes) -> PointBatch | None:
+    """Return what the scanner alone makes of a body."""
+    columns = SCANNING.scanner.scan(text) if SCANNING.scanner is not None else None
+    return None if columns is None else batch_of(*columns, latest=LATEST)
 
 
 def careful(text: bytes) -> PointBatch:
@@ -237,3 +259,146 @@ def test_any_bytes_get_a_verdict(text: bytes) -> None:
         careful(text)
     except (InvalidMetrics, MalformedBody):
         return
+
+
+NUMBERS = ["0", "7", "-7", "0.5", "-0.0", "12.50", "1e3", "1E-3", "2.5e+10", "123456789.125"]
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_usual_numbers_are_scanned(number: str) -> None:
+    text = f'{{"metrics":[{{"name":"a","timestamp":1,"value":{number},"tags":{{}}}}]}}'.encode()
+    assert repr_of(scanned(text)) == repr_of(careful(text))
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1))
+def test_scanned_numbers_are_exact(values: list[float]) -> None:
+    text = body(*[item(value=value) for value in values])
+    found = scanned(text)
+    assert found is not None
+    assert [*map(repr, found.values)] == [*map(repr, values)]
+
+
+_digits = st.text("0123456789", max_size=25)
+
+
+@settings(max_examples=500, deadline=None)
+@given(_digits, _digits, st.sampled_from(["", "e", "e-", "E+"]), _digits, st.booleans())
+def test_numbers_of_any_spelling_are_scanned_as_they_are_or_not_at_all(
+    whole: str, part: str, mark: str, exponent: str, negative: bool
+) -> None:
+    number = f"{'-' * negative}{whole}{'.' * bool(part)}{part}{mark}{exponent if mark else ''}"
+    text = f'{{"metrics":[{{"name":"a","timestamp":1,"value":{number},"tags":{{}}}}]}}'.encode()
+    found = scanned(text)
+    try:
+        expected = careful(text)
+    except (InvalidMetrics, MalformedBody):
+        assert found is None
+    else:
+        assert found is None or repr_of(found) == repr_of(expected)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        body(item(), item(name="b", tags={"a": "ü", "b": '😀 \\ " {}[]'}), item()),
+        json.dumps({"metrics": [item(), item(timestamp=0)]}, indent=2).encode(),
+        json.dumps({"metrics": [item(tags={"a": "ü"})]}, ensure_ascii=False).encode(),
+        b'{"metrics":[{"tags":{"a":"1"},"value":1,"metric":"a","timestamp":1}]}',
+        b' {\t"metrics" : [\r\n{"name" :"a" , "timestamp": 1 , "value" : 1 , "tags" : { } } ] } ',
+    ],
+)
+def test_bodies_of_every_usual_layout_are_scanned(text: bytes) -> None:
+    assert repr_of(scanned(text)) == repr_of(careful(text))
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> bytes:
+    """A body as clients write it, with a byte or two put in, taken out or changed."""
+    items = draw(st.lists(st.sampled_from([item(), item(name="b", value=-1.5), item(tags={})])))
+    text = bytearray(json.dumps({"metrics": items}).encode())
+    for _ in range(draw(st.integers(0, 2))):
+        at = draw(st.integers(0, len(text) - 1))
+        new = draw(
+            st.sampled_from([b"", b" ", b'"', b"\\", b"{", b"}", b",", b"0", b"\0", b"\xff"])
+        )
+        text[at : at + draw(st.integers(0, 1))] = new
+    return bytes(text)
+
+
+@settings(max_examples=1000, deadline=None)
+@given(damaged())
+def test_a_damaged_body_is_scanned_only_if_it_is_right_all_the_same(text: bytes) -> None:
+    found = scanned(text)
+    try:
+        expected = careful(text)
+    except (InvalidMetrics, MalformedBody):
+        assert found is None
+    else:
+        assert found is None or repr_of(found) == repr_of(expected)
+
+
+def test_texts_that_break_a_rule_are_refused_however_often_they_come() -> None:
+    for _ in range(3):
+        assert faults(body(item(), item(name="1a"), item(tags={"a": ""}))) == [
+            (1, "/metrics/1/name"),
+            (2, "/metrics/2/tags/a"),
+        ]
+    assert scanned(body(item())) is not None
+
+
+@pytest.mark.parametrize(
+    ("bad", "pointer"),
+    [({"tags": "orders"}, "/metrics/2/tags"), ({"name": {"host": "a"}}, "/metrics/2/name")],
+)
+def test_a_text_of_the_other_kind_is_none(bad: dict[str, Any], pointer: str) -> None:
+    assert faults(body(item(), item(), item(**bad))) == [(2, pointer)]
+    assert faults(body(*[item(**bad)] * 3))
+
+
+def test_tags_too_long_to_be_any_are_not_scanned() -> None:
+    text = body(item(tags={"host": "a" * 20_000}))
+    assert scanned(text) is None
+    assert faults(text) == [(0, "/metrics/0/tags/host")]
+
+
+def test_what_is_remembered_is_bounded_and_forgotten_without_a_trace() -> None:
+    """Each batch has as many tags as fit, none of them seen before: 24 MB in all."""
+    for turn in range(20):
+        tags = [
+            {f"tag{i}": f"{turn}-{point}".ljust(127, "x") for i in range(10)}
+            for point in range(MAX_POINTS - 100)
+        ]
+        found = scanned(body(*[item(tags=each) for each in tags]))
+        assert found is not None
+        assert [t.as_dict() for t in found.tag_sets] == tags
+    assert scanned(body(item(), item(name="b"))) == careful(body(item(), item(name="b")))
+
+
+def test_a_batch_of_more_than_can_be_remembered_is_left_to_the_decoder() -> None:
+    reader = MetricsBodyReader(10_000, scan_from=0)
+    reader.load_scanner()
+    tags = [{f"tag{i}": f"{point}".ljust(127, "x") for i in range(10)} for point in range(7_000)]
+    found = reader.read_quickly(body(*[item(tags=each) for each in tags]), LATEST)
+    assert found is not None
+    assert [t.as_dict() for t in found.tag_sets] == tags
+
+
+def test_the_scanner_is_loaded_when_the_first_large_body_comes() -> None:
+    reader = MetricsBodyReader(MAX_POINTS)
+    assert reader.read_quickly(body(item()), LATEST) is not None
+    assert reader.loading is None
+    large = body(*[item()] * 100)
+    assert reader.read_quickly(large, LATEST) == careful(large)
+    assert reader.loading is not None
+    reader.loading.join()
+    assert reader.scanner is not None
+    assert reader.read_quickly(large, LATEST) == careful(large)
+
+
+def test_without_numba_bodies_are_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "adapters.http.body_scanner", None)
+    reader = MetricsBodyReader(MAX_POINTS, scan_from=0)
+    reader.load_scanner()
+    assert reader.scanner is None
+    assert reader.read_quickly(body(item()), LATEST) == careful(body(item()))

@@ -12,7 +12,7 @@ import pytest
 from redis import Redis
 
 from adapters.eventsourcing.organizations import Organizations
-from adapters.redis_streams.metric_codec import MetricEncoder
+from adapters.redis_streams.metric_codec import MetricEncoder, origin_fields
 from adapters.redis_streams.metric_keys import MetricKeys
 from adapters.redis_streams.metric_log import RedisMetricLog
 from adapters.redis_streams.metric_log_reader import RedisMetricLogReader
@@ -358,7 +358,7 @@ def test_points_that_break_the_rules_of_points_are_no_event(
     client: Redis, points: PointBatch, reason: str | None
 ) -> None:
     event = MetricsPublished(organization="gilt", team=None, token_id="t1", points=points)
-    fields = MetricEncoder().fields(event)
+    fields = (*origin_fields(event), *MetricEncoder().points_fields(event.points))
     client.xadd(KEYS.log(0), dict(zip(fields[::2], fields[1::2], strict=True)))
     (entry,) = RedisMetricLogReader(client, KEYS, PARTITIONS).read(0, 0, 10)
     if reason is None:
