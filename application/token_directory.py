@@ -70,16 +70,25 @@ class TokenDirectory:
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._state = DirectoryState()
+        self._published = (self._state, 0)
+        self._version = 0
         self._caught_up = False
         self._heard_at = float("-inf")
+
+    def version(self) -> int:
+        """Return a number that is another one once anything else may be looked up.
+
+        Raises DirectoryStale.
+        """
+        self._check_touch()
+        return self._version
 
     def look_up(self, organization: str, digest: str) -> tuple[Organization, Token | None]:
         """Return the organization and the token of that digest if it is the organization's.
 
         Raises UnknownOrganization, DirectoryStale.
         """
-        if self._monotonic() - self._heard_at > MAX_SILENCE:
-            raise DirectoryStale("the token directory has lost touch with the log")
+        self._check_touch()
         state = self._state
         aggregate_id = organization_id(organization)
         found = state.organizations.get(aggregate_id)
@@ -87,6 +96,10 @@ class TokenDirectory:
             raise UnknownOrganization(f"there is no organization {abbreviated(organization)}")
         owner, token_id = state.tokens.get(digest, ("", ""))
         return found, found.tokens.get(token_id) if owner == aggregate_id else None
+
+    def _check_touch(self) -> None:
+        if self._monotonic() - self._heard_at > MAX_SILENCE:
+            raise DirectoryStale("the token directory has lost touch with the log")
 
     @property
     def status(self) -> DirectoryStatus:
@@ -96,6 +109,9 @@ class TokenDirectory:
     def publish(self, state: DirectoryState) -> None:
         """Answer from `state` from now on. For the follower."""
         self._state = state
+        if self._published != (state, state.position):
+            self._published = (state, state.position)
+            self._version += 1  # last, so that whoever sees it sees the state as well
         self._caught_up = True
         self.heard()
 

@@ -25,6 +25,9 @@ SHUTDOWN_SECONDS = 20
 
 BACKLOG = 2048
 
+KEEP_ALIVE_SECONDS = 75
+"""How long a connection may be idle: applications send their metrics once a minute or oftener."""
+
 
 async def work(config: WorkerConfig) -> None:
     """Serve until SIGTERM or SIGINT: then stop accepting, finish what is in flight, close."""
@@ -55,6 +58,7 @@ async def work(config: WorkerConfig) -> None:
                 server_header=False,
                 proxy_headers=False,
                 backlog=BACKLOG,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=SHUTDOWN_SECONDS,
             ),
             config,

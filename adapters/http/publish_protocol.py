@@ -9,12 +9,13 @@ plain goes to uvicorn's own protocol, byte for byte, and both take turns on one 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from adapters.http.plain_heads import PlainHead, PlainHeads
-from adapters.http.problems import Answer, plain_problem
+from adapters.http.problems import Answer, Headers, plain_problem
 from adapters.http.publish import PublishEndpoint
 from adapters.http.telemetry import record_request
 
@@ -36,7 +37,10 @@ class PublishProtocol(HttpToolsProtocol):
         self._head: PlainHead | None = None
         self._body: list[bytes] = []
         self._missing = 0
-        self._answering: asyncio.Task[None] | None = None
+        self._answering: Coroutine[asyncio.Future[Any], None, Answer] | None = None
+        self._defaults: list[tuple[bytes, bytes]] = []
+        self._default_lines = b""
+        self._idle_since = 0.0
         self._held = b""
         self._closing = False
 
@@ -68,7 +72,6 @@ class PublishProtocol(HttpToolsProtocol):
         body = data[end + len(_END) :]
         if len(body) < head.length and not self._publish.admits(head):
             return False
-        self._unset_keepalive_if_required()
         self._head = head
         self._missing = head.length
         self._take(body)
@@ -83,12 +86,26 @@ class PublishProtocol(HttpToolsProtocol):
         self._missing -= len(data)
         if not self._missing and self._head is not None:
             body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
-            self._answering = self.loop.create_task(self._answer(self._head, body))
+            self._answering = self._publish.answer(self._head, body)
             self._head, self._body = None, []
+            self._advance()
 
-    async def _answer(self, head: PlainHead, body: bytes) -> None:
-        answer = await self._publish.answer(head, body)
-        self._answering = None
+    def _advance(self, _: object = None) -> None:
+        """Go on with the answer up to the next future it waits for, or write it.
+
+        That is what a task would do, at the price of itself and of a turn of the loop before it
+        begins.
+        """
+        assert self._answering is not None  # noqa: S101  this is called by what it waits for
+        try:
+            waits_for = self._answering.send(None)
+        except StopIteration as done:
+            self._answering = None
+            self._answered(done.value)
+        else:
+            waits_for.add_done_callback(self._advance)
+
+    def _answered(self, answer: Answer) -> None:
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
@@ -99,11 +116,17 @@ class PublishProtocol(HttpToolsProtocol):
             self._go_on()
 
     def _written(self, answer: Answer) -> bytes:
-        headers = [*self.server_state.default_headers, *answer.headers]
-        if self._closing:
-            headers.append((b"connection", b"close"))
-        lines = [b"%b: %b\r\n" % header for header in headers]
-        return b"".join((STATUS_LINE[answer.status], *lines, b"\r\n", answer.body))
+        if self._defaults is not self.server_state.default_headers:  # once a second: the date
+            self._defaults = self.server_state.default_headers
+            self._default_lines = _lines(self._defaults)
+        close = b"connection: close\r\n" if self._closing else b""
+        return b"%b%b%b%b\r\n%b" % (
+            STATUS_LINE[answer.status],
+            self._default_lines,
+            _lines(answer.headers),
+            close,
+            answer.body,
+        )
 
     def _go_on(self) -> None:
         """Turn to what came meanwhile, or wait for it as long as a connection is kept."""
@@ -112,9 +135,24 @@ class PublishProtocol(HttpToolsProtocol):
             held, self._held = self._held, b""
             self.data_received(held)
         else:
-            self.timeout_keep_alive_task = self.loop.call_later(
-                self.timeout_keep_alive, self.timeout_keep_alive_handler
-            )
+            self._idle_since = self.loop.time()
+            if self.timeout_keep_alive_task is None:
+                self._look_at_time_in(self.timeout_keep_alive)
+
+    def _look_at_time_in(self, seconds: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(
+            seconds, self.timeout_keep_alive_handler
+        )
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close a connection that is idle for long; one timer does for many requests."""
+        left = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if self._answering is not None or self._head is not None:
+            self._look_at_time_in(self.timeout_keep_alive)
+        elif left > 0:
+            self._look_at_time_in(left)
+        else:
+            super().timeout_keep_alive_handler()
 
     def resume_writing(self) -> None:
         super().resume_writing()
@@ -155,3 +193,7 @@ class PublishProtocol(HttpToolsProtocol):
             self._closing = True
         else:
             super().shutdown()
+
+
+def _lines(headers: Headers) -> bytes:
+    return b"".join([b"%b: %b\r\n" % header for header in headers])
