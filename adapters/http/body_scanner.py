@@ -475,14 +475,10 @@ class BodyScanner(Generic[T]):
 
 
 def main() -> None:
-    """Compile, so that no service has to: the cache is beside this module, or the user's."""
+    """Compile, so that no service has to. The cache is beside this module, or the user's."""
     BodyScanner(1, lambda _: None, lambda _: None).scan(b"{}")
 
 
 def _coded(table: Sequence[T], codes: NDArray[np.uint32]) -> CodedColumn[T]:
     sort = code_type(len(table))
     return CodedColumn(table, array(sort, codes.astype(sort).tobytes()))
-
-
-if __name__ == "__main__":
-    main()
