@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,6 +22,9 @@ from application.receipts import Receipt
 from tests.fuzz.bodies import MAX_BODY
 from tests.fuzz.verdict import Row
 from tests.service import Service, running
+
+IDLE = 30.0
+"""Seconds between two tests after which a connection is not used again."""
 
 EXAMPLES = int(os.environ.get("CAVE_FUZZ_EXAMPLES", "100"))
 
@@ -52,6 +56,7 @@ class Target:
         self.service = service
         self.token = service.register(self.organization)
         self._connection = http.client.HTTPConnection(service.host, service.port, timeout=30)
+        self._used = time.monotonic()
         keys = MetricKeys("cave")
         partitions = int(log.hget(keys.settings, "partitions") or 0)
         self._reader = RedisMetricLogReader(log, keys, partitions)
@@ -65,6 +70,9 @@ class Target:
         """Post a body, with the token unless `headers` are given."""
         if headers is None:
             headers = {"Authorization": f"Bearer {self.token}"}
+        if time.monotonic() - self._used > IDLE:
+            self._connection.close()  # and open it again: the service may have closed it
+        self._used = time.monotonic()
         try:
             self._connection.request("POST", path, body, dict(headers))
             with self._connection.getresponse() as response:
