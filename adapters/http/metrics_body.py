@@ -130,13 +130,15 @@ class MetricsBodyReader:
         """
         try:
             from adapters.http.body_scanner import BodyScanner
-        except ImportError as error:
-            _log.info("bodies are not scanned, only decoded", reason=str(error))
+
+            scanner = BodyScanner(self._max_points, _scanned_name, self._tag_sets.get_valid)
+            scanner.scan(b'{"metrics":[]}')
+        except (ImportError, OSError) as error:  # there is no Numba, or no place for its cache
+            _log.warning("large bodies are not scanned, only decoded", reason=str(error))
             return
-        scanner = BodyScanner(self._max_points, _scanned_name, self._tag_sets.get_valid)
-        scanner.scan(b'{"metrics":[]}')
         gc.freeze()  # what a compiler leaves behind is much, and stays: no collection looks at it
         self.scanner = scanner
+        _log.info("large bodies are scanned from now on")
 
     def _scanned(self, body: bytes, latest: int) -> PointBatch | None:
         if self.scanner is None:

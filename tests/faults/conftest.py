@@ -1,5 +1,5 @@
-"""How many rounds each kind of fault is tried: CAVE_FAULT_ROUNDS, 2 unless set."""
+"""How many rounds each kind of fault is tried: CAVE_FAULT_ROUNDS, 1 unless set."""
 
 import os
 
-ROUNDS = int(os.environ.get("CAVE_FAULT_ROUNDS", "2"))
+ROUNDS = int(os.environ.get("CAVE_FAULT_ROUNDS", "1"))
