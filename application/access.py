@@ -7,7 +7,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from application.ports import Clock
-from application.token_directory import TokenDirectory
+from application.token_directory import DirectoryState, TokenDirectory
 from domain.access import authorize
 from domain.token import Scope, token_digest
 
@@ -26,7 +26,7 @@ class _Decision(Struct, frozen=True):
     """A grant, by a directory of which version, and until when."""
 
     grant: Grant
-    version: int
+    version: tuple[DirectoryState, int]
     expires_at: datetime | None
 
 

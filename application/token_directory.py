@@ -70,18 +70,16 @@ class TokenDirectory:
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._state = DirectoryState()
-        self._published = (self._state, 0)
-        self._version = 0
         self._caught_up = False
         self._heard_at = float("-inf")
 
-    def version(self) -> int:
-        """Return a number that is another one once anything else may be looked up.
+    def version(self) -> tuple[DirectoryState, int]:
+        """Return what is another value once anything else may be looked up.
 
         Raises DirectoryStale.
         """
         self._check_touch()
-        return self._version
+        return self._state, self._state.position
 
     def look_up(self, organization: str, digest: str) -> tuple[Organization, Token | None]:
         """Return the organization and the token of that digest if it is the organization's.
@@ -109,9 +107,6 @@ class TokenDirectory:
     def publish(self, state: DirectoryState) -> None:
         """Answer from `state` from now on. For the follower."""
         self._state = state
-        if self._published != (state, state.position):
-            self._published = (state, state.position)
-            self._version += 1  # last, so that whoever sees it sees the state as well
         self._caught_up = True
         self.heard()
 

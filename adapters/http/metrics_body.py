@@ -71,6 +71,7 @@ class _MetricBody(Struct, gc=False, forbid_unknown_fields=True):
 
 _log = structlog.get_logger(__name__)
 _DECODERS = (msgspec.json.Decoder(_Body), msgspec.json.Decoder(_MetricBody))
+_decode_tags = msgspec.json.Decoder(dict[str, str]).decode
 _name, _timestamp, _value_of, _tags = map(attrgetter, ("name", "timestamp", "value", "tags"))
 
 
@@ -83,13 +84,9 @@ class _TagSetMemo(dict[bytes, TagSet]):
 
     def __init__(self) -> None:
         self._bytes = 0
-        self._decode = msgspec.json.Decoder(dict[str, str]).decode
 
     def __missing__(self, raw: bytes) -> TagSet:
-        try:
-            tags = tag_set(self._decode(raw))
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            raise _Unreadable from None
+        tags = _tag_set_of(raw)
         if tags is None:
             raise _Unreadable
         self._bytes += len(raw)
@@ -99,15 +96,15 @@ class _TagSetMemo(dict[bytes, TagSet]):
         self[raw] = tags
         return tags
 
-    def get_valid(self, raw: bytes) -> TagSet | None:
-        """Return a tag set, or None where the text is none."""
-        try:
-            return self[raw]
-        except _Unreadable:
-            return None
+
+def _tag_set_of(raw: bytes) -> TagSet | None:
+    try:
+        return tag_set(_decode_tags(raw))
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
 
 
-def _scanned_name(raw: bytes) -> str | None:
+def _name_of(raw: bytes) -> str | None:
     name = raw[1:-1].decode("ascii")
     return None if name_fault(name) else name
 
@@ -131,7 +128,7 @@ class MetricsBodyReader:
         try:
             from adapters.http.body_scanner import BodyScanner
 
-            scanner = BodyScanner(self._max_points, _scanned_name, self._tag_sets.get_valid)
+            scanner = BodyScanner(self._max_points, _name_of, _tag_set_of)
             scanner.scan(b'{"metrics":[]}')
         except (ImportError, OSError) as error:  # there is no Numba, or no place for its cache
             _log.warning("large bodies are not scanned, only decoded", reason=str(error))

@@ -125,10 +125,7 @@ class PublishEndpoint:
             grant = self._granted(head)
             with Holding(self._budget) as holding:
                 holding.take(len(body))
-                latest = self._publish_metrics.latest()
-                batch = self._reader.read_quickly(body, latest)
-                if batch is None:
-                    batch = read_carefully(body, latest, self._max_points)
+                batch = await self._batch(body)
                 seen.points = len(batch)
                 answer = await self._published(grant, batch)
         except Exception as error:  # noqa: BLE001  answered by the table, a defect as a 500
