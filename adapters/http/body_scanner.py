@@ -75,6 +75,12 @@ def _word(data, at):  # type: ignore[no-untyped-def]
 
 
 @_compiled
+def _mask(length):  # type: ignore[no-untyped-def]
+    """The bits of a word's first bytes, one to eight."""
+    return ~np.uint64(0) >> (_EIGHT * (_EIGHT - np.uint64(length)))
+
+
+@_compiled
 def _same(data, at, others, start, length):  # type: ignore[no-untyped-def]
     """Compare texts of at least one byte."""
     at, start, length = np.uint64(at), np.uint64(start), np.uint64(length)
@@ -82,8 +88,7 @@ def _same(data, at, others, start, length):  # type: ignore[no-untyped-def]
         if _word(data, at) != _word(others, start):
             return False
         at, start, length = at + _EIGHT, start + _EIGHT, length - _EIGHT
-    mask = ~np.uint64(0) >> (_EIGHT * (_EIGHT - length))
-    return (_word(data, at) ^ _word(others, start)) & mask == 0
+    return (_word(data, at) ^ _word(others, start)) & _mask(length) == 0
 
 
 @_compiled
@@ -100,7 +105,7 @@ def _hash(data, at, length, seed):  # type: ignore[no-untyped-def]
     while length > 0:
         word = _word(data, at)
         if length < 8:
-            word &= ~np.uint64(0) >> np.uint64(64 - 8 * length)
+            word &= _mask(length)
         found = (found ^ word) * _MULTIPLIER
         found ^= found >> np.uint64(29)
         at, length = at + 8, length - 8
@@ -300,6 +305,7 @@ def _scanned(body, size, batch, texts, columns):  # type: ignore[no-untyped-def]
                     after[last] = number
                 new = batches[number] != batch
                 batches[number] = batch
+                # Alike twice: one function for both took a sixth more of the time.
                 if field == _TAGS:
                     if new:
                         codes[number] = tags
