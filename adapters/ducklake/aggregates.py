@@ -1,50 +1,89 @@
-"""The aggregators that DuckDB has not got exactly: buckets of values to one value each.
+"""The aggregators, exactly: from values by bucket to one value a bucket.
 
 Minus zero counts as zero: they are equal, and which of them came first is nobody's business.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
 from adapters.ducklake.exact import (
-    UNIT,
     Floats,
     Integers,
-    deviation,
-    exact_sum,
-    exact_sum_of_squares,
+    deviations,
+    exact_sums,
+    exact_sums_of_squares,
     ratio,
 )
 
-Aggregate = Callable[[Floats], float]
-"""From the values of one bucket, at least one, in any order."""
+Aggregate = Callable[[Floats, Integers], Sequence[float]]
+"""From values and where each bucket's begin among them, none empty, to a value a bucket."""
 
 
 def latest_buckets(
     buckets: Integers, values: Floats, limit: int, aggregate: Aggregate
 ) -> Iterator[tuple[int, float]]:
-    """Yield each of the latest `limit` buckets with its aggregate, the latest first."""
-    order = np.argsort(buckets, kind="stable")
-    numbers, starts = np.unique(buckets[order], return_index=True)
-    end = len(order)
-    for number, start in zip(numbers[: -limit - 1 : -1], starts[: -limit - 1 : -1], strict=True):
-        yield int(number), aggregate(values[order[start:end]]) + 0.0
-        end = start
+    """Yield each of the latest `limit` buckets with its aggregate, the latest first.
+
+    `buckets` has the number of each value's bucket, in any order.
+    """
+    if not len(buckets):
+        return
+    if np.any(buckets[1:] < buckets[:-1]):
+        order = np.argsort(buckets, kind="stable")
+        buckets, values = buckets[order], values[order]
+    starts = np.flatnonzero(np.diff(buckets, prepend=buckets[0] - 1))[-limit:]
+    first = starts[0]
+    found = aggregate(values[first:] + 0.0, starts - first)
+    for bucket, value in zip(buckets[starts[::-1]].tolist(), reversed(found), strict=True):
+        yield bucket, value + 0.0
 
 
-def _sum(values: Floats) -> float:
-    return ratio(exact_sum(values), UNIT)
+def _each(aggregate: Callable[[Floats], float]) -> Aggregate:
+    """Return what computes an aggregate bucket by bucket."""
+
+    def of_each(values: Floats, starts: Integers) -> Sequence[float]:
+        ends = [*starts[1:].tolist(), len(values)]
+        return [
+            aggregate(values[start:end]) for start, end in zip(starts.tolist(), ends, strict=True)
+        ]
+
+    return of_each
 
 
-def _mean(values: Floats) -> float:
-    return ratio(exact_sum(values), UNIT * len(values))
+def _counts(values: Floats, starts: Integers) -> list[int]:
+    return np.diff(starts, append=len(values)).tolist()  # type: ignore[no-any-return]
 
 
-def _stddev(values: Floats) -> float:
-    return deviation(len(values), exact_sum(values), exact_sum_of_squares(values))
+def _count(values: Floats, starts: Integers) -> Sequence[float]:
+    return [float(count) for count in _counts(values, starts)]
+
+
+def _min(values: Floats, starts: Integers) -> Sequence[float]:
+    return np.minimum.reduceat(values, starts).tolist()  # type: ignore[no-any-return]
+
+
+def _max(values: Floats, starts: Integers) -> Sequence[float]:
+    return np.maximum.reduceat(values, starts).tolist()  # type: ignore[no-any-return]
+
+
+def _sum(values: Floats, starts: Integers) -> Sequence[float]:
+    sums = exact_sums(values, starts)
+    return [ratio(total, 1, sums.exponent) for total in sums.totals]
+
+
+def _mean(values: Floats, starts: Integers) -> Sequence[float]:
+    sums, counts = exact_sums(values, starts), _counts(values, starts)
+    return [
+        ratio(total, count, sums.exponent) for total, count in zip(sums.totals, counts, strict=True)
+    ]
+
+
+def _stddev(values: Floats, starts: Integers) -> Sequence[float]:
+    sums = exact_sums(values, starts), exact_sums_of_squares(values, starts)
+    return deviations(_counts(values, starts), *sums)
 
 
 def _median(values: Floats) -> float:
@@ -61,19 +100,22 @@ def _mode(values: Floats) -> float:
 
 
 def _nearest_rank(permille: int) -> Aggregate:
-    """Return the aggregate that is the smallest value with at least so many values up to it."""
+    """Return the aggregate that is a bucket's smallest value with at least so many up to it."""
 
     def percentile(values: Floats) -> float:
         rank = -(-len(values) * permille // 1000)
         return float(np.partition(values, rank - 1)[rank - 1])
 
-    return percentile
+    return _each(percentile)
 
 
 AGGREGATES: dict[str, Aggregate] = {
+    "count": _count,
+    "min": _min,
+    "max": _max,
     "mean": _mean,
-    "median": _median,
-    "mode": _mode,
+    "median": _each(_median),
+    "mode": _each(_mode),
     "sum": _sum,
     "stddev": _stddev,
     "p90": _nearest_rank(900),

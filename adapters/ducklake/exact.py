@@ -1,13 +1,15 @@
 """Sums of floats without rounding, by column.
 
-A float is an integer times a power of two. Here sums are Python integers, in units of 2**-1126 (of
-which every float is a multiple) for values and 2**-2252 for squares: nothing is rounded before the
-one division at the end, so an answer does not depend on the order of the points.
+A float is an integer times a power of two. Here sums are Python integers and an exponent for all of
+them: nothing is rounded before the one division at the end, so an answer does not depend on the
+order of the points.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from operator import lshift
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,47 +17,106 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-UNIT = 1 << 1126
-"""Units in 1: `frexp` tells the smallest float as 0.5 times 2**-1073, and 53 bits make it whole."""
+CHUNK = 1 << 13
+"""Values at a time: sums of so many halves are exact as floats, and arrays stay in the caches."""
 
-CHUNK = 1 << 20
-"""Values at a time: sums of so many integers of 27 bits are exact as floats, and arrays small."""
+LEAST_EXPONENT = -1074
+"""The smallest float is two to this."""
 
-HALF_BITS = 27
-
-
-def exact_sum(values: Floats) -> int:
-    """Return the sum of finite floats, in units of 1/UNIT."""
-    total = 0
-    for start in range(0, len(values), CHUNK):
-        total += _total(*_split(values[start : start + CHUNK]))
-    return total
+MANTISSA_BITS = 52
+STEP_BITS = 3
+HALF_BITS = 31
+SQUARED_HALF_BITS = 27
 
 
-def exact_sum_of_squares(values: Floats) -> int:
-    """Return the sum of the squares of finite floats, in units of 1/UNIT**2."""
-    total = 0
-    for start in range(0, len(values), CHUNK):
-        mantissas, exponents = _split(values[start : start + CHUNK])
+class Sums:
+    """A sum for each group, exactly: `totals[i]` times two to `exponent`."""
+
+    def __init__(self, groups: int) -> None:
+        self.totals = [0] * groups
+        self.exponent = 0
+
+    def add(self, integers: Integers, exponents: Integers, groups: Integers) -> None:
+        """Add integers of at most 54 bits, each times two to its exponent, to their groups' sums.
+
+        `groups` ascend. Those of one group whose exponents differ little are summed by NumPy, in
+        halves that are exact as floats; Python's integers sum the few sums.
+        """
+        # Zero has any exponent: its own is the least there is, far from those of other values.
+        exponents = np.where(integers == 0, exponents.max(), exponents)
+        steps = exponents >> STEP_BITS
+        lowest, first = int(steps.min()), int(groups[0])
+        width, count = int(steps.max()) - lowest + 1, int(groups[-1]) - first + 1
+        cells = (groups - first) * width + (steps - lowest)
+        aligned = integers << (exponents - (steps << STEP_BITS))
+        high, low = aligned >> HALF_BITS, aligned & (1 << HALF_BITS) - 1
+        sums = [
+            np.bincount(cells, weights=half, minlength=count * width)
+            .astype(np.int64)
+            .reshape(count, width)
+            .tolist()
+            for half in (high, low)
+        ]
+        shifts = [self._unit(lowest << STEP_BITS) + (i << STEP_BITS) for i in range(width)]
+        high_shifts = [shift + HALF_BITS for shift in shifts]
+        for group, of_high, of_low in zip(range(first, first + count), *sums, strict=True):
+            self.totals[group] += sum(map(lshift, of_high, high_shifts))
+            self.totals[group] += sum(map(lshift, of_low, shifts))
+
+    def _unit(self, exponent: int) -> int:
+        """Make an exponent one of which totals are multiples; return its excess over theirs."""
+        if not any(self.totals):
+            self.exponent = exponent
+        elif exponent < self.exponent:
+            self.totals = [total << self.exponent - exponent for total in self.totals]
+            self.exponent = exponent
+        return exponent - self.exponent
+
+
+def exact_sums(values: Floats, starts: Integers) -> Sums:
+    """Return the sum of each group of finite floats.
+
+    Group i is `values[starts[i]:starts[i + 1]]`, the last goes to the end; none is empty.
+    """
+    sums = Sums(len(starts))
+    for chunk, groups in _chunks(values, starts):
+        sums.add(*_split(chunk), groups)
+    return sums
+
+
+def exact_sums_of_squares(values: Floats, starts: Integers) -> Sums:
+    """Return the sum of the squares of each group of finite floats."""
+    sums = Sums(len(starts))
+    for chunk, groups in _chunks(values, starts):
+        mantissas, exponents = _split(chunk)
         # (a * 2**27 + b)**2, each product below 2**54.
-        high, low = _halves(np.abs(mantissas))
+        high = np.abs(mantissas) >> SQUARED_HALF_BITS
+        low = np.abs(mantissas) & (1 << SQUARED_HALF_BITS) - 1
         doubled = 2 * exponents
-        total += _total(high * high, doubled) << 2 * HALF_BITS
-        total += _total(high * low, doubled) << HALF_BITS + 1
-        total += _total(low * low, doubled)
-    return total
+        sums.add(high * high, doubled + 2 * SQUARED_HALF_BITS, groups)
+        sums.add(high * low, doubled + SQUARED_HALF_BITS + 1, groups)
+        sums.add(low * low, doubled, groups)
+    return sums
 
 
-def ratio(numerator: int, denominator: int) -> float:
-    """Return the quotient rounded once; infinite where it is beyond a float."""
+def ratio(numerator: int, denominator: int, exponent: int) -> float:
+    """Return the quotient times two to the exponent, rounded once; infinite beyond a float."""
+    if exponent > 0:
+        numerator <<= exponent
+    else:
+        denominator <<= -exponent
     try:
         return numerator / denominator
     except OverflowError:
         return math.inf if numerator > 0 else -math.inf
 
 
-def deviation(count: int, total: int, squares: int) -> float:
-    """Return the sample standard deviation from exact sums, rounded once; 0 for one value."""
+def deviation(count: int, total: int, squares: int, exponent: int) -> float:
+    """Return the sample standard deviation, rounded once; 0 for one value.
+
+    `total` is the values' sum in units of two to the exponent, `squares` that of their squares in
+    units of its square.
+    """
     if count == 1:
         return 0.0
     numerator = count * squares - total * total
@@ -67,24 +128,35 @@ def deviation(count: int, total: int, squares: int) -> float:
     root = math.isqrt(scaled // denominator)
     if root * root * denominator != scaled:
         root |= 1
-    return ratio(root, UNIT << shift)
+    return ratio(root, 1, exponent - shift)
+
+
+def deviations(counts: list[int], sums: Sums, squares: Sums) -> list[float]:
+    """Return each group's sample standard deviation."""
+    # One unit for both: a square's is at least as small as it has to be.
+    exponent = min(sums.exponent, squares.exponent // 2)
+    up, squares_up = sums.exponent - exponent, squares.exponent - 2 * exponent
+    return [
+        deviation(count, total << up, square << squares_up, exponent)
+        for count, total, square in zip(counts, sums.totals, squares.totals, strict=True)
+    ]
 
 
 def _split(values: Floats) -> tuple[Integers, Integers]:
-    """Return whole mantissas of 53 bits, and exponents of two from 0 on."""
-    fractions, exponents = np.frexp(values)
-    return (fractions * 2.0**53).astype(np.int64), exponents.astype(np.int64) + 1073
+    """Return whole mantissas of 53 bits, and exponents of two: IEEE 754's, taken apart.
+
+    As `frexp` does, in a quarter of the time.
+    """
+    bits = values.view(np.int64)
+    signs = bits >> 63
+    exponents = bits >> MANTISSA_BITS & 0x7FF
+    normal = exponents != 0
+    mantissas = (bits & (1 << MANTISSA_BITS) - 1) + (normal.astype(np.int64) << MANTISSA_BITS)
+    return (mantissas ^ signs) - signs, exponents - normal + LEAST_EXPONENT
 
 
-def _halves(integers: Integers) -> tuple[Integers, Integers]:
-    return integers >> HALF_BITS, integers & (1 << HALF_BITS) - 1
-
-
-def _total(integers: Integers, exponents: Integers) -> int:
-    """Return the sum of integers, each times two to its exponent."""
-    high, low = (np.bincount(exponents, weights=half) for half in _halves(integers))
-    total = 0
-    for exponent in np.flatnonzero(np.bincount(exponents)).tolist():
-        both = (int(high[exponent]) << HALF_BITS) + int(low[exponent])
-        total += both << exponent
-    return total
+def _chunks(values: Floats, starts: Integers) -> Iterator[tuple[Floats, Integers]]:
+    """Yield chunks of the values, and of each value the number of its group."""
+    groups = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(values)))
+    for start in range(0, len(values), CHUNK):
+        yield values[start : start + CHUNK], groups[start : start + CHUNK]

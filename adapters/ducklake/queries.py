@@ -1,7 +1,12 @@
-"""The questions as SQL, each with its parameters. `source` is an attached generation's alias."""
+"""The questions as SQL, each with its parameters.
+
+`source` is an attached generation's alias. Where it is `files`, the files themselves are asked:
+that spares DuckLake's look into its catalog, which takes longer than reading a few of them.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,42 +23,55 @@ LOG_ORDER = ("time", "partition", "position", "item")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC).replace(tzinfo=None)
 _MILLISECOND = timedelta(milliseconds=1)
 
+_FILES = "read_parquet(?, hive_partitioning = false)"
+
 # Files are left out only where `time` is compared with its own type, TIMESTAMP_MS: any other makes
 # DuckDB cast the column instead, and read them all.
 _FROM = "time >= ?::TIMESTAMP_MS"
 _TO = "time < ?::TIMESTAMP_MS"
 
 
-def points(source: str, selection: Selection, limit: int) -> Query:
+def points(files: Sequence[str], selection: Selection, limit: int) -> Query:
     """Rows (time in ms, value), the latest first."""
     condition, parameters = _condition(selection)
     order = ", ".join(f"{column} DESC" for column in LOG_ORDER)
     return (
-        f"SELECT epoch_ms(time), value FROM {source}.series WHERE {condition} "
+        f"SELECT epoch_ms(time), value FROM {_FILES} WHERE {condition} "
         f"ORDER BY {order} LIMIT {limit:d}",
-        parameters,
+        [files, *parameters],
     )
 
 
-def buckets(source: str, selection: Selection, aggregator: str, period: int, limit: int) -> Query:
+def buckets(
+    files: Sequence[str], selection: Selection, aggregator: str, period: int, limit: int
+) -> Query:
     """Rows (bucket's number, value) for an aggregator of EXACT_IN_SQL, the latest first."""
     condition, parameters = _condition(selection)
     # Adding zero makes zero of minus zero.
     return (
         f"SELECT epoch_ms(time) // {period:d} AS bucket, {EXACT_IN_SQL[aggregator]} + 0.0 "
-        f"FROM {source}.series WHERE {condition} GROUP BY bucket ORDER BY bucket DESC "
-        f"LIMIT {limit:d}",
-        parameters,
+        f"FROM {_FILES} WHERE {condition} GROUP BY bucket ORDER BY bucket DESC LIMIT {limit:d}",
+        [files, *parameters],
     )
 
 
-def values(source: str, selection: Selection, period: int, limit: int) -> Query:
+def values(files: Sequence[str], selection: Selection, period: int, limit: int) -> Query:
     """Columns `bucket` (its number) and `value`, a row a point, in any order."""
     condition, parameters = _condition(selection)
     return (
-        f"SELECT epoch_ms(time) // {period:d} AS bucket, value FROM {source}.series "
+        f"SELECT epoch_ms(time) // {period:d} AS bucket, value FROM {_FILES} "
         f"WHERE {condition} LIMIT {limit:d}",
-        parameters,
+        [files, *parameters],
+    )
+
+
+def columns(file: str, selection: Selection, limit: int) -> Query:
+    """Columns `time` (ms), `value` and `tags` of the points in one file, in any order."""
+    condition, parameters = _condition(selection)
+    return (
+        f"SELECT epoch_ms(time) AS time, value, tags FROM {_FILES} WHERE {condition} "
+        f"LIMIT {limit:d}",
+        [[file], *parameters],
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,9 +12,11 @@ import msgspec
 
 from adapters.ducklake import queries
 from adapters.ducklake.aggregates import AGGREGATES, latest_buckets
+from adapters.ducklake.column_cache import ColumnCache, Points
 from adapters.ducklake.database import Location
 from adapters.ducklake.deadline import Deadline
 from adapters.ducklake.readers import Readers, Reading
+from adapters.ducklake.series_files import SeriesFile
 from adapters.ducklake.windows import DAY, windows_back
 from application.projections.errors import QueryTooLarge, TooManyQueries
 from application.projections.folds import CATALOG, SERIES
@@ -23,6 +25,13 @@ from application.receipts import Receipt
 
 BYTES_A_POINT = 48
 """What a point takes at most while it is aggregated: bucket and value, and their order, twice."""
+
+CACHE_SHARE = 2
+"""The part of the memory that the columns of recent queries may take: one in so many bytes."""
+
+AT_HAND_FILES = 4000
+AT_HAND_POINTS = 100_000
+"""What is looked at without leaving the event loop: it takes a few milliseconds at most."""
 
 HOUR = 3_600_000
 
@@ -38,7 +47,8 @@ class DuckLakeReadModel:
     """Implements the port ReadModel. Close it after use.
 
     At most `concurrency` queries run at once, each for `seconds` at most; `memory` is in bytes,
-    for all of them together within DuckDB, and again for each outside of it.
+    for all of them together within DuckDB, and again for each outside of it. Half as much is
+    for columns that they asked for of late.
     """
 
     def __init__(
@@ -52,6 +62,7 @@ class DuckLakeReadModel:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._readers = Readers(location, threads=threads, memory=memory)
+        self._cache = ColumnCache(memory // CACHE_SHARE)
         self._running = threading.BoundedSemaphore(concurrency)
         self._seconds = seconds
         self._max_points = memory // BYTES_A_POINT
@@ -78,20 +89,53 @@ class DuckLakeReadModel:
         *,
         label: str | None = None,
     ) -> Sequence[Sample]:
+        with self._query(SERIES.name, label) as query:
+
+            def part(window: Selection, wanted: int) -> Iterable[Sample]:
+                if aggregation is None:
+                    return self._points(query, window, wanted)
+                return self._buckets(query, window, aggregation, wanted)
+
+            return self._latest(selection, aggregation, limit, part)
+
+    def samples_at_hand(
+        self, selection: Selection, aggregation: Aggregation, limit: int
+    ) -> Sequence[Sample] | None:
+        files = self._readers.files_at_hand(SERIES.name)
+        if files is None or len(files) > AT_HAND_FILES or selection.start is None:
+            return None
+
+        def part(window: Selection, wanted: int) -> Iterable[Sample]:
+            overlapping = [file for file in files if file.overlaps(window)]
+            if not overlapping:
+                return ()
+            points = self._cache.points_at_hand(window, overlapping, AT_HAND_POINTS)
+            if points is None:
+                raise _NotAtHand
+            return _aggregated(points, aggregation, wanted)
+
+        try:
+            return self._latest(selection, aggregation, limit, part)
+        except _NotAtHand:
+            return None
+
+    def _latest(
+        self,
+        selection: Selection,
+        aggregation: Aggregation | None,
+        limit: int,
+        part: Callable[[Selection, int], Iterable[Sample]],
+    ) -> Sequence[Sample]:
+        """Return the latest samples, oldest first, from the latest samples of windows."""
         period = 1 if aggregation is None else aggregation.period
         now = int(self._clock() * 1000)
         first = DAY if aggregation is None else limit * period
         found: list[Sample] = []
-        with self._query(SERIES.name, label) as query:
-            for start, end in windows_back(selection.start, selection.end, now, first, period):
-                window = msgspec.structs.replace(selection, start=start, end=end)
-                wanted = limit - len(found)
-                if aggregation is None:
-                    found += self._points(query, window, wanted)
-                else:
-                    found += self._buckets(query, window, aggregation, wanted)
-                if len(found) == limit:
-                    break
+        for start, end in windows_back(selection.start, selection.end, now, first, period):
+            window = msgspec.structs.replace(selection, start=start, end=end)
+            found += part(window, limit - len(found))
+            if len(found) == limit:
+                break
         return found[::-1]
 
     def positions(self, projection: str) -> Mapping[int, int]:
@@ -117,26 +161,27 @@ class DuckLakeReadModel:
                 yield from _chunks(reading, selection)
 
     def _points(self, query: _Query, window: Selection, wanted: int) -> Iterator[Sample]:
-        for row in query.rows(queries.points(query.source, window, wanted)):
-            yield Sample(*row)
+        if files := query.files(window):
+            for row in query.rows(queries.points([f.path for f in files], window, wanted)):
+                yield Sample(*row)
 
     def _buckets(
         self, query: _Query, window: Selection, aggregation: Aggregation, wanted: int
     ) -> Iterator[Sample]:
         aggregator, period = aggregation.aggregator, aggregation.period
+        files = query.files(window)
+        if not files:
+            return
+        paths = [file.path for file in files]
+        cached = query.cached(self._cache, window, files)
+        if cached is not None:
+            yield from _aggregated(cached, aggregation, wanted)
+            return
         if aggregator in queries.EXACT_IN_SQL:
-            buckets: Iterator[tuple[int, float]] = iter(
-                query.rows(queries.buckets(query.source, window, aggregator, period, wanted))
-            )
+            buckets = iter(query.rows(queries.buckets(paths, window, aggregator, period, wanted)))
         else:
-            columns = query.columns(
-                queries.values(query.source, window, period, self._max_points + 1)
-            )
-            if len(columns["value"]) > self._max_points:
-                raise QueryTooLarge(
-                    f"more than {self._max_points} points to aggregate at once; "
-                    "ask for a shorter range of time"
-                )
+            columns = query.columns(queries.values(paths, window, period, self._max_points + 1))
+            self._check_points(len(columns["value"]))
             buckets = latest_buckets(
                 columns["bucket"], columns["value"], wanted, AGGREGATES[aggregator]
             )
@@ -144,16 +189,20 @@ class DuckLakeReadModel:
             query.deadline.check()
             yield Sample(number * period, value)
 
+    def _check_points(self, points: int) -> None:
+        if points > self._max_points:
+            raise QueryTooLarge(
+                f"more than {self._max_points} points to aggregate at once; "
+                "ask for a shorter range of time"
+            )
+
     @contextmanager
     def _query(self, projection: str, label: str | None = None) -> Iterator[_Query]:
         if not self._running.acquire(blocking=False):
             raise TooManyQueries("as many queries as may are running; try again")
         try:
             deadline = Deadline(self._seconds)
-            with (
-                self._readers.reading(projection, label) as reading,
-                deadline.interrupting(reading.connection),
-            ):
+            with self._readers.reading(projection, label, deadline) as reading:
                 yield _Query(reading, deadline)
         finally:
             self._running.release()
@@ -163,17 +212,39 @@ class _Query:
     """One query: any number of statements on one state of the store, within one deadline."""
 
     def __init__(self, reading: Reading, deadline: Deadline) -> None:
-        self.source = reading.source
         self.deadline = deadline
-        self._connection = reading.connection
+        self.source = reading.source
+        self._reading = reading
 
     def rows(self, query: queries.Query) -> list[Any]:
         with self.deadline.explained():
-            return self._connection.execute(*query).fetchall()
+            return self._reading.connection.execute(*query).fetchall()
 
     def columns(self, query: queries.Query) -> dict[str, Any]:
         with self.deadline.explained():
-            return self._connection.execute(*query).fetchnumpy()
+            return self._reading.connection.execute(*query).fetchnumpy()
+
+    def files(self, selection: Selection) -> Sequence[SeriesFile]:
+        """Return the files that may have points of the selection."""
+        with self.deadline.explained():
+            return [file for file in self._reading.files() if file.overlaps(selection)]
+
+    def cached(
+        self, cache: ColumnCache, selection: Selection, files: Sequence[SeriesFile]
+    ) -> Points | None:
+        with self.deadline.explained():
+            return cache.points(self._reading, selection, files)
+
+
+class _NotAtHand(Exception):
+    """What a query asks for is not in memory, or is more than is told at once."""
+
+
+def _aggregated(points: Points, aggregation: Aggregation, wanted: int) -> Iterator[Sample]:
+    times, values = points
+    aggregate, period = AGGREGATES[aggregation.aggregator], aggregation.period
+    for number, value in latest_buckets(times // period, values, wanted, aggregate):
+        yield Sample(number * period, value)
 
 
 def _names(reading: Reading, organization: str, team: str | None) -> list[str]:

@@ -4,26 +4,58 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
+from typing import Generic, TypeVar
 
 import duckdb
 import structlog
-from msgspec import Struct
 
+from adapters.ducklake.catalog_state import CatalogState, catalog_state
 from adapters.ducklake.database import Connection, Location, attach, connect, translated
+from adapters.ducklake.deadline import Deadline
 from adapters.ducklake.registry import Registry
+from adapters.ducklake.series_files import SeriesFile, SeriesFiles
 from application.projections.errors import ProjectionMissing, StoreUnavailable
 from application.projections.ports import Generation, Role
+
+T = TypeVar("T")
 
 _log = structlog.get_logger(__name__)
 
 
-class Reading(Struct, frozen=True):
-    """A connection of its own, and the alias of the generation that it reads."""
+class Reading:
+    """A generation, attached as `source`, while it is read by one thread.
 
-    connection: Connection
-    source: str
+    Its connection is opened by who needs one: what is remembered is answered without.
+    """
+
+    def __init__(self, database: _Database, source: str, deadline: Deadline | None) -> None:
+        self.source = source
+        self._database = database
+        self._deadline = deadline
+        self._opened = ExitStack()
+        self._connection: Connection | None = None
+        self._files: Sequence[SeriesFile] | None = None
+
+    @property
+    def connection(self) -> Connection:
+        """A connection of its own, all of whose statements see one state of the generation."""
+        if self._connection is None:
+            self._connection = self._opened.enter_context(closing(self._database.cursor()))
+            if self._deadline is not None:
+                self._opened.enter_context(self._deadline.interrupting(self._connection))
+            self._connection.execute("BEGIN")
+        return self._connection
+
+    def files(self) -> Sequence[SeriesFile]:
+        """Return the files of the generation's points, as they were when first asked for."""
+        if self._files is None:
+            self._files = self._database.files(self.source)
+        return self._files
+
+    def close(self) -> None:
+        self._opened.close()
 
 
 class Readers:
@@ -48,15 +80,17 @@ class Readers:
                 database.close()
 
     @contextmanager
-    def reading(self, projection: str, label: str | None = None) -> Iterator[Reading]:
-        """Open the live generation, or the copy of a label, as it is now.
+    def reading(
+        self, projection: str, label: str | None = None, deadline: Deadline | None = None
+    ) -> Iterator[Reading]:
+        """Open the live generation, or the copy of a label, as it is now, until the deadline.
 
         Raises ProjectionMissing where there is none, StoreUnavailable; errors of DuckDB within the
         block are translated.
         """
         database = self._enter()
         try:
-            with database.reading(projection, label) as reading:
+            with database.reading(projection, label, deadline) as reading:
                 yield reading
         except StoreUnavailable as error:
             with self._lock:
@@ -71,12 +105,26 @@ class Readers:
                 if not database.users and self._database is not database:
                     database.close()
 
+    def files_at_hand(self, projection: str) -> Sequence[SeriesFile] | None:
+        """Return the files of the live generation; None where that takes a look at a catalog."""
+        database = self._database
+        return None if database is None else database.files_at_hand(projection)
+
     def _enter(self) -> _Database:
         with self._lock:
             if self._database is None:
                 self._database = _Database(self._location, self._threads, self._memory)
             self._database.users += 1
             return self._database
+
+
+class _Remembered(dict[str, tuple[CatalogState, T]], Generic[T]):
+    """What was read of catalogs, by name, and the state that the catalog was in before."""
+
+    def as_of(self, name: str, state: CatalogState | None) -> T | None:
+        """Return what is remembered, None unless it is known to be so still."""
+        known = self.get(name)
+        return None if known is None or known[0] != state else known[1]
 
 
 class _Database:
@@ -87,6 +135,9 @@ class _Database:
         self._queries: Counter[str] = Counter()
         self._attached: set[str] = set()
         self._live: dict[str, str] = {}
+        self._generations = _Remembered[Sequence[Generation]]()
+        self._list_files: dict[str, SeriesFiles] = {}
+        self._files = _Remembered[Sequence[SeriesFile]]()
         self._connection = connect(location, threads=threads, memory=f"{memory}B")
         with translated():
             # A query that does not fit its memory is refused, not written to the disk.
@@ -98,17 +149,51 @@ class _Database:
             self._connection.close()
 
     @contextmanager
-    def reading(self, projection: str, label: str | None) -> Iterator[Reading]:
+    def reading(
+        self, projection: str, label: str | None, deadline: Deadline | None
+    ) -> Iterator[Reading]:
         alias = self._acquire(projection, label)
+        reading = Reading(self, alias, deadline)
         try:
-            with translated(), closing(self._connection.cursor()) as connection:
+            with translated():
                 try:
-                    connection.execute("BEGIN")
-                    yield Reading(connection, alias)
+                    yield reading
                 except duckdb.CatalogException as error:
                     raise ProjectionMissing(f"{projection} was not built yet") from error
+                finally:
+                    reading.close()
         finally:
             self._release(alias)
+
+    def cursor(self) -> Connection:
+        return self._connection.cursor()
+
+    def files(self, alias: str) -> Sequence[SeriesFile]:
+        """Return an attached generation's files; they are listed anew when its catalog changed."""
+        state = self._state(alias.replace("_", "-"), "catalog.sqlite")
+        files = self._files.as_of(alias, state)
+        if files is None:
+            # In a transaction that begins after the look at the state.
+            with closing(self.cursor()) as connection:
+                if alias not in self._list_files:
+                    self._list_files[alias] = SeriesFiles(connection, alias)
+                files = self._list_files[alias](connection)
+            if state is not None:
+                self._files[alias] = state, files
+        return files
+
+    def files_at_hand(self, projection: str) -> Sequence[SeriesFile] | None:
+        generations = self._generations.as_of(projection, self._state("registry.sqlite"))
+        for generation in generations or ():
+            if generation.role is Role.LIVE:
+                state = self._state(f"{projection}-{generation.number}", "catalog.sqlite")
+                return self._files.as_of(f"{projection}_{generation.number}", state)
+        return None
+
+    def _state(self, *path: str) -> CatalogState | None:
+        if self._location.catalog is not None:
+            return None
+        return catalog_state(self._location.root.joinpath(*path))
 
     def _acquire(self, projection: str, label: str | None) -> str:
         with self._lock:
@@ -130,7 +215,7 @@ class _Database:
             self._detach_unused()
 
     def _find(self, projection: str, label: str | None) -> Generation:
-        for generation in self._registry.generations(projection):
+        for generation in self._known_generations(projection):
             if label is None and generation.role is Role.LIVE:
                 return generation
             if label is not None and generation.role is Role.COPY and generation.label == label:
@@ -139,10 +224,22 @@ class _Database:
             raise ProjectionMissing(f"{projection} was not built yet")
         raise ProjectionMissing(f"there is no copy {label!r} of {projection}")
 
+    def _known_generations(self, projection: str) -> Sequence[Generation]:
+        """Return a projection's generations; they are looked up anew when the registry changed."""
+        state = self._state("registry.sqlite")
+        generations = self._generations.as_of(projection, state)
+        if generations is None:
+            generations = self._registry.generations(projection)
+            if state is not None:
+                self._generations[projection] = state, generations
+        return generations
+
     def _detach_unused(self) -> None:
         unused = {a for a in self._attached if not self._queries[a]} - set(self._live.values())
         for alias in unused:
             self._attached.remove(alias)
             del self._queries[alias]
+            self._list_files.pop(alias, None)
+            self._files.pop(alias, None)
             with translated():
                 self._connection.execute(f"DETACH {alias}")

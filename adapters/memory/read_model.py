@@ -61,6 +61,11 @@ class MemoryReadModel:
             for bucket, points in groupby(rows, lambda row: row.time // period)
         ][-limit:]
 
+    def samples_at_hand(
+        self, selection: Selection, aggregation: Aggregation, limit: int
+    ) -> Sequence[Sample] | None:
+        return self.samples(selection, aggregation, limit)
+
     def positions(self, projection: str) -> Mapping[int, int]:  # noqa: ARG002  all are as far
         return {
             event.receipt.partition: event.receipt.position

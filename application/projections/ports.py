@@ -224,6 +224,14 @@ class ReadModel(Protocol):
         contract says, all series together. With a label that copy is read, not the live one.
         """
 
+    def samples_at_hand(
+        self, selection: Selection, aggregation: Aggregation, limit: int
+    ) -> Sequence[Sample] | None:
+        """Return buckets as `samples` does if that takes no waiting and little time, else None.
+
+        May be called where nothing may block. Never raises.
+        """
+
     def positions(self, projection: str) -> Mapping[int, int]:
         """Return how far the live generation has read each partition."""
 

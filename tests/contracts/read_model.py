@@ -279,6 +279,19 @@ class ReadModelContract(ABC):
         opened.add([opened.recorded(point(1, 2), position=2)])
         assert pairs(opened.model.samples(opened.selection(), None, 9)) == [(1, 1), (1, 2)]
 
+    def test_what_is_at_hand_is_what_would_be_told(self, opened: ReadModelUnderTest) -> None:
+        """It may be nothing at any time, but never anything else."""
+        opened.add([opened.recorded(*(point(at, at, host=f"h{at % 3}") for at in range(200)))])
+        model, buckets = opened.model, Aggregation("sum", 10)
+        for tags in ({}, {"host": "h1"}, {"host": "h9"}):
+            selection = opened.selection(start=20, end=95, tags=tags)
+            told = model.samples(selection, buckets, 5)
+            assert model.samples_at_hand(selection, buckets, 5) in (None, told)
+        opened.add([opened.recorded(point(94, 1), position=2)])
+        selection = opened.selection(start=20, end=95)
+        at_hand = model.samples_at_hand(selection, buckets, 5)
+        assert at_hand in (None, model.samples(selection, buckets, 5))
+
     @pytest.mark.parametrize("projection", ["series", "catalog"])
     def test_positions_are_those_of_the_last_events(
         self, opened: ReadModelUnderTest, projection: str

@@ -37,6 +37,7 @@ class Lake:
         for generation, projection in zip(generations, PROJECTIONS, strict=True):
             rows = projection.fold(events)
             self._writing[generation].commit(rows, [], list(checkpoints.values()))
+            self._writing[generation].tidy()
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import statistics
 import struct
 from fractions import Fraction
@@ -26,36 +27,47 @@ finite = any_bits.filter(lambda value: value - value == 0)
 lists = st.lists(st.one_of(special, finite, st.floats(-1e6, 1e6)), min_size=1, max_size=60)
 
 
+def check_sums(groups: list[list[float]]) -> None:
+    values = np.array([value for group in groups for value in group])
+    starts = np.cumsum([0, *map(len, groups[:-1])])
+    assert fractions(exact.exact_sums(values, starts)) == [
+        sum(map(Fraction, group)) for group in groups
+    ]
+    assert fractions(exact.exact_sums_of_squares(values, starts)) == [
+        sum(Fraction(value) ** 2 for value in group) for group in groups
+    ]
+
+
+def fractions(sums: exact.Sums) -> list[Fraction]:
+    return [total * Fraction(2) ** sums.exponent for total in sums.totals]
+
+
 @settings(deadline=None)
-@given(lists)
-def test_sums_are_those_of_fractions(values: list[float]) -> None:
-    array = np.array(values)
-    assert Fraction(exact.exact_sum(array), exact.UNIT) == sum(map(Fraction, values))
-    squares = Fraction(exact.exact_sum_of_squares(array), exact.UNIT**2)
-    assert squares == sum(Fraction(value) ** 2 for value in values)
+@given(st.lists(lists, min_size=1, max_size=5))
+def test_sums_are_those_of_fractions(groups: list[list[float]]) -> None:
+    check_sums(groups)
 
 
 def test_sums_longer_than_a_chunk_are_exact(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exact, "CHUNK", 7)
     values = [LARGEST, 1.0, -LARGEST, SMALLEST] * 10
-    array = np.array(values)
-    assert Fraction(exact.exact_sum(array), exact.UNIT) == sum(map(Fraction, values))
-    squares = Fraction(exact.exact_sum_of_squares(array), exact.UNIT**2)
-    assert squares == sum(Fraction(value) ** 2 for value in values)
+    check_sums([values])
+    check_sums([values[:9], values[:1], values, values[:30]])
 
 
 def test_a_full_chunk_of_the_largest_is_exact() -> None:
-    array = np.full(exact.CHUNK, -LARGEST)
-    assert Fraction(exact.exact_sum(array), exact.UNIT) == exact.CHUNK * Fraction(-LARGEST)
-    squares = Fraction(exact.exact_sum_of_squares(array), exact.UNIT**2)
-    assert squares == exact.CHUNK * Fraction(LARGEST) ** 2
+    array, starts = np.full(exact.CHUNK, -LARGEST), np.array([0])
+    assert fractions(exact.exact_sums(array, starts)) == [exact.CHUNK * Fraction(-LARGEST)]
+    squares = exact.exact_sums_of_squares(array, starts)
+    assert fractions(squares) == [exact.CHUNK * Fraction(LARGEST) ** 2]
 
 
 @settings(deadline=None)
 @given(lists.filter(lambda values: len(values) > 1))
 def test_the_deviation_is_rounded_once_as_that_of_statistics_is(values: list[float]) -> None:
-    array = np.array(values)
-    found = exact.deviation(len(values), exact.exact_sum(array), exact.exact_sum_of_squares(array))
+    array, starts = np.array(values), np.array([0])
+    sums = exact.exact_sums(array, starts), exact.exact_sums_of_squares(array, starts)
+    (found,) = exact.deviations([len(values)], *sums)
     try:
         assert found == statistics.stdev(values)
     except OverflowError:
@@ -64,11 +76,16 @@ def test_the_deviation_is_rounded_once_as_that_of_statistics_is(values: list[flo
 
 @pytest.mark.parametrize("aggregator", sorted(AGGREGATES))
 @settings(deadline=None)
-@given(values=lists)
-def test_aggregates_are_those_of_statistics(aggregator: str, values: list[float]) -> None:
-    buckets = np.zeros(len(values), np.int64)
-    ((_, found),) = latest_buckets(buckets, np.array(values), 1, AGGREGATES[aggregator])
-    assert repr(found) == repr(as_float(BY_STATISTICS[aggregator](values)))
+@given(groups=st.lists(lists, min_size=1, max_size=4), draw=st.randoms())
+def test_aggregates_are_those_of_statistics(
+    aggregator: str, groups: list[list[float]], draw: random.Random
+) -> None:
+    rows = [(number, value) for number, group in enumerate(groups) for value in group]
+    draw.shuffle(rows)
+    buckets, values = np.array([b for b, _ in rows]), np.array([v for _, v in rows])
+    found = dict(latest_buckets(buckets, values, len(groups), AGGREGATES[aggregator]))
+    by_statistics = [repr(as_float(BY_STATISTICS[aggregator](group))) for group in groups]
+    assert [repr(found[number]) for number in range(len(groups))] == by_statistics
 
 
 @pytest.mark.parametrize("aggregator", ["p90", "p95", "p99", "p999"])
@@ -76,12 +93,12 @@ def test_ranks_are_the_nearest_for_every_count(aggregator: str) -> None:
     for count in range(1, 2100):
         values = np.arange(count, dtype=np.float64)
         expected = BY_STATISTICS[aggregator](values.tolist())
-        assert AGGREGATES[aggregator](values) == expected
+        assert AGGREGATES[aggregator](values, np.array([0])) == [expected]
 
 
 @given(st.lists(st.integers(0, 9)), st.integers(1, 12))
 def test_the_latest_buckets_come_first(buckets: list[int], limit: int) -> None:
     values = np.arange(len(buckets), dtype=np.float64)
-    found = list(latest_buckets(np.array(buckets, np.int64), values, limit, len))
+    found = list(latest_buckets(np.array(buckets, np.int64), values, limit, AGGREGATES["count"]))
     expected = sorted(set(buckets), reverse=True)[:limit]
     assert found == [(bucket, buckets.count(bucket)) for bucket in expected]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,7 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from msgspec import structs
 
+from adapters.ducklake import read_model
+from adapters.ducklake.catalog_state import SETTLED_NS
+from adapters.ducklake.column_cache import ColumnCache
 from adapters.ducklake.database import Location
 from adapters.ducklake.read_model import DuckLakeReadModel
 from adapters.memory.read_model import AGGREGATES, MemoryReadModel
@@ -24,7 +29,7 @@ from application.projections.errors import (
     TooManyQueries,
 )
 from application.projections.folds import PROJECTIONS
-from application.projections.ports import Aggregation, Role, Selection
+from application.projections.ports import Aggregation, Generation, Role, Selection
 from tests.contracts.metric_log import Point
 from tests.contracts.read_model import (
     DAY,
@@ -41,17 +46,31 @@ suffixes = (f"-{number}" for number in itertools.count())
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReadModelUnderTest]:
+def shared_lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
     """One store for many tests, since making one takes longer than reading it."""
     with open_lake(tmp_path_factory.mktemp("shared")) as lake:
-        live = lake.create(Role.LIVE)
-        model = DuckLakeReadModel(lake.location, clock=lambda: NOW / 1000)
-        yield ReadModelUnderTest(
-            model,
-            lambda events: lake.commit(live, events),
-            lambda label, events: lake.commit(lake.create(Role.COPY, label), events),
-        )
-        model.close()
+        yield lake
+
+
+@pytest.fixture(scope="module")
+def shared(shared_lake: Lake) -> Iterator[ReadModelUnderTest]:
+    live = shared_lake.create(Role.LIVE)
+    model = DuckLakeReadModel(shared_lake.location, clock=lambda: NOW / 1000)
+    yield ReadModelUnderTest(
+        model,
+        lambda events: shared_lake.commit(live, events),
+        lambda label, events: shared_lake.commit(shared_lake.create(Role.COPY, label), events),
+    )
+    model.close()
+
+
+@pytest.fixture(scope="module")
+def uncached(shared_lake: Lake) -> Iterator[DuckLakeReadModel]:
+    """Return what reads the same and leaves buckets to DuckDB, as where points are too many."""
+    model = DuckLakeReadModel(shared_lake.location, clock=lambda: NOW / 1000)
+    model._cache = ColumnCache(0, most_points=0)
+    yield model
+    model.close()
 
 
 class TestDuckLakeReadModel(ReadModelContract):
@@ -59,6 +78,9 @@ class TestDuckLakeReadModel(ReadModelContract):
     def opened(self, shared: ReadModelUnderTest) -> ReadModelUnderTest:
         return ReadModelUnderTest(shared.model, shared.add, shared.copy, next(suffixes))
 
+
+BLANK = ReadModelUnderTest(None, lambda _: None, lambda _, __: None)  # type: ignore[arg-type]
+"""It makes events, of organizations without a suffix."""
 
 times = st.one_of(
     st.sampled_from([0, 1, NOW, NOW - DAY, NOW + DAY, 95617584000000]),
@@ -87,7 +109,11 @@ class TestAgainstStatistics:
     @hypothesis_settings(max_examples=12, deadline=None)
     @given(data=st.data(), batches=st.lists(st.lists(points, max_size=30), min_size=1, max_size=3))
     def test_answers_agree(
-        self, shared: ReadModelUnderTest, data: st.DataObject, batches: list[list[Point]]
+        self,
+        shared: ReadModelUnderTest,
+        uncached: DuckLakeReadModel,
+        data: st.DataObject,
+        batches: list[list[Point]],
     ) -> None:
         opened = ReadModelUnderTest(shared.model, shared.add, shared.copy, next(suffixes))
         events = [
@@ -104,11 +130,14 @@ class TestAgainstStatistics:
                 end=data.draw(bounds),
             )
             asked = selection, data.draw(aggregations), data.draw(st.integers(1, 20))
-            found, expected = opened.model.samples(*asked), oracle.samples(*asked)
-            assert list(map(repr, found)) == list(map(repr, expected)), asked
+            expected = list(map(repr, oracle.samples(*asked)))
+            for model in (opened.model, uncached):
+                assert list(map(repr, model.samples(*asked))) == expected, asked
 
     @pytest.mark.parametrize("aggregator", sorted(AGGREGATES))
-    def test_many_points_with_ties_agree(self, shared: ReadModelUnderTest, aggregator: str) -> None:
+    def test_many_points_with_ties_agree(
+        self, shared: ReadModelUnderTest, uncached: DuckLakeReadModel, aggregator: str
+    ) -> None:
         opened = ReadModelUnderTest(shared.model, shared.add, shared.copy, next(suffixes))
         draw = random.Random(7)
         event = opened.recorded(
@@ -121,7 +150,8 @@ class TestAgainstStatistics:
         oracle = MemoryReadModel()
         oracle.add(event)
         asked = opened.selection(), Aggregation(aggregator, 60_000), 60
-        assert pairs(opened.model.samples(*asked)) == pairs(oracle.samples(*asked))
+        for model in (opened.model, uncached):
+            assert pairs(model.samples(*asked)) == pairs(oracle.samples(*asked))
 
 
 @pytest.fixture
@@ -152,13 +182,12 @@ def test_there_is_nothing_to_read_before_the_first_build(
 
 def test_the_generation_that_becomes_live_is_read_from_the_next_query_on(lake: Lake) -> None:
     model = DuckLakeReadModel(lake.location)
-    blank = ReadModelUnderTest(model, lambda _: None, lambda _, __: None)
     first = lake.create(Role.LIVE)
-    lake.commit(first, [blank.recorded(point(1, 1))])
+    lake.commit(first, [BLANK.recorded(point(1, 1))])
     export = model.rows("gilt", None)
     assert [row.value for row in next(export)] == [1]
     second = lake.create(Role.BUILDING)
-    lake.commit(second, [blank.recorded(point(1, 2), point(2, 3))])
+    lake.commit(second, [BLANK.recorded(point(1, 2), point(2, 3))])
     assert pairs(model.samples(M, None, 9)) == [(1, 1)]
     for generation in second:
         assert lake.stores.swap_in(generation)
@@ -171,8 +200,7 @@ def test_the_generation_that_becomes_live_is_read_from_the_next_query_on(lake: L
 def test_readers_see_all_of_a_commit_or_nothing_while_it_is_written(lake: Lake) -> None:
     live = lake.create(Role.LIVE)
     model = DuckLakeReadModel(lake.location)
-    blank = ReadModelUnderTest(model, lambda _: None, lambda _, __: None)
-    lake.commit(live, [blank.recorded(point(0, 1))])
+    lake.commit(live, [BLANK.recorded(point(0, 1))])
     done = threading.Event()
 
     def read() -> set[float]:
@@ -186,19 +214,88 @@ def test_readers_see_all_of_a_commit_or_nothing_while_it_is_written(lake: Lake) 
         results = [readers.submit(read) for _ in range(2)]
         for position in range(2, 22):
             batch = [point(at, at) for at in range(100)]
-            lake.commit(live, [blank.recorded(*batch, position=position)])
+            lake.commit(live, [BLANK.recorded(*batch, position=position)])
         done.set()
         for result in results:
             assert result.result() == {1}
     model.close()
 
 
+class TestAtHand:
+    """What was asked for is told from memory, until there is more to tell."""
+
+    BUCKETS = Aggregation("count", DAY)
+    SELECTION = Selection(organization="gilt", metric="m", start=0, end=DAY)
+
+    @pytest.fixture
+    def live(self, lake: Lake) -> list[Generation]:
+        live = lake.create(Role.LIVE)
+        lake.commit(live, [BLANK.recorded(*(point(at, at) for at in range(1000)))])
+        return live
+
+    @pytest.fixture
+    def model(self, lake: Lake, live: list[Generation]) -> Iterator[DuckLakeReadModel]:
+        assert live
+        model = DuckLakeReadModel(lake.location)
+        assert self.at_hand(model) is None
+        assert self.ask(model) == 1000  # and opens the registry, which touches its files
+        yield model
+        model.close()
+
+    def ask(self, model: DuckLakeReadModel) -> int:
+        time.sleep(2 * SETTLED_NS / 1e9)
+        (sample,) = model.samples(self.SELECTION, self.BUCKETS, 1)
+        return int(sample.value)
+
+    def at_hand(self, model: DuckLakeReadModel) -> int | None:
+        samples = model.samples_at_hand(self.SELECTION, self.BUCKETS, 1)
+        return None if samples is None else int(samples[0].value)
+
+    def test_what_was_asked_for_is_at_hand(self, model: DuckLakeReadModel) -> None:
+        assert self.ask(model) == self.at_hand(model) == 1000
+        for selection in (M, structs.replace(self.SELECTION, metric="n")):
+            assert model.samples_at_hand(selection, self.BUCKETS, 1) is None
+
+    def test_nothing_is_at_hand_after_a_commit_until_it_was_asked_for(
+        self, lake: Lake, live: list[Generation], model: DuckLakeReadModel
+    ) -> None:
+        for position in range(2, 12):
+            self.ask(model)
+            lake.commit(live, [BLANK.recorded(point(7, 7), position=position)])
+            assert self.at_hand(model) is None
+            (sample,) = model.samples(self.SELECTION, self.BUCKETS, 1)
+            assert sample.value == 1000 + position - 1
+
+    def test_nothing_is_at_hand_after_another_generation_became_the_live_one(
+        self, lake: Lake, model: DuckLakeReadModel
+    ) -> None:
+        assert self.ask(model) == 1000
+        built = lake.create(Role.BUILDING)
+        lake.commit(built, [BLANK.recorded(*(point(at, at) for at in range(1001)))])
+        for generation in built:
+            assert lake.stores.swap_in(generation)
+        assert self.at_hand(model) is None
+        assert self.ask(model) == self.at_hand(model) == 1001
+
+    def test_more_than_a_moment_s_work_is_not_at_hand(
+        self, model: DuckLakeReadModel, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert self.ask(model) == 1000
+        monkeypatch.setattr(read_model, "AT_HAND_POINTS", 999)
+        assert self.at_hand(model) is None
+        assert self.ask(model) == 1000
+
+    def test_columns_are_forgotten_where_memory_is_short(self, model: DuckLakeReadModel) -> None:
+        model._cache = ColumnCache(3000)
+        assert self.ask(model) == 1000
+        assert self.at_hand(model) is None
+
+
 class TestLimits:
     @pytest.fixture
     def filled(self, lake: Lake) -> Lake:
-        blank = ReadModelUnderTest(None, lambda _: None, lambda _, __: None)  # type: ignore[arg-type]
         batch = [point(at, at) for at in range(50_000)]
-        lake.commit(lake.create(Role.LIVE), [blank.recorded(*batch)])
+        lake.commit(lake.create(Role.LIVE), [BLANK.recorded(*batch)])
         return lake
 
     def test_no_more_queries_run_at_once_than_allowed(self, filled: Lake) -> None:
@@ -219,6 +316,7 @@ class TestLimits:
 
     def test_a_query_with_too_many_points_to_hold_is_refused(self, filled: Lake) -> None:
         model = DuckLakeReadModel(filled.location)
+        model._cache = ColumnCache(0, most_points=0)
         model._max_points = 49_999
         with pytest.raises(QueryTooLarge, match="49999 points"):
             model.samples(M, Aggregation("sum", DAY), 1)
@@ -239,8 +337,7 @@ class TestLimits:
 def test_a_store_that_cannot_be_read_is_tried_anew_and_its_insides_are_not_told(
     lake: Lake, tmp_path: Path
 ) -> None:
-    blank = ReadModelUnderTest(None, lambda _: None, lambda _, __: None)  # type: ignore[arg-type]
-    lake.commit(lake.create(Role.LIVE), [blank.recorded(point(1, 1))])
+    lake.commit(lake.create(Role.LIVE), [BLANK.recorded(point(1, 1))])
     model = DuckLakeReadModel(lake.location)
     assert pairs(model.samples(M, None, 9)) == [(1, 1)]
     files = tmp_path / "series-1" / "files"
