@@ -28,7 +28,7 @@ serve: .venv ## the service, on ./cave-data
 	@$(BIN)/cave serve
 
 test: .venv ## every test
-	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest --hypothesis-profile=default -n 3 --dist loadfile --no-loadscope-reorder
 
 faults: .venv ## kills and stalls under load, ROUNDS of each kind
 	CAVE_FAULT_ROUNDS=$(ROUNDS) $(BIN)/pytest tests/faults

@@ -1,5 +1,5 @@
-"""The command line: `cave`. `main` is what pyproject's script calls."""
+"""The command line: `cave`. `run` is what pyproject's script calls."""
 
-from entrypoints.cli.root import main
+from entrypoints.cli.root import main, run
 
-__all__ = ["main"]
+__all__ = ["main", "run"]

@@ -1,5 +1,5 @@
 """`python -m entrypoints.cli`, for where the script is not on the path."""
 
-from entrypoints.cli import main
+from entrypoints.cli import run
 
-main(prog_name="cave")
+run()

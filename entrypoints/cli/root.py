@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 from io import StringIO
 from typing import Any
@@ -18,6 +19,7 @@ from entrypoints.cli.demo import demo
 from entrypoints.cli.events import events
 from entrypoints.cli.export import export
 from entrypoints.cli.import_ import import_
+from entrypoints.cli.interrupting import STOPPING
 from entrypoints.cli.options import example
 from entrypoints.cli.org import org
 from entrypoints.cli.plot import plot
@@ -98,6 +100,16 @@ def main(ctx: click.Context) -> None:
     """
     if ctx.obj is None:
         ctx.obj = Roots()
+
+
+def run() -> None:
+    """Run the command of this process's arguments, and end the process with its exit code."""
+    try:
+        main(prog_name="cave")
+    finally:
+        # What is done is done: a signal while the interpreter winds up would only hide how it went.
+        for number in STOPPING:
+            signal.signal(number, signal.SIG_IGN)
 
 
 for command in (
