@@ -5,13 +5,14 @@ Minus zero counts as zero: they are equal, and which of them came first is nobod
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from adapters.ducklake.exact import (
     Floats,
     Integers,
+    counts,
     deviations,
     exact_sums,
     exact_sums_of_squares,
@@ -24,21 +25,23 @@ Aggregate = Callable[[Floats, Integers], Sequence[float]]
 
 def latest_buckets(
     buckets: Integers, values: Floats, limit: int, aggregate: Aggregate
-) -> Iterator[tuple[int, float]]:
-    """Yield each of the latest `limit` buckets with its aggregate, the latest first.
+) -> list[tuple[int, float]]:
+    """Return each of the latest `limit` buckets with its aggregate, the latest first.
 
     `buckets` has the number of each value's bucket, in any order.
     """
     if not len(buckets):
-        return
+        return []
     if np.any(buckets[1:] < buckets[:-1]):
         order = np.argsort(buckets, kind="stable")
         buckets, values = buckets[order], values[order]
-    starts = np.flatnonzero(np.diff(buckets, prepend=buckets[0] - 1))[-limit:]
+    (changes,) = (buckets[1:] != buckets[:-1]).nonzero()
+    starts = np.concatenate(([0], changes + 1))[-limit:]
     first = starts[0]
     found = aggregate(values[first:] + 0.0, starts - first)
-    for bucket, value in zip(buckets[starts[::-1]].tolist(), reversed(found), strict=True):
-        yield bucket, value + 0.0
+    return [
+        (bucket, value + 0.0) for bucket, value in zip(buckets[starts].tolist(), found, strict=True)
+    ][::-1]
 
 
 def _each(aggregate: Callable[[Floats], float]) -> Aggregate:
@@ -54,7 +57,7 @@ def _each(aggregate: Callable[[Floats], float]) -> Aggregate:
 
 
 def _counts(values: Floats, starts: Integers) -> list[int]:
-    return np.diff(starts, append=len(values)).tolist()  # type: ignore[no-any-return]
+    return counts(starts, len(values)).tolist()  # type: ignore[no-any-return]
 
 
 def _count(values: Floats, starts: Integers) -> Sequence[float]:
@@ -75,9 +78,10 @@ def _sum(values: Floats, starts: Integers) -> Sequence[float]:
 
 
 def _mean(values: Floats, starts: Integers) -> Sequence[float]:
-    sums, counts = exact_sums(values, starts), _counts(values, starts)
+    sums = exact_sums(values, starts)
     return [
-        ratio(total, count, sums.exponent) for total, count in zip(sums.totals, counts, strict=True)
+        ratio(total, count, sums.exponent)
+        for total, count in zip(sums.totals, _counts(values, starts), strict=True)
     ]
 
 

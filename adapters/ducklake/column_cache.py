@@ -80,11 +80,11 @@ class MetricColumns(Struct, frozen=True):
         if tags and len(offsets):
             found = self._series_with(tags)
             if len(found) == 1:
-                wanted = np.flatnonzero(self.series[rows] == found[0])
+                (wanted,) = (self.series[rows] == found[0]).nonzero()
             else:
                 among = np.zeros(len(self.tags), bool)
                 among[found] = True
-                wanted = np.flatnonzero(among[self.series[rows]])
+                (wanted,) = among[self.series[rows]].nonzero()
             offsets, values = offsets[wanted], values[wanted]
         return self.first + offsets.astype(np.int64), values
 
@@ -146,7 +146,7 @@ class ColumnCache:
                 self._keep(_key(selection, file), columns)
             if columns is None:
                 return None
-            parts.append(columns)
+            parts.append((columns, columns.rows(selection.start, selection.end)))
         return _points(selection, parts)
 
     def points_at_hand(
@@ -162,7 +162,7 @@ class ColumnCache:
             left -= rows.stop - rows.start
             if left < 0:
                 return None
-            parts.append(columns)
+            parts.append((columns, rows))
         return _points(selection, parts)
 
     def _kept_columns(
@@ -191,11 +191,8 @@ def _key(selection: Selection, file: SeriesFile) -> _Key:
     return file.path, selection.organization, selection.team, selection.metric
 
 
-def _points(selection: Selection, parts: Sequence[MetricColumns]) -> Points:
-    found = [
-        columns.points(columns.rows(selection.start, selection.end), selection.tags)
-        for columns in parts
-    ]
+def _points(selection: Selection, parts: Sequence[tuple[MetricColumns, slice]]) -> Points:
+    found = [columns.points(rows, selection.tags) for columns, rows in parts]
     if len(found) == 1:
         return found[0]
     times, values = zip(*found, strict=True)

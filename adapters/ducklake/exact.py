@@ -142,6 +142,14 @@ def deviations(counts: list[int], sums: Sums, squares: Sums) -> list[float]:
     ]
 
 
+def counts(starts: Integers, end: int) -> Integers:
+    """Return how many values each group has."""
+    found = np.empty_like(starts)
+    found[:-1] = starts[1:]
+    found[-1] = end
+    return found - starts
+
+
 def _split(values: Floats) -> tuple[Integers, Integers]:
     """Return whole mantissas of 53 bits, and exponents of two: IEEE 754's, taken apart.
 
@@ -157,6 +165,6 @@ def _split(values: Floats) -> tuple[Integers, Integers]:
 
 def _chunks(values: Floats, starts: Integers) -> Iterator[tuple[Floats, Integers]]:
     """Yield chunks of the values, and of each value the number of its group."""
-    groups = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(values)))
+    groups = np.repeat(np.arange(len(starts)), counts(starts, len(values)))
     for start in range(0, len(values), CHUNK):
         yield values[start : start + CHUNK], groups[start : start + CHUNK]

@@ -167,34 +167,28 @@ class DuckLakeReadModel:
 
     def _buckets(
         self, query: _Query, window: Selection, aggregation: Aggregation, wanted: int
-    ) -> Iterator[Sample]:
+    ) -> list[Sample]:
         aggregator, period = aggregation.aggregator, aggregation.period
         files = query.files(window)
         if not files:
-            return
-        paths = [file.path for file in files]
+            return []
         cached = query.cached(self._cache, window, files)
         if cached is not None:
-            yield from _aggregated(cached, aggregation, wanted)
-            return
+            return _aggregated(cached, aggregation, wanted)
+        paths = [file.path for file in files]
         if aggregator in queries.EXACT_IN_SQL:
-            buckets = iter(query.rows(queries.buckets(paths, window, aggregator, period, wanted)))
+            buckets = query.rows(queries.buckets(paths, window, aggregator, period, wanted))
         else:
             columns = query.columns(queries.values(paths, window, period, self._max_points + 1))
-            self._check_points(len(columns["value"]))
-            buckets = latest_buckets(
-                columns["bucket"], columns["value"], wanted, AGGREGATES[aggregator]
-            )
-        for number, value in buckets:
-            query.deadline.check()
-            yield Sample(number * period, value)
-
-    def _check_points(self, points: int) -> None:
-        if points > self._max_points:
-            raise QueryTooLarge(
-                f"more than {self._max_points} points to aggregate at once; "
-                "ask for a shorter range of time"
-            )
+            numbers, values = columns["bucket"], columns["value"]
+            if len(values) > self._max_points:
+                raise QueryTooLarge(
+                    f"more than {self._max_points} points to aggregate at once; "
+                    "ask for a shorter range of time"
+                )
+            buckets = latest_buckets(numbers, values, wanted, AGGREGATES[aggregator])
+        query.deadline.check()
+        return [Sample(number * period, value) for number, value in buckets]
 
     @contextmanager
     def _query(self, projection: str, label: str | None = None) -> Iterator[_Query]:
@@ -240,11 +234,11 @@ class _NotAtHand(Exception):
     """What a query asks for is not in memory, or is more than is told at once."""
 
 
-def _aggregated(points: Points, aggregation: Aggregation, wanted: int) -> Iterator[Sample]:
+def _aggregated(points: Points, aggregation: Aggregation, wanted: int) -> list[Sample]:
     times, values = points
     aggregate, period = AGGREGATES[aggregation.aggregator], aggregation.period
-    for number, value in latest_buckets(times // period, values, wanted, aggregate):
-        yield Sample(number * period, value)
+    found = latest_buckets(times // period, values, wanted, aggregate)
+    return [Sample(number * period, value) for number, value in found]
 
 
 def _names(reading: Reading, organization: str, team: str | None) -> list[str]:

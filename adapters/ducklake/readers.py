@@ -170,7 +170,7 @@ class _Database:
 
     def files(self, alias: str) -> Sequence[SeriesFile]:
         """Return an attached generation's files; they are listed anew when its catalog changed."""
-        state = self._state(alias.replace("_", "-"), "catalog.sqlite")
+        state = self._state(f"{alias.replace('_', '-')}/catalog.sqlite")
         files = self._files.as_of(alias, state)
         if files is None:
             # In a transaction that begins after the look at the state.
@@ -186,14 +186,14 @@ class _Database:
         generations = self._generations.as_of(projection, self._state("registry.sqlite"))
         for generation in generations or ():
             if generation.role is Role.LIVE:
-                state = self._state(f"{projection}-{generation.number}", "catalog.sqlite")
+                state = self._state(f"{projection}-{generation.number}/catalog.sqlite")
                 return self._files.as_of(f"{projection}_{generation.number}", state)
         return None
 
-    def _state(self, *path: str) -> CatalogState | None:
+    def _state(self, database: str) -> CatalogState | None:
         if self._location.catalog is not None:
             return None
-        return catalog_state(self._location.root.joinpath(*path))
+        return catalog_state(f"{self._location.root}/{database}")
 
     def _acquire(self, projection: str, label: str | None) -> str:
         with self._lock:
