@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from enum import Enum
 from functools import reduce
 
 import msgspec
@@ -54,15 +55,11 @@ class MetricColumns(Struct, frozen=True):
     selected: dict[tuple[tuple[str, str], ...], Integers] = {}
 
     @classmethod
-    def of(cls, times: Integers, values: Floats, tags: pa.DictionaryArray) -> MetricColumns:
+    def of(cls, times: Integers, values: Floats, series: Integers, tags: pa.Array) -> MetricColumns:
         order = np.argsort(times, kind="stable")
         first = int(times[order[0]]) if len(times) else 0
         return cls(
-            first,
-            _narrow(times[order] - first),
-            values[order],
-            _narrow(tags.indices.to_numpy()[order]),
-            tags.dictionary,
+            first, _narrow(times[order] - first), values[order], _narrow(series[order]), tags
         )
 
     @property
@@ -119,6 +116,16 @@ Points = tuple[Integers, Floats]
 _Key = tuple[str, str, str | None, str]
 
 
+class _Instead(Enum):
+    """What may be known of a file's columns in their place."""
+
+    MISSING = "they were not read yet"
+    TOO_MANY = "they are more than may be kept"
+
+
+MISSING, TOO_MANY = _Instead
+
+
 class ColumnCache:
     """Columns of at most so many bytes, by file, owner and metric. Thread-safe."""
 
@@ -127,7 +134,7 @@ class ColumnCache:
         self._most_points = most_points
         self._lock = threading.Lock()
         self._bytes = 0
-        self._kept: OrderedDict[_Key, MetricColumns | None] = OrderedDict()
+        self._kept: OrderedDict[_Key, MetricColumns | _Instead] = OrderedDict()
 
     def points(
         self, reading: Reading, selection: Selection, files: Sequence[SeriesFile]
@@ -138,13 +145,15 @@ class ColumnCache:
         """
         if len(files) > MOST_FILES:
             return None
-        parts = []
-        for file in files:
-            known, columns = self._kept_columns(selection, file)
-            if not known:
-                columns = _read_columns(reading, selection, file, self._most_points)
+        found = {file: self._kept_columns(selection, file) for file in files}
+        missing = [file for file, columns in found.items() if columns is MISSING]
+        for group in _groups(missing, self._most_points):
+            for file, columns in _read(reading, selection, group, self._most_points).items():
+                found[file] = columns
                 self._keep(_key(selection, file), columns)
-            if columns is None:
+        parts = []
+        for columns in found.values():
+            if not isinstance(columns, MetricColumns):
                 return None
             parts.append((columns, columns.rows(selection.start, selection.end)))
         return _points(selection, parts)
@@ -155,8 +164,8 @@ class ColumnCache:
         """Return the points if all that has to be looked at is here, and no more than `most`."""
         parts, left = [], most
         for file in files:
-            _, columns = self._kept_columns(selection, file)
-            if columns is None:
+            columns = self._kept_columns(selection, file)
+            if not isinstance(columns, MetricColumns):
                 return None
             rows = columns.rows(selection.start, selection.end)
             left -= rows.stop - rows.start
@@ -165,18 +174,15 @@ class ColumnCache:
             parts.append((columns, rows))
         return _points(selection, parts)
 
-    def _kept_columns(
-        self, selection: Selection, file: SeriesFile
-    ) -> tuple[bool, MetricColumns | None]:
-        """Tell whether a file's columns are known, and which; None where they are too many."""
+    def _kept_columns(self, selection: Selection, file: SeriesFile) -> MetricColumns | _Instead:
         key = _key(selection, file)
         with self._lock:
             if key not in self._kept:
-                return False, None
+                return MISSING
             self._kept.move_to_end(key)
-            return True, self._kept[key]
+            return self._kept[key]
 
-    def _keep(self, key: _Key, columns: MetricColumns | None) -> None:
+    def _keep(self, key: _Key, columns: MetricColumns | _Instead) -> None:
         with self._lock:
             if key in self._kept:
                 return
@@ -199,35 +205,54 @@ def _points(selection: Selection, parts: Sequence[tuple[MetricColumns, slice]]) 
     return np.concatenate(times), np.concatenate(values)
 
 
-def _read_columns(
-    reading: Reading, selection: Selection, file: SeriesFile, most_points: int
-) -> MetricColumns | None:
-    """Read a metric's columns of a file, None where it has more points than may be kept."""
+def _groups(files: Sequence[SeriesFile], most_points: int) -> Iterator[Sequence[SeriesFile]]:
+    """Yield files to be read together: as many as have no more points than may be kept of one."""
+    group: list[SeriesFile] = []
+    for file in files:
+        if group and sum(each.points for each in group) + file.points > most_points:
+            yield group
+            group = []
+        group.append(file)
+    if group:
+        yield group
+
+
+def _read(
+    reading: Reading, selection: Selection, files: Sequence[SeriesFile], most_points: int
+) -> dict[SeriesFile, MetricColumns | _Instead]:
+    """Read a metric's columns of files, or find that there are too many of the one file."""
     whole = msgspec.structs.replace(selection, tags={}, start=None, end=None)
-    query = queries.columns(file.path, whole, most_points + 1)
+    query = queries.columns([file.path for file in files], whole, most_points + 1)
     batches = reading.connection.execute(*query).to_arrow_reader(BATCH)
-    # Tags become codes batch by batch: as text they are most of the points' size.
-    read = pa.Table.from_batches(
-        [
-            pa.record_batch(
-                [batch["time"], batch["value"], batch["tags"].dictionary_encode()],
-                ["time", "value", "tags"],
-            )
-            for batch in batches
-        ],
-        pa.schema(
-            {
-                "time": pa.int64(),
-                "value": pa.float64(),
-                "tags": pa.dictionary(pa.int32(), pa.string()),
-            }
-        ),
-    )
+    # Text becomes codes batch by batch: the tags alone are most of the points' size.
+    read = pa.Table.from_batches([_coded(batch) for batch in batches], _LAYOUT).combine_chunks()
     if len(read) > most_points:
-        return None
-    return MetricColumns.of(
-        read["time"].to_numpy(), read["value"].to_numpy(), read["tags"].combine_chunks()
-    )
+        return dict.fromkeys(files, TOO_MANY)
+    of_file = read["filename"].combine_chunks()
+    codes = of_file.indices.to_numpy()
+    rows_of = {
+        path: np.flatnonzero(codes == code)
+        for code, path in enumerate(of_file.dictionary.to_pylist())
+    }
+    times, values = read["time"].to_numpy(), read["value"].to_numpy()
+    tags = read["tags"].combine_chunks()
+    series = tags.indices.to_numpy()
+    found: dict[SeriesFile, MetricColumns | _Instead] = {}
+    for file in files:
+        rows = rows_of.get(file.path, _NO_ROWS)
+        found[file] = MetricColumns.of(times[rows], values[rows], series[rows], tags.dictionary)
+    return found
+
+
+def _coded(batch: pa.RecordBatch) -> pa.RecordBatch:
+    columns = [batch["time"], batch["value"]]
+    columns += [batch[name].dictionary_encode() for name in ("tags", "filename")]
+    return pa.record_batch(columns, schema=_LAYOUT)
+
+
+_TEXT = pa.dictionary(pa.int32(), pa.string())
+_LAYOUT = pa.schema({"time": pa.int64(), "value": pa.float64(), "tags": _TEXT, "filename": _TEXT})
+_NO_ROWS = np.empty(0, np.int64)
 
 
 def _narrow(column: npt.NDArray[np.integer]) -> npt.NDArray[np.unsignedinteger]:
@@ -235,5 +260,5 @@ def _narrow(column: npt.NDArray[np.integer]) -> npt.NDArray[np.unsignedinteger]:
     return column.astype(np.min_scalar_type(int(column.max()) if len(column) else 0))
 
 
-def _size(columns: MetricColumns | None) -> int:
-    return ENTRY_BYTES if columns is None else columns.nbytes
+def _size(columns: MetricColumns | _Instead) -> int:
+    return columns.nbytes if isinstance(columns, MetricColumns) else ENTRY_BYTES

@@ -23,7 +23,7 @@ LOG_ORDER = ("time", "partition", "position", "item")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC).replace(tzinfo=None)
 _MILLISECOND = timedelta(milliseconds=1)
 
-_FILES = "read_parquet(?, hive_partitioning = false)"
+_FILES = "read_parquet(?, hive_partitioning = false, filename = true)"
 
 # Files are left out only where `time` is compared with its own type, TIMESTAMP_MS: any other makes
 # DuckDB cast the column instead, and read them all.
@@ -65,13 +65,13 @@ def values(files: Sequence[str], selection: Selection, period: int, limit: int) 
     )
 
 
-def columns(file: str, selection: Selection, limit: int) -> Query:
-    """Columns `time` (ms), `value` and `tags` of the points in one file, in any order."""
+def columns(files: Sequence[str], selection: Selection, limit: int) -> Query:
+    """Columns `time` (ms), `value`, `tags` and `filename` of the points in files, in any order."""
     condition, parameters = _condition(selection)
     return (
-        f"SELECT epoch_ms(time) AS time, value, tags FROM {_FILES} WHERE {condition} "
+        f"SELECT epoch_ms(time) AS time, value, tags, filename FROM {_FILES} WHERE {condition} "
         f"LIMIT {limit:d}",
-        [[file], *parameters],
+        [files, *parameters],
     )
 
 

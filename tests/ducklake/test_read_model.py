@@ -16,7 +16,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from adapters.ducklake import read_model
+from adapters.ducklake import column_cache, read_model
 from adapters.ducklake.catalog_state import SETTLED_NS
 from adapters.ducklake.column_cache import ColumnCache
 from adapters.ducklake.database import Location
@@ -284,6 +284,23 @@ class TestAtHand:
         monkeypatch.setattr(read_model, "AT_HAND_POINTS", 999)
         assert self.at_hand(model) is None
         assert self.ask(model) == 1000
+
+    def test_columns_are_the_same_in_however_many_pieces_they_are_read(
+        self, lake: Lake, live: list[Generation], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Many batches of one file, whose tags differ, and of files with more points than fit."""
+        monkeypatch.setattr(column_cache, "BATCH", 2048)
+        for position in (2, 3):
+            batch = (point(at, 1, host=f"h{at // 1500 % 5}") for at in range(10_000))
+            lake.commit(live, [BLANK.recorded(*batch, position=position)])
+        model = DuckLakeReadModel(lake.location)
+        for most_points in (10_000, 10_999, 100_000):
+            model._cache = ColumnCache(1 << 20, most_points=most_points)
+            for host, count in (("h0", 6000), ("h1", 5000), ("h4", 3000), ("h5", 0)):
+                selection = structs.replace(self.SELECTION, tags={"host": host})
+                found = model.samples(selection, self.BUCKETS, 1)
+                assert sum(sample.value for sample in found) == count
+        model.close()
 
     def test_columns_are_forgotten_where_memory_is_short(self, model: DuckLakeReadModel) -> None:
         model._cache = ColumnCache(3000)
