@@ -175,8 +175,8 @@ def _little_endian(type_code: str, column: Sequence[float]) -> bytes:
 
 def _plain(type_code: str, column: CodedColumn[float]) -> array[Any]:
     values = array(type_code, column.table)
-    if len(column) == len(values) == 1:
-        return values
+    if len(values) == 1:  # times mostly are few
+        return values * len(column)
     # NumPy takes them in a tenth of the time that a loop does.
     return array(type_code, np.asarray(values)[np.asarray(column.codes)].tobytes())
 
