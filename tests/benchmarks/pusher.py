@@ -61,7 +61,11 @@ class _Pusher:
             async with asyncio.TaskGroup() as group:
                 for reader, writer in opened:
                     group.create_task(self._send(reader, writer))
-        except* PushRefused as refused:
+        except ExceptionGroup as failed:
+            # Not `except*`: up to Python 3.11.3 what is raised there comes as a group again.
+            refused, _ = failed.split(PushRefused)
+            if refused is None:
+                raise
             raise refused.exceptions[0] from None
         finally:
             for _, writer in opened:

@@ -106,7 +106,7 @@ aggregations = st.one_of(
 class TestAgainstStatistics:
     """The same events give the same answers as plain `statistics` and fractions do."""
 
-    @hypothesis_settings(max_examples=12, deadline=None)
+    @hypothesis_settings(max_examples=8, deadline=None)
     @given(data=st.data(), batches=st.lists(st.lists(points, max_size=30), min_size=1, max_size=3))
     def test_answers_agree(
         self,
@@ -123,7 +123,7 @@ class TestAgainstStatistics:
         oracle = MemoryReadModel()
         oracle.add(*events)
         opened.add(events)
-        for _ in range(6):
+        for _ in range(5):
             selection = opened.selection(
                 tags=data.draw(st.sampled_from([{}, {"host": "a"}, {"host": 'a"'}])),
                 start=data.draw(bounds),

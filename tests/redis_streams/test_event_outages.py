@@ -20,6 +20,7 @@ from adapters.redis_streams import Factory
 from adapters.redis_streams.errors import ConnectionLostError
 from adapters.redis_streams.functions import EVENTS
 from adapters.redis_streams.recorders import RedisProcessRecorder
+from tests.embedded_valkey.support import wait_until
 from tests.redis_streams.support import connections, event, history
 from tests.servers import LogServer
 
@@ -222,7 +223,7 @@ def test_a_closed_factory_stays_closed(
     before = connections(raw)
     factory.close()
     factory.close()
-    assert connections(raw) == before - 1
+    wait_until(lambda: connections(raw) == before - 1)
     for call in (recorder.max_notification_id, lambda: recorder.insert_events([event("a", 2)])):
         with pytest.raises(ConnectionPoolClosedError):
             call()
