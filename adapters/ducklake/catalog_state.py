@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import time
 
+SECOND_NS = 1_000_000_000
 SETTLED_NS = 50_000_000
-"""A file's time has the grain of the kernel's clock, some milliseconds: two changes that follow
-each other so quickly may look like one. Only what is older than this is trusted."""
+COARSELY_SETTLED_NS = 2 * SECOND_NS + SETTLED_NS
+"""A file's time has the grain of the kernel's clock, some milliseconds, or of its file system, up
+to two seconds: changes that follow each other so quickly may look like one. Only a time that is
+older than that is trusted."""
 
 CatalogState = tuple[tuple[int, int, int], ...]
 
@@ -28,7 +31,8 @@ def catalog_state(database: str) -> CatalogState | None:
             continue
         except OSError:
             return None
-        if not 0 <= found.st_mtime_ns < now - SETTLED_NS:
+        coarse = found.st_mtime_ns % SECOND_NS == 0
+        if found.st_mtime_ns >= now - (COARSELY_SETTLED_NS if coarse else SETTLED_NS):
             return None
         state.append((found.st_ino, found.st_mtime_ns, found.st_size))
     return tuple(state)

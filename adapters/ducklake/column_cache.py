@@ -33,14 +33,16 @@ MOST_FILES = 128
 MOST_POINTS = 500_000
 """Points of a metric in a file that are kept; it takes a fifth of a second to read so many."""
 
-MOST_SELECTED = 64
-"""Combinations of tags whose tag sets are remembered, a file's metric."""
+MOST_SELECTED = 8
+LONGEST_SELECTED = 64
+"""Combinations of tags that are remembered with what has them, by file and metric; and of how many
+tag sets that may be."""
 
 BATCH = 100_000
 """Points whose tags are text at the same time, while they are read."""
 
-ENTRY_BYTES = 1000
-"""What an entry takes beside its columns."""
+ENTRY_BYTES = 4000
+"""What an entry takes at most, beside its columns."""
 
 
 class MetricColumns(Struct, frozen=True):
@@ -56,10 +58,18 @@ class MetricColumns(Struct, frozen=True):
 
     @classmethod
     def of(cls, times: Integers, values: Floats, series: Integers, tags: pa.Array) -> MetricColumns:
+        """Make columns of points in any order; `tags` may have more than theirs."""
         order = np.argsort(times, kind="stable")
         first = int(times[order[0]]) if len(times) else 0
+        (used,) = np.bincount(series, minlength=len(tags)).nonzero()
+        place = np.zeros(len(tags), np.int64)
+        place[used] = np.arange(len(used))
         return cls(
-            first, _narrow(times[order] - first), values[order], _narrow(series[order]), tags
+            first,
+            _narrow(times[order] - first),
+            values[order],
+            _narrow(place[series[order]]),
+            tags.take(pa.array(used)),
         )
 
     @property
@@ -104,9 +114,10 @@ class MetricColumns(Struct, frozen=True):
         if found is None:
             have = (pc.match_substring(self.tags, tag_text(*tag)) for tag in asked)
             found = np.flatnonzero(reduce(pc.and_, have).to_numpy(zero_copy_only=False))
-            if len(self.selected) >= MOST_SELECTED:
-                self.selected.clear()
-            self.selected[asked] = found
+            if len(found) <= LONGEST_SELECTED:
+                if len(self.selected) >= MOST_SELECTED:
+                    self.selected.clear()
+                self.selected[asked] = found
         return found
 
 

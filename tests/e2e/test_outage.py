@@ -118,10 +118,10 @@ def test_a_weak_log_server_over_tcp_is_refused_by_name_or_told_of(
             refused = Service(tmp_path, REDIS_URL=url)
             with pytest.raises(AssertionError):
                 refused.start()
+            assert refused.wait() == 1
             last = refused.errors().strip().split("\n")[-1]
             assert last.startswith("cave serve: ")
             assert "appendfsync" in last
-            assert refused.wait() == 1
             assert "pass" not in refused.errors()
             service = start_service(REDIS_URL=url, ALLOW_WEAK_LOG=1)
             ready = service.answer("GET", "/health/ready")

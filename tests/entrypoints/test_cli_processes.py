@@ -113,7 +113,7 @@ def test_the_demo_holds_what_it_claims_and_leaves_nothing_behind(directory: Path
         [*CAVE, "demo"],
         capture_output=True,
         text=True,
-        timeout=2 * PATIENCE,
+        timeout=4 * PATIENCE,
         env={**ENVIRONMENT, "TMPDIR": str(directory)},
         check=False,
     )
