@@ -38,6 +38,10 @@ LONGEST_SELECTED = 64
 """Combinations of tags that are remembered with what has them, by file and metric; and of how many
 tag sets that may be."""
 
+PART = 4
+"""The columns of one query are this part of the cache at most. While they become buckets they take
+several times as much."""
+
 BATCH = 100_000
 """Points whose tags are text at the same time, while they are read."""
 
@@ -152,16 +156,21 @@ class ColumnCache:
     ) -> Points | None:
         """Return the points that are in the files.
 
-        None where they are too many to be kept, and DuckDB must be asked for what is wanted.
+        None where they are too many to be kept, or to be held for one query, and DuckDB must be
+        asked for what is wanted.
         """
         if len(files) > MOST_FILES:
             return None
         found = {file: self._kept_columns(selection, file) for file in files}
         missing = [file for file, columns in found.items() if columns is MISSING]
+        left = self._memory // PART - sum(map(_size, found.values()))
         for group in _groups(missing, self._most_points):
             for file, columns in _read(reading, selection, group, self._most_points).items():
                 found[file] = columns
                 self._keep(_key(selection, file), columns)
+                left -= _size(columns)
+            if left < 0:
+                return None
         parts = []
         for columns in found.values():
             if not isinstance(columns, MetricColumns):

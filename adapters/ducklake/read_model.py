@@ -29,8 +29,9 @@ BYTES_A_POINT = 48
 CACHE_SHARE = 2
 """The part of the memory that the columns of recent queries may take: one in so many bytes."""
 
-AT_HAND_FILES = 4000
+AT_HAND_FILES = 1000
 AT_HAND_POINTS = 100_000
+AT_HAND_RANGE = 31 * DAY
 """What is looked at without leaving the event loop: it takes a few milliseconds at most."""
 
 HOUR = 3_600_000
@@ -101,8 +102,11 @@ class DuckLakeReadModel:
     def samples_at_hand(
         self, selection: Selection, aggregation: Aggregation, limit: int
     ) -> Sequence[Sample] | None:
+        end = self._clock() * 1000 if selection.end is None else selection.end
+        if selection.start is None or end - selection.start > AT_HAND_RANGE:
+            return None
         files = self._readers.files_at_hand(SERIES.name)
-        if files is None or len(files) > AT_HAND_FILES or selection.start is None:
+        if files is None or len(files) > AT_HAND_FILES:
             return None
 
         def part(window: Selection, wanted: int) -> Iterable[Sample]:

@@ -253,7 +253,8 @@ class TestAtHand:
 
     def test_what_was_asked_for_is_at_hand(self, model: DuckLakeReadModel) -> None:
         assert self.ask(model) == self.at_hand(model) == 1000
-        for selection in (M, structs.replace(self.SELECTION, metric="n")):
+        others = (M, structs.replace(M, start=0), structs.replace(self.SELECTION, metric="n"))
+        for selection in others:
             assert model.samples_at_hand(selection, self.BUCKETS, 1) is None
 
     def test_nothing_is_at_hand_after_a_commit_until_it_was_asked_for(
@@ -295,12 +296,21 @@ class TestAtHand:
             lake.commit(live, [BLANK.recorded(*batch, position=position)])
         model = DuckLakeReadModel(lake.location)
         for most_points in (10_000, 10_999, 100_000):
-            model._cache = ColumnCache(1 << 20, most_points=most_points)
+            model._cache = ColumnCache(1 << 24, most_points=most_points)
             for host, count in (("h0", 6000), ("h1", 5000), ("h4", 3000), ("h5", 0)):
                 selection = structs.replace(self.SELECTION, tags={"host": host})
                 found = model.samples(selection, self.BUCKETS, 1)
                 assert sum(sample.value for sample in found) == count
         model.close()
+
+    def test_what_one_query_cannot_hold_is_left_to_duckdb(
+        self, lake: Lake, live: list[Generation], model: DuckLakeReadModel
+    ) -> None:
+        lake.commit(live, [BLANK.recorded(*(point(at, at) for at in range(500)), position=2)])
+        for memory, at_hand in ((1 << 20, 1500), (1 << 14, None)):
+            model._cache = ColumnCache(memory)
+            assert self.ask(model) == 1500
+            assert self.at_hand(model) == at_hand
 
     def test_columns_are_forgotten_where_memory_is_short(self, model: DuckLakeReadModel) -> None:
         model._cache = ColumnCache(3000)
