@@ -27,10 +27,13 @@ def catalog_state(database: str) -> CatalogState | None:
         try:
             found = os.stat(file)  # noqa: PTH116  a Path takes longer to make than this
         except FileNotFoundError:
-            state.append((0, 0, 0))
-            continue
+            found = None
         except OSError:
             return None
+        if found is None or not found.st_size:
+            # An empty log of changes, which a reader leaves behind, is as good as none.
+            state.append((0, 0, 0))
+            continue
         coarse = found.st_mtime_ns % SECOND_NS == 0
         if found.st_mtime_ns >= now - (COARSELY_SETTLED_NS if coarse else SETTLED_NS):
             return None

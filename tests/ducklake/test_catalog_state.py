@@ -67,6 +67,18 @@ def test_a_log_that_begins_anew_and_keeps_its_size_is_another_state(database: Pa
         assert catalog_state(str(database)) != before
 
 
+def test_an_empty_log_which_a_reader_may_make_is_no_other_state(database: Path) -> None:
+    with closing(sqlite3.connect(database)) as writer:
+        writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    wal = Path(f"{database}-wal")
+    aged(database, 60 * SECOND)
+    wal.unlink(missing_ok=True)
+    before = catalog_state(str(database))
+    wal.touch()
+    assert before is not None
+    assert catalog_state(str(database)) == before
+
+
 @pytest.mark.parametrize("name", ["catalog.sqlite", "catalog.sqlite-wal"])
 def test_it_is_not_told_right_after_a_change(database: Path, name: str) -> None:
     for file in (database, Path(f"{database}-wal")):
