@@ -12,7 +12,14 @@ import duckdb
 import structlog
 
 from adapters.ducklake.catalog_state import CatalogState, catalog_state
-from adapters.ducklake.database import Connection, Location, attach, connect, translated
+from adapters.ducklake.database import (
+    Connection,
+    Location,
+    attach,
+    connect,
+    metadata_schema,
+    translated,
+)
 from adapters.ducklake.deadline import Deadline
 from adapters.ducklake.registry import Registry
 from adapters.ducklake.series_files import SeriesFile, SeriesFiles
@@ -170,13 +177,15 @@ class _Database:
 
     def files(self, alias: str) -> Sequence[SeriesFile]:
         """Return an attached generation's files; they are listed anew when its catalog changed."""
-        state = self._state(f"{alias.replace('_', '-')}/catalog.sqlite")
+        name = alias.replace("_", "-")
+        state = self._state(f"{name}/catalog.sqlite")
         files = self._files.as_of(alias, state)
         if files is None:
             # In a transaction that begins after the look at the state.
             with closing(self.cursor()) as connection:
                 if alias not in self._list_files:
-                    self._list_files[alias] = SeriesFiles(connection, alias)
+                    schema = "main" if self._location.catalog is None else metadata_schema(name)
+                    self._list_files[alias] = SeriesFiles(connection, alias, schema)
                 files = self._list_files[alias](connection)
             if state is not None:
                 self._files[alias] = state, files

@@ -30,10 +30,13 @@ class SeriesFile(Struct, frozen=True):
 
 
 class SeriesFiles:
-    """Lists the files of the generation attached as `source`. Raises ProjectionMissing."""
+    """Lists the files of the generation attached as `source`. Raises ProjectionMissing.
 
-    def __init__(self, connection: Connection, source: str) -> None:
-        self._catalog = f"__ducklake_metadata_{source}"
+    `schema` is where its database keeps the catalog's tables.
+    """
+
+    def __init__(self, connection: Connection, source: str, schema: str) -> None:
+        self._catalog = f"__ducklake_metadata_{source}.{schema}"
         found = connection.execute(
             "SELECT data_path || schemas.path || tables.path, table_id, column_id "
             f"FROM {self._catalog}.ducklake_table tables "

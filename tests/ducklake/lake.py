@@ -41,8 +41,8 @@ class Lake:
 
 
 @contextmanager
-def open_lake(root: Path) -> Iterator[Lake]:
-    location = Location(root=root)
+def open_lake(root: Path, files: str | None = None, catalog: str | None = None) -> Iterator[Lake]:
+    location = Location(root=root, files=files, catalog=catalog)
     stores = DuckLakeStores(location)
     try:
         with ExitStack() as opened:

@@ -377,6 +377,43 @@ def test_a_store_that_cannot_be_read_is_tried_anew_and_its_insides_are_not_told(
     model.close()
 
 
+@pytest.mark.parametrize("apart", [False, True])
+def test_files_are_found_where_they_were_moved_to(tmp_path: Path, *, apart: bool) -> None:
+    """With the data dir, as a backup is, or apart from the catalogs."""
+    files = str(tmp_path / "files") if apart else None
+    with open_lake(tmp_path / "first", files) as lake:
+        batch = [point(at, at) for at in range(10)]
+        lake.commit(lake.create(Role.LIVE), [BLANK.recorded(*batch)])
+    (tmp_path / "first").rename(tmp_path / "second")
+    if apart:
+        (tmp_path / "files").rename(tmp_path / "moved")
+        files = str(tmp_path / "moved")
+    model = DuckLakeReadModel(Location(root=tmp_path / "second", files=files))
+    assert pairs(model.samples(M, None, 2)) == [(8, 8), (9, 9)]
+    assert pairs(model.samples(M, Aggregation("count", DAY), 1)) == [(0, 10)]
+    model.close()
+
+
+def test_a_catalog_in_postgres_is_read_as_one_in_sqlite_is(tmp_path: Path, database: str) -> None:
+    with open_lake(tmp_path / "a", str(tmp_path / "files"), database) as lake:
+        live = lake.create(Role.LIVE)
+        model = DuckLakeReadModel(lake.location)
+        assert list(model.samples(M, None, 9)) == []
+        for position in range(1, 4):
+            batch = [point(at, at, host="h") for at in range(position)]
+            lake.commit(live, [BLANK.recorded(*batch, position=position)])
+            buckets = Aggregation("count", DAY)
+            total = position * (position + 1) // 2
+            hosts = structs.replace(M, tags={"host": "h"}, start=0, end=DAY)
+            for selection in (M, hosts, structs.replace(hosts, tags={"host": "other"})):
+                expected = [(0, total)] if selection.tags != {"host": "other"} else []
+                assert pairs(model.samples(selection, buckets, 1)) == expected
+                assert len(model.samples(selection, None, 9)) == (total if expected else 0)
+                assert model.samples_at_hand(selection, buckets, 1) is None
+        assert model.knows("gilt", None, "m")
+        model.close()
+
+
 def test_it_opens_nothing_before_the_first_query(tmp_path: Path) -> None:
     DuckLakeReadModel(Location(root=tmp_path / "none")).close()
     assert list(tmp_path.iterdir()) == []
