@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from time import monotonic
 
 from application.partitioning import partition_of
-from application.projections.errors import NotReadableYet
+from application.projections.errors import NotReadableYet, ProjectionMissing
 from application.projections.folds import PROJECTIONS
 from application.projections.ports import ReadModel
 from application.receipts import Receipt
@@ -45,7 +45,7 @@ class ReadableReceipts:
         """Return once every projection holds the batch.
 
         Raises InvalidArgument for a receipt that cannot be the organization's, NotReadableYet
-        where it takes too long, and what ReadModel.positions raises.
+        where it takes too long, and what else ReadModel.positions raises.
         """
         partition = partition_of(organization, self._partitions)
         if receipt.partition != partition:
@@ -78,6 +78,12 @@ class ReadableReceipts:
     async def _look_in_time(self) -> None:
         await asyncio.sleep(max(0.0, self._looked_at + self._interval - monotonic()))
         self._positions = await asyncio.to_thread(
-            lambda: [self._read_model.positions(projection.name) for projection in PROJECTIONS]
+            lambda: [self._read_so_far(projection.name) for projection in PROJECTIONS]
         )
         self._looked_at = monotonic()
+
+    def _read_so_far(self, projection: str) -> Positions:
+        try:
+            return self._read_model.positions(projection)
+        except ProjectionMissing:  # the service has just started for the first time
+            return {}

@@ -15,6 +15,7 @@ from application.partitioning import partition_of
 from application.ports import RecordedMetrics
 from application.projections.errors import (
     NotReadableYet,
+    ProjectionMissing,
     StoreUnavailable,
     TooManyQueries,
     UnknownMetric,
@@ -124,6 +125,23 @@ def test_a_batch_that_one_projection_lacks_cannot_be_read_yet(
         asyncio.run(reading(model, patience=0.05)(query))
     model.behind = None
     assert pairs(asyncio.run(reading(model)(query))) == [(7, 1)]
+
+
+def test_a_projection_that_is_not_there_yet_is_waited_for(model: WatchedReadModel) -> None:
+    """As when a batch is read back right after the first start ever."""
+    model.add(event(7))
+    model.failure = ProjectionMissing("series was not built yet")
+    query = ReadMetrics(grant=GILT, metric="m", limit=9, receipt=Receipt.at(PARTITION, 7))
+    with pytest.raises(NotReadableYet):
+        asyncio.run(reading(model, patience=0.05)(query))
+
+    async def scenario() -> None:
+        waiting = asyncio.create_task(reading(model)(query))
+        await asyncio.sleep(0.02)
+        model.failure = None
+        assert pairs(await waiting) == [(7, 1)]
+
+    asyncio.run(scenario())
 
 
 def test_however_many_wait_they_look_together(model: WatchedReadModel) -> None:
