@@ -38,7 +38,7 @@ def latest_buckets(
     (changes,) = (buckets[1:] != buckets[:-1]).nonzero()
     starts = np.concatenate(([0], changes + 1))[-limit:]
     first = starts[0]
-    found = aggregate(values[first:] + 0.0, starts - first)
+    found = aggregate(values[first:], starts - first)
     return [
         (bucket, value + 0.0) for bucket, value in zip(buckets[starts].tolist(), found, strict=True)
     ][::-1]
@@ -48,10 +48,7 @@ def _each(aggregate: Callable[[Floats], float]) -> Aggregate:
     """Return what computes an aggregate bucket by bucket."""
 
     def of_each(values: Floats, starts: Integers) -> Sequence[float]:
-        ends = [*starts[1:].tolist(), len(values)]
-        return [
-            aggregate(values[start:end]) for start, end in zip(starts.tolist(), ends, strict=True)
-        ]
+        return [aggregate(bucket) for bucket in np.split(values, starts[1:])]
 
     return of_each
 

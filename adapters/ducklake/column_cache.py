@@ -248,7 +248,7 @@ def _read(
     query = queries.columns([file.path for file in files], whole, most_points + 1)
     batches = reading.connection.execute(*query).to_arrow_reader(BATCH)
     # Text becomes codes batch by batch: the tags alone are most of the points' size.
-    read = pa.Table.from_batches([_coded(batch) for batch in batches], _LAYOUT).combine_chunks()
+    read = pa.Table.from_batches([_coded(batch) for batch in batches], _LAYOUT)
     if len(read) > most_points:
         return dict.fromkeys(files, TOO_MANY)
     of_file = read["filename"].combine_chunks()

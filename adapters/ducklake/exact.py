@@ -90,8 +90,8 @@ def exact_sums_of_squares(values: Floats, starts: Integers) -> Sums:
     for chunk, groups in _chunks(values, starts):
         mantissas, exponents = _split(chunk)
         # (a * 2**27 + b)**2, each product below 2**54.
-        high = np.abs(mantissas) >> SQUARED_HALF_BITS
-        low = np.abs(mantissas) & (1 << SQUARED_HALF_BITS) - 1
+        sizes = np.abs(mantissas)
+        high, low = sizes >> SQUARED_HALF_BITS, sizes & (1 << SQUARED_HALF_BITS) - 1
         doubled = 2 * exponents
         sums.add(high * high, doubled + 2 * SQUARED_HALF_BITS, groups)
         sums.add(high * low, doubled + SQUARED_HALF_BITS + 1, groups)

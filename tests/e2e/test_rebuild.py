@@ -164,6 +164,7 @@ def test_an_interrupted_replay_leaves_the_live_one(service: Service) -> None:
         out, err = process.communicate(timeout=SECONDS)
     assert process.returncode in (0, 1)
     if "is live" not in out:
+        assert process.returncode == 1
         assert "interrupted: the live series is untouched; go on: cave replay series" in err
         assert series(service)["generation"] == before["generation"]
         service.cave("replay", "series")
