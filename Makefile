@@ -18,7 +18,7 @@ help: ## say what there is
 	    "name another one: make PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	$(BIN)/python -c 'from adapters.http.body_scanner import main; main()'
+	$(BIN)/python -c 'from adapters.point_formats.json.scanner import main; main()'
 	@touch $@
 
 demo: .venv ## all of it once, on readings of this machine

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from application.access import AccessControl
-from application.create_team import CreateTeamHandler
-from application.issue_token import IssueTokenHandler
-from application.list_metric_names import ListMetricNamesHandler
-from application.look_ups import LookUps
-from application.publish_metrics import PublishMetricsHandler
-from application.read_metrics import ReadMetricsHandler
-from application.register_organization import RegisterOrganizationHandler
-from application.revoke_token import RevokeTokenHandler
+from application.organizations.access import AccessControl
+from application.organizations.create_team import CreateTeamHandler
+from application.organizations.issue_token import IssueTokenHandler
+from application.organizations.look_ups import LookUps
+from application.organizations.register_organization import RegisterOrganizationHandler
+from application.organizations.revoke_token import RevokeTokenHandler
+from application.publishing.publish_metrics import PublishMetricsHandler
+from application.reading.list_metric_names import ListMetricNamesHandler
+from application.reading.read_metrics import ReadMetricsHandler
 
 
 class ManageOrganizations(Struct, frozen=True):

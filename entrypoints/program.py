@@ -9,14 +9,14 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 
 from adapters.embedded_valkey import tied_to_parent
-from entrypoints.child import LaunchFailed
+from entrypoints.processes.child import LaunchFailed
 
 READY = b"ready\n"
 """The line that says so."""
 
 
 class Program:
-    """A `Process` of `entrypoints.child` from a command line.
+    """A `Process` of `entrypoints.processes.child` from a command line.
 
     `environment` is given the number of the inherited pipe to which the program writes `READY` when
     it is ready, or a line that says why it never will be, and returns variables to add to this

@@ -7,7 +7,6 @@ import secrets
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
@@ -18,34 +17,37 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from adapters.ducklake.database import Location
-from adapters.ducklake.read_model import DuckLakeReadModel
-from adapters.ducklake.stores import DuckLakeStores
+from adapters.ducklake.query.read_model import DuckLakeReadModel
+from adapters.ducklake.store.stores import DuckLakeStores
 from adapters.eventsourcing.organizations import Organizations
-from adapters.http.readiness import ReadinessReport
-from adapters.redis_streams.metric_keys import MetricKeys
-from adapters.redis_streams.metric_log import RedisMetricLog
-from adapters.redis_streams.metric_log_reader import RedisMetricLogReader
-from adapters.redis_streams.metric_settings import settle_partitions
-from adapters.redis_streams.server_check import check_version, weaknesses
-from application.access import AccessControl
-from application.create_team import CreateTeamHandler
+from adapters.http.api.readiness import ReadinessReport
+from adapters.redis_streams.metrics.keys import MetricKeys
+from adapters.redis_streams.metrics.metric_log import RedisMetricLog
+from adapters.redis_streams.metrics.reader import RedisMetricLogReader
+from adapters.redis_streams.metrics.settings import settle_partitions
+from adapters.redis_streams.server import check_version, weaknesses
+from application.clock import utc_now
 from application.errors import LogUnavailable, LogUnfit
-from application.issue_token import IssueTokenHandler, NewToken
-from application.list_metric_names import ListMetricNamesHandler
-from application.look_ups import LookUps
-from application.own_changes import OwnChanges
-from application.ports import MetricLogReader, OrganizationRepository
-from application.projections.ports import ProjectionStores, ReadModel
+from application.event_log.ports import MetricLogReader
+from application.organizations.access import AccessControl
+from application.organizations.create_team import CreateTeamHandler
+from application.organizations.issue_token import IssueTokenHandler, NewToken
+from application.organizations.look_ups import LookUps
+from application.organizations.own_changes import OwnChanges
+from application.organizations.ports import OrganizationRepository
+from application.organizations.register_organization import RegisterOrganizationHandler
+from application.organizations.revoke_token import RevokeTokenHandler
+from application.organizations.token_directory import MAX_SILENCE, DirectoryFollower, TokenDirectory
+from application.projections.ports import ProjectionStores
 from application.projections.replay import ReplayHandler
 from application.projections.verify import VerifyHandler
-from application.publish_metrics import PublishMetricsHandler
-from application.query_threads import QueryThreads
-from application.quota import PointQuota
-from application.read_metrics import ReadMetricsHandler
-from application.readable_receipts import ReadableReceipts
-from application.register_organization import RegisterOrganizationHandler
-from application.revoke_token import RevokeTokenHandler
-from application.token_directory import MAX_SILENCE, DirectoryFollower, TokenDirectory
+from application.publishing.publish_metrics import PublishMetricsHandler
+from application.publishing.quota import PointQuota
+from application.reading.list_metric_names import ListMetricNamesHandler
+from application.reading.ports import ReadModel
+from application.reading.query_threads import QueryThreads
+from application.reading.read_metrics import ReadMetricsHandler
+from application.reading.readable_receipts import ReadableReceipts
 from application.use_cases import ManageOrganizations, Queries, UseCases
 from domain.token import TOKEN_PREFIX
 from entrypoints.settings import LogSettings, ServiceSettings
@@ -62,10 +64,6 @@ class Commands(Struct, frozen=True):
 
     manage: ManageOrganizations
     metrics: MetricLogReader
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 def new_token() -> NewToken:

@@ -17,10 +17,10 @@ from typing import Any
 from redis import Redis
 
 from adapters.embedded_valkey import DataDir
-from adapters.redis_streams.metric_keys import MetricKeys
-from adapters.redis_streams.metric_log_reader import RedisMetricLogReader
-from adapters.redis_streams.metric_settings import settle_partitions
-from application.ports import RecordedMetrics
+from adapters.redis_streams.metrics.keys import MetricKeys
+from adapters.redis_streams.metrics.reader import RedisMetricLogReader
+from adapters.redis_streams.metrics.settings import settle_partitions
+from application.event_log.ports import RecordedMetrics
 from tests.entrypoints.served import wait_until
 
 CAVE = (sys.executable, "-m", "entrypoints.cli")

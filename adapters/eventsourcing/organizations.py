@@ -18,7 +18,7 @@ from eventsourcing.persistence import (
 
 from adapters.eventsourcing.mapper import OrganizationMapper
 from application.errors import LogUnavailable, VersionConflict
-from application.ports import RecordedOrganizationEvent
+from application.organizations.ports import RecordedOrganizationEvent
 from domain.events import OrganizationEvent
 from domain.organization import Organization, organization_id, project
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from application.versioned_topics import VersionedTopics
+from application.event_log.versioned_topics import VersionedTopics
 from domain.events import (
     OrganizationEvent,
     OrganizationRegistered,

@@ -9,13 +9,13 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, SkipValidation
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from adapters.http import docs, operations, organizations, queries, teams, tokens
-from adapters.http.administration import Administration, AnyRequest, utc_now
+from adapters.http.api import docs, operations, organizations, queries, teams, tokens
+from adapters.http.api.administration import Administration, AnyRequest
+from adapters.http.api.readiness import Readiness
 from adapters.http.failures import EXCEPTION_HANDLERS, allowed_methods
-from adapters.http.plain_heads import publish_path
-from adapters.http.readiness import Readiness
+from adapters.http.publish.plain_heads import publish_path
 from adapters.http.telemetry import record_request
-from application.ports import Clock
+from application.clock import Clock, utc_now
 from application.use_cases import UseCases
 
 

@@ -6,10 +6,12 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from hashlib import sha256
 
+from application.clock import Clock
 from application.errors import UnknownReceipt
-from application.partitioning import DEFAULT_PARTITIONS, partition_of
-from application.ports import Appended, Clock, Idempotency, RecordedMetrics
-from application.receipts import Receipt
+from application.event_log.partitioning import DEFAULT_PARTITIONS, partition_of
+from application.event_log.ports import RecordedMetrics
+from application.event_log.receipts import Receipt
+from application.publishing.ports import Appended, Idempotency
 from domain.errors import IdempotencyConflict
 from domain.events import MetricsPublished
 from domain.idempotency import WINDOW

@@ -11,7 +11,8 @@ from hashlib import sha256
 import msgspec
 from msgspec import Struct
 
-from application.ports import RecordedMetrics
+from application.event_log.ports import RecordedMetrics
+from application.event_log.receipts import Receipt
 from application.projections.errors import (
     ProjectionBusy,
     ProjectionMissing,
@@ -28,7 +29,6 @@ from application.projections.ports import (
     Role,
     SetAside,
 )
-from application.receipts import Receipt
 
 RETIRED_SECONDS = 60.0
 

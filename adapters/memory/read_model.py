@@ -12,16 +12,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import groupby
 
-from application.ports import RecordedMetrics
+from application.event_log.ports import RecordedMetrics
 from application.projections.errors import ProjectionMissing
 from application.projections.folds import catalog
-from application.projections.ports import (
-    Aggregation,
-    MetricName,
-    Sample,
-    Selection,
-    SeriesRow,
-)
+from application.reading.ports import Aggregation, MetricName, Sample, Selection, SeriesRow
 
 
 class MemoryReadModel:

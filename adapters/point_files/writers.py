@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, Protocol
 import msgspec
 
 from adapters.point_files.formats import COLUMNS, Format, as_published
-from application.projections.ports import SeriesRow
+from application.reading.ports import SeriesRow
 
 
 class PointWriter(Protocol):

@@ -1,10 +1,11 @@
-"""Organizations' events on Valkey or Redis streams: a persistence module for `eventsourcing`.
+"""The event log on Valkey or Redis streams.
 
-Chosen by ``PERSISTENCE_MODULE=adapters.redis_streams``; the settings are listed in
-`adapters.redis_streams.factory`, the layout of the data in `adapters.redis_streams.keys` and
-`adapters.redis_streams.codec`. Importing this package connects to nothing.
+`organizations` is a persistence module for `eventsourcing`, chosen by
+``PERSISTENCE_MODULE=adapters.redis_streams``: its settings are listed in `factory`, the layout of
+the data in `keys` and `codec`. `metrics` is the metric log. Importing this package connects to
+nothing.
 """
 
-from adapters.redis_streams.factory import Factory
+from adapters.redis_streams.organizations.factory import Factory
 
 __all__ = ["Factory"]

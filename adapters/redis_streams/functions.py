@@ -15,7 +15,7 @@ from redis.exceptions import ResponseError
 
 
 class FunctionLibrary:
-    """A library of functions in a file beside this one, in which it is called `name`."""
+    """A library of functions in a file below this package, in which it is called `name`."""
 
     def __init__(self, name: str, file: str) -> None:
         source = files(__package__).joinpath(file).read_text(encoding="utf-8")
@@ -59,5 +59,5 @@ class FunctionLibrary:
         return once()
 
 
-EVENTS = FunctionLibrary("cave_events", "event_functions.lua")
-METRICS = FunctionLibrary("cave_metrics", "metric_functions.lua")
+EVENTS = FunctionLibrary("cave_events", "organizations/functions.lua")
+METRICS = FunctionLibrary("cave_metrics", "metrics/functions.lua")

@@ -11,8 +11,8 @@ from functools import lru_cache
 
 from msgspec import Struct
 
-from application.ports import RecordedMetrics
-from application.receipts import Receipt
+from application.event_log.ports import RecordedMetrics
+from application.event_log.receipts import Receipt
 from domain.columns import coded
 from domain.metric_point import PointBatch, TagSet
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from msgspec import Struct
 from msgspec.structs import replace
 
-from application.ports import MetricLogReader
+from application.event_log.ports import MetricLogReader
 from application.projections.errors import ProjectionBusy, ProjectionDiverged
 from application.projections.folds import Projection
 from application.projections.live import live_generation

@@ -7,11 +7,16 @@ from collections.abc import Iterable, Sequence
 import structlog
 from msgspec import Struct
 
-from application.ports import MetricLogReader, Recorded, RecordedMetrics, UnreadableMetrics
+from application.event_log.ports import (
+    MetricLogReader,
+    Recorded,
+    RecordedMetrics,
+    UnreadableMetrics,
+)
+from application.event_log.receipts import Receipt
 from application.projections.errors import ProjectionDiverged, ProjectionError, RowsRefused
 from application.projections.folds import Projection, Rows
 from application.projections.ports import Checkpoint, ProjectionStore, SetAside
-from application.receipts import Receipt
 
 MAX_POINTS = 90_000
 """Points a commit at most, unless a single event has more."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
-from application.projections.ports import Sample
+from application.reading.ports import Sample
 from entrypoints.cli.output import EPOCH, number
 
 MIN_WIDTH = 40

@@ -7,14 +7,13 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from datetime import UTC, datetime
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
 from msgspec import Struct
 
-from application.ports import Clock
-from entrypoints.reaching import reach_log
+from application.clock import Clock, utc_now
+from entrypoints.processes.reaching import reach_log
 from entrypoints.settings import LogSettings, ServiceSettings
 
 if TYPE_CHECKING:
@@ -53,20 +52,16 @@ def open_projections(settings: LogSettings) -> Iterator[ProjectionTools]:
 
 def project(settings: LogSettings) -> int:
     """Run the projector until it is stopped; return its exit code."""
-    from entrypoints.projector import project_alone
+    from entrypoints.processes.projector import project_alone
 
     return project_alone(settings)
 
 
 def serve(settings: ServiceSettings, host: str, port: int) -> int:
     """Run the service until it is stopped; return its exit code."""
-    from entrypoints import supervisor
+    from entrypoints.processes import supervisor
 
     return supervisor.serve(settings, host, port)
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 @contextmanager

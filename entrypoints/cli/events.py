@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.text import Text
 
-from application.partitioning import partition_of
-from application.ports import MetricLogReader, Recorded, UnreadableMetrics
-from application.receipts import Receipt
+from application.event_log.partitioning import partition_of
+from application.event_log.ports import MetricLogReader, Recorded, UnreadableMetrics
+from application.event_log.receipts import Receipt
 from entrypoints.cli.following import LogFollower
 from entrypoints.cli.options import example, on_the_log, prints_records
 from entrypoints.cli.output import (

@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from heapq import merge
 
-from application.ports import MetricLogReader, Recorded
-from application.receipts import Receipt
+from application.event_log.ports import MetricLogReader, Recorded
+from application.event_log.receipts import Receipt
 
 PAGE = 20
 """Events a read: a batch may have a hundred thousand points, and each partition holds a page."""

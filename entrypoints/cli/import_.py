@@ -11,6 +11,7 @@ from urllib.parse import quote
 import click
 from msgspec import Struct
 
+from adapters.http_client.publisher import BatchRefused, Publisher, PublishFailed
 from adapters.point_files import Batch, Format, PointFileError, count_points, read_batches
 from entrypoints.cli.options import (
     DEFAULT_HOST,
@@ -22,7 +23,6 @@ from entrypoints.cli.options import (
 from entrypoints.cli.output import counted, print_json
 from entrypoints.cli.progress import told_progress
 from entrypoints.errors import CommandFailed
-from entrypoints.publisher import BatchRefused, Publisher, PublishFailed
 
 BATCH = 1000
 MAX_BATCH = 100_000

@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from application.partitioning import DEFAULT_PARTITIONS
+from application.event_log.partitioning import DEFAULT_PARTITIONS
 from application.projections.folds import PROJECTIONS
 from domain.errors import InvalidArgument
 from entrypoints.cli.context import Roots

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 from msgspec.structs import asdict
 
-from application.register_organization import RegisterOrganization
+from application.organizations.register_organization import RegisterOrganization
 from entrypoints.cli.issued import print_issued
 from entrypoints.cli.options import example, on_the_log, prints_records, prints_token, roots
 from entrypoints.cli.output import print_fields, print_json, print_table

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from application.projections.ports import Aggregation, Selection
-from application.query_values import AGGREGATORS, DEFAULT_LIMIT, MAX_LIMIT
+from application.reading.ports import Aggregation, Selection
+from application.reading.query_values import AGGREGATORS, DEFAULT_LIMIT, MAX_LIMIT
 from domain.organization import check_team
 from entrypoints.cli.chart import chart
 from entrypoints.cli.options import example, on_the_projections, reads_copies, reads_from_to

@@ -6,7 +6,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-from application.ports import MetricLogReader
+from application.event_log.ports import MetricLogReader
+from application.event_log.receipts import Receipt
 from application.projections.folds import Projection
 from application.projections.live import rebuild_hint
 from application.projections.ports import (
@@ -17,7 +18,6 @@ from application.projections.ports import (
     SetAside,
 )
 from application.projections.verify import Difference, Verified
-from application.receipts import Receipt
 from entrypoints.cli.output import iso_milliseconds
 
 State = Literal["live", "stopped", "missing"]

@@ -10,7 +10,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from application.ports import RecordedMetrics, UnreadableMetrics
+from application.event_log.ports import RecordedMetrics, UnreadableMetrics
 from domain.organization import Organization, Team
 from domain.token import Token
 from entrypoints.cli.output import iso, iso_milliseconds, iso_or_none

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from application.errors import LogError, UnknownReceipt
-from application.ports import UnreadableEvent
+from application.event_log.ports import UnreadableEvent
 from application.projections.errors import ProjectionError
 from domain.errors import DomainError
 from entrypoints.cli.context import Roots

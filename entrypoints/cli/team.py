@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from application.create_team import CreateTeam
-from application.issue_token import IssueToken
-from application.register_organization import FIRST_TOKEN
+from application.organizations.create_team import CreateTeam
+from application.organizations.issue_token import IssueToken
+from application.organizations.register_organization import FIRST_TOKEN
 from entrypoints.cli.issued import print_issued
 from entrypoints.cli.options import example, on_the_log, prints_records, prints_token, roots
 from entrypoints.cli.output import print_json, print_table

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from application.issue_token import IssueToken
-from application.revoke_token import RevokeToken
+from application.organizations.issue_token import IssueToken
+from application.organizations.revoke_token import RevokeToken
 from domain.token import Scope
 from entrypoints.cli.issued import print_issued
 from entrypoints.cli.options import example, on_the_log, prints_records, prints_token, roots

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from application.durations import parse_duration
-from application.query_values import parse_period, parse_tags, parse_time
+from application.reading.query_values import parse_period, parse_tags, parse_time
 from domain.errors import InvalidArgument
 
 _SIZE_UNITS = {"": 0, "k": 10, "m": 20, "g": 30}

@@ -17,7 +17,7 @@ from entrypoints.demo.reading_back import ReadingBack
 from entrypoints.demo.readings import Item, Machine
 from entrypoints.demo.service import Address, run_command, running_service
 from entrypoints.errors import CommandFailed
-from entrypoints.reaching import reach_log
+from entrypoints.processes.reaching import reach_log
 from entrypoints.settings import LogSettings
 from entrypoints.wiring import open_commands
 

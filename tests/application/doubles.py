@@ -10,18 +10,18 @@ from datetime import UTC, datetime, timedelta
 from threading import Event, Thread
 
 from adapters.eventsourcing.organizations import Organizations
-from application.create_team import CreateTeamHandler
 from application.errors import VersionConflict
-from application.issue_token import IssueTokenHandler, NewToken
-from application.look_ups import LookUps
-from application.ports import (
+from application.organizations.create_team import CreateTeamHandler
+from application.organizations.issue_token import IssueTokenHandler, NewToken
+from application.organizations.look_ups import LookUps
+from application.organizations.ports import (
     OrganizationLog,
     OrganizationRepository,
     RecordedOrganizationEvent,
 )
-from application.register_organization import RegisterOrganizationHandler
-from application.revoke_token import RevokeTokenHandler
-from application.token_directory import DirectoryFollower
+from application.organizations.register_organization import RegisterOrganizationHandler
+from application.organizations.revoke_token import RevokeTokenHandler
+from application.organizations.token_directory import DirectoryFollower
 from application.use_cases import ManageOrganizations
 from domain.events import OrganizationEvent
 from domain.organization import Organization

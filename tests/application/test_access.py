@@ -7,13 +7,13 @@ from datetime import timedelta
 import pytest
 
 from adapters.eventsourcing.organizations import Organizations
-from application.access import AccessControl, Grant
-from application.create_team import CreateTeam
 from application.errors import DirectoryStale
-from application.issue_token import IssueToken
-from application.register_organization import RegisterOrganization
-from application.revoke_token import RevokeToken
-from application.token_directory import MAX_SILENCE, DirectoryFollower, TokenDirectory
+from application.organizations.access import AccessControl, Grant
+from application.organizations.create_team import CreateTeam
+from application.organizations.issue_token import IssueToken
+from application.organizations.register_organization import RegisterOrganization
+from application.organizations.revoke_token import RevokeToken
+from application.organizations.token_directory import MAX_SILENCE, DirectoryFollower, TokenDirectory
 from domain.errors import Forbidden, UnknownOrganization, UnknownTeam
 from domain.token import Scope
 from tests.application.doubles import FakeClock, FakeMonotonic, Service

@@ -9,11 +9,11 @@ import tenacity
 import tenacity.nap
 
 from adapters.eventsourcing.organizations import Organizations
-from application.create_team import CreateTeam, CreateTeamHandler
-from application.deciding import MAX_SECONDS
 from application.errors import LogError, LogFull, LogUnavailable, OutcomeUnknown, VersionConflict
-from application.register_organization import RegisterOrganization
-from application.revoke_token import RevokeToken, RevokeTokenHandler
+from application.organizations.create_team import CreateTeam, CreateTeamHandler
+from application.organizations.deciding import MAX_SECONDS
+from application.organizations.register_organization import RegisterOrganization
+from application.organizations.revoke_token import RevokeToken, RevokeTokenHandler
 from domain.errors import TeamExists
 from tests.application.doubles import ConflictingRepository, FakeClock, FakeMonotonic, Service
 

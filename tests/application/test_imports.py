@@ -57,7 +57,7 @@ def test_domain_application_and_memory_import_without_any_server_or_driver() -> 
         "domain.organization",
         "domain.metric_point",
         "application.use_cases",
-        "application.token_directory",
+        "application.organizations.token_directory",
         "adapters.memory.metric_log",
         "adapters.eventsourcing.organizations",
     ):

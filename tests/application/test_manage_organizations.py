@@ -8,10 +8,10 @@ from datetime import timedelta
 import pytest
 
 from adapters.eventsourcing.organizations import Organizations
-from application.create_team import CreateTeam
-from application.issue_token import IssueToken
-from application.register_organization import RegisterOrganization
-from application.revoke_token import RevokeToken
+from application.organizations.create_team import CreateTeam
+from application.organizations.issue_token import IssueToken
+from application.organizations.register_organization import RegisterOrganization
+from application.organizations.revoke_token import RevokeToken
 from domain.errors import (
     DomainError,
     InvalidArgument,

@@ -10,8 +10,8 @@ from datetime import timedelta
 import pytest
 
 from adapters.memory.metric_log import MemoryMetricLog
-from application.partitioning import DEFAULT_PARTITIONS
-from application.ports import Appended, Idempotency
+from application.event_log.partitioning import DEFAULT_PARTITIONS
+from application.publishing.ports import Appended, Idempotency
 from domain.errors import IdempotencyConflict
 from tests.application.doubles import NOW, FakeClock
 from tests.contracts.metric_log import PARTITIONS, MetricLogContract, MetricLogPorts, published

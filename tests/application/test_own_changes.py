@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 import pytest
 
 from adapters.eventsourcing.organizations import Organizations
-from application import own_changes
-from application.own_changes import OwnChanges
-from application.token_directory import DirectoryFollower, TokenDirectory
+from application.organizations import own_changes
+from application.organizations.own_changes import OwnChanges
+from application.organizations.token_directory import DirectoryFollower, TokenDirectory
 from domain.errors import UnknownOrganization
 from domain.events import OrganizationRegistered
 from domain.organization import organization_id

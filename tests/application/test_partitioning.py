@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from application.partitioning import DEFAULT_PARTITIONS, partition_of
+from application.event_log.partitioning import DEFAULT_PARTITIONS, partition_of
 from tests.domain.samples import quick, valid_names
 
 

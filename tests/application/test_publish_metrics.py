@@ -8,12 +8,13 @@ from datetime import timedelta
 import pytest
 
 from adapters.memory.metric_log import MemoryMetricLog
-from application.access import Grant
 from application.errors import LogUnavailable
-from application.partitioning import partition_of
-from application.ports import Appended, Idempotency, RecordedMetrics
-from application.publish_metrics import PublishMetrics, PublishMetricsHandler
-from application.quota import BURST_SECONDS, PointQuota
+from application.event_log.partitioning import partition_of
+from application.event_log.ports import RecordedMetrics
+from application.organizations.access import Grant
+from application.publishing.ports import Appended, Idempotency
+from application.publishing.publish_metrics import PublishMetrics, PublishMetricsHandler
+from application.publishing.quota import BURST_SECONDS, PointQuota
 from domain.errors import IdempotencyConflict, QuotaExceeded
 from domain.events import MetricsPublished
 from domain.metric_point import PointBatch, timestamp_fault

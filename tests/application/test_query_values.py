@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from application.query_values import (
+from application.reading.query_values import (
     AGGREGATORS,
     parse_aggregator,
     parse_period,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from application.quota import BURST_SECONDS, PointQuota
+from application.publishing.quota import BURST_SECONDS, PointQuota
 from domain.errors import QuotaExceeded
 from tests.application.doubles import FakeMonotonic
 from tests.domain.samples import quick

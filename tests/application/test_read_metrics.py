@@ -9,10 +9,10 @@ from collections.abc import Mapping
 import pytest
 
 from adapters.memory.read_model import MemoryReadModel
-from application.access import Grant
-from application.list_metric_names import ListMetricNamesHandler
-from application.partitioning import partition_of
-from application.ports import RecordedMetrics
+from application.event_log.partitioning import partition_of
+from application.event_log.ports import RecordedMetrics
+from application.event_log.receipts import Receipt
+from application.organizations.access import Grant
 from application.projections.errors import (
     NotReadableYet,
     ProjectionMissing,
@@ -20,11 +20,11 @@ from application.projections.errors import (
     TooManyQueries,
     UnknownMetric,
 )
-from application.projections.ports import Aggregation
-from application.query_threads import QueryThreads
-from application.read_metrics import ReadMetrics, ReadMetricsHandler
-from application.readable_receipts import ReadableReceipts
-from application.receipts import Receipt
+from application.reading.list_metric_names import ListMetricNamesHandler
+from application.reading.ports import Aggregation
+from application.reading.query_threads import QueryThreads
+from application.reading.read_metrics import ReadMetrics, ReadMetricsHandler
+from application.reading.readable_receipts import ReadableReceipts
 from domain.errors import InvalidArgument
 from tests.contracts.metric_log import published
 from tests.contracts.read_model import pairs, point

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from application.receipts import SEQUENCE_BITS, Receipt
+from application.event_log.receipts import SEQUENCE_BITS, Receipt
 from tests.domain.samples import quick
 
 receipts = st.builds(

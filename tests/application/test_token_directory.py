@@ -10,13 +10,13 @@ import pytest
 from structlog.testing import capture_logs
 
 from adapters.eventsourcing.organizations import Organizations
-from application import token_directory
-from application.create_team import CreateTeam
 from application.errors import DirectoryStale, LogFull, LogUnavailable
-from application.issue_token import IssueToken
-from application.register_organization import RegisterOrganization
-from application.revoke_token import RevokeToken
-from application.token_directory import DirectoryFollower, TokenDirectory
+from application.organizations import token_directory
+from application.organizations.create_team import CreateTeam
+from application.organizations.issue_token import IssueToken
+from application.organizations.register_organization import RegisterOrganization
+from application.organizations.revoke_token import RevokeToken
+from application.organizations.token_directory import DirectoryFollower, TokenDirectory
 from domain.errors import UnknownOrganization
 from domain.token import token_digest
 from tests.application.doubles import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from application.versioned_topics import UnknownTopic, VersionedTopics
+from application.event_log.versioned_topics import UnknownTopic, VersionedTopics
 
 
 @pytest.fixture

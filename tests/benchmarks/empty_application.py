@@ -8,8 +8,8 @@ from typing import Any
 import uvicorn
 import uvloop
 
-from entrypoints.listening import listen
-from entrypoints.worker import BACKLOG, SHUTDOWN_SECONDS
+from entrypoints.processes.listening import listen
+from entrypoints.processes.worker import BACKLOG, SHUTDOWN_SECONDS
 
 START = {"type": "http.response.start", "status": 202, "headers": [(b"content-length", b"0")]}
 BODY = {"type": "http.response.body", "body": b""}
@@ -24,7 +24,7 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
 
 
 async def serve() -> None:
-    """Serve it on any free port with the settings of `entrypoints.worker`."""
+    """Serve it on any free port with the settings of `entrypoints.processes.worker`."""
     config = uvicorn.Config(
         application,
         loop="none",

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 import uvloop
 from msgspec import Struct
 
-from application.receipts import Receipt
+from application.event_log.receipts import Receipt
 
 RECEIPT = b"\r\ncave-receipt:"
 

@@ -17,9 +17,10 @@ import pytest
 from msgspec import Struct
 
 from application.errors import UnknownReceipt
-from application.partitioning import partition_of
-from application.ports import Idempotency, MetricLog, MetricLogReader, RecordedMetrics
-from application.receipts import Receipt
+from application.event_log.partitioning import partition_of
+from application.event_log.ports import MetricLogReader, RecordedMetrics
+from application.event_log.receipts import Receipt
+from application.publishing.ports import Idempotency, MetricLog
 from domain.errors import IdempotencyConflict
 from domain.events import MetricsPublished
 from domain.metric_point import PointBatch, TagSet, tag_set

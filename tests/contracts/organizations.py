@@ -14,7 +14,7 @@ from typing import ClassVar, Protocol
 import pytest
 
 from application.errors import VersionConflict
-from application.ports import OrganizationLog, OrganizationRepository
+from application.organizations.ports import OrganizationLog, OrganizationRepository
 from domain.events import (
     OrganizationEvent,
     OrganizationRegistered,

@@ -11,7 +11,8 @@ from contextlib import AbstractContextManager
 
 import pytest
 
-from application.ports import RecordedMetrics
+from application.event_log.ports import RecordedMetrics
+from application.event_log.receipts import Receipt
 from application.projections.errors import (
     ProjectionBusy,
     ProjectionMissing,
@@ -28,7 +29,6 @@ from application.projections.ports import (
     Role,
     SetAside,
 )
-from application.receipts import Receipt
 from tests.contracts.metric_log import TRICKY_BATCHES, Point, published
 
 NEVER_STORED = 1 << 61

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from msgspec import Struct
 
-from application.ports import RecordedMetrics
+from application.event_log.ports import RecordedMetrics
+from application.event_log.receipts import Receipt
 from application.projections.errors import ProjectionMissing
-from application.projections.ports import (
+from application.reading.ports import (
     Aggregation,
     MetricName,
     ReadModel,
@@ -20,7 +21,6 @@ from application.projections.ports import (
     Selection,
     SeriesRow,
 )
-from application.receipts import Receipt
 from tests.contracts.metric_log import Point, published
 
 DAY = 86_400_000

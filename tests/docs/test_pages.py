@@ -11,8 +11,8 @@ from prometheus_client import REGISTRY
 
 import adapters.http.telemetry  # noqa: F401  registers the metrics
 from adapters.eventsourcing.topics import EVENT_TYPES, ORGANIZATION_TOPICS
-from adapters.redis_streams.metric_codec import TOPIC
-from adapters.redis_streams.metric_keys import MetricKeys
+from adapters.event_format.codec import TOPIC
+from adapters.redis_streams.metrics.keys import MetricKeys
 from entrypoints.cli.root import main
 from tests.docs.markdown import PAGES, ROOT, codes, links
 

@@ -10,9 +10,9 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-from adapters.ducklake import upkeep
 from adapters.ducklake.database import Location
-from adapters.ducklake.stores import DuckLakeStores
+from adapters.ducklake.store import upkeep
+from adapters.ducklake.store.stores import DuckLakeStores
 from application.projections.folds import SERIES
 from application.projections.live import live_generation
 from application.projections.ports import Role

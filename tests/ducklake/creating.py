@@ -7,7 +7,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from adapters.ducklake.database import Location
-from adapters.ducklake.stores import DuckLakeStores
+from adapters.ducklake.store.stores import DuckLakeStores
 from application.projections.errors import ProjectionBusy, StoreUnavailable
 from application.projections.folds import SERIES
 from application.projections.ports import Role

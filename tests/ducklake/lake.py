@@ -7,8 +7,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from adapters.ducklake.database import Location
-from adapters.ducklake.stores import DuckLakeStores
-from application.ports import RecordedMetrics
+from adapters.ducklake.store.stores import DuckLakeStores
+from application.event_log.ports import RecordedMetrics
 from application.projections.folds import PROJECTIONS
 from application.projections.ports import Checkpoint, Generation, ProjectionStore, Role
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 
 from adapters.ducklake.database import Location
-from adapters.ducklake.store import DuckLakeStore
-from adapters.ducklake.stores import DuckLakeStores
+from adapters.ducklake.store.generation import DuckLakeStore
+from adapters.ducklake.store.stores import DuckLakeStores
+from application.event_log.receipts import Receipt
 from application.projections.folds import SERIES, Projection
 from application.projections.ports import Checkpoint, Generation, OwnerDigest, Role
-from application.receipts import Receipt
 from tests.contracts.projection_store import commit, recorded, some_points
 
 POINTS = 50

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.ducklake import exact
-from adapters.ducklake.aggregates import AGGREGATES, latest_buckets
+from adapters.ducklake.query import exact
+from adapters.ducklake.query.aggregates import AGGREGATES, latest_buckets
 from adapters.memory.read_model import AGGREGATES as BY_STATISTICS
 from adapters.memory.read_model import as_float
 

@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 from adapters.ducklake.database import Location
-from adapters.ducklake.stores import DuckLakeStores
+from adapters.ducklake.store.stores import DuckLakeStores
 from application.projections.folds import SERIES
 from application.projections.live import live_generation
 from application.projections.ports import Role

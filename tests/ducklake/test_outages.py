@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from adapters.ducklake.database import Location
-from adapters.ducklake.stores import DuckLakeStores
+from adapters.ducklake.store.stores import DuckLakeStores
 from application.projections.errors import StoreUnavailable
 from application.projections.folds import SERIES
 from application.projections.ports import Role

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from adapters.ducklake.database import Location, attach, connect
-from adapters.ducklake.store import DuckLakeStore
-from adapters.ducklake.stores import DuckLakeStores
-from adapters.ducklake.tables import TABLES
+from adapters.ducklake.store.generation import DuckLakeStore
+from adapters.ducklake.store.stores import DuckLakeStores
+from adapters.ducklake.store.tables import TABLES
 from application.projections.folds import PROJECTIONS, Projection
 from application.projections.ports import Generation, ProjectionStore, ProjectionStores, Role
 from tests.contracts.projection_store import (

@@ -16,11 +16,11 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from adapters.ducklake import column_cache, read_model
 from adapters.ducklake.catalog_state import SETTLED_NS
-from adapters.ducklake.column_cache import ColumnCache
 from adapters.ducklake.database import Location
-from adapters.ducklake.read_model import DuckLakeReadModel
+from adapters.ducklake.query import column_cache, read_model
+from adapters.ducklake.query.column_cache import ColumnCache
+from adapters.ducklake.query.read_model import DuckLakeReadModel
 from adapters.memory.read_model import AGGREGATES, MemoryReadModel
 from application.projections.errors import (
     ProjectionMissing,
@@ -29,7 +29,8 @@ from application.projections.errors import (
     TooManyQueries,
 )
 from application.projections.folds import PROJECTIONS
-from application.projections.ports import Aggregation, Generation, Role, Selection
+from application.projections.ports import Generation, Role
+from application.reading.ports import Aggregation, Selection
 from tests.contracts.metric_log import Point
 from tests.contracts.read_model import (
     DAY,

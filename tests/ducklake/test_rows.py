@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.ducklake.rows import (
+from adapters.ducklake.store.rows import (
     DAY,
     FEW_DAYS,
     MANY_DAYS,
@@ -19,7 +19,7 @@ from adapters.ducklake.rows import (
     tag_text,
     tags_text,
 )
-from application.ports import RecordedMetrics
+from application.event_log.ports import RecordedMetrics
 from domain.columns import CodedColumn
 from domain.events import MetricsPublished
 from domain.metric_point import PointBatch, TagSet, tag_set

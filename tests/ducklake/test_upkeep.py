@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from adapters.ducklake.database import Location, attach, connect, metadata_schema
-from adapters.ducklake.store import DuckLakeStore
-from adapters.ducklake.tables import TABLES
-from adapters.ducklake.upkeep import MERGE_EVERY, MERGE_FROM, TIERS
+from adapters.ducklake.store.generation import DuckLakeStore
+from adapters.ducklake.store.tables import TABLES
+from adapters.ducklake.store.upkeep import MERGE_EVERY, MERGE_FROM, TIERS
 from application.projections.folds import CATALOG, SERIES, CatalogRow
 from application.projections.ports import Checkpoint, Role
 from tests.contracts.metric_log import Point

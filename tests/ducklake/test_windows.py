@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.ducklake.windows import DAY, windows_back
+from adapters.ducklake.query.windows import DAY, windows_back
 
 NOW = 1414154248000
 times = st.none() | st.integers(0, 2 * NOW) | st.integers(0, 10 * DAY)

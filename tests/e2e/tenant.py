@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from application.ports import RecordedMetrics
+from application.event_log.ports import RecordedMetrics
 from tests.http.conftest import problem_of
 from tests.service import Service
 

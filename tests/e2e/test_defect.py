@@ -12,9 +12,9 @@ import httpx
 import pytest
 import uvicorn
 
-from adapters.http.publish import PublishEndpoint
-from application.ports import Appended, Idempotency
-from application.publish_metrics import PublishMetricsHandler
+from adapters.http.publish.endpoint import PublishEndpoint
+from application.publishing.ports import Appended, Idempotency
+from application.publishing.publish_metrics import PublishMetricsHandler
 from domain.events import MetricsPublished
 from tests.e2e.tenant import POINT, metrics
 from tests.http.conftest import Service, problem_of, service  # noqa: F401  the fixture

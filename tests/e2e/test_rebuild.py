@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from application.receipts import Receipt
+from application.event_log.receipts import Receipt
 from tests.entrypoints.served import wait_until
 from tests.service import CAVE, SECONDS, Service, clean_environment, running
 

@@ -17,17 +17,17 @@ from adapters.eventsourcing.organizations import Organizations
 from adapters.memory.metric_log import MemoryMetricLog
 from adapters.memory.projection_stores import MemoryProjectionStores
 from adapters.memory.read_model import MemoryReadModel
-from application.create_team import CreateTeamHandler
-from application.issue_token import IssueTokenHandler
-from application.look_ups import LookUps
+from application.organizations.create_team import CreateTeamHandler
+from application.organizations.issue_token import IssueTokenHandler
+from application.organizations.look_ups import LookUps
+from application.organizations.register_organization import RegisterOrganizationHandler
+from application.organizations.revoke_token import RevokeTokenHandler
 from application.projections.folds import PROJECTIONS, Projection
 from application.projections.live import live_generation
 from application.projections.ports import Role
 from application.projections.replay import ReplayHandler
 from application.projections.runner import ProjectionRunner
 from application.projections.verify import VerifyHandler
-from application.register_organization import RegisterOrganizationHandler
-from application.revoke_token import RevokeTokenHandler
 from application.use_cases import ManageOrganizations
 from domain.events import MetricsPublished
 from domain.metric_point import PointBatch, tag_set

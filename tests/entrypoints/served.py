@@ -20,7 +20,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from entrypoints.settings import LogSettings, ServiceSettings
-from entrypoints.supervisor import serve
+from entrypoints.processes.supervisor import serve
 place, workers, port, url = sys.argv[1:]
 log = LogSettings(data_dir=Path(place), redis_url=url or None)
 settings = ServiceSettings(log=log, workers=int(workers), operator_token="top-secret")

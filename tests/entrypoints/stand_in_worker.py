@@ -13,7 +13,7 @@ from types import FrameType
 
 from redis import Redis
 
-from entrypoints.worker_config import WorkerConfig
+from entrypoints.processes.worker_config import WorkerConfig
 
 
 def main() -> None:

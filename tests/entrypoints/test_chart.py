@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from application.projections.ports import Sample
+from application.reading.ports import Sample
 from entrypoints.cli.chart import HEIGHT, chart
 
 MINUTE = 60_000

@@ -2,7 +2,7 @@
 
 import pytest
 
-from entrypoints.child import Child, ChildFailed, LaunchFailed, RestartPolicy
+from entrypoints.processes.child import Child, ChildFailed, LaunchFailed, RestartPolicy
 
 POLICY = RestartPolicy(
     first_delay=1, longest_delay=4, steady_after=60, first_attempts=3, later_attempts=5

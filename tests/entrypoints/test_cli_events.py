@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from adapters.memory.metric_log import MemoryMetricLog
-from application.ports import RecordedMetrics
+from application.event_log.ports import RecordedMetrics
 from entrypoints.cli import events
 from entrypoints.cli.following import PAGE, LogFollower
 from tests.entrypoints.cli_in_memory import CommandLine

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from entrypoints import publisher
+from adapters.http_client import publisher
 from tests.entrypoints.cli_in_memory import CommandLine
 from tests.entrypoints.scripted_service import (
     REPLAYED,

@@ -7,11 +7,11 @@ from datetime import timedelta
 
 import pytest
 
-from application.ports import RecordedMetrics
+from application.event_log.ports import RecordedMetrics
+from application.event_log.receipts import Receipt
 from application.projections.folds import CATALOG, SERIES, Projection
 from application.projections.live import live_generation
 from application.projections.ports import Role, SetAside
-from application.receipts import Receipt
 from entrypoints.settings import LogSettings
 from tests.entrypoints.cli_in_memory import NOW, CommandLine
 

@@ -7,8 +7,8 @@ from contextlib import closing
 
 import pytest
 
-from entrypoints import publisher as module
-from entrypoints.publisher import BatchRefused, Publisher, PublishFailed
+from adapters.http_client import publisher as module
+from adapters.http_client.publisher import BatchRefused, Publisher, PublishFailed
 from tests.entrypoints.scripted_service import (
     ACCEPTED,
     REPLAYED,

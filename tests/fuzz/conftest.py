@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, settings
 from msgspec import Struct
 from redis import Redis
 
-from adapters.redis_streams.metric_keys import MetricKeys
-from adapters.redis_streams.metric_log_reader import RedisMetricLogReader
-from application.receipts import Receipt
+from adapters.redis_streams.metrics.keys import MetricKeys
+from adapters.redis_streams.metrics.reader import RedisMetricLogReader
+from application.event_log.receipts import Receipt
 from tests.fuzz.bodies import MAX_BODY
 from tests.fuzz.verdict import Row
 from tests.service import Service, running

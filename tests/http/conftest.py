@@ -11,22 +11,25 @@ import httpx
 import pytest
 
 from adapters.eventsourcing.organizations import Organizations
+from adapters.http.api.readiness import ReadinessReport
 from adapters.http.app import create_app
-from adapters.http.readiness import ReadinessReport
 from adapters.memory.metric_log import MemoryMetricLog
 from adapters.memory.read_model import MemoryReadModel
-from application.access import AccessControl
-from application.create_team import CreateTeam, CreateTeamHandler
-from application.issue_token import IssueToken, IssueTokenHandler, NewToken
-from application.list_metric_names import ListMetricNamesHandler
-from application.look_ups import LookUps
-from application.publish_metrics import PublishMetricsHandler
-from application.query_threads import QueryThreads
-from application.read_metrics import ReadMetricsHandler
-from application.readable_receipts import ReadableReceipts
-from application.register_organization import RegisterOrganization, RegisterOrganizationHandler
-from application.revoke_token import RevokeTokenHandler
-from application.token_directory import DirectoryFollower, TokenDirectory
+from application.organizations.access import AccessControl
+from application.organizations.create_team import CreateTeam, CreateTeamHandler
+from application.organizations.issue_token import IssueToken, IssueTokenHandler, NewToken
+from application.organizations.look_ups import LookUps
+from application.organizations.register_organization import (
+    RegisterOrganization,
+    RegisterOrganizationHandler,
+)
+from application.organizations.revoke_token import RevokeTokenHandler
+from application.organizations.token_directory import DirectoryFollower, TokenDirectory
+from application.publishing.publish_metrics import PublishMetricsHandler
+from application.reading.list_metric_names import ListMetricNamesHandler
+from application.reading.query_threads import QueryThreads
+from application.reading.read_metrics import ReadMetricsHandler
+from application.reading.readable_receipts import ReadableReceipts
 from application.use_cases import ManageOrganizations, Queries, UseCases
 
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from adapters.http.json_body import MAX_BYTES
+from adapters.http.api.json_body import MAX_BYTES
 from tests.http.conftest import Service, problem_of
 
 TOKENS = "/organizations/gilt/tokens"

@@ -14,7 +14,7 @@ from adapters.http import errors as http
 from adapters.http.failures import failure_answer
 from adapters.http.problems import STATUS_OF, TYPE_OF, problem_answer
 from application import errors as application
-from application.look_ups import LookUps
+from application.organizations.look_ups import LookUps
 from application.projections import errors as projections
 from domain import errors as domain
 from tests.http.conftest import Service, problem_of

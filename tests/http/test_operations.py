@@ -7,7 +7,7 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from adapters.http.readiness import ReadinessReport
+from adapters.http.api.readiness import ReadinessReport
 from adapters.http.telemetry import exposition, record_publish
 from tests.http.conftest import Service, problem_of
 

@@ -66,7 +66,7 @@ def test_the_operators_token_is_compared_as_digests_in_constant_time(
         compared.append((len(left), len(right)))
         return left == right
 
-    monkeypatch.setattr("adapters.http.administration.hmac.compare_digest", compare)
+    monkeypatch.setattr("adapters.http.api.administration.hmac.compare_digest", compare)
     assert service.call("POST", "/organizations", "x", json={"name": "gilt"}).status_code == 403
     assert (
         service.call("POST", "/organizations", OPERATOR, json={"name": "gilt"}).status_code == 201

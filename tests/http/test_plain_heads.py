@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from adapters.http.plain_heads import LONGEST, MOST, PlainHead, PlainHeads
+from adapters.http.publish.plain_heads import LONGEST, MOST, PlainHead, PlainHeads
 
 MAX_BODY = 1000
 TOKEN = "cave_a-token"

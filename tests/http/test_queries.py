@@ -10,10 +10,10 @@ import httpx
 import pytest
 
 from adapters.http.openapi import document
-from application.partitioning import partition_of
-from application.ports import RecordedMetrics
+from application.event_log.partitioning import partition_of
+from application.event_log.ports import RecordedMetrics
+from application.event_log.receipts import Receipt
 from application.projections import errors as projections
-from application.receipts import Receipt
 from tests.contracts.metric_log import Point, published
 from tests.http.conftest import Service, problem_of
 from tests.http.test_openapi import conforms

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.http.metrics_body import MetricsBodyReader
 from adapters.point_files import Format, count_points, point_writer, read_batches
 from adapters.point_files.formats import as_published
-from application.projections.ports import SeriesRow
-from application.receipts import Receipt
+from adapters.point_formats.json.readers import MetricsBodyReader
+from application.event_log.receipts import Receipt
+from application.reading.ports import SeriesRow
 from domain.metric_point import LATEST_SECONDS, to_milliseconds
 
 FOREVER = 1 << 62

@@ -10,7 +10,7 @@ from eventsourcing.utils import Environment
 from redis import Redis
 
 from adapters.redis_streams import Factory
-from adapters.redis_streams.recorders import RedisApplicationRecorder
+from adapters.redis_streams.organizations.recorders import RedisApplicationRecorder
 from tests.redis_streams.cases import FLAVOURS, ServerCase
 from tests.servers import LogServer, redis_binary, start_redis, start_valkey
 

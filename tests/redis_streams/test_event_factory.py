@@ -9,8 +9,11 @@ from eventsourcing.persistence import InfrastructureFactory, StoredEvent, Tracki
 from eventsourcing.utils import Environment, get_topic
 
 from adapters.redis_streams import Factory
-from adapters.redis_streams.keys import Keys
-from adapters.redis_streams.recorders import RedisApplicationRecorder, RedisProcessRecorder
+from adapters.redis_streams.organizations.keys import Keys
+from adapters.redis_streams.organizations.recorders import (
+    RedisApplicationRecorder,
+    RedisProcessRecorder,
+)
 from tests.servers import LogServer
 
 NOWHERE = "unix:///nowhere/log.sock"

@@ -19,7 +19,7 @@ from redis.exceptions import ConnectionError as DriverConnectionError
 from adapters.redis_streams import Factory
 from adapters.redis_streams.errors import ConnectionLostError
 from adapters.redis_streams.functions import EVENTS
-from adapters.redis_streams.recorders import RedisProcessRecorder
+from adapters.redis_streams.organizations.recorders import RedisProcessRecorder
 from tests.embedded_valkey.support import wait_until
 from tests.redis_streams.support import connections, event, history
 from tests.servers import LogServer

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from redis import Redis
 
-from adapters.redis_streams.event_log import PAGE
-from adapters.redis_streams.recorders import RedisApplicationRecorder
+from adapters.redis_streams.organizations.event_log import PAGE
+from adapters.redis_streams.organizations.recorders import RedisApplicationRecorder
 from tests.redis_streams.support import calls, event, history
 
 LENGTH = 2 * PAGE + 1

@@ -19,9 +19,12 @@ from eventsourcing.persistence import (
 from redis import Redis
 
 from adapters.redis_streams import Factory
-from adapters.redis_streams.codec import MAX_VERSION
-from adapters.redis_streams.event_log import MAX_EVENTS, MAX_POSITION
-from adapters.redis_streams.recorders import RedisApplicationRecorder, RedisProcessRecorder
+from adapters.redis_streams.organizations.codec import MAX_VERSION
+from adapters.redis_streams.organizations.event_log import MAX_EVENTS, MAX_POSITION
+from adapters.redis_streams.organizations.recorders import (
+    RedisApplicationRecorder,
+    RedisProcessRecorder,
+)
 from tests.redis_streams.support import event, history
 from tests.servers import LogServer
 

@@ -9,8 +9,8 @@ from eventsourcing.persistence import OperationalError, ProgrammingError
 from redis import Redis
 
 from adapters.redis_streams import Factory
-from adapters.redis_streams.event_log import PAGE
-from adapters.redis_streams.recorders import RedisApplicationRecorder
+from adapters.redis_streams.organizations.event_log import PAGE
+from adapters.redis_streams.organizations.recorders import RedisApplicationRecorder
 from tests.entrypoints.served import wait_until
 from tests.redis_streams.support import calls, connections, event, history
 from tests.servers import LogServer

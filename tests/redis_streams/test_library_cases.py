@@ -9,7 +9,7 @@ from eventsourcing.utils import Environment, get_topic
 from redis.client import Pipeline
 
 from adapters.redis_streams import Factory
-from adapters.redis_streams.recorders import (
+from adapters.redis_streams.organizations.recorders import (
     RedisAggregateRecorder,
     RedisApplicationRecorder,
     RedisProcessRecorder,

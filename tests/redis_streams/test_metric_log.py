@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from adapters.event_format.codec import MetricEncoder, origin_fields
 from adapters.eventsourcing.organizations import Organizations
-from adapters.redis_streams.metric_codec import MetricEncoder, origin_fields
-from adapters.redis_streams.metric_keys import MetricKeys
-from adapters.redis_streams.metric_log import RedisMetricLog
-from adapters.redis_streams.metric_log_reader import RedisMetricLogReader
-from adapters.redis_streams.metric_settings import settle_partitions
-from adapters.redis_streams.server_check import check_version, weaknesses
+from adapters.redis_streams.metrics.keys import MetricKeys
+from adapters.redis_streams.metrics.metric_log import RedisMetricLog
+from adapters.redis_streams.metrics.reader import RedisMetricLogReader
+from adapters.redis_streams.metrics.settings import settle_partitions
+from adapters.redis_streams.server import check_version, weaknesses
 from application.errors import (
     LogFull,
     LogSaturated,
@@ -25,14 +25,9 @@ from application.errors import (
     LogUnfit,
     OutcomeUnknown,
 )
-from application.ports import (
-    Appended,
-    Idempotency,
-    RecordedMetrics,
-    UnreadableEvent,
-    UnreadableMetrics,
-)
-from application.receipts import Receipt
+from application.event_log.ports import RecordedMetrics, UnreadableEvent, UnreadableMetrics
+from application.event_log.receipts import Receipt
+from application.publishing.ports import Appended, Idempotency
 from domain.events import MetricsPublished
 from domain.metric_point import LATEST, PointBatch, TagSet
 from tests.contracts.metric_log import PARTITIONS, MetricLogContract, MetricLogPorts, published

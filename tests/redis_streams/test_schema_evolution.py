@@ -11,18 +11,18 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from adapters.event_format.codec import MetricDecoder
 from adapters.eventsourcing.mapper import OrganizationMapper
 from adapters.eventsourcing.organizations import Organizations
 from adapters.eventsourcing.topics import EVENT_TYPES
-from adapters.redis_streams.metric_codec import MetricDecoder
-from adapters.redis_streams.metric_keys import MetricKeys
-from adapters.redis_streams.metric_log import RedisMetricLog
-from adapters.redis_streams.metric_log_reader import RedisMetricLogReader
-from adapters.redis_streams.metric_settings import settle_partitions
+from adapters.redis_streams.metrics.keys import MetricKeys
+from adapters.redis_streams.metrics.metric_log import RedisMetricLog
+from adapters.redis_streams.metrics.reader import RedisMetricLogReader
+from adapters.redis_streams.metrics.settings import settle_partitions
 from application.errors import LogUnavailable
-from application.ports import RecordedMetrics, UnreadableMetrics
+from application.event_log.ports import RecordedMetrics, UnreadableMetrics
+from application.event_log.versioned_topics import VersionedTopics
 from application.projections.folds import catalog
-from application.versioned_topics import VersionedTopics
 from domain.events import OrganizationEvent, OrganizationRegistered, TeamCreated
 from domain.organization import organization_id
 from tests.contracts.metric_log import published

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from adapters.http import views
+from adapters.http.api import views
 from adapters.http.openapi.parts import (
     LOCATION,
     NO_STORE,

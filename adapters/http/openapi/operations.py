@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from adapters.http.api.operations import Live, NotReady, Ready
 from adapters.http.openapi.parts import (
     NO_TOKEN,
     RETRY_AFTER,
@@ -10,7 +11,6 @@ from adapters.http.openapi.parts import (
     problems,
     ref,
 )
-from adapters.http.operations import Live, NotReady, Ready
 from adapters.http.problems import CONTENT_TYPE
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from adapters.http import operations, queries, views
+from adapters.http.api import operations, queries, views
 from adapters.http.problems import CONTENT_TYPE, Problem
 from domain.names import MAX_NAME_LENGTH, OWNER_NAME_PATTERN
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from adapters.http.api.queries import MetricNameView, MetricsView
 from adapters.http.openapi.parts import (
     NO_STORE,
     ORGANIZATION,
@@ -12,8 +13,7 @@ from adapters.http.openapi.parts import (
     problems,
     ref,
 )
-from adapters.http.queries import MetricNameView, MetricsView
-from application.query_values import AGGREGATORS, DEFAULT_LIMIT, MAX_LIMIT
+from application.reading.query_values import AGGREGATORS, DEFAULT_LIMIT, MAX_LIMIT
 from domain.names import MAX_NAME_LENGTH, NAME_PATTERN
 
 _TIME = "ISO 8601 with a zone, or seconds since the epoch."

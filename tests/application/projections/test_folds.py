@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from application.ports import RecordedMetrics
+from application.event_log.ports import RecordedMetrics
+from application.event_log.receipts import Receipt
 from application.projections.folds import catalog, series
-from application.receipts import Receipt
 from domain.events import MetricsPublished
 from domain.metric_point import PointBatch, TagSet
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from application.event_log.receipts import Receipt
 from application.projections.errors import ProjectionBusy, ProjectionMissing, StoreUnavailable
 from application.projections.folds import SERIES
 from application.projections.live import live_generation
@@ -12,7 +13,6 @@ from application.projections.ports import Generation, Role, SetAside
 from application.projections.replay import ReplayHandler, ReplayProgress
 from application.projections.runner import ProjectionRunner
 from application.projections.verify import VerifyHandler
-from application.receipts import Receipt
 from tests.application.projections.world import Log, Stores, places
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from application.ports import RecordedMetrics
+from application.event_log.ports import RecordedMetrics
 from application.projections.errors import ProjectionDiverged, StoreUnavailable
 from application.projections.folds import SERIES, Projection, Rows
 from application.projections.runner import ProjectionRunner

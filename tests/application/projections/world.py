@@ -13,11 +13,11 @@ from adapters.memory.projection_stores import (
     MemoryProjectionStore,
     MemoryProjectionStores,
 )
-from application.ports import Recorded, RecordedMetrics, UnreadableMetrics
+from application.event_log.ports import Recorded, RecordedMetrics, UnreadableMetrics
+from application.event_log.receipts import Receipt
 from application.projections.errors import RowsRefused
 from application.projections.folds import Rows
 from application.projections.ports import Checkpoint, Generation, SetAside
-from application.receipts import Receipt
 from domain.events import MetricsPublished
 from domain.metric_point import PointBatch, tag_set
 from tests.application.doubles import FakeClock

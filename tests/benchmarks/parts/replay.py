@@ -15,12 +15,12 @@ import msgspec
 import pyarrow as pa
 from redis import Redis
 
-from adapters.ducklake.rows import series_table
-from adapters.ducklake.tables import SERIES
-from adapters.redis_streams.metric_codec import MetricDecoder
-from application.ports import RecordedMetrics
+from adapters.ducklake.store.rows import series_table
+from adapters.ducklake.store.tables import SERIES
+from adapters.event_format.codec import MetricDecoder
+from application.event_log.ports import RecordedMetrics
+from application.event_log.receipts import Receipt
 from application.projections.replay import COMMIT_POINTS
-from application.receipts import Receipt
 from tests.benchmarks import goals
 from tests.benchmarks.bench import Bench, Invalid
 from tests.benchmarks.contestants.base import Place

@@ -1,0 +1,287 @@
+"""A metric's columns, kept in memory: what dashboards ask for again and again.
+
+Files never change, so what was read of one stays right; which files there are is asked anew. A
+query of an hour takes a fraction of a millisecond where its columns are here, and tens of them
+where DuckDB has to find the file, decompress it and look for the tags in text.
+"""
+
+from __future__ import annotations
+
+import threading
+from array import array
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from enum import Enum
+from itertools import accumulate
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from msgspec import Struct
+
+from adapters.ducklake.query import queries
+from adapters.ducklake.query.exact import Floats, Integers
+from adapters.ducklake.query.readers import Reading
+from adapters.ducklake.query.series_files import SeriesFile
+from adapters.ducklake.store.rows import tag_text
+from application.reading.ports import Selection
+
+MOST_FILES = 128
+"""Files that a query takes columns from; one of more is left to DuckDB."""
+
+MOST_POINTS = 500_000
+"""Points of a metric in a file that are kept; it takes a fifth of a second to read so many."""
+
+PART = 4
+"""The columns of one query are this part of the cache at most. While they become buckets they take
+several times as much."""
+
+BATCH = 100_000
+"""Points whose tags are text at the same time, while they are read."""
+
+ENTRY_BYTES = 1000
+"""What an entry takes at most, beside its columns."""
+
+
+class MetricColumns(Struct, frozen=True):
+    """A metric's points of one file in order of time.
+
+    Row i is `first + offsets[i]` (ms), a value, and `series[i]`, the number of its tag set. `tags`
+    are these as text, a line each, which `ends` at so many bytes.
+    """
+
+    first: int
+    offsets: npt.NDArray[np.unsignedinteger]
+    values: Floats
+    series: npt.NDArray[np.unsignedinteger]
+    tags: bytes
+    ends: array[int]
+
+    @classmethod
+    def of(cls, times: Integers, values: Floats, series: Integers, tags: pa.Array) -> MetricColumns:
+        """Make columns of points in any order; `tags` may have more than theirs."""
+        order = np.argsort(times, kind="stable")
+        first = int(times[order[0]]) if len(times) else 0
+        (used,) = np.bincount(series, minlength=len(tags)).nonzero()
+        place = np.zeros(len(tags), np.int64)
+        place[used] = np.arange(len(used))
+        lines = [f"{text}\n".encode() for text in tags.take(pa.array(used)).to_pylist()]
+        return cls(
+            first,
+            _narrow(times[order] - first),
+            values[order],
+            _narrow(place[series[order]]),
+            b"".join(lines),
+            array("q", accumulate(map(len, lines))),
+        )
+
+    @property
+    def nbytes(self) -> int:
+        columns = self.offsets.nbytes + self.values.nbytes + self.series.nbytes
+        return ENTRY_BYTES + columns + len(self.tags) + len(self.ends) * self.ends.itemsize
+
+    def rows(self, start: int | None, end: int | None) -> slice:
+        """Return which rows are from `start` to `end` (ms)."""
+        return slice(self._place(start, 0), self._place(end, len(self.offsets)))
+
+    def points(self, rows: slice, tags: Mapping[str, str]) -> Points:
+        """Return those of the rows that have the tags."""
+        offsets, values = self.offsets[rows], self.values[rows]
+        if tags and len(offsets):
+            found = self._series_with(tags)
+            if len(found) == 1:
+                (wanted,) = (self.series[rows] == found[0]).nonzero()
+            else:
+                among = np.zeros(len(self.ends), bool)
+                among[found] = True
+                (wanted,) = among[self.series[rows]].nonzero()
+            offsets, values = offsets[wanted], values[wanted]
+        return self.first + offsets.astype(np.int64), values
+
+    def _place(self, time: int | None, otherwise: int) -> int:
+        """Return which row is the first of a time or later."""
+        if time is None:
+            return otherwise
+        offset = time - self.first
+        if offset <= 0:
+            return 0
+        if not len(self.offsets) or offset > self.offsets[-1]:
+            return len(self.offsets)
+        # In the array's own type, or else it would be converted as a whole.
+        return int(np.searchsorted(self.offsets, self.offsets.dtype.type(offset)))
+
+    def _series_with(self, tags: Mapping[str, str]) -> list[int]:
+        """Return which of the tag sets have all of the tags, as `queries` finds them.
+
+        Looking through all of the text at once takes a fifth of what looking into each does.
+        """
+        first, *others = (tag_text(*tag).encode() for tag in tags.items())
+        found, at = [], self.tags.find(first)
+        while at >= 0:
+            number = bisect_right(self.ends, at)
+            start, end = self.ends[number - 1] if number else 0, self.ends[number]
+            if all(self.tags.find(other, start, end) >= 0 for other in others):
+                found.append(number)
+            at = self.tags.find(first, end)
+        return found
+
+
+Points = tuple[Integers, Floats]
+"""Times (ms) and values of points, in any order."""
+
+_Key = tuple[str, str, str | None, str]
+
+
+class _Instead(Enum):
+    """What may be known of a file's columns in their place."""
+
+    MISSING = "they were not read yet"
+    TOO_MANY = "they are more than may be kept"
+
+
+MISSING, TOO_MANY = _Instead
+
+
+class ColumnCache:
+    """Columns of at most so many bytes, by file, owner and metric. Thread-safe."""
+
+    def __init__(self, memory: int, *, most_points: int = MOST_POINTS) -> None:
+        self._memory = memory
+        self._most_points = most_points
+        self._lock = threading.Lock()
+        self._bytes = 0
+        self._kept: OrderedDict[_Key, MetricColumns | _Instead] = OrderedDict()
+
+    def points(
+        self, reading: Reading, selection: Selection, files: Sequence[SeriesFile]
+    ) -> Points | None:
+        """Return the points that are in the files.
+
+        None where they are too many to be kept, or to be held for one query, and DuckDB must be
+        asked for what is wanted.
+        """
+        if len(files) > MOST_FILES:
+            return None
+        found = {file: self._kept_columns(selection, file) for file in files}
+        missing = [file for file, columns in found.items() if columns is MISSING]
+        left = self._memory // PART - sum(map(_size, found.values()))
+        for group in _groups(missing, self._most_points):
+            for file, columns in _read(reading, selection, group, self._most_points).items():
+                found[file] = columns
+                self._keep(_key(selection, file), columns)
+                left -= _size(columns)
+            if left < 0:
+                return None
+        parts = []
+        for columns in found.values():
+            if not isinstance(columns, MetricColumns):
+                return None
+            parts.append((columns, columns.rows(selection.start, selection.end)))
+        return _points(selection, parts)
+
+    def points_at_hand(
+        self, selection: Selection, files: Sequence[SeriesFile], most: int
+    ) -> Points | None:
+        """Return the points if all that has to be looked at is here, and no more than `most`."""
+        parts, left = [], most
+        for file in files:
+            columns = self._kept_columns(selection, file)
+            if not isinstance(columns, MetricColumns):
+                return None
+            rows = columns.rows(selection.start, selection.end)
+            left -= rows.stop - rows.start
+            if left < 0:
+                return None
+            parts.append((columns, rows))
+        return _points(selection, parts)
+
+    def _kept_columns(self, selection: Selection, file: SeriesFile) -> MetricColumns | _Instead:
+        key = _key(selection, file)
+        with self._lock:
+            if key not in self._kept:
+                return MISSING
+            self._kept.move_to_end(key)
+            return self._kept[key]
+
+    def _keep(self, key: _Key, columns: MetricColumns | _Instead) -> None:
+        with self._lock:
+            if key in self._kept:
+                return
+            self._kept[key] = columns
+            self._bytes += _size(columns)
+            while self._bytes > self._memory:
+                _, oldest = self._kept.popitem(last=False)
+                self._bytes -= _size(oldest)
+
+
+def _key(selection: Selection, file: SeriesFile) -> _Key:
+    return file.path, selection.organization, selection.team, selection.metric
+
+
+def _points(selection: Selection, parts: Sequence[tuple[MetricColumns, slice]]) -> Points:
+    found = [columns.points(rows, selection.tags) for columns, rows in parts]
+    if len(found) == 1:
+        return found[0]
+    times, values = zip(*found, strict=True)
+    return np.concatenate(times), np.concatenate(values)
+
+
+def _groups(files: Sequence[SeriesFile], most_points: int) -> Iterator[Sequence[SeriesFile]]:
+    """Yield files to be read together: as many as have no more points than may be kept of one."""
+    group: list[SeriesFile] = []
+    for file in files:
+        if group and sum(each.points for each in group) + file.points > most_points:
+            yield group
+            group = []
+        group.append(file)
+    if group:
+        yield group
+
+
+def _read(
+    reading: Reading, selection: Selection, files: Sequence[SeriesFile], most_points: int
+) -> dict[SeriesFile, MetricColumns | _Instead]:
+    """Read a metric's columns of files, or find that there are too many of the one file."""
+    whole = msgspec.structs.replace(selection, tags={}, start=None, end=None)
+    query = queries.columns([file.path for file in files], whole, most_points + 1)
+    batches = reading.connection.execute(*query).to_arrow_reader(BATCH)
+    # Text becomes codes batch by batch: the tags alone are most of the points' size.
+    read = pa.Table.from_batches([_coded(batch) for batch in batches], _LAYOUT)
+    if len(read) > most_points:
+        return dict.fromkeys(files, TOO_MANY)
+    of_file = read["filename"].combine_chunks()
+    codes = of_file.indices.to_numpy()
+    rows_of = {
+        path: np.flatnonzero(codes == code)
+        for code, path in enumerate(of_file.dictionary.to_pylist())
+    }
+    times, values = read["time"].to_numpy(), read["value"].to_numpy()
+    tags = read["tags"].combine_chunks()
+    series = tags.indices.to_numpy()
+    found: dict[SeriesFile, MetricColumns | _Instead] = {}
+    for file in files:
+        rows = rows_of.get(file.path, _NO_ROWS)
+        found[file] = MetricColumns.of(times[rows], values[rows], series[rows], tags.dictionary)
+    return found
+
+
+def _coded(batch: pa.RecordBatch) -> pa.RecordBatch:
+    columns = [batch["time"], batch["value"]]
+    columns += [batch[name].dictionary_encode() for name in ("tags", "filename")]
+    return pa.record_batch(columns, schema=_LAYOUT)
+
+
+_TEXT = pa.dictionary(pa.int32(), pa.string())
+_LAYOUT = pa.schema({"time": pa.int64(), "value": pa.float64(), "tags": _TEXT, "filename": _TEXT})
+_NO_ROWS = np.empty(0, np.int64)
+
+
+def _narrow(column: npt.NDArray[np.integer]) -> npt.NDArray[np.unsignedinteger]:
+    """Return numbers from 0 on in the least bits that hold them."""
+    return column.astype(np.min_scalar_type(int(column.max()) if len(column) else 0))
+
+
+def _size(columns: MetricColumns | _Instead) -> int:
+    return columns.nbytes if isinstance(columns, MetricColumns) else ENTRY_BYTES

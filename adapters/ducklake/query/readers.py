@@ -1,0 +1,254 @@
+"""What queries run on: a DuckDB with the generations attached, read-only, that they ask for."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
+from typing import Generic, TypeVar
+
+import duckdb
+import structlog
+
+from adapters.ducklake.catalog_state import CatalogState, catalog_state
+from adapters.ducklake.database import (
+    Connection,
+    Location,
+    attach,
+    connect,
+    metadata_schema,
+    translated,
+)
+from adapters.ducklake.query.deadline import Deadline
+from adapters.ducklake.query.series_files import SeriesFile, SeriesFiles
+from adapters.ducklake.store.registry import Registry
+from application.projections.errors import ProjectionMissing, StoreUnavailable
+from application.projections.ports import Generation, Role
+
+T = TypeVar("T")
+
+_log = structlog.get_logger(__name__)
+
+
+class Reading:
+    """A generation, attached as `source`, while it is read by one thread.
+
+    Its connection is opened by who needs one: what is remembered is answered without.
+    """
+
+    def __init__(self, database: _Database, source: str, deadline: Deadline | None) -> None:
+        self.source = source
+        self._database = database
+        self._deadline = deadline
+        self._opened = ExitStack()
+        self._connection: Connection | None = None
+        self._files: Sequence[SeriesFile] | None = None
+
+    @property
+    def connection(self) -> Connection:
+        """A connection of its own, all of whose statements see one state of the generation."""
+        if self._connection is None:
+            self._connection = self._opened.enter_context(closing(self._database.cursor()))
+            if self._deadline is not None:
+                self._opened.enter_context(self._deadline.interrupting(self._connection))
+            self._connection.execute("BEGIN")
+        return self._connection
+
+    def files(self) -> Sequence[SeriesFile]:
+        """Return the files of the generation's points, as they were when first asked for."""
+        if self._files is None:
+            self._files = self._database.files(self.source)
+        return self._files
+
+    def close(self) -> None:
+        self._opened.close()
+
+
+class Readers:
+    """Opens generations for queries. Thread-safe.
+
+    Which generation is live is looked up for each query; one that is no longer live is let go of
+    as soon as no query reads it. A DuckDB that failed is replaced, not used again.
+    """
+
+    def __init__(self, location: Location, *, threads: int, memory: int) -> None:
+        self._location = location
+        self._threads = threads
+        self._memory = memory
+        self._lock = threading.Lock()
+        self._database: _Database | None = None
+
+    def close(self) -> None:
+        """Close the DuckDB, as soon as no query uses it."""
+        with self._lock:
+            database, self._database = self._database, None
+            if database is not None and not database.users:
+                database.close()
+
+    @contextmanager
+    def reading(
+        self, projection: str, label: str | None = None, deadline: Deadline | None = None
+    ) -> Iterator[Reading]:
+        """Open the live generation, or the copy of a label, as it is now, until the deadline.
+
+        Raises ProjectionMissing where there is none, StoreUnavailable; errors of DuckDB within the
+        block are translated.
+        """
+        database = self._enter()
+        try:
+            with database.reading(projection, label, deadline) as reading:
+                yield reading
+        except StoreUnavailable as error:
+            with self._lock:
+                if self._database is database:
+                    self._database = None
+            _log.warning("projections cannot be read", projection=projection, reason=str(error))
+            # DuckDB's words, which are for operators, may tell of paths and addresses.
+            raise StoreUnavailable("the projections cannot be read now") from error
+        finally:
+            with self._lock:
+                database.users -= 1
+                if not database.users and self._database is not database:
+                    database.close()
+
+    def files_at_hand(self, projection: str) -> Sequence[SeriesFile] | None:
+        """Return the files of the live generation; None where that takes a look at a catalog."""
+        database = self._database
+        return None if database is None else database.files_at_hand(projection)
+
+    def _enter(self) -> _Database:
+        with self._lock:
+            if self._database is None:
+                self._database = _Database(self._location, self._threads, self._memory)
+            self._database.users += 1
+            return self._database
+
+
+class _Remembered(dict[str, tuple[CatalogState, T]], Generic[T]):
+    """What was read of catalogs, by name, and the state that the catalog was in before."""
+
+    def as_of(self, name: str, state: CatalogState | None) -> T | None:
+        """Return what is remembered, None unless it is known to be so still."""
+        known = self.get(name)
+        return None if known is None or known[0] != state else known[1]
+
+
+class _Database:
+    def __init__(self, location: Location, threads: int, memory: int) -> None:
+        self.users = 0
+        self._location = location
+        self._lock = threading.Lock()
+        self._queries: Counter[str] = Counter()
+        self._attached: set[str] = set()
+        self._live: dict[str, str] = {}
+        self._generations = _Remembered[Sequence[Generation]]()
+        self._list_files: dict[str, SeriesFiles] = {}
+        self._files = _Remembered[Sequence[SeriesFile]]()
+        self._connection = connect(location, threads=threads, memory=f"{memory}B")
+        with translated():
+            # A query that does not fit its memory is refused, not written to the disk.
+            self._connection.execute("SET temp_directory = ''")
+        self._registry = Registry(self._connection, location)
+
+    def close(self) -> None:
+        with suppress(duckdb.Error):
+            self._connection.close()
+
+    @contextmanager
+    def reading(
+        self, projection: str, label: str | None, deadline: Deadline | None
+    ) -> Iterator[Reading]:
+        alias = self._acquire(projection, label)
+        reading = Reading(self, alias, deadline)
+        try:
+            with translated():
+                try:
+                    yield reading
+                except duckdb.CatalogException as error:
+                    raise ProjectionMissing(f"{projection} was not built yet") from error
+                finally:
+                    reading.close()
+        finally:
+            self._release(alias)
+
+    def cursor(self) -> Connection:
+        return self._connection.cursor()
+
+    def files(self, alias: str) -> Sequence[SeriesFile]:
+        """Return an attached generation's files; they are listed anew when its catalog changed."""
+        name = alias.replace("_", "-")
+        state = self._state(f"{name}/catalog.sqlite")
+        files = self._files.as_of(alias, state)
+        if files is None:
+            # In a transaction that begins after the look at the state.
+            with closing(self.cursor()) as connection:
+                if alias not in self._list_files:
+                    schema = "main" if self._location.catalog is None else metadata_schema(name)
+                    self._list_files[alias] = SeriesFiles(connection, alias, schema)
+                files = self._list_files[alias](connection)
+            if state is not None:
+                self._files[alias] = state, files
+        return files
+
+    def files_at_hand(self, projection: str) -> Sequence[SeriesFile] | None:
+        generations = self._generations.as_of(projection, self._state("registry.sqlite"))
+        for generation in generations or ():
+            if generation.role is Role.LIVE:
+                state = self._state(f"{projection}-{generation.number}/catalog.sqlite")
+                return self._files.as_of(f"{projection}_{generation.number}", state)
+        return None
+
+    def _state(self, database: str) -> CatalogState | None:
+        if self._location.catalog is not None:
+            return None
+        return catalog_state(f"{self._location.root}/{database}")
+
+    def _acquire(self, projection: str, label: str | None) -> str:
+        with self._lock:
+            generation = self._find(projection, label)
+            alias = f"{projection}_{generation.number}"
+            if alias not in self._attached:
+                name = f"{projection}-{generation.number}"
+                attach(self._connection, self._location, name, alias, read_only=True)
+                self._attached.add(alias)
+            self._queries[alias] += 1
+            if label is None:
+                self._live[projection] = alias
+                self._detach_unused()
+            return alias
+
+    def _release(self, alias: str) -> None:
+        with self._lock:
+            self._queries[alias] -= 1
+            self._detach_unused()
+
+    def _find(self, projection: str, label: str | None) -> Generation:
+        for generation in self._known_generations(projection):
+            if label is None and generation.role is Role.LIVE:
+                return generation
+            if label is not None and generation.role is Role.COPY and generation.label == label:
+                return generation
+        if label is None:
+            raise ProjectionMissing(f"{projection} was not built yet")
+        raise ProjectionMissing(f"there is no copy {label!r} of {projection}")
+
+    def _known_generations(self, projection: str) -> Sequence[Generation]:
+        """Return a projection's generations; they are looked up anew when the registry changed."""
+        state = self._state("registry.sqlite")
+        generations = self._generations.as_of(projection, state)
+        if generations is None:
+            generations = self._registry.generations(projection)
+            if state is not None:
+                self._generations[projection] = state, generations
+        return generations
+
+    def _detach_unused(self) -> None:
+        unused = {a for a in self._attached if not self._queries[a]} - set(self._live.values())
+        for alias in unused:
+            self._attached.remove(alias)
+            del self._queries[alias]
+            self._list_files.pop(alias, None)
+            self._files.pop(alias, None)
+            with translated():
+                self._connection.execute(f"DETACH {alias}")

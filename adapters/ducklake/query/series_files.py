@@ -1,0 +1,62 @@
+"""Which files the points of a generation are in, as its catalog tells.
+
+What the catalog's tables mean is DuckLake's specification. Points are never deleted one by one, nor
+kept in the catalog itself, so the files are all there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from adapters.ducklake.database import Connection
+from application.projections.errors import ProjectionMissing
+from application.reading.ports import Selection
+
+
+class SeriesFile(Struct, frozen=True):
+    """A Parquet file of so many points, from `first` to `last` (ms). It never changes."""
+
+    path: str
+    points: int
+    first: int
+    last: int
+
+    def overlaps(self, selection: Selection) -> bool:
+        """Tell whether it may have points of the selection's range of time."""
+        start, end = selection.start, selection.end
+        return (start is None or self.last >= start) and (end is None or self.first < end)
+
+
+class SeriesFiles:
+    """Lists the files of the generation attached as `source`. Raises ProjectionMissing.
+
+    `schema` is where its database keeps the catalog's tables.
+    """
+
+    def __init__(self, connection: Connection, source: str, schema: str) -> None:
+        self._catalog = f"__ducklake_metadata_{source}.{schema}"
+        found = connection.execute(
+            "SELECT data_path || schemas.path || tables.path, table_id, column_id "
+            f"FROM {self._catalog}.ducklake_table tables "
+            f"JOIN {self._catalog}.ducklake_schema schemas USING (schema_id) "
+            f"JOIN {self._catalog}.ducklake_column columns USING (table_id), "
+            f"ducklake_settings('{source}') "
+            "WHERE table_name = 'series' AND column_name = 'time'"
+        ).fetchone()
+        if found is None:
+            raise ProjectionMissing("series was not built yet")
+        self._directory, self._table, self._time = found
+
+    def __call__(self, connection: Connection) -> Sequence[SeriesFile]:
+        """Return those of the latest snapshot."""
+        rows = connection.execute(
+            "SELECT path, record_count, epoch_ms(min_value::TIMESTAMP_MS), "
+            "epoch_ms(max_value::TIMESTAMP_MS) "
+            f"FROM {self._catalog}.ducklake_data_file files "
+            f"JOIN {self._catalog}.ducklake_file_column_stats stats USING (data_file_id) "
+            "WHERE files.table_id = ? AND files.end_snapshot IS NULL AND stats.column_id = ?",
+            [self._table, self._time],
+        ).fetchall()
+        return [SeriesFile(self._directory + path, *more) for path, *more in rows]

@@ -1,0 +1,144 @@
+"""One generation, open for writing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import pyarrow as pa
+
+from adapters.ducklake.database import Connection, transaction, translated
+from adapters.ducklake.store.tables import Table
+from adapters.ducklake.store.upkeep import Upkeep
+from application.event_log.receipts import Receipt
+from application.projections.errors import ProjectionError, RowsRefused, StoreUnavailable
+from application.projections.folds import Rows
+from application.projections.ports import Checkpoint, SetAside
+
+MAX_KNOWN = 100_000
+"""Keys of rows remembered as stored, so that most commits need not look for them."""
+
+MAX_REASON = 2000
+
+
+class DuckLakeStore:
+    """Implements the port ProjectionStore over a connection with the generation as `lake`.
+
+    `root` is the local directory that it writes to; `clock` tells seconds and never goes back.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        table: Table,
+        root: Path,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self._connection = connection
+        self._table = table
+        self._clock = clock
+        self._upkeep = Upkeep(connection, table, clock)
+        self._root = root
+        self._known: set[Hashable] = set()
+        with self._translated():
+            # A commit is never merged with another writer's: of two that began on the same state,
+            # one fails, whatever they wrote.
+            connection.execute("SET ducklake_max_retry_count = 0")
+            self._checkpoints = read_checkpoints(connection)
+
+    def checkpoints(self) -> Mapping[int, Checkpoint]:
+        with self._translated():
+            self._checkpoints = read_checkpoints(self._connection)
+        return self._checkpoints
+
+    def commit(
+        self, rows: Rows, set_aside: Sequence[SetAside], checkpoints: Sequence[Checkpoint]
+    ) -> None:
+        keys, arriving = self._arriving(rows)
+        with (
+            self._translated(RowsRefused),
+            transaction(self._connection),
+        ):
+            if read_checkpoints(self._connection) != self._checkpoints:
+                raise StoreUnavailable("another process writes this generation")
+            if arriving is not None:
+                self._connection.register("arriving", arriving)
+                self._connection.execute(f"INSERT INTO lake.{self._table.name} {self._table.add}")
+                self._connection.unregister("arriving")
+            self._insert(
+                "set_aside",
+                [(e.receipt.partition, e.receipt.position, _storable(e.reason)) for e in set_aside],
+            )
+            self._connection.execute(
+                "DELETE FROM lake.checkpoints WHERE list_contains(?::USMALLINT[], partition)",
+                [[checkpoint.partition for checkpoint in checkpoints]],
+            )
+            self._insert("checkpoints", [(c.partition, c.position, c.digest) for c in checkpoints])
+        new = {checkpoint.partition: checkpoint for checkpoint in checkpoints}
+        self._checkpoints = {**self._checkpoints, **new}
+        if len(self._known) + len(keys) > MAX_KNOWN:
+            self._known.clear()
+        self._known.update(keys)
+
+    def set_aside(self) -> Sequence[SetAside]:
+        with self._translated():
+            return read_set_aside(self._connection)
+
+    def tidy(self) -> None:
+        with self._translated():
+            self._upkeep.run()
+
+    def _arriving(self, rows: Rows) -> tuple[set[Hashable], pa.Table | None]:
+        """Return the keys and the columns of those rows that are not known to be stored."""
+        keys: set[Hashable] = set()
+        new: Sequence[Any] = rows
+        if self._table.key is not None:
+            by_key = {self._table.key(row): row for row in reversed(rows)}
+            keys = by_key.keys() - self._known
+            new = [by_key[key] for key in keys]
+        if not new:
+            return keys, None
+        try:
+            return keys, self._table.arrow(new)
+        except (OverflowError, TypeError, ValueError) as error:
+            raise RowsRefused(f"the rows cannot be stored: {error}") from error
+
+    def _translated(
+        self, invalid: type[ProjectionError] = StoreUnavailable
+    ) -> AbstractContextManager[None]:
+        return translated(invalid, StoreUnavailable, self._root)
+
+    def _insert(self, table: str, rows: Sequence[tuple[int, int, object]]) -> None:
+        if rows:
+            places = ", ".join(["(?, ?, ?)"] * len(rows))
+            self._connection.execute(
+                f"INSERT INTO lake.{table} VALUES {places}",
+                [value for row in rows for value in row],
+            )
+
+
+def read_checkpoints(connection: Connection, lake: str = "lake") -> dict[int, Checkpoint]:
+    """Return a generation's checkpoints by partition."""
+    rows = connection.execute(
+        f"SELECT partition, position, digest FROM {lake}.checkpoints"
+    ).fetchall()
+    return {row[0]: Checkpoint(*row) for row in rows}
+
+
+def read_set_aside(connection: Connection, lake: str = "lake") -> list[SetAside]:
+    """Return the events a generation set aside, in log order."""
+    rows = connection.execute(
+        f"SELECT partition, position, reason FROM {lake}.set_aside ORDER BY partition, position"
+    ).fetchall()
+    return [
+        SetAside(Receipt.at(partition, position), reason) for partition, position, reason in rows
+    ]
+
+
+def _storable(reason: str) -> str:
+    """Return a reason that every catalog takes: it may quote what made the event unreadable."""
+    text = reason[:MAX_REASON].replace("\0", "\\0")
+    return text.encode(errors="backslashreplace").decode()

@@ -1,0 +1,171 @@
+"""Events to Arrow columns, without touching single points.
+
+DuckDB takes Arrow as it is. Text is passed as indices into a dictionary, which is what the log's
+batches hold already: here their tables become one, and their codes are mapped to it by NumPy.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from itertools import chain
+from typing import Any, TypeVar
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from application.event_log.ports import RecordedMetrics
+from application.projections.folds import CatalogRow
+from domain.columns import CodedColumn, coded
+from domain.metric_point import TagSet
+
+_T = TypeVar("_T")
+_Column = npt.NDArray[Any]
+
+DAY = 86_400_000
+
+FEW_DAYS = 8
+MANY_DAYS = 64
+MANY_POINTS = 1000
+"""A commit writes a file a day for its commonest few days, and for up to `MANY_DAYS` that have
+`MANY_POINTS` each. All others go into one file: points of thousands of days, which anyone may send,
+would be thousands of files, and more memory than there is."""
+
+_encode_json = msgspec.json.Encoder().encode
+
+
+@lru_cache(maxsize=16_384)
+def tags_text(tags: TagSet) -> str:
+    """Return tags as canonical JSON: names sorted, no spaces.
+
+    A tag's own text, `"name":"value"`, is found in it exactly where the point has the tag. Quotes
+    within values are escaped, so `"name":` is only where the tag begins, since colons outside of
+    values follow names; and from there on equal texts are equal values.
+    """
+    return _encode_json(tags.as_dict()).decode()
+
+
+def tag_text(name: str, value: str) -> str:
+    """Return one tag as it stands in `tags_text`."""
+    return f"{_encode_json(name).decode()}:{_encode_json(value).decode()}"
+
+
+def series_table(events: Sequence[RecordedMetrics]) -> pa.Table:
+    """Return the points as columns, sorted by organization, team and name, else in log order.
+
+    `time` is in milliseconds; `item` is a point's place in its batch; `day` is as `days` tells; a
+    zero has no sign.
+    Raises OverflowError, TypeError or ValueError for what no column can hold.
+    """
+    batches = [recorded.event.points for recorded in events]
+    counts = np.fromiter(map(len, batches), np.int64, len(batches))
+    names, name_codes = _merged([coded(batch.names) for batch in batches], counts)
+    tag_sets, tag_codes = _merged([coded(batch.tag_sets) for batch in batches], counts)
+    organizations, organization_codes = _constant([r.event.organization for r in events], counts)
+    teams, team_codes = _constant([r.event.team or "" for r in events], counts)
+    times = _joined("q", (batch.timestamps for batch in batches))
+    # Parquet's dictionaries take minus zero for zero, or zero for minus zero; adding zero makes
+    # zero of both, whatever file they get into.
+    values = _joined("d", (batch.values for batch in batches)) + 0.0
+    order = _order((organizations, organization_codes), (teams, team_codes), (names, name_codes))
+    starts = np.repeat(np.cumsum(counts) - counts, counts)
+    columns: dict[str, Any] = {
+        "organization": _dictionary(organizations, organization_codes[order]),
+        "team": _dictionary(teams, team_codes[order]),
+        "name": _dictionary(names, name_codes[order]),
+        "tags": _dictionary([tags_text(tags) for tags in tag_sets], tag_codes[order]),
+        "time": times[order],
+        "value": values[order],
+        "partition": np.repeat([r.receipt.partition for r in events], counts)[order],
+        "position": np.repeat([r.receipt.position for r in events], counts)[order],
+        "item": (np.arange(len(starts)) - starts)[order],
+        "day": days(times[order]),
+    }
+    return pa.table(columns)
+
+
+def catalog_table(rows: Sequence[CatalogRow]) -> pa.Table:
+    """Return catalog rows as columns; a name by itself has the empty tag."""
+    return pa.table(
+        {
+            "organization": pa.array([row.organization for row in rows], pa.string()),
+            "team": pa.array([row.team or "" for row in rows], pa.string()),
+            "name": pa.array([row.name for row in rows], pa.string()),
+            "tag": pa.array([row.tag or "" for row in rows], pa.string()),
+            "partition": pa.array([row.receipt.partition for row in rows], pa.int64()),
+            "position": pa.array([row.receipt.position for row in rows], pa.int64()),
+        }
+    )
+
+
+def days(times: _Column) -> pa.Array:
+    """Return the day of each time (in ms), null where it is not to have a file of its own."""
+    if not len(times):
+        return pa.array([], pa.date32())
+    numbers = times // DAY
+    first = numbers.min()
+    alone = np.ones(len(numbers), bool)
+    if numbers.max() - first >= FEW_DAYS:
+        distinct, of_row, counts = np.unique(numbers, return_inverse=True, return_counts=True)
+        by_count = np.argsort(-counts, kind="stable")
+        kept = np.zeros(len(distinct), bool)
+        kept[by_count[:FEW_DAYS]] = True
+        many = by_count[:MANY_DAYS]
+        kept[many[counts[many] >= MANY_POINTS]] = True
+        alone = kept[of_row]
+    return pa.array(numbers.astype(np.int32), pa.int32(), mask=~alone).cast(pa.date32())
+
+
+def _merged(columns: Sequence[CodedColumn[_T]], counts: _Column) -> tuple[list[_T], _Column]:
+    """Return one table for all columns, and all their codes in it."""
+    entries = list(chain.from_iterable(column.table for column in columns))
+    table = list(dict.fromkeys(entries))
+    numbers = dict(zip(table, range(len(table)), strict=True))
+    of_entry = np.fromiter(map(numbers.__getitem__, entries), np.uint32, len(entries))
+    sizes = np.fromiter((len(column.table) for column in columns), np.int64, len(columns))
+    types = {column.codes.typecode for column in columns}
+    if len(types) == 1:
+        codes = _joined(types.pop(), (column.codes for column in columns))
+    else:
+        codes = np.concatenate([np.asarray(column.codes) for column in columns])
+    return table, of_entry[codes + np.repeat(np.cumsum(sizes) - sizes, counts)]
+
+
+def _joined(type_code: str, columns: Iterable[Sequence[Any]]) -> _Column:
+    """Return the columns one after another; one append each is far cheaper than NumPy's."""
+    joined: array[Any] = array(type_code)
+    for column in columns:
+        joined.extend(column)
+    return np.asarray(joined)
+
+
+def _constant(values: Sequence[str], counts: _Column) -> tuple[list[str], _Column]:
+    """Return a column that has one value an event."""
+    column = coded(values)
+    return list(column.table), np.repeat(np.asarray(column.codes), counts)
+
+
+def _order(*columns: tuple[list[str], _Column]) -> _Column:
+    """Return the stable order of rows by these columns.
+
+    DuckDB would sort text; here each distinct combination gets its rank, and rows are sorted by
+    that: a tenth of the time.
+    """
+    key = np.zeros(len(columns[0][1]), np.int64)
+    for table, codes in columns:
+        by_text = sorted(range(len(table)), key=table.__getitem__)
+        rank = np.empty(len(table), np.int64)
+        rank[by_text] = np.arange(len(table))
+        key = key * len(table) + rank[codes]
+    if len(key) and key.max() < 1 << 16:
+        key = key.astype(np.uint16)  # sorted by radix
+    return np.argsort(key, kind="stable")
+
+
+def _dictionary(table: Sequence[str], codes: _Column) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(
+        pa.array(codes.astype(np.uint32, copy=False)), pa.array(table, pa.string())
+    )

@@ -1,0 +1,250 @@
+"""All generations of all projections."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+
+import duckdb
+from msgspec import structs
+
+from adapters.ducklake.database import (
+    Connection,
+    Location,
+    attach,
+    connect,
+    transaction,
+    translated,
+)
+from adapters.ducklake.store.generation import DuckLakeStore, read_checkpoints, read_set_aside
+from adapters.ducklake.store.generation_files import remove, stored_bytes
+from adapters.ducklake.store.locks import local_lock, shared_lock
+from adapters.ducklake.store.registry import Registry
+from adapters.ducklake.store.tables import TABLES, create_tables
+from application.projections.errors import ProjectionBusy, ProjectionMissing, StoreUnavailable
+from application.projections.folds import Projection
+from application.projections.ports import (
+    Generation,
+    GenerationInfo,
+    Owner,
+    OwnerDigest,
+    Role,
+)
+
+RETIRED_SECONDS = 60.0
+"""A retired generation is kept this long for queries that began on it; longer than one may take."""
+
+LOOK_EVERY = 5.0
+"""Seconds between looks at what was retired or dropped."""
+
+
+class DuckLakeStores:
+    """Implements the port ProjectionStores. Close it after use.
+
+    `threads` and `memory` limit the DuckDB of each generation that is open; `clock` tells seconds
+    since the epoch.
+    """
+
+    def __init__(
+        self,
+        location: Location,
+        *,
+        threads: int = 1,
+        memory: str = "1GB",
+        clock: Callable[[], float] = time.time,
+        retired_seconds: float = RETIRED_SECONDS,
+    ) -> None:
+        self._location = location
+        self._threads = threads
+        self._memory = memory
+        self._clock = clock
+        self._retired_seconds = retired_seconds
+        self._looked_at = 0.0
+        self._registry_lock = threading.RLock()
+        self._registry: Registry | None = None
+        self._reader_lock = threading.Lock()
+
+    def close(self) -> None:
+        """Give up the connection to the registry."""
+        with self._registry_lock:
+            if self._registry is not None:
+                self._registry.connection.close()
+                self._registry = None
+
+    def generations(self, projection: str) -> Sequence[Generation]:
+        with self._registered() as registry:
+            return registry.generations(projection)
+
+    def create(
+        self,
+        projection: Projection,
+        role: Role,
+        *,
+        label: str | None = None,
+        until: int | None = None,
+    ) -> Generation:
+        with self._registered() as registry:
+            return registry.add(projection, role, label, until)
+
+    @contextmanager
+    def open(self, generation: Generation) -> Iterator[DuckLakeStore]:
+        table = TABLES[generation.projection]
+        name = _name(generation)
+        with local_lock(self._location, name):
+            self._check_present(generation)
+            with closing(self._connected()) as connection:
+                shared_lock(connection, self._location, name)
+                attach(connection, self._location, name, "lake")
+                with translated(exhausted=StoreUnavailable, root=self._location.root):
+                    if not _has_tables(connection):
+                        create_tables(connection, table)
+                yield DuckLakeStore(connection, table, self._location.root)
+
+    def swap_in(self, generation: Generation) -> bool:
+        """As the port says. What the live one commits meanwhile, the next writer catches up on."""
+        with self._registered() as registry:
+            generations = self.generations(generation.projection)
+            live = [g for g in generations if g.role is Role.LIVE and g.stopped is None]
+            if live and _is_behind(self._positions(generation), self._positions(live[0])):
+                return False
+            registry.make_live(generation, self._clock())
+            return True
+
+    def keep(self, generation: Generation) -> Generation:
+        with self._registered() as registry:
+            registry.set_copied(generation.projection, generation.number)
+        return structs.replace(generation, role=Role.COPY)
+
+    def stop(self, generation: Generation, reason: str | None) -> None:
+        with self._registered() as registry:
+            registry.set_stopped(generation, reason)
+
+    def drop(self, generation: Generation) -> None:
+        self._drop(generation.projection, generation.number)
+
+    def drop_retired(self) -> None:
+        with self._registered() as registry:
+            now = self._clock()
+            if 0 <= now - self._looked_at < LOOK_EVERY:
+                return
+            self._looked_at = now
+            unwanted = [*registry.retired(now - self._retired_seconds), *registry.dropped()]
+        for projection, number in unwanted:
+            with suppress(ProjectionBusy):  # whoever has it open lets go of it soon
+                self._drop(projection, number)
+
+    def info(self, generation: Generation) -> GenerationInfo:
+        try:
+            with self._reading(generation) as connection:
+                ((rows,),) = connection.execute(
+                    f"SELECT count(*) FROM lake.{generation.projection}"
+                ).fetchall()
+                return GenerationInfo(
+                    generation,
+                    read_checkpoints(connection),
+                    rows,
+                    stored_bytes(connection, self._location, _name(generation)),
+                    read_set_aside(connection),
+                )
+        except ProjectionMissing:
+            return GenerationInfo(generation, {}, 0, 0, [])
+
+    def digests(
+        self, generation: Generation, up_to: Mapping[int, int] | None = None
+    ) -> Mapping[Owner, OwnerDigest]:
+        table = TABLES[generation.projection]
+        where = ""
+        if up_to is not None:
+            parts = [f"(partition = {p:d} AND position <= {end:d})" for p, end in up_to.items()]
+            where = f"WHERE {' OR '.join(parts) or 'false'}"
+        try:
+            with self._reading(generation) as connection:
+                rows = connection.execute(
+                    f"SELECT organization, team, count(*), sum({table.digest}) "
+                    f"FROM lake.{table.name} {where} GROUP BY ALL"
+                ).fetchall()
+        except ProjectionMissing:
+            return {}
+        return {(row[0], row[1]): OwnerDigest(row[2], int(row[3])) for row in rows}
+
+    def _positions(self, generation: Generation) -> dict[int, int]:
+        try:
+            with self._reading(generation) as connection:
+                found = read_checkpoints(connection)
+        except ProjectionMissing:
+            return {}
+        return {partition: checkpoint.position for partition, checkpoint in found.items()}
+
+    def _check_present(self, generation: Generation) -> None:
+        if all(g.number != generation.number for g in self.generations(generation.projection)):
+            raise ProjectionMissing(f"{_name(generation)} is not there any more")
+
+    def _drop(self, projection: str, number: int) -> None:
+        name = f"{projection}-{number}"
+        with local_lock(self._location, name):
+            with self._registered() as registry:
+                registry.set_dropped(projection, number)
+            with self._cursor() as cursor:
+                remove(cursor, self._location, name)
+            with self._registered() as registry:
+                registry.set_removed(projection, number)
+
+    def _connected(self) -> Connection:
+        return connect(self._location, threads=self._threads, memory=self._memory)
+
+    @contextmanager
+    def _registered(self) -> Iterator[Registry]:
+        """Hold the registry; it is opened anew after a failure."""
+        with self._registry_lock:
+            if self._registry is None:
+                self._registry = Registry(self._connected(), self._location)
+            try:
+                yield self._registry
+            except StoreUnavailable:
+                self.close()
+                raise
+
+    @contextmanager
+    def _cursor(self) -> Iterator[Connection]:
+        """Hold a connection of its own to the registry's DuckDB; a new one takes a while to make.
+
+        One at a time, since what is attached is attached for all.
+        """
+        with self._reader_lock:
+            with self._registered() as registry:
+                cursor = registry.connection.cursor()
+            with closing(cursor):
+                yield cursor
+
+    @contextmanager
+    def _reading(self, generation: Generation) -> Iterator[Connection]:
+        """Read one state of a generation. Raises ProjectionMissing where nobody wrote it yet."""
+        with self._cursor() as cursor:
+            attach(cursor, self._location, _name(generation), "lake", read_only=True)
+            try:
+                with translated(), transaction(cursor):
+                    if not _has_tables(cursor):
+                        raise ProjectionMissing(f"{_name(generation)} was not built yet")
+                    yield cursor
+            finally:
+                with suppress(duckdb.Error):
+                    cursor.execute("DETACH lake")
+
+
+def _name(generation: Generation) -> str:
+    return f"{generation.projection}-{generation.number}"
+
+
+def _has_tables(connection: Connection) -> bool:
+    """Tell whether `lake` was set up; a writer that was killed may not have got that far."""
+    try:
+        connection.execute("FROM lake.set_aside LIMIT 0")
+    except duckdb.CatalogException:
+        return False
+    return True
+
+
+def _is_behind(positions: Mapping[int, int], live: Mapping[int, int]) -> bool:
+    return any(positions.get(partition, 0) < position for partition, position in live.items())

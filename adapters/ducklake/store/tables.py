@@ -1,0 +1,98 @@
+"""The tables of a generation, and what is done with each projection's rows in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Any
+
+import pyarrow as pa
+from msgspec import Struct
+
+from adapters.ducklake.database import Connection, transaction
+from adapters.ducklake.store.rows import catalog_table, series_table
+from application.projections.folds import CatalogRow
+
+INLINED_ROWS = 1000
+"""Up to so many rows of an insert, but for points, are kept in the catalog's own database."""
+
+OPTIONS = (f"'data_inlining_row_limit', {INLINED_ROWS}", "'parquet_compression', 'zstd'")
+
+
+class Table(Struct, frozen=True):
+    """A projection's table: its columns, how rows become Arrow, are added, and are digested.
+
+    `add` selects from the Arrow table `arriving`; `digest` is a 64-bit hash of one row, the same
+    within one version of DuckDB. `key` tells rows that are kept once only.
+    """
+
+    name: str
+    columns: str
+    layout: tuple[str, ...]
+    options: tuple[str, ...]
+    arrow: Callable[[Any], pa.Table]
+    add: str
+    digest: str
+    key: Callable[[Any], Hashable] | None = None
+
+
+def _catalog_key(row: CatalogRow) -> Hashable:
+    return row.organization, row.team, row.name, row.tag
+
+
+SERIES = Table(
+    name="series",
+    columns=(
+        "organization VARCHAR, team VARCHAR, name VARCHAR, tags VARCHAR, time TIMESTAMP_MS, "
+        "value DOUBLE, partition USMALLINT, position BIGINT, item UINTEGER, day DATE"
+    ),
+    # By day (see `rows.days`), then by who and what is asked for, so that a query reads few files,
+    # and little of them. New rows come sorted already; merged files are sorted again.
+    layout=(
+        "SET PARTITIONED BY (day)",
+        "SET SORTED BY (organization, team, name, time)",
+    ),
+    options=(
+        *OPTIONS,
+        "'sort_on_insert', false, table_name => 'series'",
+        "'data_inlining_row_limit', 0, table_name => 'series'",
+    ),
+    arrow=series_table,
+    add=(
+        "SELECT organization, team, name, tags, make_timestamp_ms(time), value, "
+        "partition, position, item, day FROM arriving"
+    ),
+    digest="hash(name, tags, epoch_ms(time), value, partition, position, item)",
+)
+CATALOG = Table(
+    name="catalog",
+    columns=(
+        "organization VARCHAR, team VARCHAR, name VARCHAR, tag VARCHAR, "
+        "partition USMALLINT, position BIGINT"
+    ),
+    layout=("SET SORTED BY (organization, team, name, tag)",),
+    options=OPTIONS,
+    arrow=catalog_table,
+    add="FROM arriving ANTI JOIN lake.catalog USING (organization, team, name, tag)",
+    digest="hash(name, tag, partition, position)",
+    key=_catalog_key,
+)
+TABLES = {table.name: table for table in (SERIES, CATALOG)}
+
+CHECKPOINTS = "partition USMALLINT, position BIGINT, digest BLOB"
+SET_ASIDE = "partition USMALLINT, position BIGINT, reason VARCHAR"
+
+
+def create_tables(connection: Connection, table: Table) -> None:
+    """Make a generation's tables in the DuckLake attached as `lake`, or those that are missing.
+
+    DuckLake has no options for tables of the same transaction, so there are several transactions,
+    each of which may be repeated; `set_aside` comes last and tells that all is there.
+    """
+    with transaction(connection):
+        connection.execute(f"CREATE TABLE IF NOT EXISTS lake.{table.name} ({table.columns})")
+        for statement in table.layout:
+            connection.execute(f"ALTER TABLE lake.{table.name} {statement}")
+        connection.execute(f"CREATE TABLE IF NOT EXISTS lake.checkpoints ({CHECKPOINTS})")
+    for option in table.options:
+        connection.execute(f"CALL lake.set_option({option})")
+    connection.execute(f"CREATE TABLE IF NOT EXISTS lake.set_aside ({SET_ASIDE})")

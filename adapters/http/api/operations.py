@@ -1,0 +1,72 @@
+"""What operators and their machines ask: health and metrics. No token is needed."""
+
+from __future__ import annotations
+
+from asyncio import to_thread
+
+import msgspec
+from litestar import Response, get
+from litestar.di import NamedDependency
+from litestar.params import SkipValidation
+from msgspec import Struct
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from adapters.http.api.readiness import Readiness
+from adapters.http.problems import CONTENT_TYPE, RETRY_AFTER
+from adapters.http.telemetry import exposition
+
+NO_CACHE = {"Cache-Control": "no-store"}
+
+
+class Live(Struct, frozen=True):
+    """The process answers."""
+
+    status: str = "live"
+
+
+class Ready(Struct, frozen=True):
+    """The worker serves; `warnings` says in words what it is weak in."""
+
+    warnings: tuple[str, ...]
+    status: str = "ready"
+
+
+class NotReady(Struct, frozen=True):
+    """A problem document that says in `problems` why the worker does not serve."""
+
+    problems: tuple[str, ...]
+    warnings: tuple[str, ...]
+    detail: str
+    status: int = 503
+    title: str = "Service Unavailable"
+    type: str = "urn:cave:problem:not-ready"
+
+
+@get("/health/live", name="live")
+async def live() -> Response[Live]:
+    return Response(Live(), headers=NO_CACHE)
+
+
+@get("/health/ready", name="ready")
+async def ready(readiness: NamedDependency[SkipValidation[Readiness]]) -> Response[bytes]:
+    report = await readiness.report()
+    if not report.problems:
+        return Response(
+            msgspec.json.encode(Ready(report.warnings)),
+            media_type="application/json",
+            headers=NO_CACHE,
+        )
+    document = NotReady(report.problems, report.warnings, "; ".join(report.problems))
+    return Response(
+        msgspec.json.encode(document),
+        status_code=503,
+        media_type=CONTENT_TYPE.decode(),
+        headers={"Retry-After": str(RETRY_AFTER), **NO_CACHE},
+    )
+
+
+@get("/metrics", name="prometheus_metrics")
+async def prometheus_metrics() -> Response[bytes]:
+    return Response(
+        await to_thread(exposition), headers={"Content-Type": CONTENT_TYPE_LATEST, **NO_CACHE}
+    )

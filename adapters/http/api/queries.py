@@ -1,0 +1,139 @@
+"""Reading what was published: metric names, and the points of a metric or buckets of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Annotated
+
+import msgspec
+from litestar import Response, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from msgspec import Meta, Struct
+
+from adapters.http.api.administration import AnyRequest
+from adapters.http.api.organizations import NO_STORE
+from adapters.http.api.query_parameters import metrics_query, no_parameters
+from adapters.http.credentials import presented_token
+from adapters.http.errors import InvalidParameters, ParameterFault
+from adapters.http.header_fields import header_fields
+from application.organizations.access import AccessControl, Grant
+from application.reading.ports import Sample
+from application.reading.read_metrics import ReadMetrics
+from application.use_cases import Queries
+from domain.errors import InvalidArgument
+from domain.token import Scope
+
+METRIC_NAMES = [
+    "/organizations/{organization:str}/metric-names",
+    "/organizations/{organization:str}/teams/{team:str}/metric-names",
+]
+METRICS = [
+    "/organizations/{organization:str}/metrics",
+    "/organizations/{organization:str}/teams/{team:str}/metrics",
+]
+
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  written as UTC, by the Z
+_MINUTE = 60_000
+
+
+class Reading(Struct, frozen=True):
+    """What the routes that read share: the use cases, and who may use them."""
+
+    access: AccessControl
+    queries: Queries
+
+    def grant(self, request: AnyRequest, organization: str, team: str | None) -> Grant:
+        """Raises MissingCredentials, and what AccessControl.grant raises."""
+        headers: Mapping[bytes, bytes] = header_fields(request.scope["headers"])
+        token = presented_token(headers.get(b"authorization"))
+        return self.access.grant(organization, team, token, Scope.READ)
+
+
+class MetricNameView(Struct, frozen=True):
+    """A metric's name with every tag name it was ever seen with, sorted."""
+
+    name: str
+    tags: list[str]
+
+
+class SampleView(Struct, frozen=True):
+    """A point, or a bucket by its start; a `value` of null is beyond a 64-bit float."""
+
+    time: Annotated[
+        str,
+        Meta(extra_json_schema={"format": "date-time", "examples": ["2014-10-24T12:37:28.000Z"]}),
+    ]
+    value: float | None
+
+    @classmethod
+    def of(cls, sample: Sample) -> SampleView:
+        minute, milliseconds = divmod(sample.time, _MINUTE)
+        seconds, milliseconds = divmod(milliseconds, 1000)
+        return cls(f"{_minute(minute)}{seconds:02}.{milliseconds:03}Z", sample.value)
+
+
+@lru_cache(maxsize=4096)
+def _minute(number: int) -> str:
+    """Return a minute since the epoch as an answer's times begin; they share few."""
+    return (_EPOCH + timedelta(minutes=number)).isoformat(timespec="minutes") + ":"
+
+
+class MetricsView(Struct, frozen=True):
+    """Points or buckets, oldest first."""
+
+    metrics: list[SampleView]
+
+
+@get(METRIC_NAMES, name="list_metric_names")
+async def list_metric_names(
+    request: AnyRequest,
+    organization: FromPath[str],
+    reading: NamedDependency[Reading],
+    team: FromPath[str | None] = None,
+) -> Response[list[MetricNameView]]:
+    grant = reading.grant(request, organization, team)
+    no_parameters(request.scope["query_string"])
+    found = await reading.queries.list_metric_names(grant)
+    return Response(
+        [MetricNameView(known.name, list(known.tags)) for known in found], headers=NO_STORE
+    )
+
+
+@get(METRICS, name="read_metrics")
+async def read_metrics(
+    request: AnyRequest,
+    organization: FromPath[str],
+    reading: NamedDependency[Reading],
+    team: FromPath[str | None] = None,
+) -> Response[bytes]:
+    grant = reading.grant(request, organization, team)
+    query = metrics_query(request.scope["query_string"])
+    with _blamed_on("receipt"):
+        samples = await reading.queries.read_metrics(
+            ReadMetrics(
+                grant=grant,
+                metric=query.metric,
+                tags=query.tags,
+                start=query.start,
+                end=query.end,
+                aggregation=query.aggregation,
+                limit=query.limit,
+                receipt=query.receipt,
+            )
+        )
+    # Infinity becomes null.
+    body = msgspec.json.encode(MetricsView([SampleView.of(sample) for sample in samples]))
+    return Response(body, media_type="application/json", headers=NO_STORE)
+
+
+@contextmanager
+def _blamed_on(parameter: str) -> Iterator[None]:
+    """Say of an InvalidArgument raised within which parameter is to blame."""
+    try:
+        yield
+    except InvalidArgument as error:
+        raise InvalidParameters([ParameterFault(parameter, str(error))]) from None

@@ -1,0 +1,135 @@
+"""The parameters of a query, read from the URL; all that is wrong with them is told at once."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from msgspec import Struct
+
+from adapters.http.errors import InvalidParameters, ParameterFault
+from application.event_log.receipts import Receipt
+from application.reading.ports import Aggregation
+from application.reading.query_values import (
+    AGGREGATORS,
+    DEFAULT_LIMIT,
+    MAX_LIMIT,
+    parse_aggregator,
+    parse_period,
+    parse_tags,
+    parse_time,
+)
+from domain.names import abbreviated, name_fault
+
+_is_whole = re.compile(r"\d{1,10}\Z", re.ASCII).match
+
+
+class MetricsQuery(Struct, frozen=True, kw_only=True):
+    """What a query asks for. Times in milliseconds since the epoch."""
+
+    metric: str
+    tags: Mapping[str, str] = {}
+    start: int | None = None
+    end: int | None = None
+    aggregation: Aggregation | None = None
+    limit: int = DEFAULT_LIMIT
+    receipt: Receipt | None = None
+
+
+def no_parameters(query_string: bytes) -> None:
+    """Raises InvalidParameters if there is any."""
+    _, faults = _given(query_string, ())
+    if faults:
+        raise InvalidParameters(faults.values())
+
+
+def metrics_query(query_string: bytes) -> MetricsQuery:
+    """Read a query's parameters. Raises InvalidParameters, which names each that is wrong."""
+    texts, faults = _given(query_string, _READERS)
+    values: dict[str, Any] = {}
+    for name, text in texts.items():
+        try:
+            values[name] = _READERS[name](text)
+        except ValueError as error:
+            faults[name] = ParameterFault(name, str(error))
+    _check_together(values, faults)
+    if faults:
+        raise InvalidParameters(faults.values())
+    aggregator, period = values.pop("aggregator", None), values.pop("period", None)
+    aggregation = Aggregation(aggregator, period) if aggregator else None
+    return MetricsQuery(**values, aggregation=aggregation)
+
+
+def _given(
+    query_string: bytes, allowed: Collection[str]
+) -> tuple[dict[str, str], dict[str, ParameterFault]]:
+    """Return the texts of the parameters, and the faults of those that are given wrongly."""
+    texts: dict[str, str] = {}
+    faults: dict[str, ParameterFault] = {}
+    for pair in filter(None, query_string.split(b"&")):
+        encoded_name, _, encoded = pair.partition(b"=")
+        name = _decoded(encoded_name, "replace")
+        if name not in allowed:
+            known = ", ".join(allowed) or "none"
+            faults[name] = ParameterFault(name, f"is not a parameter; those here are: {known}")
+        elif name in texts:
+            faults[name] = ParameterFault(name, "is given more than once")
+        else:
+            try:
+                texts[name] = _decoded(encoded, "strict")
+            except UnicodeDecodeError:
+                faults[name] = ParameterFault(name, "must be UTF-8, percent-encoded")
+    return {name: text for name, text in texts.items() if name not in faults}, faults
+
+
+def _decoded(encoded: bytes, errors: str) -> str:
+    return unquote_to_bytes(encoded.replace(b"+", b" ")).decode("utf-8", errors)
+
+
+def _check_together(values: Mapping[str, Any], faults: dict[str, ParameterFault]) -> None:
+    """Add what is wrong with parameters that are right by themselves."""
+    given = values.keys() | faults.keys()
+    if "metric" not in given:
+        faults["metric"] = ParameterFault("metric", "is mandatory: the metric's name")
+    if "aggregator" in given and "period" not in given:
+        faults["period"] = ParameterFault(
+            "period", "is mandatory with an aggregator: minutes, or 30s, 5m, 1h, 1d"
+        )
+    if "period" in given and "aggregator" not in given:
+        faults["period"] = ParameterFault(
+            "period", f"goes with an aggregator only: {', '.join(AGGREGATORS)}"
+        )
+    if values.get("start", -math.inf) > values.get("end", math.inf):
+        faults["start"] = ParameterFault("start", "must not be later than end")
+
+
+def _metric(text: str) -> str:
+    if fault := name_fault(text):
+        raise ValueError(fault)
+    return text
+
+
+def _time(text: str) -> int:
+    # A plus sign that was not percent-encoded has become a space.
+    return parse_time(text.replace(" ", "+") if "T" in text else text)
+
+
+def _limit(text: str) -> int:
+    if not _is_whole(text) or not 1 <= int(text) <= MAX_LIMIT:
+        raise ValueError(f"must be a whole number from 1 to {MAX_LIMIT}, is {abbreviated(text)}")
+    return int(text)
+
+
+_READERS: dict[str, Callable[[str], Any]] = {
+    "metric": _metric,
+    "tags": parse_tags,
+    "start": _time,
+    "end": _time,
+    "aggregator": parse_aggregator,
+    "period": parse_period,
+    "limit": _limit,
+    "receipt": Receipt.parse,
+}

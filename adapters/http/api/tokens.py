@@ -1,0 +1,101 @@
+"""Tokens over HTTP: those of an organization, and under a team's path those of the team."""
+
+from __future__ import annotations
+
+from asyncio import to_thread
+
+import msgspec
+from litestar import Response, delete, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from adapters.http.api.administration import Administration, AnyRequest
+from adapters.http.api.json_body import blamed_on, read_json
+from adapters.http.api.organizations import NO_STORE
+from adapters.http.api.views import IssuedTokenView, NewToken, TokensView, TokenView
+from application.durations import parse_duration
+from application.organizations.issue_token import IssueToken
+from application.organizations.revoke_token import RevokeToken
+from domain.errors import InvalidArgument
+
+TOKENS = [
+    "/organizations/{organization:str}/tokens",
+    "/organizations/{organization:str}/teams/{team:str}/tokens",
+]
+TOKEN = [path + "/{token_id:str}" for path in TOKENS]
+
+_decoder = msgspec.json.Decoder(NewToken)
+
+
+@get(TOKENS, name="list_tokens")
+async def list_tokens(
+    request: AnyRequest,
+    organization: FromPath[str],
+    administration: NamedDependency[Administration],
+    team: FromPath[str | None] = None,
+) -> Response[TokensView]:
+    administration.require_admin(request, organization, team)
+    tokens = await to_thread(administration.manage.look_ups.tokens, organization, team)
+    now = administration.now()
+    return Response(TokensView([TokenView.of(token, now) for token in tokens]))
+
+
+@post(TOKENS, name="issue_token")
+async def issue_token(
+    request: AnyRequest,
+    organization: FromPath[str],
+    administration: NamedDependency[Administration],
+    team: FromPath[str | None] = None,
+) -> Response[IssuedTokenView]:
+    administration.require_admin(request, organization, team)
+    body = await read_json(request, _decoder)
+    expires_in = None
+    if body.expires_in is not None:
+        with blamed_on("/expires_in"):
+            expires_in = parse_duration(body.expires_in)
+            if not expires_in:
+                raise InvalidArgument("a token cannot expire at once")
+    command = IssueToken(
+        organization=organization,
+        team=team,
+        description=body.description,
+        scopes=body.scopes,
+        expires_in=expires_in,
+    )
+    with blamed_on():
+        issued = await to_thread(administration.manage.issue_token, command)
+    location = f"{request.scope['path']}/{issued.token.id}"
+    return Response(
+        IssuedTokenView.of(issued), status_code=201, headers={"Location": location, **NO_STORE}
+    )
+
+
+@get(TOKEN, name="show_token")
+async def show_token(
+    request: AnyRequest,
+    organization: FromPath[str],
+    token_id: FromPath[str],
+    administration: NamedDependency[Administration],
+    team: FromPath[str | None] = None,
+) -> Response[TokenView]:
+    administration.require_admin(request, organization, team)
+    look_ups = administration.manage.look_ups
+    token = await to_thread(look_ups.token, organization, team, token_id)
+    return Response(TokenView.of(token, administration.now()))
+
+
+@delete(TOKEN, name="revoke_token")
+async def revoke_token(
+    request: AnyRequest,
+    organization: FromPath[str],
+    token_id: FromPath[str],
+    administration: NamedDependency[Administration],
+    team: FromPath[str | None] = None,
+) -> None:
+    administration.require_admin(request, organization, team)
+    manage = administration.manage
+    await to_thread(manage.look_ups.token, organization, team, token_id)
+    await to_thread(
+        manage.revoke_token,
+        RevokeToken(organization=organization, token_id=token_id, keep_last=True),
+    )

@@ -1,0 +1,165 @@
+"""What the management routes show and take, as JSON. Times are ISO 8601 in UTC, ending in Z."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from application.organizations.issue_token import IssuedToken
+from domain.names import MAX_NAME_LENGTH, OWNER_NAME_PATTERN
+from domain.organization import Organization, Team
+from domain.token import MAX_DESCRIPTION_LENGTH, Scope, Token
+
+# The patterns and lengths here are for the OpenAPI document; the domain checks them.
+OwnerName = Annotated[
+    str,
+    Meta(
+        extra_json_schema={
+            "pattern": f"^{OWNER_NAME_PATTERN}$",
+            "minLength": 1,
+            "maxLength": MAX_NAME_LENGTH,
+        }
+    ),
+]
+Scopes = Annotated[
+    tuple[Scope, ...],
+    Meta(min_length=1, description="What the token may do."),
+]
+Time = Annotated[datetime, Meta(tz=True)]
+TokenState = Literal["active", "expired", "revoked"]
+
+
+class NewOrganization(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An organization to register; `scopes` are those of its first token."""
+
+    name: OwnerName
+    email: Annotated[str, Meta(extra_json_schema={"format": "email"})] | None = None
+    notification_url: Annotated[str, Meta(extra_json_schema={"format": "uri"})] | None = None
+    scopes: Scopes = (Scope.PUBLISH,)
+
+
+class NewTeam(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A team to create."""
+
+    name: OwnerName
+
+
+class NewToken(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A token to issue; without `expires_in` it does not expire."""
+
+    description: Annotated[str, Meta(extra_json_schema={"maxLength": MAX_DESCRIPTION_LENGTH})] = ""
+    scopes: Scopes = (Scope.PUBLISH,)
+    expires_in: (
+        Annotated[
+            str,
+            Meta(
+                description="From now: a whole number and s, m, h, d or w.",
+                extra_json_schema={"pattern": "^[0-9]{1,12}[smhdw]$", "examples": ["90d", "12h"]},
+            ),
+        ]
+        | None
+    ) = None
+
+
+class OrganizationView(Struct, frozen=True, kw_only=True):
+    """An organization, with the names of its teams."""
+
+    name: str
+    email: str | None
+    notification_url: str | None
+    created_at: Time
+    teams: list[str]
+
+    @classmethod
+    def of(cls, organization: Organization) -> OrganizationView:
+        return cls(
+            name=organization.name,
+            email=organization.email,
+            notification_url=organization.notification_url,
+            created_at=organization.created_at,
+            teams=sorted(organization.teams),
+        )
+
+
+class TeamView(Struct, frozen=True, kw_only=True):
+    """A team of an organization."""
+
+    name: str
+    created_at: Time
+
+    @classmethod
+    def of(cls, team: Team) -> TeamView:
+        return cls(name=team.name, created_at=team.created_at)
+
+
+class TeamsView(Struct, frozen=True):
+    """An organization's teams, by name."""
+
+    teams: list[TeamView]
+
+
+class TokenView(Struct, frozen=True, kw_only=True):
+    """A token without its value; a `team` of null is the organization itself."""
+
+    id: str
+    team: str | None
+    description: str
+    scopes: tuple[Scope, ...]
+    state: TokenState
+    created_at: Time
+    expires_at: Time | None
+    revoked_at: Time | None
+
+    @classmethod
+    def of(cls, token: Token, now: datetime) -> TokenView:
+        inactive: TokenState = "expired" if token.revoked_at is None else "revoked"
+        return cls(
+            id=token.id,
+            team=token.team,
+            description=token.description,
+            scopes=token.scopes,
+            state="active" if token.is_active(now) else inactive,
+            created_at=token.created_at,
+            expires_at=token.expires_at,
+            revoked_at=token.revoked_at,
+        )
+
+
+class TokensView(Struct, frozen=True):
+    """An owner's tokens, oldest first, those revoked or expired included."""
+
+    tokens: list[TokenView]
+
+
+class IssuedTokenView(Struct, frozen=True, kw_only=True):
+    """A token just issued: the only answer that has its value, in `token`."""
+
+    token: Annotated[str, Meta(description="The value. It is shown this once.")]
+    id: str
+    team: str | None
+    description: str
+    scopes: tuple[Scope, ...]
+    created_at: Time
+    expires_at: Time | None
+
+    @classmethod
+    def of(cls, issued: IssuedToken) -> IssuedTokenView:
+        token = issued.token
+        return cls(
+            token=issued.value,
+            id=token.id,
+            team=token.team,
+            description=token.description,
+            scopes=token.scopes,
+            created_at=token.created_at,
+            expires_at=token.expires_at,
+        )
+
+
+class RegisteredOrganizationView(Struct, frozen=True, kw_only=True):
+    """An organization just registered, with its first token."""
+
+    organization: OrganizationView
+    default_token: IssuedTokenView

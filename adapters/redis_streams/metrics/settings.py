@@ -1,0 +1,30 @@
+"""The metric log's own settings, kept in it."""
+
+from __future__ import annotations
+
+from redis import Redis
+
+from adapters.redis_streams.metrics.keys import MetricKeys
+from application.errors import LogUnfit
+from application.event_log.partitioning import DEFAULT_PARTITIONS
+
+MAX_PARTITIONS = 4096
+
+
+def settle_partitions(client: Redis, keys: MetricKeys, wanted: int | None) -> int:
+    """Return the log's number of partitions, fixing it where the log is new.
+
+    `wanted` None takes the log as it is. Raises LogUnfit, ValueError.
+    """
+    if wanted is not None and not 1 <= wanted <= MAX_PARTITIONS:
+        raise ValueError(f"a log has 1 to {MAX_PARTITIONS} partitions, not {wanted}")
+    # Looking first lets a process start on a server that is read-only or out of memory for now.
+    if (found := client.hget(keys.settings, "partitions")) is None:
+        client.hsetnx(keys.settings, "partitions", str(wanted or DEFAULT_PARTITIONS))
+        found = client.hget(keys.settings, "partitions")
+    actual = int(found or 0)
+    if wanted is not None and wanted != actual:
+        raise LogUnfit(
+            f"the log was created with {actual} partitions, which cannot change; {wanted} asked for"
+        )
+    return actual

@@ -1,0 +1,45 @@
+"""Seeing one's own changes: what a worker has recorded, its directory knows before it answers.
+
+Otherwise a client that was just given a token could be refused by the very worker that issued it,
+for the millisecond that the directory is behind the log.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from application.errors import LogError
+from application.organizations.ports import OrganizationLog, OrganizationRepository
+from application.organizations.token_directory import TokenDirectory
+from domain.events import OrganizationEvent
+from domain.organization import Organization
+
+PATIENCE = 1.0
+"""Seconds at most; the change is recorded, so it is answered as such all the same."""
+
+LOOK_EVERY = 0.001
+
+
+class OwnChanges:
+    """An OrganizationRepository that returns from a save once the directory has caught up."""
+
+    def __init__(
+        self, organizations: OrganizationRepository, log: OrganizationLog, directory: TokenDirectory
+    ) -> None:
+        self._organizations = organizations
+        self._log = log
+        self._directory = directory
+
+    def find(self, name: str) -> Organization | None:
+        return self._organizations.find(name)
+
+    def save_events(self, events: Sequence[OrganizationEvent]) -> None:
+        self._organizations.save_events(events)
+        deadline = time.monotonic() + PATIENCE
+        try:
+            position = self._log.last_position()
+        except LogError:
+            return
+        while self._directory.status.position < position and time.monotonic() < deadline:
+            time.sleep(LOOK_EVERY)

@@ -1,0 +1,165 @@
+"""The token directory: a projection of the organizations' log, kept in memory by each worker.
+
+No request waits on it. One thread follows the log (`DirectoryFollower.run`), any thread looks up:
+what is shared are whole values, replaced in one step.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import structlog
+from msgspec import Struct
+
+from application.errors import DirectoryStale, LogError
+from application.organizations.ports import OrganizationLog, RecordedOrganizationEvent
+from domain.errors import UnknownOrganization
+from domain.events import OrganizationEvent, TokenIssued
+from domain.names import abbreviated
+from domain.organization import Organization, evolve, organization_id
+from domain.token import Token
+
+MAX_SILENCE = 5.0
+"""Seconds without a word from the log after which the directory is not trusted any more."""
+
+PAGE = 1000
+RETRY_DELAY = 0.2
+
+_log = structlog.get_logger(__name__)
+
+
+class DirectoryState:
+    """The fold: organizations by aggregate id, and whose token a digest is."""
+
+    def __init__(self) -> None:
+        self.position = 0
+        self.last_event: OrganizationEvent | None = None
+        self.organizations: dict[str, Organization] = {}
+        self.tokens: dict[str, tuple[str, str]] = {}
+
+    def apply(self, recorded: RecordedOrganizationEvent) -> None:
+        event = recorded.event
+        aggregate_id = event.originator_id
+        self.organizations[aggregate_id] = evolve(self.organizations.get(aggregate_id), event)
+        if isinstance(event, TokenIssued):
+            self.tokens[event.digest] = (aggregate_id, event.token_id)
+        self.position = recorded.position
+        self.last_event = event
+
+
+def fold_new(log: OrganizationLog, state: DirectoryState) -> None:
+    """Apply every event above the state's position. Raises LogUnavailable."""
+    while page := log.read(state.position, PAGE):
+        for recorded in page:
+            state.apply(recorded)
+
+
+class DirectoryStatus(Struct, frozen=True):
+    """`caught_up`: it has seen the end of the log once. `silence`: seconds since it answered."""
+
+    caught_up: bool
+    silence: float
+    position: int
+
+
+class TokenDirectory:
+    """Looks up organizations and tokens as of the last event heard of."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._state = DirectoryState()
+        self._caught_up = False
+        self._heard_at = float("-inf")
+
+    def version(self) -> tuple[DirectoryState, int]:
+        """Return what is another value once anything else may be looked up.
+
+        Raises DirectoryStale.
+        """
+        self._check_touch()
+        return self._state, self._state.position
+
+    def look_up(self, organization: str, digest: str) -> tuple[Organization, Token | None]:
+        """Return the organization and the token of that digest if it is the organization's.
+
+        Raises UnknownOrganization, DirectoryStale.
+        """
+        self._check_touch()
+        state = self._state
+        aggregate_id = organization_id(organization)
+        found = state.organizations.get(aggregate_id)
+        if found is None:
+            raise UnknownOrganization(f"there is no organization {abbreviated(organization)}")
+        owner, token_id = state.tokens.get(digest, ("", ""))
+        return found, found.tokens.get(token_id) if owner == aggregate_id else None
+
+    def _check_touch(self) -> None:
+        if self._monotonic() - self._heard_at > MAX_SILENCE:
+            raise DirectoryStale("the token directory has lost touch with the log")
+
+    @property
+    def status(self) -> DirectoryStatus:
+        silence = self._monotonic() - self._heard_at
+        return DirectoryStatus(self._caught_up, silence, self._state.position)
+
+    def publish(self, state: DirectoryState) -> None:
+        """Answer from `state` from now on. For the follower."""
+        self._state = state
+        self._caught_up = True
+        self.heard()
+
+    def heard(self) -> None:
+        """Note that the log has just answered. For the follower."""
+        self._heard_at = self._monotonic()
+
+
+class DirectoryFollower:
+    """Keeps a directory up to date. `run` returns after `stop`, within a quarter of a second."""
+
+    def __init__(self, log: OrganizationLog, directory: TokenDirectory) -> None:
+        self._log = log
+        self._directory = directory
+        self._state = DirectoryState()
+        self._stopped = threading.Event()
+        self._lost_touch = False
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    def run(self) -> None:
+        """Follow the log until stopped, through any failure of it."""
+        while not self._stopped.is_set():
+            try:
+                self.catch_up()
+                self._log.wait(self._state.position)
+                self._directory.heard()
+            except LogError as error:
+                if not self._lost_touch:
+                    _log.warning("token directory lost touch with the log", reason=str(error))
+                self._lost_touch = True
+                self._stopped.wait(RETRY_DELAY)
+
+    def catch_up(self) -> None:
+        """Fold every event recorded since the last call. Raises LogUnavailable."""
+        if self._lost_touch:
+            self._check_continuity()
+        fold_new(self._log, self._state)
+        self._lost_touch = False
+        self._directory.publish(self._state)
+
+    def _check_continuity(self) -> None:
+        """Start over if the log no longer holds what was folded last.
+
+        After a failover that lost writes, positions are given out again: the next event of the
+        log could then be one that follows another history.
+        """
+        position = self._state.position
+        if position == 0:
+            return
+        page = self._log.read(position - 1, 1)
+        if page and page[0].position == position and page[0].event == self._state.last_event:
+            return
+        _log.error("the organizations' log was changed behind us; rebuilding", position=position)
+        self._state = DirectoryState()

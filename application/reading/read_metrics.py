@@ -1,0 +1,70 @@
+"""Use case: read the points of a metric, or buckets of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+from application.event_log.receipts import Receipt
+from application.organizations.access import Grant
+from application.projections.errors import UnknownMetric
+from application.reading.ports import Aggregation, ReadModel, Sample, Selection
+from application.reading.query_threads import QueryThreads
+from application.reading.readable_receipts import ReadableReceipts
+
+
+class ReadMetrics(Struct, frozen=True, kw_only=True):
+    """The query; `grant` is for the scope `read` and says whose points. Times as in Selection.
+
+    With a receipt it is answered once that batch can be read.
+    """
+
+    grant: Grant
+    metric: str
+    tags: Mapping[str, str] = {}
+    start: int | None = None
+    end: int | None = None
+    aggregation: Aggregation | None = None
+    limit: int
+    receipt: Receipt | None = None
+
+
+class ReadMetricsHandler:
+    def __init__(
+        self, read_model: ReadModel, threads: QueryThreads, receipts: ReadableReceipts
+    ) -> None:
+        self._read_model = read_model
+        self._threads = threads
+        self._receipts = receipts
+
+    async def __call__(self, query: ReadMetrics) -> Sequence[Sample]:
+        """Return the latest points or buckets, oldest first.
+
+        Raises UnknownMetric, InvalidArgument for a receipt that is not the organization's,
+        NotReadableYet, and what ReadModel.samples raises.
+        """
+        if query.receipt is not None:
+            await self._receipts.wait(query.grant.organization, query.receipt)
+        selection = Selection(
+            organization=query.grant.organization,
+            team=query.grant.team,
+            metric=query.metric,
+            tags=query.tags,
+            start=query.start,
+            end=query.end,
+        )
+        if query.aggregation is not None:
+            # What dashboards ask again and again is told faster than a thread is woken.
+            samples = self._read_model.samples_at_hand(selection, query.aggregation, query.limit)
+            if samples:
+                return samples
+        return await self._threads.run(lambda: self._read(selection, query))
+
+    def _read(self, selection: Selection, query: ReadMetrics) -> Sequence[Sample]:
+        samples = self._read_model.samples(selection, query.aggregation, query.limit)
+        organization, team = selection.organization, selection.team
+        if not samples and not self._read_model.knows(organization, team, query.metric):
+            owner = organization if team is None else f"{organization}/{team}"
+            raise UnknownMetric(f"{owner} never published a metric {query.metric!r}")
+        return samples

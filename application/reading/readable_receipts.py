@@ -1,0 +1,89 @@
+"""Waiting until what was published can be read."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from time import monotonic
+
+from application.event_log.partitioning import partition_of
+from application.event_log.receipts import Receipt
+from application.projections.errors import NotReadableYet, ProjectionMissing
+from application.projections.folds import PROJECTIONS
+from application.reading.ports import ReadModel
+from domain.errors import InvalidArgument
+
+PATIENCE = 5.0
+"""Seconds that a request waits for a batch, by the contract."""
+
+INTERVAL = 0.1
+"""Seconds between looks at how far the projections are, however many requests wait."""
+
+Positions = Mapping[int, int]
+
+
+class ReadableReceipts:
+    """Tells when a batch can be read. For one event loop."""
+
+    def __init__(
+        self,
+        read_model: ReadModel,
+        partitions: int,
+        *,
+        patience: float = PATIENCE,
+        interval: float = INTERVAL,
+    ) -> None:
+        self._read_model = read_model
+        self._partitions = partitions
+        self._patience = patience
+        self._interval = interval
+        self._looking: asyncio.Task[None] | None = None
+        self._looked_at = 0.0
+        self._positions: list[Positions] = []
+
+    async def wait(self, organization: str, receipt: Receipt) -> None:
+        """Return once every projection holds the batch.
+
+        Raises InvalidArgument for a receipt that cannot be the organization's, NotReadableYet
+        where it takes too long, and what else ReadModel.positions raises.
+        """
+        partition = partition_of(organization, self._partitions)
+        if receipt.partition != partition:
+            raise InvalidArgument(
+                f"{receipt} is not a receipt of organization {organization!r}: "
+                f"its batches are in partition {partition}"
+            )
+        try:
+            async with asyncio.timeout(self._patience):
+                while not self._holds(receipt):
+                    await self._look()
+        except TimeoutError:
+            raise NotReadableYet(
+                f"the batch {receipt} cannot be read yet, after {self._patience:g} s; try again"
+            ) from None
+
+    def _holds(self, receipt: Receipt) -> bool:
+        return bool(self._positions) and all(
+            positions.get(receipt.partition, 0) >= receipt.position for positions in self._positions
+        )
+
+    async def _look(self) -> None:
+        """Look how far the projections are, together with whoever is about to."""
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look_in_time())
+            # Nobody may be waiting any more when it fails.
+            self._looking.add_done_callback(lambda task: task.cancelled() or task.exception())
+        await asyncio.shield(self._looking)
+
+    async def _look_in_time(self) -> None:
+        await asyncio.sleep(max(0.0, self._looked_at + self._interval - monotonic()))
+        self._positions = await asyncio.to_thread(
+            lambda: [self._read_so_far(projection.name) for projection in PROJECTIONS]
+        )
+        self._looked_at = monotonic()
+
+    def _read_so_far(self, projection: str) -> Positions:
+        try:
+            return self._read_model.positions(projection)
+        except ProjectionMissing:  # the service has just started for the first time
+            return {}

@@ -1,0 +1,107 @@
+"""The projector process: keeps every projection up to date with the log."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Sequence
+
+import structlog
+
+from application.errors import LogError
+from application.event_log.ports import MetricLogReader
+from application.projections.errors import ProjectionError
+from application.projections.folds import PROJECTIONS, Projection
+from application.projections.live import LiveProjection
+from application.projections.ports import ProjectionStores
+from entrypoints.errors import CommandFailed
+from entrypoints.logging import configure_logging
+from entrypoints.processes.projector_config import ProjectorConfig
+from entrypoints.processes.reaching import reach_log
+from entrypoints.processes.signals import Signals
+from entrypoints.settings import LogSettings
+from entrypoints.wiring import open_projections
+
+NICENESS = 10
+"""Whoever publishes and reads comes first; but on a machine that is busy throughout, 19 would leave
+the projections further behind than the two seconds that are promised."""
+
+WATCH_EVERY = 1.0
+PAUSE = 1.0
+
+_log = structlog.get_logger(__name__)
+
+
+def project(settings: LogSettings, url: str, signals: Signals) -> None:
+    """Keep the projections up to date until a signal asks to stop.
+
+    What was read by then is committed, or will be read again. Raises what opening the log and the
+    stores raises, and CommandFailed where a projection's thread ended by itself.
+    """
+    with open_projections(settings, url) as tools:
+        _run(PROJECTIONS, tools.log, tools.stores, signals)
+
+
+def _run(
+    projections: Sequence[Projection],
+    log: MetricLogReader,
+    stores: ProjectionStores,
+    signals: Signals,
+) -> None:
+    stop = threading.Event()
+    threads = [
+        threading.Thread(
+            target=LiveProjection(log, stores, projection).run, args=(stop,), name=projection.name
+        )
+        for projection in projections
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        _log.info("projector runs", projections=[projection.name for projection in projections])
+        while not signals.stops:
+            signals.wait(WATCH_EVERY)
+            if ended := [thread.name for thread in threads if not thread.is_alive()]:
+                raise CommandFailed(f"the projection of {', '.join(ended)} ended by itself")
+        _log.info("projector stops")
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    _log.info("projector stopped")
+
+
+def project_alone(settings: LogSettings) -> int:
+    """Run the projector for `cave projector`, on a log server that it starts if none runs.
+
+    Returns the exit status once a signal asked to stop. Raises what `project` raises.
+    """
+    configure_logging()
+    os.nice(NICENESS)
+    with Signals() as signals, reach_log(settings) as url:
+        project(settings, url, signals)
+    return 0
+
+
+def main() -> int:
+    """Run the projector for `cave serve`: until a signal, and through every failure.
+
+    Publishing goes on without it; it is at work as soon as it tries.
+    """
+    configure_logging()
+    os.nice(NICENESS)
+    config = ProjectorConfig.from_environment()
+    with Signals() as signals:
+        config.say_ready()
+        while not signals.stops:
+            try:
+                project(config.settings, config.url, signals)
+            except (LogError, ProjectionError, OSError) as error:
+                _log.warning("projector waits", reason=str(error))
+                signals.wait(PAUSE)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

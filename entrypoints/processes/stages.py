@@ -1,0 +1,83 @@
+"""Children that need each other: the order in which they are started, restarted and ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from entrypoints.processes.child import Child
+from entrypoints.processes.signals import Signals
+
+STOP_LIMIT = 30.0
+HASTENED_LIMIT = 1.0
+WATCH_EVERY = 1.0
+WATCH_CLOSELY_EVERY = 0.02
+
+_log = structlog.get_logger(__name__)
+
+
+class Stages:
+    """Runs children in stages: each is started when those before are ready, and ended before them.
+
+    A child that has to be started again waits for the stages before its own, too.
+    """
+
+    def __init__(self, stages: Sequence[Sequence[Child]], signals: Signals) -> None:
+        self._stages = stages
+        self._signals = signals
+
+    def run(self, when_ready: Callable[[], None]) -> None:
+        """Run until a signal asks to stop; `when_ready` is called once, when all children are.
+
+        A child gets 30 s to end, 1 s after a further signal, and is killed then. Raises
+        `ChildFailed` and what launching a child raises; all children have ended then, too.
+        """
+        announced = False
+        try:
+            while not self._signals.stops:
+                all_ready = self._look_after()
+                if all_ready and not announced:
+                    announced = True
+                    when_ready()
+                self._signals.wait(WATCH_EVERY if all_ready else WATCH_CLOSELY_EVERY)
+            _log.info("stopping")
+        except BaseException as error:
+            _log.critical("stopping, for a failure", error=str(error))
+            raise
+        finally:
+            self._stop()
+            _log.info("stopped")
+
+    def _look_after(self) -> bool:
+        ready = True
+        for stage in self._stages:
+            may_start = ready
+            for child in stage:
+                child.tick(time.monotonic(), may_start=may_start)
+                ready = ready and child.is_ready
+        return ready
+
+    def _stop(self) -> None:
+        asked = max(self._signals.stops, 1)
+        for stage in reversed(self._stages):
+            running = [child for child in stage if child.is_running]
+            for child in stage:
+                child.process.terminate()
+            self._wait_for(running, asked)
+
+    def _wait_for(self, running: list[Child], asked: int) -> None:
+        began = time.monotonic()
+        killed = False
+        while running:
+            limit = HASTENED_LIMIT if self._signals.stops > asked else STOP_LIMIT
+            if not killed and time.monotonic() - began >= limit:
+                killed = True
+                for child in running:
+                    _log.warning("child killed", child=child.process.name, seconds_waited=limit)
+                    child.process.kill()
+            self._signals.wait(WATCH_CLOSELY_EVERY)
+            for child in [child for child in running if not child.is_running]:
+                running.remove(child)
+                _log.info("child ended", child=child.process.name, status=child.process.poll())

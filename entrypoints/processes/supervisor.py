@@ -1,0 +1,117 @@
+"""`cave serve`: the embedded log server and the workers, wired together."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit
+
+from adapters.embedded_valkey import DataDir, EmbeddedLogError, EmbeddedValkey, Holder
+from entrypoints.logging import configure_logging
+from entrypoints.processes.child import Child, ChildFailed
+from entrypoints.processes.listening import CannotListen, listen
+from entrypoints.processes.log_server_child import LogServer
+from entrypoints.processes.projector_config import VARIABLE as PROJECTOR_VARIABLE
+from entrypoints.processes.projector_config import ProjectorConfig
+from entrypoints.processes.signals import Signals
+from entrypoints.processes.stages import Stages
+from entrypoints.processes.worker_config import VARIABLE, WorkerConfig
+from entrypoints.program import Program
+from entrypoints.settings import ServiceSettings
+
+PROJECTOR = (sys.executable, "-m", "entrypoints.processes.projector")
+WORKER = (sys.executable, "-m", "entrypoints.processes.worker")
+
+
+def serve(
+    settings: ServiceSettings,
+    host: str,
+    port: int,
+    worker: Sequence[str] = WORKER,
+    projector: Sequence[str] = PROJECTOR,
+) -> int:
+    """Run the service until SIGTERM, SIGINT or SIGHUP and return the exit status.
+
+    0 after a stop that was asked for; 1 after a failure, which one line on standard error tells.
+    One line on standard output says when it serves and where. For the main thread. `worker` is the
+    command line of a worker, which finds its `WorkerConfig` in the environment; `projector` that of
+    the projector, with its `ProjectorConfig`, empty for none.
+    """
+    try:
+        configure_logging()
+        _serve(settings, host, port, worker, projector)
+    except (ChildFailed, CannotListen, EmbeddedLogError, ValueError) as error:
+        print(f"cave serve: {error}", file=sys.stderr, flush=True)
+        return 1
+    return 0
+
+
+def _serve(
+    settings: ServiceSettings,
+    host: str,
+    port: int,
+    worker: Sequence[str],
+    projector: Sequence[str],
+) -> None:
+    with ExitStack() as stack:
+        stages: list[list[Child]] = []
+        url = settings.log.redis_url
+        if url is not None:
+            place = f"at {_without_secrets(url)}"
+        else:
+            data_dir = DataDir(settings.log.data_dir)
+            server = EmbeddedValkey(stack.enter_context(data_dir.own("serve", _patience)))
+            stages.append([Child(LogServer(server))])
+            url, place = server.url, f"in {data_dir.path}"
+        listening = listen(host, port, settings.workers)
+        shared = _shared_metrics(stack) if settings.workers > 1 else {}
+        workers = []
+        for number, listener in enumerate(listening.sockets, start=1):
+            fd = stack.enter_context(listener).fileno()
+            environment = _worker_environment(settings, url, fd, shared)
+            workers.append(Child(Program(f"worker-{number}", worker, environment, [listener])))
+        children = [*workers]
+        if projector:
+            environment = _projector_environment(settings, url)
+            children.append(Child(Program("projector", projector, environment)))
+        stages.append(children)
+        announcement = f"CAVE serves {listening.url} ({len(workers)} workers, log {place})"
+        signals = stack.enter_context(Signals())
+        Stages(stages, signals).run(lambda: print(announcement, flush=True))
+
+
+def _worker_environment(
+    settings: ServiceSettings, url: str, fd: int, shared: Mapping[str, str]
+) -> Callable[[int], dict[str, str]]:
+    def environment(ready_fd: int) -> dict[str, str]:
+        config = WorkerConfig(settings=settings, url=url, fd=fd, ready_fd=ready_fd)
+        return {VARIABLE: config.encode(), **shared}
+
+    return environment
+
+
+def _projector_environment(settings: ServiceSettings, url: str) -> Callable[[int], dict[str, str]]:
+    def environment(ready_fd: int) -> dict[str, str]:
+        config = ProjectorConfig(settings=settings.log, url=url, ready_fd=ready_fd)
+        return {PROJECTOR_VARIABLE: config.encode()}
+
+    return environment
+
+
+def _shared_metrics(stack: ExitStack) -> dict[str, str]:
+    """Let the workers count into files of one directory, so that any of them can tell the sums."""
+    directory = stack.enter_context(TemporaryDirectory(prefix="cave-metrics-"))
+    return {"PROMETHEUS_MULTIPROC_DIR": directory}
+
+
+def _patience(holder: Holder | None) -> float:
+    """A command ends soon, and so does the log server of a `cave serve` that was killed."""
+    return 2.0 if holder is not None and holder.kind == "serve" and holder.is_alive() else 10.0
+
+
+def _without_secrets(url: str) -> str:
+    parts = urlsplit(url)
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"

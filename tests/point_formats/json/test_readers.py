@@ -1,0 +1,399 @@
+"""The two readers of a publish body: the careful one says what is wrong, the quick one agrees."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from adapters.http.errors import BodyTooLarge, MalformedBody
+from adapters.point_formats.json.readers import MetricsBodyReader, read_carefully
+from domain.errors import MAX_FAULTS, InvalidMetrics
+from domain.metric_point import PointBatch, batch_of
+
+LATEST = 2_000_000_000_000
+MAX_POINTS = 1000
+ABSENT = object()
+
+
+def item(**fields: Any) -> dict[str, Any]:
+    """A good item, changed in some fields; ABSENT leaves one out."""
+    good = {"name": "orders", "timestamp": 1_398_788_625, "value": 1, "tags": {"host": "a"}}
+    return {key: value for key, value in (good | fields).items() if value is not ABSENT}
+
+
+def body(*items: Any) -> bytes:
+    return json.dumps({"metrics": items}).encode()
+
+
+READER = MetricsBodyReader(MAX_POINTS)
+SCANNING = MetricsBodyReader(MAX_POINTS, scan_from=0)
+SCANNING.load_scanner()
+
+
+def quick(text: bytes) -> PointBatch | None:
+    """Read as a worker does, decoded and scanned: where both read it they agree."""
+    decoded = READER.read_quickly(text, LATEST)
+    for _ in range(2):  # what is new, and what is known
+        either = SCANNING.read_quickly(text, LATEST)
+        assert decoded is None or repr_of(either) == repr_of(decoded)
+    return either
+
+
+def repr_of(batch: PointBatch | None) -> str:
+    """Return all of a batch as text: its values bit for bit."""
+    return repr(None if batch is None else [*batch.points()])
+
+
+def check_verdict(text: bytes, found: PointBatch | None) -> None:
+    """Hold what a quicker reader found, if anything, to what the careful one makes of a body."""
+    try:
+        expected = careful(text)
+    except (InvalidMetrics, MalformedBody):
+        assert found is None
+    else:
+        assert found is None or repr_of(found) == repr_of(expected)
+
+
+def scanned(text: bytes) -> PointBatch | None:
+    """Return what the scanner alone makes of a body."""
+    columns = SCANNING.scanner.scan(text) if SCANNING.scanner is not None else None
+    return None if columns is None else batch_of(*columns, latest=LATEST)
+
+
+def careful(text: bytes) -> PointBatch:
+    return read_carefully(text, LATEST, MAX_POINTS)
+
+
+def faults(text: bytes) -> list[tuple[int | None, str]]:
+    """The faults' places; the quick reader must have given up."""
+    assert quick(text) is None
+    with pytest.raises(InvalidMetrics) as caught:
+        careful(text)
+    assert all(fault.detail for fault in caught.value.faults)
+    return [(fault.index, fault.pointer) for fault in caught.value.faults]
+
+
+def test_a_good_batch_is_read_the_same_by_both_point_for_point() -> None:
+    text = body(item(), item(name="b.c-d_e", value=-0.0, tags={}), item(value=1e-310))
+    batch = quick(text)
+    assert batch == careful(text)
+    assert batch is not None
+    points = list(batch.points())
+    assert [point.name for point in points] == ["orders", "b.c-d_e", "orders"]
+    assert [str(point.value) for point in points] == ["1.0", "-0.0", "1e-310"]
+    assert [point.timestamp for point in points] == [1_398_788_625_000] * 3
+    assert [point.tags for point in points] == [{"host": "a"}, {}, {"host": "a"}]
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        [item(name=ABSENT, metric="a"), item(name=ABSENT, metric="b")],
+        [item(name="a"), item(name=ABSENT, metric="b")],
+        [item(name=ABSENT, metric="a"), item(name="b")],
+    ],
+)
+def test_both_spellings_of_the_name_are_accepted_item_by_item(items: list[Any]) -> None:
+    text = body(*items)
+    assert [p.name for p in careful(text).points()] == ["a", "b"]
+    assert quick(text) in (None, careful(text))
+
+
+def test_a_batch_in_one_spelling_is_read_quickly() -> None:
+    assert quick(body(item(name=ABSENT, metric="a"))) is not None
+
+
+def test_an_empty_batch_is_a_batch() -> None:
+    assert quick(b'{"metrics":[]}') == careful(b'{"metrics":[]}') == PointBatch((), (), (), ())
+
+
+@pytest.mark.parametrize(
+    ("bad", "pointer"),
+    [
+        (item(name=ABSENT), "/metrics/1/name"),
+        (item(metric="x"), "/metrics/1/metric"),
+        (item(name=1), "/metrics/1/name"),
+        (item(name=""), "/metrics/1/name"),
+        (item(name="x" * 128), "/metrics/1/name"),
+        (item(name="1a"), "/metrics/1/name"),
+        (item(name="a\n"), "/metrics/1/name"),
+        (item(timestamp=ABSENT), "/metrics/1/timestamp"),
+        (item(timestamp=None), "/metrics/1/timestamp"),
+        (item(timestamp="1"), "/metrics/1/timestamp"),
+        (item(timestamp=True), "/metrics/1/timestamp"),
+        (item(timestamp=1.5), "/metrics/1/timestamp"),
+        (item(timestamp=-1), "/metrics/1/timestamp"),
+        (item(timestamp=2_000_000_001), "/metrics/1/timestamp"),
+        (item(value=ABSENT), "/metrics/1/value"),
+        (item(value=True), "/metrics/1/value"),
+        (item(value="1"), "/metrics/1/value"),
+        (item(value=10**400), "/metrics/1/value"),
+        (item(tags=ABSENT), "/metrics/1/tags"),
+        (item(tags=[]), "/metrics/1/tags"),
+        (item(tags={f"t{i}": "x" for i in range(11)}), "/metrics/1/tags"),
+        (item(tags={"a b": "x"}), "/metrics/1/tags/a b"),
+        (item(tags={"a/b~": "x"}), "/metrics/1/tags/a~1b~0"),
+        (item(tags={"host": ""}), "/metrics/1/tags/host"),
+        (item(tags={"host": "a\tb"}), "/metrics/1/tags/host"),
+        (item(tags={"host": 1}), "/metrics/1/tags/host"),
+        (item(extra=1), "/metrics/1/extra"),
+        (7, "/metrics/1"),
+    ],
+)
+def test_a_bad_field_is_named_by_index_and_pointer(bad: Any, pointer: str) -> None:
+    assert faults(body(item(), bad)) == [(1, pointer)]
+
+
+@pytest.mark.parametrize("number", ["1e400", "-1e400", "1" + "0" * 5000])
+def test_a_number_that_overflows_is_its_fields_fault(number: str) -> None:
+    text = f'{{"metrics":[{{"name":"a","timestamp":1,"value":{number},"tags":{{}}}}]}}'
+    assert faults(text.encode()) == [(0, "/metrics/0/value")]
+
+
+def test_every_bad_field_is_listed_in_order() -> None:
+    text = body(item(name=1, value="x"), item(), item(tags={"a": 1, "b": ""}))
+    assert faults(text) == [
+        (0, "/metrics/0/name"),
+        (0, "/metrics/0/value"),
+        (2, "/metrics/2/tags/a"),
+        (2, "/metrics/2/tags/b"),
+    ]
+
+
+def test_no_more_than_the_first_hundred_are_listed() -> None:
+    found = faults(body(*[item(value="x")] * 150))
+    assert len(found) == MAX_FAULTS
+    assert found[-1] == (99, "/metrics/99/value")
+
+
+@pytest.mark.parametrize(
+    ("text", "pointers"),
+    [
+        (b"[]", [""]),
+        (b"1", [""]),
+        (b"1e999", [""]),
+        (b"null", [""]),
+        (b"{}", ["/metrics"]),
+        (b'{"metrics":null}', ["/metrics"]),
+        (b'{"metrics":{},"x":1}', ["/x", "/metrics"]),
+        (b'{"metrics":[],"x":1}', ["/x"]),
+    ],
+)
+def test_a_fault_of_the_body_as_a_whole_has_no_index(text: bytes, pointers: list[str]) -> None:
+    assert faults(text) == [(None, pointer) for pointer in pointers]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"{",
+        b'{"metrics":[}',
+        b'{"metrics":[]} x',
+        b'{"metrics":[{"name":"a","timestamp":1,"value":NaN,"tags":{}}]}',
+        b'{"metrics":[{"name":"a","timestamp":01,"value":1,"tags":{}}]}',
+        b'{"metrics":[{"name":"a","timestamp":1,"value":1,"tags":{"a":"\xff"}}]}',
+        b'{"metrics":[{"name":"a","timestamp":1,"value":1,"tags":{"a":"\\ud800"}}]}',
+        b'{"metrics":[{"name":"a","timestamp":1,"value":1,"tags":{"a":"b",}}]}',
+        b"[" * 100_000,
+    ],
+)
+def test_what_is_not_json_is_malformed(text: bytes) -> None:
+    assert quick(text) is None
+    with pytest.raises(MalformedBody):
+        careful(text)
+
+
+def test_more_points_than_the_limit_are_refused_by_both() -> None:
+    text = body(*[item()] * (MAX_POINTS + 1))
+    with pytest.raises(BodyTooLarge):
+        quick(text)
+    with pytest.raises(BodyTooLarge):
+        careful(text)
+
+
+def test_tags_are_one_set_whatever_their_order_and_spacing() -> None:
+    reader = MetricsBodyReader(MAX_POINTS)
+    text = (
+        b'{"metrics":[{"name":"a","timestamp":1,"value":1,"tags":{"a":"1","b":"2"}},'
+        b'{"name":"a","timestamp":1,"value":1,"tags":{ "b" : "2", "a":"\\u0031"}}]}'
+    )
+    batch = reader.read_quickly(text, LATEST)
+    assert batch is not None
+    assert batch.tag_sets[0] == batch.tag_sets[1]
+
+
+_value = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**70), 2**70),
+    st.floats(),
+    st.text(max_size=5),
+    st.just(10**400),
+    st.lists(st.integers(), max_size=2),
+)
+_field = st.sampled_from(["name", "metric", "timestamp", "value", "tags", "extra"])
+_tags = st.dictionaries(st.text("ab-1 \n", max_size=3), _value | st.text(max_size=3), max_size=12)
+_item = st.one_of(
+    st.builds(
+        lambda changes: item(**changes),
+        st.dictionaries(_field, _value | _tags | st.just(ABSENT), max_size=2),
+    ),
+    _value,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(_item, max_size=4))
+def test_the_quick_reader_never_disagrees_with_the_careful_one(items: list[Any]) -> None:
+    text = body(*items)
+    found = quick(text)
+    check_verdict(text, found)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=60) | st.text(max_size=60).map(str.encode))
+def test_any_bytes_get_a_verdict(text: bytes) -> None:
+    quick(text)
+    try:
+        careful(text)
+    except (InvalidMetrics, MalformedBody):
+        return
+
+
+NUMBERS = ["0", "7", "-7", "0.5", "-0.0", "12.50", "1e3", "1E-3", "2.5e+10", "123456789.125"]
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_usual_numbers_are_scanned(number: str) -> None:
+    text = f'{{"metrics":[{{"name":"a","timestamp":1,"value":{number},"tags":{{}}}}]}}'.encode()
+    assert repr_of(scanned(text)) == repr_of(careful(text))
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1))
+def test_scanned_numbers_are_exact(values: list[float]) -> None:
+    text = body(*[item(value=value) for value in values])
+    found = scanned(text)
+    assert found is not None
+    assert [*map(repr, found.values)] == [*map(repr, values)]
+
+
+_digits = st.text("0123456789", max_size=25)
+
+
+@settings(max_examples=500, deadline=None)
+@given(_digits, _digits, st.sampled_from(["", "e", "e-", "E+"]), _digits, st.booleans())
+def test_numbers_of_any_spelling_are_scanned_as_they_are_or_not_at_all(
+    whole: str, part: str, mark: str, exponent: str, negative: bool
+) -> None:
+    number = f"{'-' * negative}{whole}{'.' * bool(part)}{part}{mark}{exponent if mark else ''}"
+    text = f'{{"metrics":[{{"name":"a","timestamp":1,"value":{number},"tags":{{}}}}]}}'.encode()
+    found = scanned(text)
+    check_verdict(text, found)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        body(item(), item(name="b", tags={"a": "ü", "b": '😀 \\ " {}[]'}), item()),
+        json.dumps({"metrics": [item(), item(timestamp=0)]}, indent=2).encode(),
+        json.dumps({"metrics": [item(tags={"a": "ü"})]}, ensure_ascii=False).encode(),
+        b'{"metrics":[{"tags":{"a":"1"},"value":1,"metric":"a","timestamp":1}]}',
+        b' {\t"metrics" : [\r\n{"name" :"a" , "timestamp": 1 , "value" : 1 , "tags" : { } } ] } ',
+    ],
+)
+def test_bodies_of_every_usual_layout_are_scanned(text: bytes) -> None:
+    assert repr_of(scanned(text)) == repr_of(careful(text))
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> bytes:
+    """A body as clients write it, with a byte or two put in, taken out or changed."""
+    items = draw(st.lists(st.sampled_from([item(), item(name="b", value=-1.5), item(tags={})])))
+    text = bytearray(json.dumps({"metrics": items}).encode())
+    for _ in range(draw(st.integers(0, 2))):
+        at = draw(st.integers(0, len(text) - 1))
+        new = draw(
+            st.sampled_from([b"", b" ", b'"', b"\\", b"{", b"}", b",", b"0", b"\0", b"\xff"])
+        )
+        text[at : at + draw(st.integers(0, 1))] = new
+    return bytes(text)
+
+
+@settings(max_examples=1000, deadline=None)
+@given(damaged())
+def test_a_damaged_body_is_scanned_only_if_it_is_right_all_the_same(text: bytes) -> None:
+    found = scanned(text)
+    check_verdict(text, found)
+
+
+def test_texts_that_break_a_rule_are_refused_however_often_they_come() -> None:
+    for _ in range(3):
+        assert faults(body(item(), item(name="1a"), item(tags={"a": ""}))) == [
+            (1, "/metrics/1/name"),
+            (2, "/metrics/2/tags/a"),
+        ]
+    assert scanned(body(item())) is not None
+
+
+@pytest.mark.parametrize(
+    ("bad", "pointer"),
+    [({"tags": "orders"}, "/metrics/2/tags"), ({"name": {"host": "a"}}, "/metrics/2/name")],
+)
+def test_a_text_of_the_other_kind_is_none(bad: dict[str, Any], pointer: str) -> None:
+    assert faults(body(item(), item(), item(**bad))) == [(2, pointer)]
+    assert faults(body(*[item(**bad)] * 3))
+
+
+def test_tags_too_long_to_be_any_are_not_scanned() -> None:
+    text = body(item(tags={"host": "a" * 20_000}))
+    assert scanned(text) is None
+    assert faults(text) == [(0, "/metrics/0/tags/host")]
+
+
+def test_what_is_remembered_is_bounded_and_forgotten_without_a_trace() -> None:
+    """Each batch has as many tags as fit, none of them seen before: 24 MB in all."""
+    for turn in range(20):
+        tags = [
+            {f"tag{i}": f"{turn}-{point}".ljust(127, "x") for i in range(10)}
+            for point in range(MAX_POINTS - 100)
+        ]
+        found = scanned(body(*[item(tags=each) for each in tags]))
+        assert found is not None
+        assert [t.as_dict() for t in found.tag_sets] == tags
+    assert scanned(body(item(), item(name="b"))) == careful(body(item(), item(name="b")))
+
+
+def test_a_batch_of_more_than_can_be_remembered_is_left_to_the_decoder() -> None:
+    reader = MetricsBodyReader(10_000, scan_from=0)
+    reader.load_scanner()
+    tags = [{f"tag{i}": f"{point}".ljust(127, "x") for i in range(10)} for point in range(7_000)]
+    found = reader.read_quickly(body(*[item(tags=each) for each in tags]), LATEST)
+    assert found is not None
+    assert [t.as_dict() for t in found.tag_sets] == tags
+
+
+def test_the_scanner_is_loaded_when_the_first_large_body_comes() -> None:
+    reader = MetricsBodyReader(MAX_POINTS)
+    assert reader.read_quickly(body(item()), LATEST) is not None
+    assert reader.loading is None
+    large = body(*[item()] * 100)
+    assert reader.read_quickly(large, LATEST) == careful(large)
+    assert reader.loading is not None
+    reader.loading.join()
+    assert reader.scanner is not None
+    assert reader.read_quickly(large, LATEST) == careful(large)
+
+
+def test_without_numba_bodies_are_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "adapters.point_formats.json.scanner", None)
+    reader = MetricsBodyReader(MAX_POINTS, scan_from=0)
+    reader.load_scanner()
+    assert reader.scanner is None
+    assert reader.read_quickly(body(item()), LATEST) == careful(body(item()))
