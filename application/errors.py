@@ -38,5 +38,13 @@ class VersionConflict(LogError):
     """Another writer changed the aggregate since it was read. Nothing was written; read again."""
 
 
+class MalformedBody(ValueError):
+    """The client's body is not of its format, is cut short, or cannot be inflated."""
+
+
+class BodyTooLarge(ValueError):
+    """The client's body is over a limit: its bytes as sent, inflated, or its points."""
+
+
 class UnknownReceipt(LookupError):
     """No event of the log has that receipt."""

@@ -13,21 +13,23 @@ from functools import lru_cache
 
 from msgspec import Struct
 
-from domain.columns import CodedColumn, coded
-from domain.names import abbreviated, json_type, name_fault, text_fault
+from domain.columns import coded
+from domain.names import (
+    abbreviated,
+    json_type,
+    metric_name_fault,
+    tag_name_fault,
+    tag_value_fault,
+)
 
-MAX_TAGS = 10
+MAX_TAGS = 40
 
-LATEST_SECONDS = 95_617_584_000
-"""A timestamp above this is taken for a finer unit than seconds (it would be the year 5000)."""
-
-
-LATEST = LATEST_SECONDS * 1000
-"""The last millisecond that a point can have."""
+MAX_TIMESTAMP = 95_617_584_000_000
+"""The last millisecond that a point can have, at the beginning of the year 5000."""
 
 
 class _InvalidName(ValueError):
-    """A name breaks its rule; never leaves this module."""
+    """A name is invalid; never leaves this module."""
 
 
 class TagSet(Struct, frozen=True, cache_hash=True):
@@ -90,10 +92,10 @@ def batch_of(
     *,
     latest: int,
 ) -> PointBatch | None:
-    """Make a batch of columns of one length, or None where any point breaks a rule.
+    """Make a batch of columns of one length, or return None if any point is invalid.
 
-    `timestamps` are as sent, in whatever unit; `latest` is the last millisecond accepted. Says
-    only that something is wrong: who answers a person finds out what with the fault functions.
+    `timestamps` are in milliseconds since the epoch; `latest` is the last one accepted. This
+    reports only that something is wrong: the fault functions find out what.
     """
     if not timestamps:
         return PointBatch((), (), (), ())
@@ -101,18 +103,17 @@ def batch_of(
     names = coded(names)
     try:
         for name in names.table:
-            _check_name(name)
+            _check_metric_name(name)
     except _InvalidName:
         return None
     times = coded(timestamps)
-    milliseconds = [*map(to_milliseconds, times.table)]
-    if min(times.table) < 0 or max(milliseconds) > latest:
+    if min(times.table) < 0 or max(times.table) > latest:
         return None
     if not _all_finite(values):
         return None
     return PointBatch(
         names,
-        CodedColumn(milliseconds, times.codes),
+        times,
         values if isinstance(values, array) else array("d", values),
         tag_sets,
     )
@@ -124,9 +125,9 @@ def batch_fault(batch: PointBatch) -> str | None:
     Tag sets are valid by construction.
     """
     for name in coded(batch.names).table:
-        if fault := name_fault(name):
+        if fault := metric_name_fault(name):
             return f"a name {fault}"
-    if len(batch) and not 0 <= min(batch.timestamps) <= max(batch.timestamps) <= LATEST:
+    if len(batch) and not 0 <= min(batch.timestamps) <= max(batch.timestamps) <= MAX_TIMESTAMP:
         return "a time is out of range"
     if not _all_finite(batch.values):
         return "a value is not finite"
@@ -138,52 +139,39 @@ def _all_finite(values: Sequence[float]) -> bool:
     return math.isfinite(sum(values)) or all(map(math.isfinite, values))
 
 
-def to_milliseconds(timestamp: int) -> int:
-    """Convert a timestamp in seconds, or a finer unit told by its size, to milliseconds.
-
-    The contract's rule: a value above `LATEST_SECONDS` is divided by 1000 until it is not; what
-    remains finer than a millisecond is cut off.
-    """
-    if timestamp <= LATEST_SECONDS:
-        return timestamp * 1000
-    divisor = 1
-    while timestamp > LATEST_SECONDS * 1000 * divisor:
-        divisor *= 1000
-    return timestamp // divisor
-
-
 def tag_set(tags: Mapping[str, str]) -> TagSet | None:
-    """Make a tag set, or None where a name or value breaks its rule or there are too many."""
+    """Make a tag set, or return None if a name or value is invalid or there are too many tags."""
     if len(tags) > MAX_TAGS:
         return None
     try:
         for name, value in tags.items():
-            _check_name(name)
-            if text_fault(value):
+            _check_tag_name(name)
+            if tag_value_fault(value):
                 return None
     except _InvalidName:
         return None
     return TagSet(tuple(sorted(tags.items())))
 
 
-# A regular expression a string costs several times its decoding, and names recur. Only valid names
-# are remembered (what raises is not), so that the memo is bounded in bytes as well.
+# A regular expression per string costs several times its decoding, and names recur. Only valid
+# names are remembered (what raises is not), so that the memo is bounded in bytes as well.
 @lru_cache(maxsize=65_536)
-def _check_name(name: str) -> None:
-    if name_fault(name):
+def _check_metric_name(name: str) -> None:
+    if metric_name_fault(name):
         raise _InvalidName
 
 
-def timestamp_fault(timestamp: object, latest: int) -> str | None:
-    """Say what is wrong with a timestamp as sent, `latest` being the last millisecond accepted."""
-    if isinstance(timestamp, float):
-        written = f", is {timestamp!r}" if not math.isinf(timestamp) else ", and is too large"
-        return f"must be a whole number of seconds since the epoch, as an integer{written}"
-    if not isinstance(timestamp, int) or isinstance(timestamp, bool):
-        return f"must be a whole number of seconds since the epoch, not {json_type(timestamp)}"
-    if timestamp < 0:
-        return f"must not be negative, is {timestamp}"
-    if (milliseconds := to_milliseconds(timestamp)) > latest:
+@lru_cache(maxsize=65_536)
+def _check_tag_name(name: str) -> None:
+    if tag_name_fault(name):
+        raise _InvalidName
+
+
+def timestamp_fault(milliseconds: int, latest: int) -> str | None:
+    """Say what is wrong with a time in milliseconds, `latest` being the last one accepted."""
+    if milliseconds < 0:
+        return f"must not be negative, is {milliseconds / 1000:.3f} s"
+    if milliseconds > latest:
         return (
             f"is too far in the future: {milliseconds / 1000:.3f} s since the epoch, "
             f"at most {latest / 1000:.3f} is accepted now"
@@ -210,7 +198,7 @@ def tag_faults(tags: object) -> Iterator[tuple[str | None, str]]:
     if len(tags) > MAX_TAGS:
         yield None, f"must have at most {MAX_TAGS} tags, has {len(tags)}"
     for name, value in tags.items():
-        if fault := name_fault(name):
+        if fault := tag_name_fault(name):
             yield name, f"the tag's name {fault}"
-        if fault := text_fault(value):
+        if fault := tag_value_fault(value):
             yield name, f"the value of tag {abbreviated(name)} {fault}"

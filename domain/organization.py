@@ -31,7 +31,7 @@ from domain.events import (
     TokenIssued,
     TokenRevoked,
 )
-from domain.names import abbreviated, owner_name_fault, text_fault
+from domain.names import abbreviated, label_fault, owner_name_fault
 from domain.token import (
     MAX_ACTIVE_TOKENS,
     MAX_DESCRIPTION_LENGTH,
@@ -83,7 +83,7 @@ def register(
     """Register an organization. Raises OrganizationExists, InvalidArgument."""
     _check_owner_name("organization", name)
     if email is not None and not (
-        _looks_like_email(email) and email.isprintable() and not text_fault(email)
+        _looks_like_email(email) and email.isprintable() and not label_fault(email)
     ):
         raise InvalidArgument(f"{abbreviated(email)} is not an e-mail address", "email")
     if notification_url is not None:

@@ -109,6 +109,7 @@ async def open_use_cases(
                     metric_log,
                     utc_now,
                     max_future_ms=int(settings.max_future.total_seconds() * 1000),
+                    max_points=settings.limits.max_points,
                     quota=quota,
                 ),
                 manage=_manage(

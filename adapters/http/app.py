@@ -13,17 +13,20 @@ from adapters.http.api import docs, operations, organizations, queries, teams, t
 from adapters.http.api.administration import Administration, AnyRequest
 from adapters.http.api.readiness import Readiness
 from adapters.http.failures import EXCEPTION_HANDLERS, allowed_methods
-from adapters.http.publish.plain_heads import publish_path
+from adapters.http.publish.routes import ROUTES, Destination, PublishRoute, find_destination
 from adapters.http.telemetry import record_request
 from application.clock import Clock, utc_now
 from application.use_cases import UseCases
+
+PUBLISH = "publish"
+"""The operation of every publish route, in the service's own metrics."""
 
 
 class Publish(Protocol):
     """Answers a publish on the bare connection, its errors too, and counts it."""
 
     async def __call__(
-        self, scope: Any, receive: Any, send: Any, organization: str, team: str | None
+        self, scope: Any, receive: Any, send: Any, destination: Destination
     ) -> None: ...
 
 
@@ -44,8 +47,8 @@ def create_app(
 class HttpService:
     """Publish, and beside it everything that Litestar routes.
 
-    Routing a request through Litestar costs several times what accepting a batch does, so the two
-    paths of publish, written as documented, are recognized here. In any other spelling that
+    Routing a request through Litestar costs several times what accepting a batch does, so the
+    publish routes, written as documented, are recognized here. In any other spelling that
     Litestar takes for the same (a slash at the end, a prefix) they go by its routes.
     """
 
@@ -57,8 +60,8 @@ class HttpService:
         if scope["type"] != "http":
             await self.routed(scope, receive, send)
             return
-        if scope["method"] == "POST" and (place := publish_path(scope["path"])) is not None:
-            await self._publish(scope, receive, send, *place)
+        if scope["method"] == "POST" and (destination := find_destination(scope["path"])):
+            await self._publish(scope, receive, send, destination)
         else:
             await self._route(scope, receive, send)
 
@@ -71,7 +74,7 @@ class HttpService:
         async def observed_send(message: Any) -> None:
             if message["type"] == "http.response.start":
                 handler = scope.get("route_handler")
-                if handler is None or handler.name != "publish":
+                if handler is None or handler.name != PUBLISH:
                     record_request(_operation(handler), message["status"])
             elif head:
                 message = {**message, "body": b""}
@@ -84,26 +87,25 @@ def _operation(handler: Any) -> str:
     return handler.name if handler is not None else "unrouted"
 
 
-@post(
-    [
-        "/organizations/{organization:str}/metrics",
-        "/organizations/{organization:str}/teams/{team:str}/metrics",
-    ],
-    name="publish",
-)
-async def publish_metrics(
-    organization: FromPath[str],
-    publish: NamedDependency[SkipValidation[Publish]],
-    team: FromPath[str | None] = None,
-) -> ASGIApp:
-    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        await publish(scope, receive, send, organization, team)
+def _publish_handler(route: PublishRoute) -> Any:
+    paths = [template.replace("}", ":str}") for template in route.templates()]
 
-    return answer
+    @post(paths, name=PUBLISH)
+    async def publish_points(
+        organization: FromPath[str],
+        publish: NamedDependency[SkipValidation[Publish]],
+        team: FromPath[str | None] = None,
+    ) -> ASGIApp:
+        async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+            await publish(scope, receive, send, Destination(route, organization, team))
+
+        return answer
+
+    return publish_points
 
 
 ROUTE_HANDLERS = (
-    publish_metrics,
+    *map(_publish_handler, ROUTES),
     queries.list_metric_names,
     queries.read_metrics,
     organizations.register_organization,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 import zlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any, Protocol, Self
 
-from adapters.http.errors import BodyTooLarge, MalformedBody, TooManyBodies, UnsupportedMedia
+from adapters.http.errors import TooManyBodies, UnsupportedMedia
+from application.errors import BodyTooLarge, MalformedBody
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -95,14 +96,17 @@ def too_large(limit: int) -> BodyTooLarge:
     return BodyTooLarge(f"the body is larger than {limit} bytes, the limit as sent")
 
 
-def check_media(headers: Mapping[bytes, bytes]) -> str | None:
-    """Return the content coding. Raises UnsupportedMedia."""
+def check_media(headers: Mapping[bytes, bytes], media_types: Collection[str]) -> str | None:
+    """Return the content coding.
+
+    Raises UnsupportedMedia for another coding or another media type; none at all is accepted.
+    """
     if content_type := headers.get(b"content-type"):
-        media = content_type.partition(b";")[0].strip().lower()
-        if media != b"application/json":
+        media = content_type.partition(b";")[0].strip().lower().decode("latin-1")
+        if media not in media_types:
             raise UnsupportedMedia(
-                f"the media type {media.decode('latin-1')!r} is not supported; "
-                "send application/json, or no Content-Type"
+                f"the media type {media!r} is not supported; "
+                f"send {' or '.join(media_types)}, or no Content-Type"
             )
     return content_coding(headers.get(b"content-encoding"))
 

@@ -13,10 +13,6 @@ class RequestError(Exception):
     """A request that cannot be a command. The message is for the person who sent it."""
 
 
-class MalformedBody(RequestError):
-    """The body is no JSON, is cut short, or cannot be inflated."""
-
-
 class InvalidBody(RequestError):
     """The body is JSON, but not what the operation takes; `faults` says where."""
 
@@ -42,10 +38,6 @@ class InvalidParameters(RequestError):
 
 class MissingCredentials(RequestError):
     """No token was presented, or by a scheme that is neither Basic nor Bearer."""
-
-
-class BodyTooLarge(RequestError):
-    """The body is over a limit: its bytes as sent, inflated, or its points."""
 
 
 class UnsupportedMedia(RequestError):

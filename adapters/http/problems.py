@@ -19,11 +19,11 @@ RETRY_AFTER = 1
 Headers = list[tuple[bytes, bytes]]
 
 STATUS_OF: dict[type[Exception], int] = {
-    http.MalformedBody: 400,
+    application.MalformedBody: 400,
     http.InvalidBody: 400,
     http.InvalidParameters: 400,
     http.MissingCredentials: 401,
-    http.BodyTooLarge: 413,
+    application.BodyTooLarge: 413,
     http.UnsupportedMedia: 415,
     http.TooManyBodies: 503,
     domain.InvalidMetrics: 400,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from pathlib import Path
 
-from domain.metric_point import LATEST_SECONDS
+from domain.metric_point import MAX_TIMESTAMP
 
 COLUMNS = ("name", "timestamp", "value", "tags")
 
@@ -26,9 +26,9 @@ class Format(StrEnum):
 
 
 def as_published(milliseconds: int) -> int:
-    """Return the timestamp that a publish takes for this time.
+    """Return the timestamp that a publish reads as this time.
 
-    Milliseconds; up to LATEST_SECONDS (1973-01-11) these would be read as seconds, so it is whole
-    seconds there. That loses nothing: nothing finer can have been published of those years.
+    That is milliseconds, except up to 1973-01-11, where a publish would take them for seconds. In
+    those years nothing finer than a second can have been published, so seconds lose nothing.
     """
-    return milliseconds if milliseconds > LATEST_SECONDS else milliseconds // 1000
+    return milliseconds if milliseconds > MAX_TIMESTAMP // 1000 else milliseconds // 1000

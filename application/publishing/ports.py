@@ -8,6 +8,22 @@ from msgspec import Struct
 
 from application.event_log.receipts import Receipt
 from domain.events import MetricsPublished
+from domain.metric_point import PointBatch
+
+
+class PointFormat(Protocol):
+    """Reads the bodies of one protocol. For one event loop, which no call blocks for long."""
+
+    async def decode(self, body: bytes, *, latest: int, max_points: int) -> PointBatch:
+        """Return a body's points, in the order they were sent, times in milliseconds.
+
+        `latest` is the last time accepted, in milliseconds since the epoch; `max_points` the most
+        that a batch may have (`application.publishing.limits`). How the protocol gives times and
+        in which unit is the format's to know. It never changes what it was given.
+
+        Raises MalformedBody for what is not of the format, InvalidMetrics, which lists what is
+        wrong with which points, and BodyTooLarge.
+        """
 
 
 class Idempotency(Struct, frozen=True):

@@ -6,61 +6,93 @@ from msgspec import Struct
 
 from application.clock import Clock
 from application.organizations.access import Grant
-from application.publishing.ports import Appended, Idempotency, MetricLog
+from application.publishing.idempotency import idempotency_of
+from application.publishing.ports import Appended, Idempotency, MetricLog, PointFormat
 from application.publishing.quota import PointQuota
 from domain.events import MetricsPublished
-from domain.metric_point import PointBatch
 
 
 class PublishMetrics(Struct, frozen=True):
-    """The command; `grant` is for the scope `publish`. An empty batch appends nothing."""
+    """The command: a body, as sent but inflated, in a format.
+
+    `grant` is for the scope `publish`; `key` is the client's idempotency key.
+    """
 
     grant: Grant
-    points: PointBatch
-    idempotency: Idempotency | None = None
+    format: PointFormat
+    body: bytes
+    key: str | None = None
+
+
+class Published(Struct, frozen=True):
+    """What became of it: the number of points, and where they are in the log.
+
+    An empty batch appends nothing, so `appended` is None.
+    """
+
+    points: int
+    appended: Appended | None
 
 
 class PublishMetricsHandler:
+    """Decodes, checks the quota, and appends.
+
+    `max_future_ms` is how far ahead of the clock a point may be, `max_points` how many there may
+    be in a batch.
+    """
+
     def __init__(
         self,
         log: MetricLog,
         clock: Clock,
         *,
         max_future_ms: int,
+        max_points: int,
         quota: PointQuota | None = None,
     ) -> None:
         self._log = log
         self._clock = clock
         self._max_future_ms = max_future_ms
+        self._max_points = max_points
         self._quota = quota
 
-    def latest(self) -> int:
-        """Return the last timestamp accepted now, in milliseconds since the epoch."""
-        return int(self._clock().timestamp() * 1000) + self._max_future_ms
+    async def __call__(self, command: PublishMetrics) -> Published:
+        """Append the batch as one event and return once it is durable.
 
-    async def __call__(self, command: PublishMetrics) -> Appended | None:
-        """Append the batch as one event; None for an empty one. Returns once it is durable.
-
-        Raises QuotaExceeded, IdempotencyConflict, and what MetricLog.append raises.
+        Raises InvalidArgument for the key, QuotaExceeded, IdempotencyConflict, and what
+        PointFormat.decode and MetricLog.append raise. Nothing was appended then, except perhaps
+        after OutcomeUnknown.
         """
-        points = command.points
-        if not len(points):
-            return None
-        grant = command.grant
+        grant, body = command.grant, command.body
+        idempotency = None
+        if command.key is not None:
+            idempotency = idempotency_of(command.key, grant.team, body)
+        latest = int(self._clock().timestamp() * 1000) + self._max_future_ms
+        batch = await command.format.decode(body, latest=latest, max_points=self._max_points)
+        points = len(batch)
+        if not points:
+            return Published(0, None)
         event = MetricsPublished(
             organization=grant.organization,
             team=grant.team,
             token_id=grant.token_id,
-            points=points,
+            points=batch,
         )
         if self._quota is None:
-            return await self._log.append(event, command.idempotency)
-        self._quota.charge(grant.organization, len(points))
+            return Published(points, await self._log.append(event, idempotency))
+        return Published(points, await self._append_within(self._quota, event, idempotency))
+
+    async def _append_within(
+        self, quota: PointQuota, event: MetricsPublished, idempotency: Idempotency | None
+    ) -> Appended:
+        """Append what the quota allows; what is not stored is not charged."""
+        points = len(event.points)
+        quota.charge(event.organization, points)
         stored = False
         try:
-            appended = await self._log.append(event, command.idempotency)
+            appended = await self._log.append(event, idempotency)
             stored = not appended.replayed
         finally:
             if not stored:
-                self._quota.give_back(grant.organization, len(points))
+                quota.give_back(event.organization, points)
         return appended

@@ -11,8 +11,8 @@ import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from domain.metric_point import LATEST_SECONDS, MAX_TAGS
-from domain.names import abbreviated, name_fault, text_fault
+from domain.metric_point import MAX_TAGS, MAX_TIMESTAMP
+from domain.names import abbreviated, tag_name_fault, tag_value_fault
 
 AGGREGATORS = (
     "count", "min", "max", "mean", "mode", "median", "sum", "stddev", "p90", "p95", "p99", "p999",
@@ -40,9 +40,9 @@ def parse_tags(text: str) -> dict[str, str]:
                 "must be name:value pairs with commas between, as in host:svc5,env:production; "
                 f"{abbreviated(tag)} has no colon"
             )
-        if fault := name_fault(name):
+        if fault := tag_name_fault(name):
             raise ValueError(f"the tag's name {fault}")
-        if fault := text_fault(value):
+        if fault := tag_value_fault(value):
             raise ValueError(f"the value of tag {abbreviated(name)} {fault}")
         if name in tags:
             raise ValueError(f"has the tag {abbreviated(name)} twice; a point has it once")
@@ -58,14 +58,14 @@ def parse_time(text: str) -> int:
     It is cut to where there can be points. One between two milliseconds becomes the later of them,
     which bounds the same points.
     """
-    return min(max(0, _milliseconds(text)), LATEST_SECONDS * 1000 + 1)
+    return min(max(0, _milliseconds(text)), MAX_TIMESTAMP + 1)
 
 
 def _milliseconds(text: str) -> int:
     if _is_seconds(text):
         seconds = Decimal(text)
-        if seconds > LATEST_SECONDS:
-            raise ValueError(f"must be in seconds, at most {LATEST_SECONDS}, is {text}")
+        if seconds > MAX_TIMESTAMP // 1000:
+            raise ValueError(f"must be in seconds, at most {MAX_TIMESTAMP // 1000}, is {text}")
         return math.ceil(seconds * 1000)
     try:
         time = datetime.fromisoformat(text)

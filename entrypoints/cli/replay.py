@@ -11,7 +11,7 @@ from application.projections.folds import Projection
 from application.projections.replay import OnProgress, Replayed, ReplayProgress
 from application.projections.verify import SCRATCH
 from domain.errors import InvalidArgument
-from domain.names import abbreviated, text_fault
+from domain.names import abbreviated, label_fault
 from entrypoints.cli.interrupting import Interrupted, asked_to_stop, stopping
 from entrypoints.cli.options import example, names_projection, on_the_projections, prints_records
 from entrypoints.cli.output import counted, iso_milliseconds, print_json
@@ -127,7 +127,7 @@ def _drop(tools: ProjectionTools, projection: Projection, label: str | None) -> 
 
 
 def _checked(label: str) -> str:
-    if fault := text_fault(label):
+    if fault := label_fault(label):
         raise InvalidArgument(f"the label of a copy {fault}")
     if label == SCRATCH:
         raise InvalidArgument(f"the label {label!r} is kept for `cave verify`")

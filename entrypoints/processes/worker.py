@@ -15,6 +15,7 @@ from adapters.http.app import create_app
 from adapters.http.publish.endpoint import LARGE, PublishEndpoint
 from adapters.http.publish.plain_heads import PlainHeads
 from adapters.http.publish.protocol import PublishProtocol
+from adapters.point_formats.json.format import JsonFormat
 from application.errors import LogError
 from entrypoints.logging import configure_logging
 from entrypoints.processes.worker_config import WorkerConfig
@@ -37,9 +38,9 @@ async def work(config: WorkerConfig) -> None:
         publish = PublishEndpoint(
             use_cases.access,
             use_cases.publish_metrics,
+            {"json": JsonFormat(limits.max_points)},
             max_body=limits.max_body,
             max_inflated=limits.max_inflated,
-            max_points=limits.max_points,
             max_body_memory=limits.max_body_memory,
         )
         heads = PlainHeads(min(LARGE, limits.max_body))

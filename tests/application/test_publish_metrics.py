@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from hashlib import sha256
 
 import pytest
 
@@ -12,12 +13,13 @@ from application.errors import LogUnavailable
 from application.event_log.partitioning import partition_of
 from application.event_log.ports import RecordedMetrics
 from application.organizations.access import Grant
+from application.publishing.idempotency import idempotency_of
 from application.publishing.ports import Appended, Idempotency
 from application.publishing.publish_metrics import PublishMetrics, PublishMetricsHandler
 from application.publishing.quota import BURST_SECONDS, PointQuota
-from domain.errors import IdempotencyConflict, QuotaExceeded
+from domain.errors import IdempotencyConflict, InvalidArgument, QuotaExceeded
 from domain.events import MetricsPublished
-from domain.metric_point import PointBatch, timestamp_fault
+from domain.metric_point import PointBatch
 from tests.application.doubles import NOW, FakeClock, FakeMonotonic
 from tests.contracts.metric_log import POINT, batch_of
 
@@ -25,9 +27,21 @@ GILT = Grant("gilt", None, "t1")
 WEB = Grant("gilt", "web", "t2")
 OTHER = Grant("other", None, "t3")
 DAY_MS = 24 * 60 * 60 * 1000
-KEY = Idempotency("key", b"body")
+MAX_POINTS = 1000
 BATCH = batch_of([POINT, POINT])
 EMPTY = PointBatch((), (), (), ())
+
+
+class StubFormat:
+    """Implements PointFormat: every body is the given batch. Notes what it was asked with."""
+
+    def __init__(self, points: PointBatch = BATCH) -> None:
+        self.points = points
+        self.asked: list[tuple[bytes, int, int]] = []
+
+    async def decode(self, body: bytes, *, latest: int, max_points: int) -> PointBatch:
+        self.asked.append((body, latest, max_points))
+        return self.points
 
 
 class Publishing:
@@ -35,15 +49,21 @@ class Publishing:
 
     def __init__(self, clock: FakeClock, quota: PointQuota | None = None) -> None:
         self.log = MemoryMetricLog(clock)
-        self.handler = PublishMetricsHandler(self.log, clock, max_future_ms=DAY_MS, quota=quota)
+        self.handler = PublishMetricsHandler(
+            self.log, clock, max_future_ms=DAY_MS, max_points=MAX_POINTS, quota=quota
+        )
 
     def __call__(
         self,
         grant: Grant = GILT,
         points: PointBatch = BATCH,
-        idempotency: Idempotency | None = None,
+        *,
+        key: str | None = None,
+        body: bytes = b"body",
     ) -> Appended | None:
-        return asyncio.run(self.handler(PublishMetrics(grant, points, idempotency)))
+        published = asyncio.run(self.handler(PublishMetrics(grant, StubFormat(points), body, key)))
+        assert published.points == len(points)
+        return published.appended
 
     def kept(self) -> list[RecordedMetrics]:
         return [
@@ -72,7 +92,7 @@ def test_a_batch_is_one_event_that_tells_who_published_it(publish: Publishing) -
 
 def test_an_empty_batch_appends_nothing_and_has_no_receipt(publish: Publishing) -> None:
     assert publish(points=EMPTY) is None
-    assert publish(points=EMPTY, idempotency=KEY) is None
+    assert publish(points=EMPTY, key="key") is None
     assert publish.kept() == []
 
 
@@ -85,27 +105,27 @@ def test_equal_batches_are_both_kept(publish: Publishing) -> None:
 def test_a_batch_sent_again_under_its_key_is_answered_with_the_first_receipt(
     publish: Publishing,
 ) -> None:
-    first = publish(idempotency=KEY)
+    first = publish(key="key")
     assert first is not None
-    assert publish(idempotency=KEY) == Appended(first.receipt, replayed=True)
+    assert publish(key="key") == Appended(first.receipt, replayed=True)
     assert len(publish.kept()) == 1
 
 
 def test_a_key_used_for_another_body_is_a_conflict(publish: Publishing) -> None:
-    publish(idempotency=KEY)
+    publish(key="key")
     with pytest.raises(IdempotencyConflict):
-        publish(idempotency=Idempotency("key", b"other body"))
+        publish(key="key", body=b"other body")
     assert len(publish.kept()) == 1
 
 
 def test_a_key_is_free_again_after_24_hours_and_not_before(
     publish: Publishing, clock: FakeClock
 ) -> None:
-    publish(idempotency=KEY)
+    publish(key="key")
     clock.advance(timedelta(hours=24, microseconds=-1))
-    last_replay = publish(idempotency=KEY)
+    last_replay = publish(key="key")
     clock.advance(timedelta(microseconds=1))
-    anew = publish(idempotency=KEY)
+    anew = publish(key="key")
     assert last_replay is not None
     assert last_replay.replayed
     assert anew is not None
@@ -115,7 +135,7 @@ def test_a_key_is_free_again_after_24_hours_and_not_before(
 
 def test_two_organizations_may_use_the_same_key(publish: Publishing) -> None:
     for grant in (GILT, OTHER):
-        appended = publish(grant, idempotency=Idempotency("key", grant.organization.encode()))
+        appended = publish(grant, key="key", body=grant.organization.encode())
         assert appended is not None
         assert not appended.replayed
     assert {kept.event.organization for kept in publish.kept()} == {"gilt", "other"}
@@ -144,7 +164,7 @@ def test_an_empty_batch_costs_no_quota_and_is_never_refused(clock: FakeClock) ->
     assert publish(points=EMPTY) is None
 
 
-def test_what_the_log_refuses_is_told_and_not_tried_again(clock: FakeClock) -> None:
+def test_what_the_log_refuses_is_reported_and_not_tried_again(clock: FakeClock) -> None:
     class BrokenLog:
         tries = 0
 
@@ -155,21 +175,41 @@ def test_what_the_log_refuses_is_told_and_not_tried_again(clock: FakeClock) -> N
             raise LogUnavailable("no")
 
     log = BrokenLog()
-    handler = PublishMetricsHandler(log, clock, max_future_ms=0)
+    handler = PublishMetricsHandler(log, clock, max_future_ms=0, max_points=1)
     with pytest.raises(LogUnavailable):
-        asyncio.run(handler(PublishMetrics(GILT, BATCH)))
+        asyncio.run(handler(PublishMetrics(GILT, StubFormat(), b"")))
     assert log.tries == 1
 
 
-def test_the_latest_timestamp_is_so_far_ahead_of_the_clock(
+def test_a_format_is_asked_once_with_the_body_and_the_limits(
     publish: Publishing, clock: FakeClock
 ) -> None:
-    now_ms = int(NOW.timestamp()) * 1000
-    assert publish.handler.latest() == now_ms + DAY_MS
-    assert timestamp_fault(now_ms + DAY_MS, publish.handler.latest()) is None
-    assert timestamp_fault(now_ms + DAY_MS + 1, publish.handler.latest()) is not None
     clock.advance(timedelta(milliseconds=1, microseconds=999))
-    assert publish.handler.latest() == now_ms + DAY_MS + 1
+    asked = StubFormat()
+    asyncio.run(publish.handler(PublishMetrics(GILT, asked, b"as sent")))
+    latest = int(NOW.timestamp()) * 1000 + DAY_MS + 1
+    assert asked.asked == [(b"as sent", latest, MAX_POINTS)]
+
+
+def test_a_key_that_is_no_key_is_refused_before_anything_is_read(publish: Publishing) -> None:
+    asked = StubFormat()
+    for key in ("", "a b", "ü", "x" * 256):
+        with pytest.raises(InvalidArgument):
+            asyncio.run(publish.handler(PublishMetrics(GILT, asked, b"body", key)))
+    assert asked.asked == []
+    assert publish.kept() == []
+
+
+def test_one_body_for_the_organization_and_for_its_team_are_two(publish: Publishing) -> None:
+    publish(GILT, key="key")
+    with pytest.raises(IdempotencyConflict):
+        publish(WEB, key="key")
+
+
+def test_the_digest_of_a_body_is_what_it_was_in_logs_written_before() -> None:
+    """SHA-256 over the team, a line feed, and the body: keys are remembered for 24 hours."""
+    assert idempotency_of("k", "web", b"body").body_digest == sha256(b"web\nbody").digest()
+    assert idempotency_of("k", None, b"body").body_digest == sha256(b"\nbody").digest()
 
 
 def test_what_is_not_stored_costs_no_quota(clock: FakeClock) -> None:
@@ -186,15 +226,19 @@ def test_what_is_not_stored_costs_no_quota(clock: FakeClock) -> None:
     publish = Publishing(clock, PointQuota(0.4, FakeMonotonic()))
     publish.log = log = BrokenLog(clock)
     publish.handler = PublishMetricsHandler(
-        log, clock, max_future_ms=DAY_MS, quota=PointQuota(0.4, FakeMonotonic())
+        log,
+        clock,
+        max_future_ms=DAY_MS,
+        max_points=MAX_POINTS,
+        quota=PointQuota(0.4, FakeMonotonic()),
     )
     assert 2 * len(BATCH) == BURST_SECONDS * 0.4
-    first = publish(idempotency=KEY)
+    first = publish(key="key")
     assert first is not None
     for _ in range(10):
-        assert publish(idempotency=KEY) == Appended(first.receipt, replayed=True)
+        assert publish(key="key") == Appended(first.receipt, replayed=True)
         with pytest.raises(IdempotencyConflict):
-            publish(idempotency=Idempotency("key", b"another"))
+            publish(key="key", body=b"another")
     log.broken = True
     for _ in range(10):
         with pytest.raises(LogUnavailable):

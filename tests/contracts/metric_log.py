@@ -57,7 +57,8 @@ TRICKY_BATCHES: dict[str, list[Point]] = {
             "'\"",
         )
     ],
-    "the longest names": [("n" * 127, 0, 1.0, {"t" * 127: "v" * 127})],
+    "the longest names": [("n" * 255, 0, 1.0, {"t" * 255: "v" * 1024})],
+    "the most tags": [("n", 0, 1.0, {f"t{i}": "v" * 1024 for i in range(40)})],
     "series that differ by a tag's place": [
         ("a", 0, 1.0, {"x": "y"}),
         ("a", 0, 2.0, {"y": "x"}),

@@ -27,12 +27,15 @@ MINUTE = timedelta(minutes=1)
 quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """For tests that have to be run at every save."""
 
-valid_names = st.text(string.ascii_letters, min_size=1, max_size=1).flatmap(
-    lambda first: st.text(string.ascii_letters + string.digits + "_.-", max_size=126).map(
-        first.__add__
-    )
-)
-tag_values = st.text("aZ09_.-:,/ \\'\"é名😀\u2028\xa0", min_size=1, max_size=127)
+
+def _names(first: str, rest: str) -> st.SearchStrategy[str]:
+    rests = st.text(string.ascii_letters + string.digits + rest, max_size=60)
+    return st.builds(str.__add__, st.sampled_from(string.ascii_letters + first), rests)
+
+
+valid_names = _names("_:", "_:./-")
+tag_names = _names("_", "_./-")
+tag_values = st.text("aZ09_.-:,/ \\'\"é名😀\u2028\xa0", min_size=1, max_size=100)
 
 
 class History:

@@ -5,64 +5,97 @@ from __future__ import annotations
 import re
 import sys
 import unicodedata
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.names import abbreviated, json_type, name_fault, owner_name_fault, text_fault
-from tests.domain.samples import quick, tag_values, valid_names
+from domain.names import (
+    abbreviated,
+    json_type,
+    label_fault,
+    metric_name_fault,
+    owner_name_fault,
+    tag_name_fault,
+    tag_value_fault,
+)
+from tests.domain.samples import quick, tag_names, tag_values, valid_names
+
+RULES = [metric_name_fault, tag_name_fault, owner_name_fault]
+ALL_RULES = [*RULES, tag_value_fault, label_fault]
+Rule = Callable[[object], str | None]
 
 
+@pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize(
     "name", ["a", "Z", "http.cache.hits", "a_b-c.d", "x" * 127, "a.", "a-", "A1", "ship-To_2"]
 )
-def test_names_of_letters_digits_and_three_signs_are_valid(name: str) -> None:
-    assert name_fault(name) is None
-    assert owner_name_fault(name) is None
+def test_names_of_letters_digits_and_three_signs_are_valid(rule: Rule, name: str) -> None:
+    assert rule(name) is None
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize(
+    "name",
+    [".a", "-a", " a", "a ", "a\n", "\na", "a\nb", "a\x00", "é", "aé", "\uff41", "a\\b",
+     "a٣", "名", "a b", "a\u2028", "a{b}", "a\ud800"],
+)  # fmt: skip
+def test_anything_else_is_refused_trailing_newline_included(rule: Rule, name: str) -> None:
+    fault = rule(name)
+    assert fault is not None
+    assert fault.startswith("must match [a-zA-Z")
+    assert "\n" not in fault, "the message is one line, whatever was sent"
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["_a", ".a", "-a", " a", "a ", "a\n", "\na", "a\nb", "a\x00", "a/b", "a:b", "é", "aé", "\uff41",
-     "a٣", "名", "a b", "a\u2028", "a{b}"],
+    ("name", "metric", "tag", "owner"),
+    [
+        ("3com", False, False, True),
+        ("_up", True, True, False),
+        (":up", True, False, False),
+        ("job:rate:5m", True, False, False),
+        ("sys/cpu", True, True, False),
+        ("/sys", False, False, False),
+        ("_", True, True, False),
+    ],
+)
+def test_the_three_rules_differ_in_colons_slashes_and_first_characters(
+    name: str, metric: bool, tag: bool, owner: bool
+) -> None:
+    """Recording rules have colons, OpenTSDB's names slashes, Prometheus' own labels a `_` first."""
+    assert (metric_name_fault(name) is None) == metric
+    assert (tag_name_fault(name) is None) == tag
+    assert (owner_name_fault(name) is None) == owner
+
+
+@pytest.mark.parametrize(
+    ("rule", "longest"),
+    [(metric_name_fault, 255), (tag_name_fault, 255), (owner_name_fault, 127),
+     (tag_value_fault, 1024), (label_fault, 127)],
 )  # fmt: skip
-def test_anything_else_is_refused_trailing_newline_included(name: str) -> None:
-    fault = name_fault(name)
-    assert fault is not None
-    assert fault.startswith("must match [a-zA-Z][_a-zA-Z0-9.-]*, is ")
-    assert "\n" not in fault, "the message is one line, whatever was sent"
-    assert owner_name_fault(name) is not None
-
-
-def test_a_name_begins_with_a_letter_an_owners_name_may_begin_with_a_digit() -> None:
-    assert name_fault("3com") is not None
-    assert owner_name_fault("3com") is None
-
-
-@pytest.mark.parametrize(("length", "valid"), [(0, False), (1, True), (127, True), (128, False)])
-def test_names_and_tag_values_have_1_to_127_characters(length: int, valid: bool) -> None:
-    text = "a" * length
-    expected = None if valid else f"must have 1 to 127 characters, has {length}"
-    assert name_fault(text) == expected
-    assert owner_name_fault(text) == expected
-    assert text_fault(text) == expected
+def test_every_text_has_a_length_from_1_to_its_longest(rule: Rule, longest: int) -> None:
+    assert rule("a") is None
+    assert rule("a" * longest) is None
+    for length in (0, longest + 1):
+        assert rule("a" * length) == f"must have 1 to {longest} characters, has {length}"
 
 
 def test_the_length_of_a_tag_value_counts_characters_not_bytes() -> None:
-    assert text_fault("😀" * 127) is None
-    assert text_fault("😀" * 128) is not None
+    assert tag_value_fault("😀" * 1024) is None
+    assert tag_value_fault("😀" * 1025) is not None
 
 
+@pytest.mark.parametrize("rule", ALL_RULES)
 @pytest.mark.parametrize(
     ("value", "kind"),
     [(None, "null"), (True, "a boolean"), (1, "a number"), (1.5, "a number"), ([], "an array"),
      ({}, "an object")],
 )  # fmt: skip
-def test_what_is_no_string_is_refused_by_its_json_type(value: object, kind: str) -> None:
-    assert name_fault(value) == f"must be a string, not {kind}"
-    assert owner_name_fault(value) == f"must be a string, not {kind}"
-    assert text_fault(value) == f"must be a string, not {kind}"
+def test_what_is_no_string_is_refused_by_its_json_type(
+    rule: Rule, value: object, kind: str
+) -> None:
+    assert rule(value) == f"must be a string, not {kind}"
 
 
 def test_a_string_is_named_a_string_and_an_unknown_type_by_its_class() -> None:
@@ -76,39 +109,47 @@ def test_a_string_is_named_a_string_and_an_unknown_type_by_its_class() -> None:
      "😀", "\u200b", "\u2028", "\xa0", "'\"\\", "e\u0301"],
 )  # fmt: skip
 def test_a_tag_value_is_any_text(value: str) -> None:
-    assert text_fault(value) is None
+    assert tag_value_fault(value) is None
 
 
-def test_every_control_character_and_nothing_else_is_refused_in_a_tag_value() -> None:
-    refused = {c for c in map(chr, range(sys.maxunicode + 1)) if text_fault(c) is not None}
-    assert refused == {c for c in map(chr, range(0x10000)) if unicodedata.category(c) == "Cc"}
-    assert {"\x00", "\t", "\n", "\x1f", "\x7f", "\x80", "\x85", "\x9f"} <= refused
+def test_control_characters_and_lone_surrogates_and_nothing_else_are_refused_in_a_tag_value() -> (
+    None
+):
+    refused = {c for c in map(chr, range(sys.maxunicode + 1)) if tag_value_fault(c) is not None}
+    assert refused == {
+        c for c in map(chr, range(0x10000)) if unicodedata.category(c) in ("Cc", "Cs")
+    }
+    assert {"\x00", "\t", "\n", "\x1f", "\x7f", "\x80", "\x85", "\x9f", "\ud800"} <= refused
 
 
-def test_a_control_character_is_told_with_its_place() -> None:
-    assert text_fault("ab\x7fc") == "must have no control characters, has U+007F at 2"
+def test_a_character_that_is_refused_is_reported_with_its_place() -> None:
+    assert tag_value_fault("ab\x7fc") == "must have no control characters, has U+007F at 2"
+    assert tag_value_fault("ab\udfff") == "must be valid Unicode, is not at 2"
 
 
 @quick
 @given(
     st.one_of(
-        st.text("aZ9_.-é \n\x7f", max_size=130),
+        st.text("aZ9_.-:/é \n\x7f", max_size=260),
         valid_names,
+        tag_names,
         valid_names.map(lambda name: name + "\n"),
     )
 )
-def test_the_rule_is_a_full_match_of_the_contracts_pattern(name: str) -> None:
-    matches = re.fullmatch(r"[a-zA-Z][_a-zA-Z0-9.-]*", name) is not None
-    assert (name_fault(name) is None) == (matches and len(name) <= 127)
+def test_the_rules_are_a_full_match_of_the_contracts_patterns(name: str) -> None:
+    metric = re.fullmatch(r"[a-zA-Z_:][a-zA-Z0-9_:./-]*", name) is not None
+    tag = re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_./-]*", name) is not None
+    assert (metric_name_fault(name) is None) == (metric and len(name) <= 255)
+    assert (tag_name_fault(name) is None) == (tag and len(name) <= 255)
 
 
 @quick
 @given(tag_values)
 def test_text_without_control_characters_is_a_tag_value(value: str) -> None:
-    assert text_fault(value) is None
+    assert tag_value_fault(value) is None
 
 
 def test_long_texts_are_cut_in_messages() -> None:
     assert abbreviated("x" * 60) == repr("x" * 60)
     assert abbreviated("x" * 61) == repr("x" * 60 + "…")
-    assert len(name_fault("é" * 127) or "") < 120
+    assert len(metric_name_fault("é" * 127) or "") < 120

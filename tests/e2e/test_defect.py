@@ -13,6 +13,7 @@ import pytest
 import uvicorn
 
 from adapters.http.publish.endpoint import PublishEndpoint
+from adapters.point_formats.json.format import JsonFormat
 from application.publishing.ports import Appended, Idempotency
 from application.publishing.publish_metrics import PublishMetricsHandler
 from domain.events import MetricsPublished
@@ -53,10 +54,10 @@ def test_a_defect_shows_no_internals(
     service.follower.catch_up()
     publish: Any = PublishEndpoint(
         service.use_cases.access,
-        PublishMetricsHandler(BrokenLog(), lambda: service.now, max_future_ms=0),
+        PublishMetricsHandler(BrokenLog(), lambda: service.now, max_future_ms=0, max_points=100),
+        {"json": JsonFormat(100)},
         max_body=LIMIT,
         max_inflated=LIMIT,
-        max_points=100,
         max_body_memory=LIMIT,
     )
     service.publish = publish

@@ -28,7 +28,7 @@ def thousand_points(seed: int) -> list[dict[str, Any]]:
     chance = random.Random(seed)
     return [
         {
-            "name": chance.choice(["http.hits", "cpu-load", "Q_1", "n" * 127]),
+            "name": chance.choice(["http.hits", "cpu-load", "_Q/1", "job:up:rate5m", "n" * 255]),
             "timestamp": chance.randrange(1_398_788_625_000, 1_700_000_000_000) // 1000 * 1000
             + chance.randrange(1000),
             "value": chance.choice(
@@ -42,8 +42,10 @@ def thousand_points(seed: int) -> list[dict[str, Any]]:
                 ]
             ),
             "tags": {
-                f"t{number}": chance.choice(["42", "10.0.0.1:80", "名前", "a b", "😀é", "v" * 127])
-                for number in range(chance.randrange(11))
+                f"_t/{number}": chance.choice(
+                    [*["42", "10.0.0.1:80", "名前", "a b"] * 8, "é" * 1024]
+                )
+                for number in range(chance.randrange(41))
             },
         }
         for _ in range(1000)

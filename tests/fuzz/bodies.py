@@ -35,10 +35,12 @@ ODD_STRINGS = [
 ]  # fmt: skip
 DEEP = [opening * 20_000 for opening in (b"[", b'{"a":')] + [b"[" * 150 + b"]" * 150]
 
-names = st.from_regex(r"[a-zA-Z][_a-zA-Z0-9.-]{0,8}", fullmatch=True) | st.sampled_from(
-    ["a" * 127, "a" * 128, "", "1a", "_a", "a b", "a\n", "é", "metrics", "a/b~"]
+names = st.from_regex(r"[a-zA-Z_:][a-zA-Z0-9_:./-]{0,8}", fullmatch=True) | st.sampled_from(
+    ["a" * 255, "a" * 256, "", "1a", "-a", "a:b", "a b", "a\n", "é", "metrics", "a/b~"]
 )
-texts = st.text(min_size=1, max_size=8) | st.sampled_from(["42", "v" * 127, "v" * 128, "😀" * 127])
+texts = st.text(min_size=1, max_size=8) | st.sampled_from(
+    ["42", "v" * 1024, "v" * 1025, "😀" * 1024]
+)
 
 
 @st.composite

@@ -9,6 +9,7 @@ import json
 import re
 import time
 import unicodedata
+from codecs import BOM_UTF8
 from fractions import Fraction
 from math import floor, isfinite
 from typing import Any, NoReturn
@@ -35,10 +36,13 @@ def points_of(body: bytes, now_ms: float | None = None) -> list[Row]:
 
 
 def decoded(body: bytes) -> Any:
-    """Decode JSON in UTF-8. Of a member that is there twice the last one counts."""
+    """Decode JSON in UTF-8, perhaps behind a byte order mark. Of two equal members the last counts."""
     try:
         content = json.loads(
-            body.decode(), parse_constant=refuse, parse_int=integer, object_pairs_hook=members
+            body.removeprefix(BOM_UTF8).decode(),
+            parse_constant=refuse,
+            parse_int=integer,
+            object_pairs_hook=members,
         )
         check_unicode(content)
     except (ValueError, RecursionError) as error:
@@ -91,20 +95,16 @@ def value_of(value: Any) -> float:
 
 
 def tags_of(tags: Any) -> dict[str, str]:
-    require(isinstance(tags, dict) and len(tags) <= 10)
+    require(isinstance(tags, dict) and len(tags) <= 40)
     for name, value in tags.items():
-        require(is_name(name))
-        require(isinstance(value, str) and 1 <= len(value) <= 127)
-        require(all(unicodedata.category(character) != "Cc" for character in value))
+        require(is_name(name, "[a-zA-Z_][a-zA-Z0-9_./-]*"))
+        require(isinstance(value, str) and 1 <= len(value) <= 1024)
+        require(all(unicodedata.category(character) not in ("Cc", "Cs") for character in value))
     return dict(tags)
 
 
-def is_name(name: Any) -> bool:
-    return (
-        isinstance(name, str)
-        and len(name) <= 127
-        and re.fullmatch("[a-zA-Z][_a-zA-Z0-9.-]*", name) is not None
-    )
+def is_name(name: Any, pattern: str = "[a-zA-Z_:][a-zA-Z0-9_:./-]*") -> bool:
+    return isinstance(name, str) and len(name) <= 255 and re.fullmatch(pattern, name) is not None
 
 
 def require(true: object) -> None:

@@ -13,6 +13,7 @@ import pytest
 from adapters.eventsourcing.organizations import Organizations
 from adapters.http.api.readiness import ReadinessReport
 from adapters.http.app import create_app
+from adapters.http.publish.routes import Destination
 from adapters.memory.metric_log import MemoryMetricLog
 from adapters.memory.read_model import MemoryReadModel
 from application.organizations.access import AccessControl
@@ -43,10 +44,8 @@ class StubPublish:
     def __init__(self) -> None:
         self.calls: list[tuple[str, str | None]] = []
 
-    async def __call__(
-        self, scope: Any, receive: Any, send: Any, organization: str, team: str | None
-    ) -> None:
-        self.calls.append((organization, team))
+    async def __call__(self, scope: Any, receive: Any, send: Any, destination: Destination) -> None:
+        self.calls.append((destination.organization, destination.team))
         headers = [(b"content-length", b"0"), (b"cave-receipt", b"3-7-0")]
         await send({"type": "http.response.start", "status": 202, "headers": headers})
         await send({"type": "http.response.body", "body": b""})
@@ -87,7 +86,7 @@ class Service:
         self.threads = QueryThreads(1)
         self.use_cases = UseCases(
             AccessControl(directory, clock),
-            PublishMetricsHandler(log, clock, max_future_ms=86_400_000),
+            PublishMetricsHandler(log, clock, max_future_ms=86_400_000, max_points=1000),
             self.manage,
             self._queries(log),
         )

@@ -25,7 +25,8 @@ from adapters.http.body import (
     inflate,
     read_body,
 )
-from adapters.http.errors import BodyTooLarge, MalformedBody, TooManyBodies, UnsupportedMedia
+from adapters.http.errors import TooManyBodies, UnsupportedMedia
+from application.errors import BodyTooLarge, MalformedBody
 
 if sys.version_info >= (3, 14):
     from compression import zstd

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from adapters.http.publish.plain_heads import LONGEST, MOST, PlainHead, PlainHeads
+from adapters.http.publish.plain_heads import MAX_HEAD, MAX_HEADS, PlainHead, PlainHeads
+from adapters.http.publish.routes import ROUTES, Destination
 
 MAX_BODY = 1000
 TOKEN = "cave_a-token"
@@ -23,7 +24,7 @@ def find(*lines: str) -> PlainHead | None:
 )
 def test_a_publish_as_documented_is_plain(path: str, team: str | None) -> None:
     lines = [f"POST {path} HTTP/1.1", "Host: cave", BEARER, LENGTH, "X-Request-Id: 7"]
-    expected = PlainHead(path, "gilt", team, TOKEN, 12)
+    expected = PlainHead(path, Destination(ROUTES[0], "gilt", team), TOKEN, 12)
     assert find(*lines) == expected
     assert find(*lines, "Content-Type: application/json; charset=utf-8") == expected
     assert find(*(line.upper() if "Len" in line else line for line in lines)) == expected
@@ -61,7 +62,7 @@ def test_the_token_may_be_the_basic_user_name() -> None:
         [GILT, BEARER, LENGTH, "Idempotency-Key: k"],
         [GILT, BEARER, LENGTH, "Connection: close"],
         [GILT, BEARER, LENGTH, "Connection: upgrade", "Upgrade: h2c"],
-        [GILT, BEARER, LENGTH, "X: " + "x" * LONGEST],
+        [GILT, BEARER, LENGTH, "X: " + "x" * MAX_HEAD],
     ],
 )
 def test_any_other_is_left_to_the_server(lines: list[str]) -> None:
@@ -70,7 +71,7 @@ def test_any_other_is_left_to_the_server(lines: list[str]) -> None:
 
 def test_what_is_remembered_is_bounded() -> None:
     heads = PlainHeads(MAX_BODY)
-    for number in range(3 * MOST):
+    for number in range(3 * MAX_HEADS):
         head = "\r\n".join([GILT, BEARER, LENGTH, f"X-Request-Id: {number}"]).encode()
         assert heads.find(head) is heads.find(head)
-        assert len(heads._known) <= MOST
+        assert len(heads._known) <= MAX_HEADS

@@ -29,7 +29,7 @@ from application.event_log.ports import RecordedMetrics, UnreadableEvent, Unread
 from application.event_log.receipts import Receipt
 from application.publishing.ports import Appended, Idempotency
 from domain.events import MetricsPublished
-from domain.metric_point import LATEST, PointBatch, TagSet
+from domain.metric_point import MAX_TIMESTAMP, PointBatch, TagSet
 from tests.contracts.metric_log import PARTITIONS, MetricLogContract, MetricLogPorts, published
 from tests.contracts.organizations import OrganizationPorts, OrganizationsContract
 from tests.redis_streams.cases import FLAVOURS
@@ -328,7 +328,7 @@ def batch(**changes: Sequence[Any]) -> PointBatch:
     """Return two points as columns, one of these changed."""
     columns: dict[str, Any] = {
         "names": ["a", "b"],
-        "timestamps": [0, LATEST],
+        "timestamps": [0, MAX_TIMESTAMP],
         "values": [1.0, -1.7976931348623157e308],
         "tag_sets": [TagSet(()), TagSet((("host", "a"),))],
     }
@@ -343,7 +343,7 @@ def batch(**changes: Sequence[Any]) -> PointBatch:
         (batch(values=[1.0, math.nan]), "not finite"),
         (batch(values=[-math.inf, 1.0]), "not finite"),
         (batch(timestamps=[0, -1]), "out of range"),
-        (batch(timestamps=[LATEST + 1, 0]), "out of range"),
+        (batch(timestamps=[MAX_TIMESTAMP + 1, 0]), "out of range"),
         (batch(names=["a", "2 bad"]), "a name must match"),
         (batch(tag_sets=[TagSet(()), TagSet((("host", "a\0"),))]), "tag"),
         (batch(tag_sets=[TagSet((("", "a"),)), TagSet(())]), "tag"),

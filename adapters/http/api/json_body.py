@@ -11,8 +11,9 @@ import msgspec
 from litestar import Request
 
 from adapters.http.body import read_body, too_large
-from adapters.http.errors import InvalidBody, MalformedBody, UnsupportedMedia
+from adapters.http.errors import InvalidBody, UnsupportedMedia
 from adapters.http.header_fields import header_fields
+from application.errors import MalformedBody
 from domain.errors import Fault, InvalidArgument
 
 MAX_BYTES = 64 * 1024

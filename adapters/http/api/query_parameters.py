@@ -22,7 +22,7 @@ from application.reading.query_values import (
     parse_tags,
     parse_time,
 )
-from domain.names import abbreviated, name_fault
+from domain.names import abbreviated, metric_name_fault
 
 _is_whole = re.compile(r"\d{1,10}\Z", re.ASCII).match
 
@@ -107,7 +107,7 @@ def _check_together(values: Mapping[str, Any], faults: dict[str, ParameterFault]
 
 
 def _metric(text: str) -> str:
-    if fault := name_fault(text):
+    if fault := metric_name_fault(text):
         raise ValueError(fault)
     return text
 

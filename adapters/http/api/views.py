@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from application.organizations.issue_token import IssuedToken
-from domain.names import MAX_NAME_LENGTH, OWNER_NAME_PATTERN
+from domain.names import MAX_OWNER_NAME_LENGTH, OWNER_NAME_PATTERN
 from domain.organization import Organization, Team
 from domain.token import MAX_DESCRIPTION_LENGTH, Scope, Token
 
@@ -19,7 +19,7 @@ OwnerName = Annotated[
         extra_json_schema={
             "pattern": f"^{OWNER_NAME_PATTERN}$",
             "minLength": 1,
-            "maxLength": MAX_NAME_LENGTH,
+            "maxLength": MAX_OWNER_NAME_LENGTH,
         }
     ),
 ]

@@ -10,7 +10,7 @@ import msgspec
 
 from adapters.http.api import operations, queries, views
 from adapters.http.problems import CONTENT_TYPE, Problem
-from domain.names import MAX_NAME_LENGTH, OWNER_NAME_PATTERN
+from domain.names import MAX_OWNER_NAME_LENGTH, OWNER_NAME_PATTERN
 
 Json = dict[str, Any]
 
@@ -124,7 +124,7 @@ def path_parameter(name: str, description: str, schema: Json | None = None) -> J
             "type": "string",
             "pattern": f"^{OWNER_NAME_PATTERN}$",
             "minLength": 1,
-            "maxLength": MAX_NAME_LENGTH,
+            "maxLength": MAX_OWNER_NAME_LENGTH,
         },
     }
 

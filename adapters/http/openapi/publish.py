@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from msgspec import Struct
+
 from adapters.http.body import ENCODINGS
 from adapters.http.openapi.parts import ORGANIZATION, TEAM, TOKEN, Json, problems, takes
+from adapters.http.publish.routes import ROUTES, PublishRoute
 from domain.idempotency import MAX_KEY_LENGTH
 from domain.metric_point import MAX_TAGS
-from domain.names import MAX_NAME_LENGTH, NAME_PATTERN
+from domain.names import (
+    MAX_NAME_LENGTH,
+    MAX_TAG_VALUE_LENGTH,
+    METRIC_NAME_PATTERN,
+    TAG_NAME_PATTERN,
+)
 
 EXAMPLE: Json = {
     "metrics": [
@@ -25,18 +35,23 @@ EXAMPLE: Json = {
     ]
 }
 
-_NAME: Json = {
-    "type": "string",
-    "pattern": f"^{NAME_PATTERN}$",
-    "minLength": 1,
-    "maxLength": MAX_NAME_LENGTH,
-}
+
+def _name(pattern: str, description: str) -> Json:
+    return {
+        "type": "string",
+        "description": description,
+        "pattern": f"^{pattern}$",
+        "minLength": 1,
+        "maxLength": MAX_NAME_LENGTH,
+    }
+
+
 _TAG_VALUE: Json = {
     "type": "string",
     "description": "Any text without control characters.",
     "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]*$",
     "minLength": 1,
-    "maxLength": MAX_NAME_LENGTH,
+    "maxLength": MAX_TAG_VALUE_LENGTH,
 }
 
 SCHEMAS: Json = {
@@ -57,8 +72,8 @@ SCHEMAS: Json = {
         "type": "object",
         "description": "A data point. Its name is sent as `name` or as `metric`, one of the two.",
         "properties": {
-            "name": {**_NAME, "description": "The metric's name."},
-            "metric": {**_NAME, "description": "The metric's name, in its other spelling."},
+            "name": _name(METRIC_NAME_PATTERN, "The metric's name."),
+            "metric": _name(METRIC_NAME_PATTERN, "The metric's name, in its other spelling."),
             "timestamp": {
                 "type": "integer",
                 "minimum": 0,
@@ -74,7 +89,7 @@ SCHEMAS: Json = {
             "tags": {
                 "type": "object",
                 "maxProperties": MAX_TAGS,
-                "propertyNames": _NAME,
+                "propertyNames": _name(TAG_NAME_PATTERN, "A tag's name."),
                 "additionalProperties": _TAG_VALUE,
                 "description": f"At most {MAX_TAGS} tags. May be empty, may not be left out.",
             },
@@ -139,27 +154,54 @@ _PROBLEMS = {
 }
 
 
-def _publish(operation: str, summary: str, path_parameters: list[Json]) -> Json:
+class _Format(Struct, frozen=True):
+    """What the document says of a format, by its name in the route table.
+
+    `operation` makes the operations' ids, and `body` is the schema of a request's body.
+    """
+
+    operation: str
+    summary: str
+    description: str
+    body: str
+    example: Json
+
+
+_FORMATS = {
+    "json": _Format(
+        operation="Metrics",
+        summary="Publish data points of",
+        description="Appends the batch to the log, all or nothing. Needs a token with the scope "
+        "`publish`. Content-Type is `application/json`, parameters allowed, or left out.",
+        body="PublishBody",
+        example=EXAMPLE,
+    )
+}
+
+
+def _publish(route: PublishRoute, owner: str, whose: str, path_parameters: list[Json]) -> Json:
+    described = _FORMATS[route.format]
     return {
         "post": {
-            "operationId": operation,
+            "operationId": f"publish{owner}{described.operation}",
             "tags": ["metrics"],
-            "summary": summary,
-            "description": "Appends the batch to the log, all or nothing. Needs a token with the "
-            "scope `publish`. Content-Type is `application/json`, parameters allowed, or left out.",
+            "summary": f"{described.summary} {whose}",
+            "description": described.description,
             "security": TOKEN,
             "parameters": [*path_parameters, *_HEADERS],
-            "requestBody": takes("PublishBody", EXAMPLE),
+            "requestBody": takes(described.body, described.example),
             "responses": {"202": _ACCEPTED, **problems(_PROBLEMS)},
         }
     }
 
 
-PATHS: Json = {
-    "/organizations/{organization}/metrics": _publish(
-        "publishMetrics", "Publish data points of an organization", [ORGANIZATION]
-    ),
-    "/organizations/{organization}/teams/{team}/metrics": _publish(
-        "publishTeamMetrics", "Publish data points of a team", [ORGANIZATION, TEAM]
-    ),
-}
+def _paths(routes: Iterable[PublishRoute]) -> Json:
+    paths: Json = {}
+    for route in routes:
+        of_organization, of_team = route.templates()
+        paths[of_organization] = _publish(route, "", "an organization", [ORGANIZATION])
+        paths[of_team] = _publish(route, "Team", "a team", [ORGANIZATION, TEAM])
+    return paths
+
+
+PATHS = _paths(ROUTES)

@@ -14,7 +14,7 @@ from adapters.http.openapi.parts import (
     ref,
 )
 from application.reading.query_values import AGGREGATORS, DEFAULT_LIMIT, MAX_LIMIT
-from domain.names import MAX_NAME_LENGTH, NAME_PATTERN
+from domain.names import MAX_NAME_LENGTH, METRIC_NAME_PATTERN
 
 _TIME = "ISO 8601 with a zone, or seconds since the epoch."
 
@@ -34,7 +34,7 @@ _PARAMETERS: list[Json] = [
         "metric",
         "The metric's name.",
         required=True,
-        pattern=f"^{NAME_PATTERN}$",
+        pattern=f"^{METRIC_NAME_PATTERN}$",
         maxLength=MAX_NAME_LENGTH,
     ),
     _parameter(

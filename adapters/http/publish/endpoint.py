@@ -1,16 +1,14 @@
 """Publish over HTTP: the hot path.
 
-What a framework does for a request before its handler costs several times what accepting a batch
-does, so this endpoint takes the bare ASGI connection, or from `publish_protocol` a body that is
-complete; its OpenAPI entry is in `adapters.http.openapi`.
+A framework does several times the work of accepting a batch before it calls a handler. So this
+endpoint takes the bare ASGI connection, or a complete body from `protocol`. Its OpenAPI entry is in
+`adapters.http.openapi`.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from functools import partial
-from hashlib import sha256
 from time import perf_counter
 from typing import Any
 
@@ -31,17 +29,19 @@ from adapters.http.failures import failure_answer
 from adapters.http.header_fields import header_fields
 from adapters.http.problems import Answer
 from adapters.http.publish.plain_heads import PlainHead
+from adapters.http.publish.routes import Destination
 from adapters.http.telemetry import record_publish
-from adapters.point_formats.json.readers import MetricsBodyReader, read_carefully
 from application.organizations.access import AccessControl, Grant
-from application.publishing.ports import Appended, Idempotency
-from application.publishing.publish_metrics import PublishMetrics, PublishMetricsHandler
-from domain.idempotency import check_idempotency_key
-from domain.metric_point import PointBatch
+from application.publishing.ports import PointFormat
+from application.publishing.publish_metrics import (
+    Published,
+    PublishMetrics,
+    PublishMetricsHandler,
+)
 from domain.token import Scope
 
 LARGE = 256 * 1024
-"""Bytes from which on slow work on a body leaves the event loop to others."""
+"""Bytes from which on a body is inflated in a thread, so that the event loop can serve others."""
 
 _NOTHING_APPENDED = Answer(202, [(b"content-length", b"0")], b"")
 
@@ -54,28 +54,30 @@ class _Seen(Struct):
 
 
 class PublishEndpoint:
-    """Answers `POST …/metrics`. Limits are in bytes and points; see entrypoints.settings."""
+    """Answers every publish route. Limits are in bytes; see `entrypoints.settings`.
+
+    `formats` has the format of every route of `adapters.http.publish.routes`, by its name there.
+    """
 
     def __init__(
         self,
         access: AccessControl,
         publish_metrics: PublishMetricsHandler,
+        formats: Mapping[str, PointFormat],
         *,
         max_body: int,
         max_inflated: int,
-        max_points: int,
         max_body_memory: int,
     ) -> None:
         self._access = access
         self._publish_metrics = publish_metrics
-        self._reader = MetricsBodyReader(max_points)
+        self._formats = formats
         self._budget = BodyBudget(max_body_memory)
         self._max_body = max_body
         self._max_inflated = max_inflated
-        self._max_points = max_points
 
     async def __call__(
-        self, scope: Any, receive: Receive, send: Any, organization: str, team: str | None
+        self, scope: Any, receive: Receive, send: Any, destination: Destination
     ) -> None:
         """Answer one request; any failure becomes its row of the contract's table."""
         started = perf_counter()
@@ -83,22 +85,21 @@ class PublishEndpoint:
         try:
             headers = header_fields(scope["headers"])
             token = presented_token(headers.get(b"authorization"))
-            granted = partial(self._access.grant, organization, team, token, Scope.PUBLISH)
-            granted()
-            coding = check_media(headers)
+            self._grant(destination, token)
+            coding = check_media(headers, destination.route.media_types)
             self._check_length(headers)
+            key = headers.get(b"idempotency-key")
             with Holding(self._budget) as holding:
                 body = await read_body(receive, self._max_body, holding.take)
                 seen.size = len(body)
                 if coding is not None:
                     body = await self._inflated(body, coding)
                     holding.take(len(body))
-                key = headers.get(b"idempotency-key")
-                idempotency = None if key is None else _idempotency(key, team, body)
-                batch = await self._batch(body)
-                seen.points = len(batch)
-                # Asked again: since the first time, however long the body took, it may have ended.
-                answer = await self._published(granted(), batch, idempotency)
+                # Asked again: while the body came, however long it took, the token may have ended.
+                grant = self._grant(destination, token)
+                answer = await self._publish(
+                    grant, destination, body, seen, None if key is None else key.decode("latin-1")
+                )
         except ClientDisconnected:
             return
         except Exception as error:  # noqa: BLE001  answered by the table, a defect as a 500
@@ -112,7 +113,7 @@ class PublishEndpoint:
     def admits(self, head: PlainHead) -> bool:
         """Tell whether a request may publish, going by its head."""
         try:
-            self._granted(head)
+            self._grant(head.destination, head.token)
         except Exception:  # noqa: BLE001  whatever it is, its answer is given in the usual way
             return False
         return True
@@ -122,24 +123,30 @@ class PublishEndpoint:
         started = perf_counter()
         seen = _Seen(len(body))
         try:
-            grant = self._granted(head)
+            grant = self._grant(head.destination, head.token)
             with Holding(self._budget) as holding:
                 holding.take(len(body))
-                batch = await self._batch(body)
-                seen.points = len(batch)
-                answer = await self._published(grant, batch)
+                answer = await self._publish(grant, head.destination, body, seen)
         except Exception as error:  # noqa: BLE001  answered by the table, a defect as a 500
             answer = failure_answer(error, "POST", head.path)
         record_publish(answer.status, seen.points, seen.size, perf_counter() - started)
         return answer
 
-    def _granted(self, head: PlainHead) -> Grant:
-        return self._access.grant(head.organization, head.team, head.token, Scope.PUBLISH)
+    def _grant(self, destination: Destination, token: str) -> Grant:
+        return self._access.grant(destination.organization, destination.team, token, Scope.PUBLISH)
 
-    async def _published(
-        self, grant: Grant, batch: PointBatch, idempotency: Idempotency | None = None
+    async def _publish(
+        self,
+        grant: Grant,
+        destination: Destination,
+        body: bytes,
+        seen: _Seen,
+        key: str | None = None,
     ) -> Answer:
-        return _accepted(await self._publish_metrics(PublishMetrics(grant, batch, idempotency)))
+        point_format = self._formats[destination.route.format]
+        published = await self._publish_metrics(PublishMetrics(grant, point_format, body, key))
+        seen.points = published.points
+        return _accepted(published)
 
     def _check_length(self, headers: Mapping[bytes, bytes]) -> None:
         """Refuse a body by its declared length, before any of it is read."""
@@ -152,23 +159,9 @@ class PublishEndpoint:
             return inflate(body, coding, self._max_inflated)
         return await asyncio.to_thread(inflate, body, coding, self._max_inflated)
 
-    async def _batch(self, body: bytes) -> PointBatch:
-        latest = self._publish_metrics.latest()
-        batch = self._reader.read_quickly(body, latest)
-        if batch is not None:
-            return batch
-        if len(body) < LARGE:
-            return read_carefully(body, latest, self._max_points)
-        return await asyncio.to_thread(read_carefully, body, latest, self._max_points)
 
-
-def _idempotency(key: bytes, team: str | None, body: bytes) -> Idempotency:
-    digest = sha256(f"{team or ''}\n".encode())
-    digest.update(body)
-    return Idempotency(check_idempotency_key(key.decode("latin-1")), digest.digest())
-
-
-def _accepted(appended: Appended | None) -> Answer:
+def _accepted(published: Published) -> Answer:
+    appended = published.appended
     if appended is None:
         return _NOTHING_APPENDED
     headers = [

@@ -12,12 +12,13 @@ from msgspec import Struct
 from adapters.http.body import check_media
 from adapters.http.credentials import presented_token
 from adapters.http.errors import MissingCredentials, UnsupportedMedia
+from adapters.http.publish.routes import Destination, find_destination
 from domain.errors import Forbidden
 
-LONGEST = 2048
+MAX_HEAD = 2048
 """Bytes of a head that is remembered."""
 
-MOST = 1024
+MAX_HEADS = 1024
 """Heads that are remembered; then all are forgotten, which costs reading them again."""
 
 _START = b"POST /organizations/"
@@ -28,8 +29,7 @@ class PlainHead(Struct, frozen=True):
     """What a plain publish request's head says; `length` is that of its body, in bytes."""
 
     path: str
-    organization: str
-    team: str | None
+    destination: Destination
     token: str
     length: int
 
@@ -48,10 +48,10 @@ class PlainHeads:
         can be read, on a connection that is kept. Any other is for the server's own protocol.
         """
         found = self._known.get(head)
-        if found is None and len(head) <= LONGEST and head.startswith(_START):
+        if found is None and len(head) <= MAX_HEAD and head.startswith(_START):
             found = self._read(head)
             if found is not None:
-                if len(self._known) >= MOST:
+                if len(self._known) >= MAX_HEADS:
                     self._known.clear()
                 self._known[head] = found
         return found
@@ -66,7 +66,10 @@ class PlainHeads:
             headers = dict(parts.headers)
             if len(headers) != len(parts.headers) or not _NOT_PLAIN.isdisjoint(headers):
                 return None
-            check_media(headers)
+            destination = _destination(parts.url)
+            if destination is None:
+                return None
+            check_media(headers, destination.route.media_types)
             token = presented_token(headers.get(b"authorization"))
         except (
             httptools.HttpParserError,
@@ -77,10 +80,9 @@ class PlainHeads:
         ):
             return None
         length = headers.get(b"content-length", b"")
-        place = _place(parts.url)
-        if place is None or not length.isdigit() or int(length) > self._max_body:
+        if not length.isdigit() or int(length) > self._max_body:
             return None
-        return PlainHead(parts.url.decode(), *place, token, int(length))
+        return PlainHead(parts.url.decode(), destination, token, int(length))
 
 
 class _Parts:
@@ -97,17 +99,7 @@ class _Parts:
         self.headers.append((name.lower(), value))
 
 
-def publish_path(path: str) -> tuple[str, str | None] | None:
-    """Return the organization and the team of one of publish's two paths, as documented."""
-    match path.split("/"):
-        case ["", "organizations", organization, "metrics"]:
-            return organization, None
-        case ["", "organizations", organization, "teams", team, "metrics"]:
-            return organization, team
-    return None
-
-
-def _place(url: bytes) -> tuple[str, str | None] | None:
+def _destination(url: bytes) -> Destination | None:
     if not url.isascii() or any(mark in url for mark in b"%?#"):
         return None
-    return publish_path(url.decode())
+    return find_destination(url.decode())

@@ -1,17 +1,22 @@
-"""The two readers of a publish body: the careful one says what is wrong, the quick one agrees."""
+"""The readers of the JSON format: the careful one says what is wrong, the quick ones agree."""
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
 import sys
+from codecs import BOM_UTF8
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.http.errors import BodyTooLarge, MalformedBody
-from adapters.point_formats.json.readers import MetricsBodyReader, read_carefully
+from adapters.point_formats.json.careful import read_carefully
+from adapters.point_formats.json.format import JsonFormat
+from adapters.point_formats.json.timestamps import to_milliseconds
+from application.errors import BodyTooLarge, MalformedBody
 from domain.errors import MAX_FAULTS, InvalidMetrics
 from domain.metric_point import PointBatch, batch_of
 
@@ -30,16 +35,16 @@ def body(*items: Any) -> bytes:
     return json.dumps({"metrics": items}).encode()
 
 
-READER = MetricsBodyReader(MAX_POINTS)
-SCANNING = MetricsBodyReader(MAX_POINTS, scan_from=0)
+READER = JsonFormat(MAX_POINTS)
+SCANNING = JsonFormat(MAX_POINTS, scan_from=0)
 SCANNING.load_scanner()
 
 
 def quick(text: bytes) -> PointBatch | None:
     """Read as a worker does, decoded and scanned: where both read it they agree."""
-    decoded = READER.read_quickly(text, LATEST)
+    decoded = READER.read_quickly(text, LATEST, MAX_POINTS)
     for _ in range(2):  # what is new, and what is known
-        either = SCANNING.read_quickly(text, LATEST)
+        either = SCANNING.read_quickly(text, LATEST, MAX_POINTS)
         assert decoded is None or repr_of(either) == repr_of(decoded)
     return either
 
@@ -62,7 +67,20 @@ def check_verdict(text: bytes, found: PointBatch | None) -> None:
 def scanned(text: bytes) -> PointBatch | None:
     """Return what the scanner alone makes of a body."""
     columns = SCANNING.scanner.scan(text) if SCANNING.scanner is not None else None
-    return None if columns is None else batch_of(*columns, latest=LATEST)
+    if columns is None:
+        return None
+    return batch_of(
+        columns.names,
+        [*map(to_milliseconds, columns.timestamps)],
+        columns.values,
+        columns.tag_sets,
+        latest=LATEST,
+    )
+
+
+def decoded(text: bytes, reader: JsonFormat = READER) -> PointBatch:
+    """Return what the port's method makes of a body."""
+    return asyncio.run(reader.decode(text, latest=LATEST, max_points=MAX_POINTS))
 
 
 def careful(text: bytes) -> PointBatch:
@@ -119,7 +137,7 @@ def test_an_empty_batch_is_a_batch() -> None:
         (item(metric="x"), "/metrics/1/metric"),
         (item(name=1), "/metrics/1/name"),
         (item(name=""), "/metrics/1/name"),
-        (item(name="x" * 128), "/metrics/1/name"),
+        (item(name="x" * 256), "/metrics/1/name"),
         (item(name="1a"), "/metrics/1/name"),
         (item(name="a\n"), "/metrics/1/name"),
         (item(timestamp=ABSENT), "/metrics/1/timestamp"),
@@ -135,9 +153,11 @@ def test_an_empty_batch_is_a_batch() -> None:
         (item(value=10**400), "/metrics/1/value"),
         (item(tags=ABSENT), "/metrics/1/tags"),
         (item(tags=[]), "/metrics/1/tags"),
-        (item(tags={f"t{i}": "x" for i in range(11)}), "/metrics/1/tags"),
+        (item(tags={f"t{i}": "x" for i in range(41)}), "/metrics/1/tags"),
         (item(tags={"a b": "x"}), "/metrics/1/tags/a b"),
         (item(tags={"a/b~": "x"}), "/metrics/1/tags/a~1b~0"),
+        (item(tags={"a:b": "x"}), "/metrics/1/tags/a:b"),
+        (item(tags={"host": "x" * 1025}), "/metrics/1/tags/host"),
         (item(tags={"host": ""}), "/metrics/1/tags/host"),
         (item(tags={"host": "a\tb"}), "/metrics/1/tags/host"),
         (item(tags={"host": 1}), "/metrics/1/tags/host"),
@@ -197,8 +217,9 @@ def test_a_fault_of_the_body_as_a_whole_has_no_index(text: bytes, pointers: list
         b'{"metrics":[]} x',
         b'{"metrics":[{"name":"a","timestamp":1,"value":NaN,"tags":{}}]}',
         b'{"metrics":[{"name":"a","timestamp":01,"value":1,"tags":{}}]}',
-        b'{"metrics":[{"name":"a","timestamp":1,"value":1,"tags":{"a":"\xff"}}]}',
-        b'{"metrics":[{"name":"a","timestamp":1,"value":1,"tags":{"a":"\\ud800"}}]}',
+        b'{"metrics":[{"name":"a","timestamp":1,"value":1,"tags":{}}]}\xff',
+        b'{"metrics":[{"name":"a","timestamp":1,"value":1,"tags":{}}]\\ud800}',
+        b'{"metrics":[{"name":"a","timestamp":1,"value":1,"tags":{"a":"\\ud80"}}]}',
         b'{"metrics":[{"name":"a","timestamp":1,"value":1,"tags":{"a":"b",}}]}',
         b"[" * 100_000,
     ],
@@ -207,6 +228,68 @@ def test_what_is_not_json_is_malformed(text: bytes) -> None:
     assert quick(text) is None
     with pytest.raises(MalformedBody):
         careful(text)
+
+
+BROKEN = [
+    rb"\ud800",
+    rb"\uDfFf",
+    rb"\ud800\ud800",
+    rb"\udc00\ud800",
+    b"\xff",
+    b"\xed\xa0\x80",
+    b"\xc3",
+]
+"""Spellings of what is no Unicode: halves of surrogate pairs, bytes that are not UTF-8."""
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        (b'{"name":"a%b","timestamp":1,"value":1,"tags":{}}', [(1, "/metrics/1/name")]),
+        (b'{"name":"a","timestamp":"%b","value":1,"tags":{}}', [(1, "/metrics/1/timestamp")]),
+        (b'{"name":"a","timestamp":1,"value":"%b","tags":{}}', [(1, "/metrics/1/value")]),
+        (
+            b'{"name":"a","timestamp":1,"value":1,"tags":{"b":"1","a":"x%b\\ud83d\\ude00"}}',
+            [(1, "/metrics/1/tags/a")],
+        ),
+        (b'{"name":"a","timestamp":1,"value":1e999,"tags":["%b"]}',
+         [(1, "/metrics/1/value"), (1, "/metrics/1/tags")]),
+        (b'"%b"', [(1, "/metrics/1")]),
+    ],
+)  # fmt: skip
+def test_text_that_is_not_unicode_is_its_fields_fault(
+    broken: bytes, text: bytes, places: list[tuple[int, str]]
+) -> None:
+    good = json.dumps(item(tags={"a": "😀\\ud800", "b": "\ue000"}), ensure_ascii=False).encode()
+    assert faults(b'{"metrics":[%b,%b]}' % (good, text % broken)) == places
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_a_name_that_is_not_unicode_is_in_the_pointer_as_well_as_can_be(broken: bytes) -> None:
+    text = b'{"metrics":[{"name":"a","timestamp":1,"value":1,"tags":{"a%b":"1"}}]}' % broken
+    ((index, pointer),) = faults(text)
+    assert index == 0
+    assert re.fullmatch("/metrics/0/tags/a\ufffd+", pointer)
+    assert faults(b'{"metrics":[],"%b":1}' % broken)[0][0] is None
+
+
+@pytest.mark.parametrize("place", [0, 40])
+def test_a_byte_order_mark_before_the_body_is_ignored(place: int) -> None:
+    text = body(*[item()] * (place + 1))
+    for reader in (READER, SCANNING):
+        assert decoded(BOM_UTF8 + text, reader) == careful(text)
+    with pytest.raises(MalformedBody):
+        decoded(text + BOM_UTF8)
+    with pytest.raises(MalformedBody):
+        decoded(BOM_UTF8 * 2 + text)
+
+
+def test_a_large_body_with_a_fault_is_read_beside_the_event_loop() -> None:
+    text = body(*[item(tags={"a": "x" * 900})] * 500, item(name="-"))
+    with pytest.raises(InvalidMetrics) as caught:
+        decoded(text)
+    assert [fault.pointer for fault in caught.value.faults] == ["/metrics/500/name"]
 
 
 def test_more_points_than_the_limit_are_refused_by_both() -> None:
@@ -218,12 +301,12 @@ def test_more_points_than_the_limit_are_refused_by_both() -> None:
 
 
 def test_tags_are_one_set_whatever_their_order_and_spacing() -> None:
-    reader = MetricsBodyReader(MAX_POINTS)
+    reader = JsonFormat(MAX_POINTS)
     text = (
         b'{"metrics":[{"name":"a","timestamp":1,"value":1,"tags":{"a":"1","b":"2"}},'
         b'{"name":"a","timestamp":1,"value":1,"tags":{ "b" : "2", "a":"\\u0031"}}]}'
     )
-    batch = reader.read_quickly(text, LATEST)
+    batch = reader.read_quickly(text, LATEST, MAX_POINTS)
     assert batch is not None
     assert batch.tag_sets[0] == batch.tag_sets[1]
 
@@ -238,7 +321,7 @@ _value = st.one_of(
     st.lists(st.integers(), max_size=2),
 )
 _field = st.sampled_from(["name", "metric", "timestamp", "value", "tags", "extra"])
-_tags = st.dictionaries(st.text("ab-1 \n", max_size=3), _value | st.text(max_size=3), max_size=12)
+_tags = st.dictionaries(st.text("ab-1 \n", max_size=3), _value | st.text(max_size=3), max_size=42)
 _item = st.one_of(
     st.builds(
         lambda changes: item(**changes),
@@ -371,29 +454,29 @@ def test_what_is_remembered_is_bounded_and_forgotten_without_a_trace() -> None:
 
 
 def test_a_batch_of_more_than_can_be_remembered_is_left_to_the_decoder() -> None:
-    reader = MetricsBodyReader(10_000, scan_from=0)
+    reader = JsonFormat(10_000, scan_from=0)
     reader.load_scanner()
     tags = [{f"tag{i}": f"{point}".ljust(127, "x") for i in range(10)} for point in range(7_000)]
-    found = reader.read_quickly(body(*[item(tags=each) for each in tags]), LATEST)
+    found = reader.read_quickly(body(*[item(tags=each) for each in tags]), LATEST, 10_000)
     assert found is not None
     assert [t.as_dict() for t in found.tag_sets] == tags
 
 
 def test_the_scanner_is_loaded_when_the_first_large_body_comes() -> None:
-    reader = MetricsBodyReader(MAX_POINTS)
-    assert reader.read_quickly(body(item()), LATEST) is not None
+    reader = JsonFormat(MAX_POINTS)
+    assert reader.read_quickly(body(item()), LATEST, MAX_POINTS) is not None
     assert reader.loading is None
     large = body(*[item()] * 100)
-    assert reader.read_quickly(large, LATEST) == careful(large)
+    assert reader.read_quickly(large, LATEST, MAX_POINTS) == careful(large)
     assert reader.loading is not None
     reader.loading.join()
     assert reader.scanner is not None
-    assert reader.read_quickly(large, LATEST) == careful(large)
+    assert reader.read_quickly(large, LATEST, MAX_POINTS) == careful(large)
 
 
 def test_without_numba_bodies_are_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "adapters.point_formats.json.scanner", None)
-    reader = MetricsBodyReader(MAX_POINTS, scan_from=0)
+    reader = JsonFormat(MAX_POINTS, scan_from=0)
     reader.load_scanner()
     assert reader.scanner is None
-    assert reader.read_quickly(body(item()), LATEST) == careful(body(item()))
+    assert reader.read_quickly(body(item()), LATEST, MAX_POINTS) == careful(body(item()))

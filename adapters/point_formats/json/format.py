@@ -1,0 +1,103 @@
+"""The service's own JSON, as a format of points (contract, "Publish").
+
+Three readers keep one set of rules. The careful reader is the definition: it goes field by field
+and says what is wrong. The quick reader and, for bodies of many points, the compiled scanner read
+most bodies faster, and give up on anything unusual. Tests hold them to the same verdict.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+from codecs import BOM_UTF8
+from typing import TYPE_CHECKING
+
+import structlog
+
+from adapters.point_formats.json.careful import read_carefully
+from adapters.point_formats.json.quick import QuickReader, read_tag_set
+from adapters.point_formats.json.timestamps import to_milliseconds
+from domain.columns import CodedColumn
+from domain.metric_point import PointBatch, TagSet, batch_of
+from domain.names import metric_name_fault
+
+if TYPE_CHECKING:
+    from adapters.point_formats.json.scanner import BodyScanner
+
+SCAN_FROM = 2048
+"""Bytes of a body from which on scanning is worth the call."""
+
+MAX_ON_LOOP = 256 * 1024
+"""Bytes of a body that is read carefully on the event loop; a larger one leaves it to others."""
+
+_log = structlog.get_logger(__name__)
+
+
+class JsonFormat:
+    """Implements the port PointFormat. `max_points` is the most that the scanner has room for."""
+
+    def __init__(self, max_points: int, *, scan_from: int = SCAN_FROM) -> None:
+        self._capacity = max_points
+        self._scan_from = scan_from
+        self._quick = QuickReader()
+        self.scanner: BodyScanner[TagSet] | None = None
+        self.loading: threading.Thread | None = None
+
+    async def decode(self, body: bytes, *, latest: int, max_points: int) -> PointBatch:
+        body = body.removeprefix(BOM_UTF8)
+        batch = self.read_quickly(body, latest, max_points)
+        if batch is not None:
+            return batch
+        if len(body) <= MAX_ON_LOOP:
+            return read_carefully(body, latest, max_points)
+        return await asyncio.to_thread(read_carefully, body, latest, max_points)
+
+    def read_quickly(self, body: bytes, latest: int, max_points: int) -> PointBatch | None:
+        """Return the batch by the fastest reader that takes it, None if none does.
+
+        Raises BodyTooLarge.
+        """
+        if len(body) >= self._scan_from:
+            batch = self._scanned(body, latest)
+            if batch is not None and len(batch) <= max_points:
+                return batch
+        return self._quick.read(body, latest, max_points)
+
+    def _scanned(self, body: bytes, latest: int) -> PointBatch | None:
+        if self.scanner is None:
+            if self.loading is None:
+                self.loading = threading.Thread(target=self.load_scanner, name="load scanner")
+                self.loading.start()
+            return None
+        columns = self.scanner.scan(body)
+        if columns is None:
+            return None
+        times = columns.timestamps
+        milliseconds = CodedColumn([*map(to_milliseconds, times.table)], times.codes)
+        return batch_of(
+            columns.names, milliseconds, columns.values, columns.tag_sets, latest=latest
+        )
+
+    def load_scanner(self) -> None:
+        """Use the scanner from now on, unless Numba is missing.
+
+        This takes a second, or ten if nothing is compiled yet. Unless called before, it is done in
+        the background when the first large body comes.
+        """
+        try:
+            from adapters.point_formats.json.scanner import BodyScanner
+
+            scanner = BodyScanner(self._capacity, _name_of, read_tag_set)
+            scanner.scan(b'{"metrics":[]}')
+        except (ImportError, OSError) as error:  # there is no Numba, or no place for its cache
+            _log.warning("large bodies are decoded without the scanner", reason=str(error))
+            return
+        gc.freeze()  # what a compiler leaves behind is much, and stays: no collection looks at it
+        self.scanner = scanner
+        _log.info("large bodies are scanned from now on")
+
+
+def _name_of(raw: bytes) -> str | None:
+    name = raw[1:-1].decode("ascii")
+    return None if metric_name_fault(name) else name
