@@ -26,7 +26,8 @@ MSGPACK = "from msgspec.msgpack import decode as unpackb\n"
 def thousand_points(seed: int) -> list[dict[str, Any]]:
     """Return points that share some names and tags, with values of every magnitude."""
     chance = random.Random(seed)
-    return [
+    largest = {"n" * 255: "v" * 1024, **{f"t{number}": "é" * 1024 for number in range(39)}}
+    ordinary = [
         {
             "name": chance.choice(["http.hits", "cpu-load", "_Q/1", "job:up:rate5m", "n" * 255]),
             "timestamp": chance.randrange(1_398_788_625_000, 1_700_000_000_000) // 1000 * 1000
@@ -42,14 +43,13 @@ def thousand_points(seed: int) -> list[dict[str, Any]]:
                 ]
             ),
             "tags": {
-                f"_t/{number}": chance.choice(
-                    [*["42", "10.0.0.1:80", "名前", "a b"] * 8, "é" * 1024]
-                )
-                for number in range(chance.randrange(41))
+                f"_t/{number}": chance.choice(["42", "10.0.0.1:80", "名前", "a b", "v" * 127])
+                for number in range(chance.randrange(11))
             },
         }
-        for _ in range(1000)
+        for _ in range(999)
     ]
+    return [{"name": "largest", "timestamp": 0, "value": 0, "tags": largest}, *ordinary]
 
 
 def rows(points: list[dict[str, Any]]) -> list[Row]:

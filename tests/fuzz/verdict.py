@@ -36,7 +36,7 @@ def points_of(body: bytes, now_ms: float | None = None) -> list[Row]:
 
 
 def decoded(body: bytes) -> Any:
-    """Decode JSON in UTF-8, perhaps behind a byte order mark. Of two equal members the last counts."""
+    """Decode JSON in UTF-8. Of a member that is there twice the last one counts."""
     try:
         content = json.loads(
             body.removeprefix(BOM_UTF8).decode(),
