@@ -5,7 +5,7 @@ BIN := .venv/bin
 ROUNDS ?= 50
 EXAMPLES ?= 5000
 
-.PHONY: help demo serve test faults fuzz bench check clean
+.PHONY: help demo serve test faults fuzz bench check clean picture
 
 help: ## say what there is
 	@grep -hE '^[a-z.]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -38,6 +38,9 @@ fuzz: .venv ## requests of every kind against the contract, EXAMPLES a test
 
 bench: .venv ## beside VictoriaMetrics and InfluxDB; ARGUMENTS="publish --quick" for a part
 	$(BIN)/python -m tests.benchmarks $(ARGUMENTS)
+
+picture: .venv ## draw the picture of the README again
+	$(BIN)/python -m tests.docs.picture
 
 check: .venv ## style, types, who may import what, and the documents' examples
 	$(BIN)/ruff check
