@@ -43,6 +43,10 @@ class TagSet(Struct, frozen=True, cache_hash=True):
     def as_dict(self) -> dict[str, str]:
         return dict(self.pairs)
 
+    def size(self) -> int:
+        """Return the characters of all names and values."""
+        return sum(len(name) + len(value) for name, value in self.pairs)
+
 
 class MetricPoint(Struct, frozen=True):
     """One measurement: `timestamp` in milliseconds since the epoch, `value` finite."""

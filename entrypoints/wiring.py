@@ -19,16 +19,17 @@ from redis.retry import Retry
 from adapters.ducklake.database import Location
 from adapters.ducklake.query.read_model import DuckLakeReadModel
 from adapters.ducklake.store.stores import DuckLakeStores
+from adapters.event_format.codec import MetricEventCodec
 from adapters.eventsourcing.organizations import Organizations
 from adapters.http.api.readiness import ReadinessReport
+from adapters.redis_streams.metrics.entry_log import RedisEntryLog
 from adapters.redis_streams.metrics.keys import MetricKeys
 from adapters.redis_streams.metrics.metric_log import RedisMetricLog
-from adapters.redis_streams.metrics.reader import RedisMetricLogReader
 from adapters.redis_streams.metrics.settings import settle_partitions
 from adapters.redis_streams.server import check_version, weaknesses
 from application.clock import utc_now
 from application.errors import LogUnavailable, LogUnfit
-from application.event_log.ports import MetricLogReader
+from application.event_log.reader import MetricLogReader
 from application.organizations.access import AccessControl
 from application.organizations.create_team import CreateTeamHandler
 from application.organizations.issue_token import IssueTokenHandler, NewToken
@@ -90,7 +91,7 @@ async def open_use_cases(
         follower = DirectoryFollower(log.organizations, directory)
         await asyncio.to_thread(follower.catch_up)
         following = threading.Thread(target=follower.run, name="token-directory", daemon=True)
-        metric_log = RedisMetricLog(url, log.keys, log.metrics.partitions())
+        metric_log = RedisMetricLog(url, log.keys, log.metrics.entries.partitions())
         limits = settings.queries
         read_model = DuckLakeReadModel(
             _location(settings.log),
@@ -121,7 +122,7 @@ async def open_use_cases(
                     read_metrics=ReadMetricsHandler(
                         read_model,
                         query_threads,
-                        ReadableReceipts(read_model, log.metrics.partitions()),
+                        ReadableReceipts(read_model, log.metrics.entries.partitions()),
                     ),
                 ),
             )
@@ -200,7 +201,7 @@ def _location(settings: LogSettings) -> Location:
 
 class _Log(Struct, frozen=True):
     keys: MetricKeys
-    metrics: RedisMetricLogReader
+    metrics: MetricLogReader
     organizations: Organizations
     weaknesses: tuple[str, ...]
 
@@ -222,7 +223,7 @@ def _open_log(settings: LogSettings, url: str) -> Iterator[_Log]:
             }
         )
         try:
-            metrics = RedisMetricLogReader(client, keys, partitions)
+            metrics = MetricLogReader(RedisEntryLog(client, keys, partitions), MetricEventCodec())
             yield _Log(keys, metrics, organizations, weak)
         finally:
             organizations.close()

@@ -17,10 +17,12 @@ from typing import Any
 from redis import Redis
 
 from adapters.embedded_valkey import DataDir
+from adapters.event_format.codec import MetricEventCodec
+from adapters.redis_streams.metrics.entry_log import RedisEntryLog
 from adapters.redis_streams.metrics.keys import MetricKeys
-from adapters.redis_streams.metrics.reader import RedisMetricLogReader
 from adapters.redis_streams.metrics.settings import settle_partitions
 from application.event_log.ports import RecordedMetrics
+from application.event_log.reader import MetricLogReader
 from tests.entrypoints.served import wait_until
 
 CAVE = (sys.executable, "-m", "entrypoints.cli")
@@ -135,10 +137,13 @@ class Service:
         """Return every event of the metric log by its receipt."""
         with self.log() as client:
             keys = MetricKeys("cave")
-            reader = RedisMetricLogReader(client, keys, settle_partitions(client, keys, None))
+            reader = MetricLogReader(
+                RedisEntryLog(client, keys, settle_partitions(client, keys, None)),
+                MetricEventCodec(),
+            )
             return {
                 str(recorded.receipt): _readable(recorded)
-                for partition in range(reader.partitions())
+                for partition in range(reader.entries.partitions())
                 for recorded in reader.read(partition, 0, sys.maxsize)
             }
 

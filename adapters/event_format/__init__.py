@@ -1,0 +1,1 @@
+"""The format of the metric log's entries: docs/event-format.md, in code."""

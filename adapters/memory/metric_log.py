@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from hashlib import sha256
 
+from adapters.event_format.codec import MetricEventCodec
 from application.clock import Clock
-from application.errors import UnknownReceipt
 from application.event_log.partitioning import DEFAULT_PARTITIONS, partition_of
-from application.event_log.ports import RecordedMetrics
+from application.event_log.ports import Entry, EventCodec
 from application.event_log.receipts import Receipt
 from application.publishing.ports import Appended, Idempotency
 from domain.errors import IdempotencyConflict
@@ -18,11 +17,17 @@ from domain.idempotency import WINDOW
 
 
 class MemoryMetricLog:
-    """Both sides of the metric log: MetricLog and MetricLogReader."""
+    """Both sides of the metric log: implements the ports MetricLog and EntryLog."""
 
-    def __init__(self, clock: Clock, partitions: int = DEFAULT_PARTITIONS) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        partitions: int = DEFAULT_PARTITIONS,
+        codec: EventCodec | None = None,
+    ) -> None:
         self._clock = clock
-        self._partitions: list[list[RecordedMetrics]] = [[] for _ in range(partitions)]
+        self.codec = codec or MetricEventCodec()
+        self._partitions: list[list[Entry]] = [[] for _ in range(partitions)]
         self._keys: dict[tuple[str, str], tuple[datetime, bytes, Receipt]] = {}
 
     async def append(
@@ -43,50 +48,36 @@ class MemoryMetricLog:
 
     def _append(self, event: MetricsPublished, now: datetime) -> Receipt:
         partition = partition_of(event.organization, len(self._partitions))
+        return self.add(partition, self.codec.encode(event), now)
+
+    def add(self, partition: int, fields: Mapping[bytes, bytes], now: datetime) -> Receipt:
+        """Append a raw entry, whatever it means."""
         entries = self._partitions[partition]
         receipt = Receipt(partition, int(now.timestamp() * 1000), 0)
         if entries and entries[-1].receipt >= receipt:
             last = entries[-1].receipt
             receipt = Receipt(partition, last.milliseconds, last.sequence + 1)
-        digest = sha256(f"{receipt} {event!r}".encode()).digest()
-        entries.append(RecordedMetrics(receipt, event, digest))
+        entries.append(Entry(receipt, fields))
         return receipt
 
     def partitions(self) -> int:
         return len(self._partitions)
 
-    def read(self, partition: int, after: int, limit: int) -> Sequence[RecordedMetrics]:
+    def read(self, partition: int, after: int, limit: int) -> Sequence[Entry]:
         entries = self._partitions[partition]
         return [entry for entry in entries if entry.receipt.position > after][:limit]
 
-    def news(self, after: Sequence[int]) -> Sequence[int]:
+    def wait_for_entries(self, after: Sequence[int]) -> Sequence[int]:
         """Return at once, always: who appends and who waits may be in one thread here."""
         return [p for p, position in enumerate(after) if self.last_position(p) > position]
 
     def count(self, partition: int, after: int = 0) -> int:
         return sum(entry.receipt.position > after for entry in self._partitions[partition])
 
-    def get(self, receipt: Receipt) -> RecordedMetrics:
-        if receipt.partition < len(self._partitions):
-            for entry in self._partitions[receipt.partition]:
-                if entry.receipt == receipt:
-                    return entry
-        raise UnknownReceipt(f"no event has the receipt {receipt}")
+    def first_position(self, partition: int) -> int:
+        entries = self._partitions[partition]
+        return entries[0].receipt.position if entries else 0
 
     def last_position(self, partition: int) -> int:
         entries = self._partitions[partition]
         return entries[-1].receipt.position if entries else 0
-
-    def of_organization(
-        self, organization: str, *, since: datetime | None = None, until: datetime | None = None
-    ) -> Iterator[RecordedMetrics]:
-        partition = partition_of(organization, len(self._partitions))
-        for entry in list(self._partitions[partition]):
-            milliseconds = entry.receipt.milliseconds
-            if entry.event.organization != organization:
-                continue
-            if since is not None and milliseconds < since.timestamp() * 1000:
-                continue
-            if until is not None and milliseconds >= until.timestamp() * 1000:
-                continue
-            yield entry

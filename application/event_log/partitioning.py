@@ -5,6 +5,7 @@ from __future__ import annotations
 from zlib import crc32
 
 DEFAULT_PARTITIONS = 16
+MAX_PARTITIONS = 4096
 
 
 def partition_of(organization: str, partitions: int) -> int:

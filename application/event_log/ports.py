@@ -1,9 +1,12 @@
-"""What readers of the metric log need from outside. Each docstring is a contract."""
+"""What readers of the metric log need from outside. Each docstring is a contract.
+
+Entries are raw: an `EntryLog` knows where they are and nothing of what they mean, which is the
+`EventCodec`'s to say. So the log's server, its archive and a log in memory are read alike.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -12,11 +15,72 @@ from application.event_log.receipts import Receipt
 from domain.events import MetricsPublished
 
 
-class RecordedMetrics(Struct, frozen=True):
-    """An event of the metric log with its receipt.
+class Entry(Struct, frozen=True):
+    """A raw entry of the log: its place, and all of its fields as they are, in their order."""
 
-    `digest` tells it from any other: SHA-256 over its id and all it is made of in the log.
+    receipt: Receipt
+    fields: Mapping[bytes, bytes]
+
+
+class EntryLog(Protocol):
+    """The entries of the metric log, by partition.
+
+    Positions are those of `application.event_log.receipts`: above 0, strictly ascending within a
+    partition, and without meaning across partitions. Thread-safe; every method may block on the
+    log and raises LogUnavailable where it cannot be read.
     """
+
+    def partitions(self) -> int:
+        """Return the number of partitions, fixed when the log was created. Never blocks."""
+
+    def read(self, partition: int, after: int, limit: int) -> Sequence[Entry]:
+        """Return the first `limit` entries above a position, in log order.
+
+        Fewer only if there are no more.
+        """
+
+    def wait_for_entries(self, after: Sequence[int]) -> Sequence[int]:
+        """Return the partitions that have an entry above their position.
+
+        `after` has one position per partition. Returns at once if there is one, else blocks for
+        one, a quarter of a second at most.
+        """
+
+    def count(self, partition: int, after: int = 0) -> int:
+        """Return the number of entries above a position."""
+
+    def first_position(self, partition: int) -> int:
+        """Return the position of the first entry, 0 while there is none."""
+
+    def last_position(self, partition: int) -> int:
+        """Return the position of the last entry, 0 while there is none."""
+
+
+class UnreadableEvent(ValueError):
+    """An entry of the log is not an event that can be read; says why."""
+
+
+class EventCodec(Protocol):
+    """What the entries of the metric log mean. Thread-safe; never blocks."""
+
+    def decode(self, fields: Mapping[bytes, bytes]) -> MetricsPublished:
+        """Return the event that an entry's fields are. Raises UnreadableEvent."""
+
+    def encode(self, event: MetricsPublished) -> Mapping[bytes, bytes]:
+        """Return the fields of an entry that `decode` reads back as an equal event."""
+
+    def organization(self, fields: Mapping[bytes, bytes]) -> str | None:
+        """Return whose event it is, without decoding it; None if the entry does not say."""
+
+    def digest(self, entry: Entry) -> bytes:
+        """Return 32 bytes that differ for any other id or any other fields.
+
+        Checkpoints keep it, so it must stay the same for an entry for ever.
+        """
+
+
+class RecordedMetrics(Struct, frozen=True):
+    """An event of the metric log with its receipt, and the digest of its entry."""
 
     receipt: Receipt
     event: MetricsPublished
@@ -32,41 +96,3 @@ class UnreadableMetrics(Struct, frozen=True):
 
 
 Recorded = RecordedMetrics | UnreadableMetrics
-
-
-class UnreadableEvent(ValueError):
-    """An entry of the log is not an event that can be read; says why."""
-
-
-class MetricLogReader(Protocol):
-    """The read side of the metric log. Thread-safe; every method raises LogUnavailable."""
-
-    def partitions(self) -> int:
-        """Return the number of partitions, fixed when the log was created."""
-
-    def read(self, partition: int, after: int, limit: int) -> Sequence[Recorded]:
-        """Return at most `limit` entries of a partition above a position, in log order."""
-
-    def news(self, after: Sequence[int]) -> Sequence[int]:
-        """Return the partitions that have an entry above their position.
-
-        `after` has one position a partition. Blocks while there is none, a quarter of a second at
-        most.
-        """
-
-    def count(self, partition: int, after: int = 0) -> int:
-        """Return the number of entries of a partition above a position."""
-
-    def get(self, receipt: Receipt) -> RecordedMetrics:
-        """Return the event of a receipt. Raises UnknownReceipt, UnreadableEvent."""
-
-    def last_position(self, partition: int) -> int:
-        """Return the position of a partition's last event, 0 while it has none."""
-
-    def of_organization(
-        self, organization: str, *, since: datetime | None = None, until: datetime | None = None
-    ) -> Iterator[RecordedMetrics]:
-        """Yield an organization's events in log order, by the time they were recorded.
-
-        `since` is inclusive, `until` exclusive, both to the millisecond. Raises UnreadableEvent.
-        """

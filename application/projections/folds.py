@@ -7,13 +7,13 @@ an older version has to be rebuilt.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
 
 from msgspec import Struct
 
 from application.event_log.ports import RecordedMetrics
 from application.event_log.receipts import Receipt
 from domain.columns import coded
+from domain.memo import Memo
 from domain.metric_point import PointBatch, TagSet
 
 
@@ -69,16 +69,18 @@ def _names_and_tags(points: PointBatch) -> Iterator[tuple[str, str | None]]:
     for name in names.table:
         yield name, None
     # Points are many, their tag sets fewer, and the tag names of those few: by these.
-    kinds = coded([_tag_names(tags) for tags in tag_sets.table])
+    kinds = coded([_tag_names[tags] for tags in tag_sets.table])
     kind_codes = map(kinds.codes.__getitem__, tag_sets.codes)
     for name_code, kind in dict.fromkeys(zip(names.codes, kind_codes, strict=True)):
         for tag in kinds.table[kind]:
             yield names.table[name_code], tag
 
 
-@lru_cache(maxsize=65_536)
-def _tag_names(tags: TagSet) -> tuple[str, ...]:
+def _names_of(tags: TagSet) -> tuple[str, ...]:
     return tuple(name for name, _ in tags.pairs)
+
+
+_tag_names = Memo(_names_of, TagSet.size)
 
 
 SERIES = Projection("series", 1, series)

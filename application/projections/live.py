@@ -7,7 +7,7 @@ import threading
 import structlog
 
 from application.errors import LogError
-from application.event_log.ports import MetricLogReader
+from application.event_log.reader import MetricLogReader
 from application.projections.errors import ProjectionDiverged, ProjectionError
 from application.projections.folds import Projection
 from application.projections.ports import Generation, ProjectionStore, ProjectionStores, Role

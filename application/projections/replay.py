@@ -7,7 +7,7 @@ from collections.abc import Callable
 from msgspec import Struct
 from msgspec.structs import replace
 
-from application.event_log.ports import MetricLogReader
+from application.event_log.reader import MetricLogReader
 from application.projections.errors import ProjectionBusy, ProjectionDiverged
 from application.projections.folds import Projection
 from application.projections.live import live_generation
@@ -129,7 +129,7 @@ class ReplayHandler:
             )
             runner.check_continuity()
             total = sum(
-                self._log.count(partition, position)
+                self._log.entries.count(partition, position)
                 for partition, position in enumerate(runner.positions)
             )
             on_progress(ReplayProgress(0, 0, total))

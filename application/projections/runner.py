@@ -8,11 +8,11 @@ import structlog
 from msgspec import Struct
 
 from application.event_log.ports import (
-    MetricLogReader,
     Recorded,
     RecordedMetrics,
     UnreadableMetrics,
 )
+from application.event_log.reader import MetricLogReader
 from application.event_log.receipts import Receipt
 from application.projections.errors import ProjectionDiverged, ProjectionError, RowsRefused
 from application.projections.folds import Projection, Rows
@@ -67,7 +67,7 @@ class ProjectionRunner:
     @property
     def positions(self) -> list[int]:
         """How far each partition was read; 0 for not at all."""
-        return [self._position(partition) for partition in range(self._log.partitions())]
+        return [self._position(partition) for partition in range(self._log.entries.partitions())]
 
     def check_continuity(self) -> None:
         """As the function of that name, for the store's checkpoints."""
@@ -79,7 +79,7 @@ class ProjectionRunner:
         Raises ProjectionDiverged, LogUnavailable, StoreUnavailable and StoreFull. What was
         committed by then the store's checkpoints tell: go on with a new runner.
         """
-        entries, more = self._read(self._log.news(self.positions))
+        entries, more = self._read(self._log.entries.wait_for_entries(self.positions))
         if entries:
             self._commit(entries)
         return Progress(len(entries), _points(entries), more)

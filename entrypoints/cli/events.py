@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.text import Text
 
+from application.event_log.follow import LogFollower
 from application.event_log.partitioning import partition_of
-from application.event_log.ports import MetricLogReader, Recorded, UnreadableMetrics
+from application.event_log.ports import Recorded, UnreadableMetrics
+from application.event_log.reader import MetricLogReader
 from application.event_log.receipts import Receipt
-from entrypoints.cli.following import LogFollower
 from entrypoints.cli.options import example, on_the_log, prints_records
 from entrypoints.cli.output import (
     iso_milliseconds,
@@ -127,7 +128,7 @@ def show(commands: Commands, receipt: Receipt, *, as_json: bool) -> None:
 
 
 def _follower(reader: MetricLogReader, organization: str | None) -> LogFollower:
-    partitions = reader.partitions()
+    partitions = reader.entries.partitions()
     if organization is None:
         return LogFollower(reader, range(partitions))
     return LogFollower(

@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from application.event_log.partitioning import DEFAULT_PARTITIONS
+from application.event_log.partitioning import DEFAULT_PARTITIONS, MAX_PARTITIONS
 from application.projections.folds import PROJECTIONS
 from domain.errors import InvalidArgument
 from entrypoints.cli.context import Roots
@@ -26,7 +26,6 @@ Command = Callable[..., None]
 LEVEL_VARIABLE = "CAVE_LOG_LEVEL"
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8000
-MAX_PARTITIONS = 4096
 
 
 def example(*lines: str) -> str:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from application.event_log.ports import MetricLogReader
+from application.event_log.reader import MetricLogReader
 from application.event_log.receipts import Receipt
 from application.projections.folds import Projection
 from application.projections.live import rebuild_hint
@@ -106,7 +106,7 @@ def projection_record(
     live = next((info for info in infos if info.generation.role is Role.LIVE), None)
     reason = None if live is None else _why_stopped(projection, live.generation)
     state: State = "missing" if live is None else "stopped" if reason else "live"
-    partitions = tuple(_partition(p, live, log, now) for p in range(log.partitions()))
+    partitions = tuple(_partition(p, live, log, now) for p in range(log.entries.partitions()))
     return ProjectionRecord(
         name=projection.name,
         state=state,
@@ -140,7 +140,7 @@ def _partition(
     return PartitionRecord(
         partition=partition,
         position=str(Receipt.at(partition, position)) if checkpoint else None,
-        lag_events=log.count(partition, position),
+        lag_events=log.entries.count(partition, position),
         lag_seconds=max(now - unread[0].receipt.milliseconds, 0) / 1000 if unread else 0.0,
     )
 

@@ -7,7 +7,7 @@ from statistics import median
 from msgspec import Struct, field
 from redis import Redis
 
-from application.event_log.ports import MetricLogReader
+from application.event_log.reader import MetricLogReader
 from entrypoints.demo.client import Answer
 
 

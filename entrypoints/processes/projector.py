@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import structlog
 
 from application.errors import LogError
-from application.event_log.ports import MetricLogReader
+from application.event_log.reader import MetricLogReader
 from application.projections.errors import ProjectionError
 from application.projections.folds import PROJECTIONS, Projection
 from application.projections.live import LiveProjection

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 
 import pytest
@@ -14,6 +14,7 @@ from application.event_log.partitioning import DEFAULT_PARTITIONS
 from application.publishing.ports import Appended, Idempotency
 from domain.errors import IdempotencyConflict
 from tests.application.doubles import NOW, FakeClock
+from tests.contracts.entry_log import EntryLogContract, RawLog
 from tests.contracts.metric_log import PARTITIONS, MetricLogContract, MetricLogPorts, published
 
 KEY = Idempotency("key", b"body")
@@ -33,6 +34,14 @@ class TestMemoryMetricLog(MetricLogContract):
 
     async def let_a_millisecond_pass(self) -> None:
         self.clock.advance(timedelta(milliseconds=1))
+
+
+class TestMemoryEntryLog(EntryLogContract):
+    @contextmanager
+    def open_entries(self) -> Iterator[RawLog]:
+        clock = FakeClock()
+        log = MemoryMetricLog(clock, PARTITIONS)
+        yield RawLog(log, lambda partition, fields: log.add(partition, fields, clock()))
 
 
 def append(log: MemoryMetricLog, idempotency: Idempotency | None = None) -> Appended:

@@ -12,6 +12,7 @@ from adapters.memory.metric_log import MemoryMetricLog
 from application.errors import LogUnavailable
 from application.event_log.partitioning import partition_of
 from application.event_log.ports import RecordedMetrics
+from application.event_log.reader import MetricLogReader
 from application.organizations.access import Grant
 from application.publishing.idempotency import idempotency_of
 from application.publishing.ports import Appended, Idempotency
@@ -69,7 +70,8 @@ class Publishing:
         return [
             recorded
             for partition in range(self.log.partitions())
-            for recorded in self.log.read(partition, 0, 1000)
+            for recorded in MetricLogReader(self.log, self.log.codec).read(partition, 0, 1000)
+            if isinstance(recorded, RecordedMetrics)
         ]
 
 

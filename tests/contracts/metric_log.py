@@ -1,4 +1,4 @@
-"""What every metric log does, whatever it is kept in: the ports MetricLog and MetricLogReader."""
+"""What every metric log does, whatever it is kept in: the port MetricLog, seen by its reader."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ from typing import Any
 import pytest
 from msgspec import Struct
 
+from adapters.event_format.codec import MetricEventCodec
 from application.errors import UnknownReceipt
 from application.event_log.partitioning import partition_of
-from application.event_log.ports import MetricLogReader, RecordedMetrics
+from application.event_log.ports import EntryLog, RecordedMetrics
+from application.event_log.reader import MetricLogReader
 from application.event_log.receipts import Receipt
 from application.publishing.ports import Idempotency, MetricLog
 from domain.errors import IdempotencyConflict
@@ -68,10 +70,14 @@ TRICKY_BATCHES: dict[str, list[Point]] = {
 
 
 class MetricLogPorts(Struct):
-    """One log through its two ports."""
+    """One log through its two ports, and the events that its entries are."""
 
     log: MetricLog
-    reader: MetricLogReader
+    entries: EntryLog
+
+    @property
+    def reader(self) -> MetricLogReader:
+        return MetricLogReader(self.entries, MetricEventCodec())
 
 
 def batch_of(points: list[Point]) -> PointBatch:
@@ -145,9 +151,9 @@ class MetricLogContract(ABC):
 
     def test_a_new_log_has_its_partitions_and_nothing_in_them(self) -> None:
         async def scenario(log: MetricLog, reader: MetricLogReader) -> None:
-            assert reader.partitions() == PARTITIONS
+            assert reader.entries.partitions() == PARTITIONS
             for partition in range(PARTITIONS):
-                assert reader.last_position(partition) == 0
+                assert reader.entries.last_position(partition) == 0
                 assert list(reader.read(partition, 0, 10)) == []
             assert list(reader.of_organization("gilt")) == []
 
@@ -167,7 +173,7 @@ class MetricLogContract(ABC):
             (read,) = read_events(reader, receipt.partition, 0, 10)
             assert read.receipt == receipt
             assert exactly(read.event) == exactly(event)
-            assert reader.last_position(receipt.partition) == receipt.position
+            assert reader.entries.last_position(receipt.partition) == receipt.position
 
         self.run(scenario)
 
@@ -209,7 +215,7 @@ class MetricLogContract(ABC):
             read = read_events(reader, receipts[0].partition, 0, 100)
             assert [recorded.receipt for recorded in read] == receipts
             assert [recorded.event.points.values[0] for recorded in read] == list(range(20))
-            assert reader.last_position(receipts[0].partition) == positions[-1]
+            assert reader.entries.last_position(receipts[0].partition) == positions[-1]
 
         self.run(scenario)
 
@@ -235,7 +241,7 @@ class MetricLogContract(ABC):
                 pages.append([recorded.receipt for recorded in page])
                 after = page[-1].receipt.position
             assert pages == [receipts[:3], receipts[3:6], receipts[6:]]
-            assert after == reader.last_position(partition)
+            assert after == reader.entries.last_position(partition)
             for index, receipt in enumerate(receipts):
                 rest = reader.read(partition, receipt.position, 100)
                 assert [recorded.receipt for recorded in rest] == receipts[index + 1 :]
@@ -253,7 +259,7 @@ class MetricLogContract(ABC):
             for partition in range(PARTITIONS):
                 (recorded,) = read_events(reader, partition, 0, 10)
                 assert partition_of(recorded.event.organization, PARTITIONS) == partition
-                assert reader.last_position(partition) == recorded.receipt.position
+                assert reader.entries.last_position(partition) == recorded.receipt.position
 
         self.run(scenario)
 

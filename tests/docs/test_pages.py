@@ -11,7 +11,7 @@ from prometheus_client import REGISTRY
 
 import adapters.http.telemetry  # noqa: F401  registers the metrics
 from adapters.eventsourcing.topics import EVENT_TYPES, ORGANIZATION_TOPICS
-from adapters.event_format.codec import TOPIC
+from adapters.event_format.topics import TOPIC
 from adapters.redis_streams.metrics.keys import MetricKeys
 from entrypoints.cli.root import main
 from tests.docs.markdown import PAGES, ROOT, codes, links

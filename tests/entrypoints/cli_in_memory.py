@@ -17,6 +17,7 @@ from adapters.eventsourcing.organizations import Organizations
 from adapters.memory.metric_log import MemoryMetricLog
 from adapters.memory.projection_stores import MemoryProjectionStores
 from adapters.memory.read_model import MemoryReadModel
+from application.event_log.reader import MetricLogReader
 from application.organizations.create_team import CreateTeamHandler
 from application.organizations.issue_token import IssueTokenHandler
 from application.organizations.look_ups import LookUps
@@ -85,6 +86,11 @@ class CommandLine:
         assert (line.count("\n"), end) == (0, "\n")
         return line.removeprefix("Error: ")
 
+    @property
+    def reader(self) -> MetricLogReader:
+        """Return what reads the events of the log."""
+        return MetricLogReader(self.metrics, self.metrics.codec)
+
     def publish(self, organization: str, team: str | None = None, points: int = 1) -> str:
         """Append a batch to the log, a point a millisecond; return its receipt."""
         tags = tag_set({"host": "svc5", "env": "production"})
@@ -97,7 +103,7 @@ class CommandLine:
         )
         event = MetricsPublished(organization=organization, team=team, token_id="t1", points=batch)
         receipt = asyncio.run(self.metrics.append(event)).receipt
-        self.read_model.add(self.metrics.get(receipt))
+        self.read_model.add(self.reader.get(receipt))
         return str(receipt)
 
     def project(self, *projections: Projection) -> None:
@@ -106,7 +112,7 @@ class CommandLine:
             live = live_generation(self.stores, projection.name)
             live = live or self.stores.create(projection, Role.LIVE)
             with self.stores.open(live) as store:
-                runner = ProjectionRunner(self.metrics, store, projection)
+                runner = ProjectionRunner(self.reader, store, projection)
                 while runner.step().more:
                     pass
 
@@ -115,16 +121,16 @@ class CommandLine:
         self.opened.append(settings)
         if self.failure is not None:
             raise self.failure
-        yield Commands(self._manage(), self.metrics)
+        yield Commands(self._manage(), self.reader)
 
     @contextmanager
     def _open_projections(self, settings: LogSettings) -> Iterator[ProjectionTools]:
         self.opened.append(settings)
         if self.failure is not None:
             raise self.failure
-        replay = ReplayHandler(self.metrics, self.stores)
+        replay = ReplayHandler(self.reader, self.stores)
         yield ProjectionTools(
-            log=self.metrics,
+            log=self.reader,
             manage=self._manage(),
             stores=self.stores,
             replay=replay,

@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 
 from adapters.memory.metric_log import MemoryMetricLog
-from application.event_log.ports import RecordedMetrics
+from application.event_log.follow import PAGE, LogFollower
+from application.event_log.ports import Entry
 from entrypoints.cli import events
-from entrypoints.cli.following import PAGE, LogFollower
 from tests.entrypoints.cli_in_memory import CommandLine
 
 
@@ -99,12 +99,13 @@ def test_tail_follows_until_interrupted(cave: CommandLine, monkeypatch: pytest.M
     assert len(receipts) == 3
 
 
-def test_a_follower_tells_each_event_once_page_by_page(cave: CommandLine) -> None:
+def test_a_follower_returns_each_event_once_page_by_page(cave: CommandLine) -> None:
     log = _Appending(cave)
     receipts = [cave.publish("gilt") for _ in range(PAGE + 1)]
-    follower = LogFollower(log, range(log.partitions()))
-    told = [str(recorded.receipt) for recorded in follower.events()]
-    assert told == receipts
+    follower = LogFollower(cave.reader, range(log.partitions()))
+    log.append_while_read = True
+    found = [str(recorded.receipt) for recorded in follower.events()]
+    assert found == receipts
     assert len(log.appended) == 2
     assert [str(recorded.receipt) for recorded in follower.events()] == log.appended[:2]
 
@@ -117,9 +118,12 @@ class _Appending(MemoryMetricLog):
         cave.metrics = self
         self._cave = cave
         self.appended: list[str] = []
+        self.append_while_read = False
 
-    def read(self, partition: int, after: int, limit: int) -> Sequence[RecordedMetrics]:
+    def read(self, partition: int, after: int, limit: int) -> Sequence[Entry]:
         page = super().read(partition, after, limit)
-        if len(self.appended) < 2:
+        if self.append_while_read and len(self.appended) < 2:
+            self.append_while_read = False  # since publishing reads as well
             self.appended.append(self._cave.publish("gilt"))
+            self.append_while_read = True
         return page

@@ -47,7 +47,7 @@ def test_metric_and_times_select(cave: CommandLine) -> None:
 
 def test_a_copy_is_read_by_its_label(cave: CommandLine) -> None:
     cave.publish("gilt", points=5)
-    first = cave.metrics.of_organization("gilt")
+    first = cave.reader.of_organization("gilt")
     cave.read_model.add(next(first), label="before")
     assert len(exported(cave, "gilt", "--as", "before")) == 3
     assert cave.error("export", "gilt", "--as", "after") == "there is no copy 'after'"

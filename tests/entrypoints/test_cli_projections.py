@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from application.event_log.ports import RecordedMetrics
+from application.event_log.ports import Entry, RecordedMetrics
 from application.event_log.receipts import Receipt
 from application.projections.folds import CATALOG, SERIES, Projection
 from application.projections.live import live_generation
@@ -35,7 +35,7 @@ class Interrupted:
         self._left = reads
         monkeypatch.setattr(cave.metrics, "read", self.read)
 
-    def read(self, partition: int, after: int, limit: int) -> Sequence[RecordedMetrics]:
+    def read(self, partition: int, after: int, limit: int) -> Sequence[Entry]:
         if not self._left:
             raise KeyboardInterrupt
         self._left -= 1

@@ -16,8 +16,10 @@ from hypothesis import HealthCheck, settings
 from msgspec import Struct
 from redis import Redis
 
+from adapters.event_format.codec import MetricEventCodec
+from adapters.redis_streams.metrics.entry_log import RedisEntryLog
 from adapters.redis_streams.metrics.keys import MetricKeys
-from adapters.redis_streams.metrics.reader import RedisMetricLogReader
+from application.event_log.reader import MetricLogReader
 from application.event_log.receipts import Receipt
 from tests.fuzz.bodies import MAX_BODY
 from tests.fuzz.verdict import Row
@@ -59,7 +61,7 @@ class Target:
         self._used = time.monotonic()
         keys = MetricKeys("cave")
         partitions = int(log.hget(keys.settings, "partitions") or 0)
-        self._reader = RedisMetricLogReader(log, keys, partitions)
+        self._reader = MetricLogReader(RedisEntryLog(log, keys, partitions), MetricEventCodec())
 
     def send(
         self,
@@ -88,7 +90,7 @@ class Target:
 
     def events(self) -> int:
         """Return how many events the log has."""
-        return sum(self._reader.count(p) for p in range(self._reader.partitions()))
+        return sum(self._reader.entries.count(p) for p in range(self._reader.entries.partitions()))
 
     def close(self) -> None:
         self._connection.close()

@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager, closing
+from contextlib import AbstractContextManager, asynccontextmanager, closing, contextmanager
 from typing import Any
 
 import pytest
 from redis import Redis
 
-from adapters.event_format.codec import MetricEncoder, origin_fields
+from adapters.event_format.codec import MetricEventCodec
+from adapters.event_format.encoder import MetricEncoder, origin_fields
 from adapters.eventsourcing.organizations import Organizations
+from adapters.redis_streams.metrics.entry_log import RedisEntryLog
 from adapters.redis_streams.metrics.keys import MetricKeys
 from adapters.redis_streams.metrics.metric_log import RedisMetricLog
-from adapters.redis_streams.metrics.reader import RedisMetricLogReader
 from adapters.redis_streams.metrics.settings import settle_partitions
 from adapters.redis_streams.server import check_version, weaknesses
 from application.errors import (
@@ -26,10 +27,12 @@ from application.errors import (
     OutcomeUnknown,
 )
 from application.event_log.ports import RecordedMetrics, UnreadableEvent, UnreadableMetrics
+from application.event_log.reader import MetricLogReader
 from application.event_log.receipts import Receipt
 from application.publishing.ports import Appended, Idempotency
 from domain.events import MetricsPublished
 from domain.metric_point import MAX_TIMESTAMP, PointBatch, TagSet
+from tests.contracts.entry_log import EntryLogContract, Fields, RawLog
 from tests.contracts.metric_log import PARTITIONS, MetricLogContract, MetricLogPorts, published
 from tests.contracts.organizations import OrganizationPorts, OrganizationsContract
 from tests.redis_streams.cases import FLAVOURS
@@ -47,7 +50,7 @@ async def opened(server: LogServer, **limits: int) -> AsyncIterator[MetricLogPor
         log = RedisMetricLog(server.url, KEYS, PARTITIONS, **limits)
         await log.open()
         try:
-            yield MetricLogPorts(log, RedisMetricLogReader(client, KEYS, PARTITIONS))
+            yield MetricLogPorts(log, RedisEntryLog(client, KEYS, PARTITIONS))
         finally:
             await log.close()
 
@@ -55,10 +58,26 @@ async def opened(server: LogServer, **limits: int) -> AsyncIterator[MetricLogPor
 def stored(server: LogServer) -> list[RecordedMetrics]:
     """Return all events, in every partition."""
     with Redis.from_url(server.url) as client:
-        reader = RedisMetricLogReader(client, KEYS, PARTITIONS)
+        reader = MetricLogReader(RedisEntryLog(client, KEYS, PARTITIONS), MetricEventCodec())
         found = [entry for p in range(PARTITIONS) for entry in reader.read(p, 0, 100_000)]
     assert all(isinstance(entry, RecordedMetrics) for entry in found)
     return [entry for entry in found if isinstance(entry, RecordedMetrics)]
+
+
+class TestRedisEntryLog(EntryLogContract):
+    @pytest.fixture(autouse=True, params=FLAVOURS)
+    def on_a_server(self, request: pytest.FixtureRequest, servers: Servers) -> None:
+        self.server = servers.get(request.param)
+
+    @contextmanager
+    def open_entries(self) -> Iterator[RawLog]:
+        with Redis.from_url(self.server.url) as client:
+
+            def add(partition: int, fields: Fields) -> Receipt:
+                event_id: Any = client.xadd(KEYS.log(partition), dict(fields))
+                return Receipt.parse(f"{partition}-{event_id.decode()}")
+
+            yield RawLog(RedisEntryLog(client, KEYS, PARTITIONS), add)
 
 
 class TestRedisMetricLog(MetricLogContract):
@@ -229,27 +248,13 @@ def test_what_is_no_event_is_told_as_such_and_the_rest_is_read(server: LogServer
     with Redis.from_url(server.url) as client:
         client.xadd(KEYS.log(0), {"topic": "from.elsewhere", "x": "y"})
         client.xadd(KEYS.log(0), {"topic": "metrics.published.v999"})
-        reader = RedisMetricLogReader(client, KEYS, PARTITIONS)
+        reader = MetricLogReader(RedisEntryLog(client, KEYS, PARTITIONS), MetricEventCodec())
         entries = reader.read(0, 0, 10)
         assert [type(entry) for entry in entries] == [UnreadableMetrics] * 2
         assert len({entry.digest for entry in entries}) == 2
         assert [entry.digest for entry in reader.read(0, 0, 10)] == [e.digest for e in entries]
         with pytest.raises(UnreadableEvent, match=str(entries[0].receipt)):
             reader.get(entries[0].receipt)
-
-
-def test_news_tells_the_partitions_with_more(server: LogServer) -> None:
-    async def scenario() -> None:
-        async with opened(server) as ports:
-            receipt = (await ports.log.append(published())).receipt
-            assert list(ports.reader.news([0] * PARTITIONS)) == [receipt.partition]
-            known = [0] * PARTITIONS
-            known[receipt.partition] = receipt.position
-            assert list(ports.reader.news(known)) == []
-            assert ports.reader.count(receipt.partition) == 1
-            assert ports.reader.count(receipt.partition, receipt.position) == 0
-
-    asyncio.run(scenario())
 
 
 @pytest.fixture
@@ -355,7 +360,9 @@ def test_points_that_break_the_rules_of_points_are_no_event(
     event = MetricsPublished(organization="gilt", team=None, token_id="t1", points=points)
     fields = (*origin_fields(event), *MetricEncoder().points_fields(event.points))
     client.xadd(KEYS.log(0), dict(zip(fields[::2], fields[1::2], strict=True)))
-    (entry,) = RedisMetricLogReader(client, KEYS, PARTITIONS).read(0, 0, 10)
+    (entry,) = MetricLogReader(RedisEntryLog(client, KEYS, PARTITIONS), MetricEventCodec()).read(
+        0, 0, 10
+    )
     if reason is None:
         assert isinstance(entry, RecordedMetrics)
         assert entry.event == event

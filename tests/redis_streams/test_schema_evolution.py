@@ -11,16 +11,17 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from adapters.event_format.codec import MetricDecoder
+from adapters.event_format.codec import MetricEventCodec
 from adapters.eventsourcing.mapper import OrganizationMapper
 from adapters.eventsourcing.organizations import Organizations
 from adapters.eventsourcing.topics import EVENT_TYPES
+from adapters.redis_streams.metrics.entry_log import RedisEntryLog
 from adapters.redis_streams.metrics.keys import MetricKeys
 from adapters.redis_streams.metrics.metric_log import RedisMetricLog
-from adapters.redis_streams.metrics.reader import RedisMetricLogReader
 from adapters.redis_streams.metrics.settings import settle_partitions
 from application.errors import LogUnavailable
 from application.event_log.ports import RecordedMetrics, UnreadableMetrics
+from application.event_log.reader import MetricLogReader
 from application.event_log.versioned_topics import VersionedTopics
 from application.projections.folds import catalog
 from domain.events import OrganizationEvent, OrganizationRegistered, TeamCreated
@@ -115,12 +116,16 @@ def test_metrics_of_several_versions_read_and_project_alike(server: LogServer) -
         asyncio.run(publish())
         (_, old), (_, new) = raw.xrange(KEYS.log(0))
         raw.xadd(KEYS.log(0), {**new, b"topic": b"metrics.published.v2"})
-        current = RedisMetricLogReader(raw, KEYS, 1, MetricDecoder(topics)).read(0, 0, 10)
+        current = MetricLogReader(RedisEntryLog(raw, KEYS, 1), MetricEventCodec(topics)).read(
+            0, 0, 10
+        )
         events = [entry for entry in current if isinstance(entry, RecordedMetrics)]
         assert [entry.event for entry in events] == [published("gilt")] * 3
         assert {row.organization for row in catalog(events)} == {"gilt"}
         assert raw.xrange(KEYS.log(0))[0][1] == old
-        *known, unknown = RedisMetricLogReader(raw, KEYS, 1).read(0, 0, 10)
+        *known, unknown = MetricLogReader(RedisEntryLog(raw, KEYS, 1), MetricEventCodec()).read(
+            0, 0, 10
+        )
         assert [type(entry) for entry in known] == [RecordedMetrics] * 2
         assert isinstance(unknown, UnreadableMetrics)
         assert "newer than metrics.published.v1" in unknown.reason

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from itertools import chain
 from typing import Any, TypeVar
 
@@ -20,6 +19,7 @@ import pyarrow as pa
 from application.event_log.ports import RecordedMetrics
 from application.projections.folds import CatalogRow
 from domain.columns import CodedColumn, coded
+from domain.memo import Memo
 from domain.metric_point import TagSet
 
 _T = TypeVar("_T")
@@ -37,15 +37,21 @@ would be thousands of files, and more memory than there is."""
 _encode_json = msgspec.json.Encoder().encode
 
 
-@lru_cache(maxsize=16_384)
 def tags_text(tags: TagSet) -> str:
-    """Return tags as canonical JSON: names sorted, no spaces.
+    """Return tags as canonical JSON: names sorted, no spaces. Remembers what it returned.
 
     A tag's own text, `"name":"value"`, is found in it exactly where the point has the tag. Quotes
     within values are escaped, so `"name":` is only where the tag begins, since colons outside of
     values follow names; and from there on equal texts are equal values.
     """
+    return _tags_texts[tags]
+
+
+def _tags_text(tags: TagSet) -> str:
     return _encode_json(tags.as_dict()).decode()
+
+
+_tags_texts = Memo(_tags_text, TagSet.size)
 
 
 def tag_text(name: str, value: str) -> str:

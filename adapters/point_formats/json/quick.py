@@ -14,10 +14,8 @@ from msgspec import Raw, Struct
 from adapters.point_formats.json.timestamps import to_milliseconds
 from application.publishing.limits import check_count
 from domain.columns import CodedColumn, coded
+from domain.memo import Memo
 from domain.metric_point import PointBatch, TagSet, batch_of, tag_set
-
-MAX_MEMO_BYTES = 8 << 20
-"""Bytes of tags' JSON that are remembered. Then all are forgotten, which costs new checks."""
 
 
 class _Item(Struct, gc=False, forbid_unknown_fields=True):
@@ -53,25 +51,15 @@ class _Unreadable(Exception):
     """The quick reader gives up; the careful one finds out why, or reads the body."""
 
 
-class _TagSetMemo(dict[bytes, TagSet]):
-    """Tag sets by their JSON text: tags recur from batch to batch, checking them is slow."""
-
-    def __init__(self) -> None:
-        self._bytes = 0
-
-    def __missing__(self, raw: bytes) -> TagSet:
-        tags = read_tag_set(raw)
-        if tags is None:
-            raise _Unreadable
-        self._bytes += len(raw)
-        if self._bytes > MAX_MEMO_BYTES:
-            self.clear()
-            self._bytes = len(raw)
-        self[raw] = tags
-        return tags
+def _known_tag_set(raw: bytes) -> TagSet:
+    tags = read_tag_set(raw)
+    if tags is None:
+        raise _Unreadable
+    return tags
 
 
 def read_tag_set(raw: bytes) -> TagSet | None:
+    """Return the tags that a JSON text is, None if it is none."""
     try:
         return tag_set(_decode_tags(raw))
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -82,7 +70,7 @@ class QuickReader:
     """Reads bodies for one thread; keeps a bounded memo of tag sets between them."""
 
     def __init__(self) -> None:
-        self._tag_sets = _TagSetMemo()
+        self._tag_sets = Memo(_known_tag_set, len)
 
     def read(self, body: bytes, latest: int, max_points: int) -> PointBatch | None:
         """Return the batch, or None if it must be read carefully. Raises BodyTooLarge.

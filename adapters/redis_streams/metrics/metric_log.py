@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hiredis
 
-from adapters.event_format.codec import MetricEncoder, origin_fields
+from adapters.event_format.encoder import MetricEncoder, origin_fields
 from adapters.redis_streams.functions import METRICS
 from adapters.redis_streams.metrics.append_connection import AppendConnection, pack
 from adapters.redis_streams.metrics.keys import MetricKeys

@@ -6,9 +6,7 @@ from redis import Redis
 
 from adapters.redis_streams.metrics.keys import MetricKeys
 from application.errors import LogUnfit
-from application.event_log.partitioning import DEFAULT_PARTITIONS
-
-MAX_PARTITIONS = 4096
+from application.event_log.partitioning import DEFAULT_PARTITIONS, MAX_PARTITIONS
 
 
 def settle_partitions(client: Redis, keys: MetricKeys, wanted: int | None) -> int:

@@ -23,7 +23,7 @@ from tests.entrypoints.served import wait_until
 def running(log: Log, stores: Stores, version: int = 1) -> Iterator[None]:
     stop = threading.Event()
     projection = replace(SERIES, version=version)
-    live = LiveProjection(log, stores, projection, interval=0.001, pause=0.001)
+    live = LiveProjection(log.reader, stores, projection, interval=0.001, pause=0.001)
     thread = threading.Thread(target=live.run, args=(stop,))
     thread.start()
     try:
@@ -110,7 +110,7 @@ def test_a_generation_of_another_version_is_stopped_until_it_is_rebuilt() -> Non
         assert len(projected(stores)) == 6
         rebuilt = stores.create(replace(SERIES, version=2), Role.BUILDING)
         with stores.open(rebuilt) as store:
-            store.commit(list(map(log.get, receipts)), [], checkpoints(stores))
+            store.commit(list(map(log.reader.get, receipts)), [], checkpoints(stores))
         assert stores.swap_in(rebuilt)
         wait_until(lambda: len(projected(stores)) == 12)
 
@@ -122,7 +122,7 @@ def test_it_goes_on_with_a_generation_that_was_swapped_in() -> None:
         wait_until(lambda: projected(stores) == sorted(places(receipts)))
         rebuilt = stores.create(SERIES, Role.BUILDING)
         with stores.open(rebuilt) as store:
-            store.commit(list(map(log.get, receipts)), [], checkpoints(stores))
+            store.commit(list(map(log.reader.get, receipts)), [], checkpoints(stores))
         assert stores.swap_in(rebuilt)
         receipts += log.publish_many(4)
         wait_until(lambda: projected(stores) == sorted(places(receipts)))

@@ -13,7 +13,8 @@ from adapters.memory.projection_stores import (
     MemoryProjectionStore,
     MemoryProjectionStores,
 )
-from application.event_log.ports import Recorded, RecordedMetrics, UnreadableMetrics
+from application.event_log.ports import Entry, RecordedMetrics
+from application.event_log.reader import MetricLogReader
 from application.event_log.receipts import Receipt
 from application.projections.errors import RowsRefused
 from application.projections.folds import Rows
@@ -36,13 +37,17 @@ def batch(values: Sequence[float], name: str = "orders", **tags: str) -> PointBa
 
 
 class Log(MemoryMetricLog):
-    """`fault` is called with the name of each call; `changed` replaces entries by receipt."""
+    """`fault` is called with the name of each call; `changed` replaces entries by receipt.
+
+    `reader` reads its events.
+    """
 
     def __init__(self) -> None:
         self.clock = FakeClock()
         super().__init__(self.clock, PARTITIONS)
         self.fault: Fault = lambda call: None
-        self.changed: dict[Receipt, Recorded | None] = {}
+        self.changed: dict[Receipt, Entry | None] = {}
+        self.reader = MetricLogReader(self, self.codec)
 
     def publish(self, organization: str, points: PointBatch, team: str | None = None) -> Receipt:
         self.clock.advance(timedelta(milliseconds=1))
@@ -56,16 +61,13 @@ class Log(MemoryMetricLog):
         ]
 
     def make_unreadable(self, receipt: Receipt) -> None:
-        self.changed[receipt] = UnreadableMetrics(receipt, "it is garbage", b"digest")
+        self.changed[receipt] = Entry(receipt, {b"topic": b"garbage"})
 
-    def news(self, after: Sequence[int]) -> Sequence[int]:
-        self.fault("news")
-        return super().news(after)
+    def wait_for_entries(self, after: Sequence[int]) -> Sequence[int]:
+        self.fault("wait_for_entries")
+        return super().wait_for_entries(after)
 
-    # As the port says; the memory log itself holds nothing unreadable.
-    def read(  # type: ignore[override]
-        self, partition: int, after: int, limit: int
-    ) -> Sequence[Recorded]:
+    def read(self, partition: int, after: int, limit: int) -> Sequence[Entry]:
         self.fault("read")
         found = super().read(partition, after, limit + len(self.changed))
         page = [self.changed.get(entry.receipt, entry) for entry in found]

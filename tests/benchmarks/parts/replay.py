@@ -17,7 +17,7 @@ from redis import Redis
 
 from adapters.ducklake.store.rows import series_table
 from adapters.ducklake.store.tables import SERIES
-from adapters.event_format.codec import MetricDecoder
+from adapters.event_format.decoder import MetricDecoder
 from application.event_log.ports import RecordedMetrics
 from application.event_log.receipts import Receipt
 from application.projections.replay import COMMIT_POINTS

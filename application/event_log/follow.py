@@ -6,11 +6,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from heapq import merge
 
-from application.event_log.ports import MetricLogReader, Recorded
+from application.event_log.ports import Recorded
+from application.event_log.reader import MetricLogReader
 from application.event_log.receipts import Receipt
 
 PAGE = 20
-"""Events a read: a batch may have a hundred thousand points, and each partition holds a page."""
+"""Events per read: a batch may have a hundred thousand points, and each partition holds a page."""
 
 FIRST_WINDOW_MS = 1000
 WINDOW_GROWTH = 8
@@ -19,10 +20,10 @@ Wanted = Callable[[Recorded], bool]
 
 
 class LogFollower:
-    """Reads some partitions of the log, each event once, and only those that are `wanted`.
+    """Follows some partitions of the log: each event once, and only those that are `wanted`.
 
-    Events of one partition are told in log order, those that one call tells of several partitions
-    by the log's clock. It begins with the log's first event, unless `last` is called first.
+    Events of one partition come in log order. Those that one call returns from several partitions
+    come by the log's clock. It starts at the log's first event, unless `last` is called first.
     """
 
     def __init__(
@@ -33,13 +34,13 @@ class LogFollower:
         self._wanted = wanted
 
     def events(self) -> Iterator[Recorded]:
-        """Yield what is in the log by now and was not told yet."""
+        """Yield what is in the log by now and was not returned before."""
         ends = self._ends()
         after, self._after = self._after, ends
         return self._merged(after, ends)
 
     def last(self, count: int) -> list[Recorded]:
-        """Tell the last `count` events, and skip those before them.
+        """Return the last `count` events, and skip those before them.
 
         The log cannot be read backwards: looks further and further back until it has enough.
         """
@@ -58,7 +59,9 @@ class LogFollower:
         return list(found)
 
     def _ends(self) -> dict[int, int]:
-        return {partition: self._reader.last_position(partition) for partition in self._after}
+        return {
+            partition: self._reader.entries.last_position(partition) for partition in self._after
+        }
 
     def _merged(self, after: dict[int, int], ends: dict[int, int]) -> Iterator[Recorded]:
         sequences = (self._between(p, after[p], end) for p, end in ends.items() if end > after[p])

@@ -1,0 +1,40 @@
+"""Zstandard (RFC 8878), loaded when it is first needed: small events are not compressed."""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+from typing import Any
+
+
+@cache
+def _zstd() -> Any:
+    if sys.version_info >= (3, 14):
+        from compression import zstd
+    else:
+        from backports import zstd
+    return zstd
+
+
+class Compressor:
+    """Compresses payloads, each into a frame of its own. For one thread."""
+
+    def __init__(self) -> None:
+        self._compressor: Any = None
+
+    def compress(self, payload: bytes) -> bytes:
+        if self._compressor is None:
+            self._compressor = _zstd().ZstdCompressor(level=1)
+            self._flush_frame = self._compressor.FLUSH_FRAME
+        compressed: bytes = self._compressor.compress(payload, self._flush_frame)
+        return compressed
+
+
+def decompress(payload: bytes) -> bytes:
+    """Return a frame's content. Raises ValueError for what is no zstd."""
+    zstd = _zstd()
+    try:
+        content: bytes = zstd.decompress(payload)
+    except zstd.ZstdError as error:
+        raise ValueError(str(error)) from error
+    return content

@@ -1,0 +1,87 @@
+"""The entries of the metric log on the server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, cast
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from adapters.redis_streams.metrics.keys import MetricKeys
+from application.errors import LogUnavailable
+from application.event_log.ports import Entry
+from application.event_log.receipts import Receipt
+
+COUNT_PAGE = 1000
+WAIT_MS = 250
+
+
+class RedisEntryLog:
+    """Implements the port EntryLog. The client is the caller's, to be closed by it."""
+
+    def __init__(self, client: Redis, keys: MetricKeys, partitions: int) -> None:
+        self._client = client
+        self._keys = keys
+        self._partitions = partitions
+
+    def partitions(self) -> int:
+        return self._partitions
+
+    def read(self, partition: int, after: int, limit: int) -> Sequence[Entry]:
+        log = self._keys.log(partition)
+        with _translated():
+            found = self._client.xrange(log, f"({_event_id(partition, after)}", "+", count=limit)
+        entries = cast("list[tuple[bytes, Mapping[bytes, bytes]]]", found)
+        return [Entry(_receipt(partition, event_id), fields) for event_id, fields in entries]
+
+    def wait_for_entries(self, after: Sequence[int]) -> Sequence[int]:
+        positions: dict[Any, Any] = {
+            self._keys.log(partition).encode(): _event_id(partition, position)
+            for partition, position in enumerate(after)
+        }
+        with _translated():
+            found = self._client.xread(positions, count=1, block=WAIT_MS)
+        logs = list(positions)
+        return [logs.index(log) for log, _ in cast("list[tuple[bytes, object]]", found)]
+
+    def count(self, partition: int, after: int = 0) -> int:
+        if after == 0:
+            with _translated():
+                return int(self._client.xlen(self._keys.log(partition)))
+        count = 0
+        while page := self.read(partition, after, COUNT_PAGE):
+            count += len(page)
+            after = page[-1].receipt.position
+        return count
+
+    def first_position(self, partition: int) -> int:
+        with _translated():
+            return _position(partition, self._client.xrange(self._keys.log(partition), count=1))
+
+    def last_position(self, partition: int) -> int:
+        with _translated():
+            return _position(partition, self._client.xrevrange(self._keys.log(partition), count=1))
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except RedisError as error:
+        raise LogUnavailable(f"the event log cannot be read: {error}") from error
+
+
+def _position(partition: int, found: Any) -> int:
+    return _receipt(partition, found[0][0]).position if found else 0
+
+
+def _receipt(partition: int, event_id: bytes) -> Receipt:
+    milliseconds, _, sequence = event_id.partition(b"-")
+    return Receipt(partition, int(milliseconds), int(sequence))
+
+
+def _event_id(partition: int, position: int) -> str:
+    receipt = Receipt.at(partition, position)
+    return f"{receipt.milliseconds}-{receipt.sequence}"

@@ -1,0 +1,81 @@
+"""The metric log as events: look-up, an organization's own, and reading on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+
+from application.errors import UnknownReceipt
+from application.event_log.partitioning import partition_of
+from application.event_log.ports import (
+    Entry,
+    EntryLog,
+    EventCodec,
+    Recorded,
+    RecordedMetrics,
+    UnreadableEvent,
+    UnreadableMetrics,
+)
+from application.event_log.receipts import Receipt
+
+PAGE = 200
+"""Entries per read while looking for an organization's events."""
+
+EPOCH = datetime.fromtimestamp(0, UTC)
+
+
+class MetricLogReader:
+    """Reads the events of `entries`. Thread-safe; every method raises LogUnavailable."""
+
+    def __init__(self, entries: EntryLog, codec: EventCodec) -> None:
+        self.entries = entries
+        self._codec = codec
+
+    def read(self, partition: int, after: int, limit: int) -> Sequence[Recorded]:
+        """Return the first `limit` events of a partition above a position, in log order."""
+        return [*map(self._recorded, self.entries.read(partition, after, limit))]
+
+    def get(self, receipt: Receipt) -> RecordedMetrics:
+        """Return the event of a receipt. Raises UnknownReceipt, UnreadableEvent."""
+        if receipt.partition < self.entries.partitions() and receipt.position > 0:
+            for entry in self.entries.read(receipt.partition, receipt.position - 1, 1):
+                if entry.receipt == receipt:
+                    return self._readable(entry)
+        raise UnknownReceipt(f"no event has the receipt {receipt}")
+
+    def of_organization(
+        self, organization: str, *, since: datetime | None = None, until: datetime | None = None
+    ) -> Iterator[RecordedMetrics]:
+        """Yield an organization's events in log order, by the time they were recorded.
+
+        `since` is inclusive, `until` exclusive, both to the millisecond. Raises UnreadableEvent.
+        """
+        partition = partition_of(organization, self.entries.partitions())
+        first = 0 if since is None else max(0, _milliseconds(since))
+        last = None if until is None else _milliseconds(until)
+        after = max(0, Receipt(partition, first, 0).position - 1)
+        while page := self.entries.read(partition, after, PAGE):
+            for entry in page:
+                if last is not None and entry.receipt.milliseconds >= last:
+                    return
+                # Sorted out before decoding: organizations share a partition.
+                if self._codec.organization(entry.fields) == organization:
+                    yield self._readable(entry)
+            after = page[-1].receipt.position
+
+    def _recorded(self, entry: Entry) -> Recorded:
+        digest = self._codec.digest(entry)
+        try:
+            return RecordedMetrics(entry.receipt, self._codec.decode(entry.fields), digest)
+        except UnreadableEvent as error:
+            return UnreadableMetrics(entry.receipt, str(error), digest)
+
+    def _readable(self, entry: Entry) -> RecordedMetrics:
+        recorded = self._recorded(entry)
+        if isinstance(recorded, UnreadableMetrics):
+            raise UnreadableEvent(f"cannot read the event {recorded.receipt}: {recorded.reason}")
+        return recorded
+
+
+def _milliseconds(time: datetime) -> int:
+    return (time - EPOCH) // timedelta(milliseconds=1)
