@@ -21,7 +21,7 @@ from entrypoints.cli.values import Time
 from entrypoints.errors import CommandFailed
 
 if TYPE_CHECKING:
-    from entrypoints.wiring import ProjectionTools
+    from application.use_cases import ProjectionTools
 
 
 @click.command(

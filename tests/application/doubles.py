@@ -10,19 +10,16 @@ from datetime import UTC, datetime, timedelta
 from threading import Event, Thread
 
 from adapters.eventsourcing.organizations import Organizations
+from adapters.memory.metric_log import MemoryMetricLog
 from application.errors import VersionConflict
-from application.organizations.create_team import CreateTeamHandler
-from application.organizations.issue_token import IssueTokenHandler, NewToken
-from application.organizations.look_ups import LookUps
+from application.organizations.issue_token import NewToken
 from application.organizations.ports import (
     OrganizationLog,
     OrganizationRepository,
     RecordedOrganizationEvent,
 )
-from application.organizations.register_organization import RegisterOrganizationHandler
-from application.organizations.revoke_token import RevokeTokenHandler
 from application.organizations.token_directory import DirectoryFollower
-from application.use_cases import ManageOrganizations
+from application.use_cases import LogPorts, compose
 from domain.events import OrganizationEvent
 from domain.organization import Organization
 
@@ -78,15 +75,11 @@ class Service:
     def __init__(
         self, repository: OrganizationRepository, log: OrganizationLog, clock: FakeClock
     ) -> None:
-        tokens = CountedTokens()
         self.clock = clock
-        self.manage = ManageOrganizations(
-            register_organization=RegisterOrganizationHandler(repository, tokens, clock),
-            create_team=CreateTeamHandler(repository, clock),
-            issue_token=IssueTokenHandler(repository, tokens, clock),
-            revoke_token=RevokeTokenHandler(repository, clock),
-            look_ups=LookUps(repository, log),
+        ports = LogPorts(
+            organizations=repository, organization_log=log, metrics=MemoryMetricLog(clock)
         )
+        self.manage = compose(ports, clock, CountedTokens()).manage
 
 
 class ConflictingRepository:

@@ -11,6 +11,7 @@ from adapters.eventsourcing.organizations import Organizations
 from application.organizations.create_team import CreateTeam
 from application.organizations.issue_token import IssueToken
 from application.organizations.register_organization import RegisterOrganization
+from application.organizations.revoke_own_token import RevokeOwnToken
 from application.organizations.revoke_token import RevokeToken
 from domain.errors import (
     DomainError,
@@ -227,7 +228,7 @@ class TestRevokeToken:
         gilt.manage.revoke_token(RevokeToken(organization="gilt", token_id="t1"))
         gilt.clock.advance(HOUR)
         before = organizations.find("gilt")
-        gilt.manage.revoke_token(RevokeToken(organization="gilt", token_id="t1", keep_last=True))
+        gilt.manage.revoke_own_token(RevokeOwnToken(organization="gilt", team=None, token_id="t1"))
         assert organizations.find("gilt") == before
         token = gilt.manage.look_ups.token("gilt", None, "t1")
         assert token.revoked_at == NOW + HOUR
@@ -242,23 +243,23 @@ class TestRevokeToken:
         with pytest.raises(refusal):
             gilt.manage.revoke_token(RevokeToken(organization=organization, token_id=token_id))
 
-    def test_the_last_active_token_is_kept_where_asked_for(
+    def test_an_owner_cannot_revoke_its_last_active_token(
         self, gilt: Service, clock: FakeClock
     ) -> None:
         gilt.manage.issue_token(IssueToken(organization="gilt", expires_in=HOUR))
         clock.advance(HOUR)
-        command = RevokeToken(organization="gilt", token_id="t1", keep_last=True)
+        command = RevokeOwnToken(organization="gilt", team=None, token_id="t1")
         with pytest.raises(LastToken):
-            gilt.manage.revoke_token(command)
+            gilt.manage.revoke_own_token(command)
         gilt.manage.issue_token(IssueToken(organization="gilt"))
-        gilt.manage.revoke_token(command)
+        gilt.manage.revoke_own_token(command)
 
     def test_of_the_last_two_revoked_at_once_one_is_kept(self, gilt: Service) -> None:
         gilt.manage.issue_token(IssueToken(organization="gilt"))
         raised = at_one_gate(
             [
-                lambda token_id=token_id: gilt.manage.revoke_token(  # type: ignore[misc]
-                    RevokeToken(organization="gilt", token_id=token_id, keep_last=True)
+                lambda token_id=token_id: gilt.manage.revoke_own_token(  # type: ignore[misc]
+                    RevokeOwnToken(organization="gilt", team=None, token_id=token_id)
                 )
                 for token_id in ("t1", "t2")
             ]

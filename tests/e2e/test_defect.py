@@ -14,7 +14,6 @@ import uvicorn
 
 from adapters.http.publish.endpoint import PublishEndpoint
 from application.publishing.ports import Appended, Idempotency
-from application.publishing.publish_metrics import PublishMetricsHandler
 from domain.events import MetricsPublished
 from tests.e2e.tenant import POINT, metrics
 from tests.http.conftest import Service, problem_of, service  # noqa: F401  the fixture
@@ -53,7 +52,7 @@ def test_a_defect_shows_no_internals(
     service.follower.catch_up()
     publish: Any = PublishEndpoint(
         service.use_cases.access,
-        PublishMetricsHandler(BrokenLog(), lambda: service.now, max_future_ms=0),
+        service.composed(BrokenLog()).publish_metrics,
         max_body=LIMIT,
         max_inflated=LIMIT,
         max_points=100,
