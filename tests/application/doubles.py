@@ -11,6 +11,7 @@ from threading import Event, Thread
 
 from adapters.eventsourcing.organizations import Organizations
 from adapters.memory.metric_log import MemoryMetricLog
+from adapters.memory.read_model import MemoryReadModel
 from application.errors import VersionConflict
 from application.organizations.issue_token import NewToken
 from application.organizations.ports import (
@@ -18,8 +19,11 @@ from application.organizations.ports import (
     OrganizationRepository,
     RecordedOrganizationEvent,
 )
-from application.organizations.token_directory import DirectoryFollower
-from application.use_cases import LogPorts, compose
+from application.organizations.token_directory import DirectoryFollower, TokenDirectory
+from application.publishing.ports import MetricLog
+from application.reading.ports import ReadModel
+from application.reading.query_threads import QueryThreads
+from application.use_cases import Limits, LogPorts, ServicePorts, UseCases, compose
 from domain.events import OrganizationEvent
 from domain.organization import Organization
 
@@ -80,6 +84,37 @@ class Service:
             organizations=repository, organization_log=log, metrics=MemoryMetricLog(clock)
         )
         self.manage = compose(ports, clock, CountedTokens()).manage
+
+
+def service_use_cases(
+    clock: FakeClock,
+    *,
+    organizations: Organizations | None = None,
+    directory: TokenDirectory | None = None,
+    metric_log: MetricLog | None = None,
+    read_model: ReadModel | None = None,
+    limits: Limits | None = None,
+    monotonic: FakeMonotonic | None = None,
+) -> UseCases:
+    """Compose a worker's use cases over adapters in memory, or those that are given."""
+    organizations = organizations or Organizations({"PERSISTENCE_MODULE": "eventsourcing.popo"})
+    log = MemoryMetricLog(clock)
+    ports = ServicePorts(
+        organizations=organizations,
+        organization_log=organizations,
+        metrics=log,
+        directory=directory or TokenDirectory(),
+        metric_log=metric_log or log,
+        read_model=read_model or MemoryReadModel(),
+        threads=QueryThreads(2),
+    )
+    return compose(
+        ports,
+        clock,
+        CountedTokens(),
+        limits=limits or Limits(),
+        monotonic=monotonic or FakeMonotonic(),
+    )
 
 
 class ConflictingRepository:
