@@ -1,41 +1,264 @@
-"""Everything the service does, at a glance."""
+"""Everything the service does, at a glance, and `compose`, which makes it all."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from typing import overload
+
 from msgspec import Struct
 
+from application.clock import Clock
+from application.event_log.ports import EntryLog, EventCodec
+from application.event_log.reader import MetricLogReader
 from application.organizations.access import AccessControl
 from application.organizations.create_team import CreateTeamHandler
-from application.organizations.issue_token import IssueTokenHandler
+from application.organizations.create_team_with_token import CreateTeamWithTokenHandler
+from application.organizations.issue_token import IssueTokenHandler, TokenSource
 from application.organizations.look_ups import LookUps
+from application.organizations.own_changes import PATIENCE, OwnChanges
+from application.organizations.ports import OrganizationLog, OrganizationRepository
 from application.organizations.register_organization import RegisterOrganizationHandler
+from application.organizations.revoke_own_token import RevokeOwnTokenHandler
 from application.organizations.revoke_token import RevokeTokenHandler
+from application.organizations.token_directory import TokenDirectory
+from application.projections.folds import PROJECTIONS
+from application.projections.live import LiveProjection
+from application.projections.ports import ProjectionStores
+from application.projections.replay import ReplayHandler
+from application.projections.verify import VerifyHandler
+from application.publishing.ports import MetricLog
 from application.publishing.publish_metrics import PublishMetricsHandler
+from application.publishing.quota import PointQuota
 from application.reading.list_metric_names import ListMetricNamesHandler
+from application.reading.plot_samples import PlotSamplesHandler
+from application.reading.ports import ReadModel
+from application.reading.query_threads import QueryThreads
 from application.reading.read_metrics import ReadMetricsHandler
+from application.reading.readable_receipts import INTERVAL as RECEIPT_INTERVAL
+from application.reading.readable_receipts import PATIENCE as RECEIPT_PATIENCE
+from application.reading.readable_receipts import ReadableReceipts
 
 
-class ManageOrganizations(Struct, frozen=True):
-    """What is done to and asked about organizations. Each call may block on the log."""
+class ManageOrganizations(Struct, frozen=True, kw_only=True):
+    """Changes to organizations, and questions about them. Each call may block on the log."""
 
     register_organization: RegisterOrganizationHandler
     create_team: CreateTeamHandler
+    create_team_with_token: CreateTeamWithTokenHandler
     issue_token: IssueTokenHandler
     revoke_token: RevokeTokenHandler
+    revoke_own_token: RevokeOwnTokenHandler
     look_ups: LookUps
 
 
-class Queries(Struct, frozen=True):
-    """What is asked of the projections. No call blocks the event loop."""
+class Queries(Struct, frozen=True, kw_only=True):
+    """Questions to the projections. No call blocks the event loop."""
 
     list_metric_names: ListMetricNamesHandler
     read_metrics: ReadMetricsHandler
 
 
-class UseCases(Struct, frozen=True):
-    """What a worker does for its clients."""
+class Projector(Struct, frozen=True, kw_only=True):
+    """Keeping the projections up to date: one use case per projection, each for its own thread."""
+
+    live: tuple[LiveProjection, ...]
+
+
+class Commands(Struct, frozen=True, kw_only=True):
+    """The use cases of commands that need the log alone."""
+
+    manage: ManageOrganizations
+    metrics: MetricLogReader
+
+
+class ProjectionTools(Commands, frozen=True, kw_only=True):
+    """The use cases of commands that read, rebuild or verify projections, too."""
+
+    stores: ProjectionStores
+    read_model: ReadModel
+    plot_samples: PlotSamplesHandler
+    replay: ReplayHandler
+    verify: VerifyHandler
+
+
+class UseCases(Commands, frozen=True, kw_only=True):
+    """The use cases of a worker: all that clients ask for over HTTP."""
 
     access: AccessControl
     publish_metrics: PublishMetricsHandler
-    manage: ManageOrganizations
     queries: Queries
+
+
+class LogPorts(Struct, frozen=True, kw_only=True):
+    """The log: what every command needs."""
+
+    organizations: OrganizationRepository
+    organization_log: OrganizationLog
+    entries: EntryLog
+    codec: EventCodec
+
+
+class ProjectionPorts(LogPorts, frozen=True, kw_only=True):
+    """The log and the projections made of it."""
+
+    stores: ProjectionStores
+    read_model: ReadModel
+
+
+class ServicePorts(LogPorts, frozen=True, kw_only=True):
+    """The log in both directions, and what queries are answered from.
+
+    `directory` and `threads` are open: whoever opened them keeps the first up to date and closes
+    the second.
+    """
+
+    directory: TokenDirectory
+    metric_log: MetricLog
+    read_model: ReadModel
+    threads: QueryThreads
+
+
+class ProjectorPorts(Struct, frozen=True, kw_only=True):
+    """The log of metrics, and the stores that are written from it."""
+
+    entries: EntryLog
+    codec: EventCodec
+    stores: ProjectionStores
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """How far a worker goes for a client.
+
+    `max_future_ms` is how far ahead of the clock a point may be, `max_points` how many there may
+    be in a batch; `points_per_second` the quota of an organization in this worker, None for no
+    quota. Patience and intervals are in seconds.
+    """
+
+    max_future_ms: int = 24 * 60 * 60 * 1000
+    max_points: int = 100_000
+    points_per_second: float | None = None
+    own_change_patience: float = PATIENCE
+    receipt_patience: float = RECEIPT_PATIENCE
+    receipt_interval: float = RECEIPT_INTERVAL
+
+
+@overload
+def compose(
+    ports: ServicePorts,
+    clock: Clock,
+    new_token: TokenSource,
+    *,
+    limits: Limits = ...,
+    monotonic: Callable[[], float] = ...,
+) -> UseCases: ...
+
+
+@overload
+def compose(ports: ProjectionPorts, clock: Clock, new_token: TokenSource) -> ProjectionTools: ...
+
+
+@overload
+def compose(ports: LogPorts, clock: Clock, new_token: TokenSource) -> Commands: ...
+
+
+@overload
+def compose(ports: ProjectorPorts, clock: Clock, new_token: TokenSource) -> Projector: ...
+
+
+def compose(
+    ports: LogPorts | ProjectorPorts,
+    clock: Clock,
+    new_token: TokenSource,
+    *,
+    limits: Limits | None = None,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> Commands | Projector:
+    """Make the use cases that the ports allow: one group per kind of process.
+
+    The only place where use cases are made, in production and in tests. Opens and closes nothing.
+    """
+    match ports:
+        case ServicePorts():
+            return _service(ports, clock, new_token, limits or Limits(), monotonic)
+        case ProjectionPorts():
+            return _projection_tools(ports, clock, new_token)
+        case LogPorts():
+            manage = _manage(ports.organizations, ports.organization_log, clock, new_token)
+            return Commands(manage=manage, metrics=MetricLogReader(ports.entries, ports.codec))
+        case ProjectorPorts(entries=entries, codec=codec, stores=stores):
+            metrics = MetricLogReader(entries, codec)
+            live = tuple(LiveProjection(metrics, stores, known) for known in PROJECTIONS)
+            return Projector(live=live)
+
+
+def _manage(
+    organizations: OrganizationRepository,
+    log: OrganizationLog,
+    clock: Clock,
+    new_token: TokenSource,
+) -> ManageOrganizations:
+    return ManageOrganizations(
+        register_organization=RegisterOrganizationHandler(organizations, new_token, clock),
+        create_team=CreateTeamHandler(organizations, clock),
+        create_team_with_token=CreateTeamWithTokenHandler(organizations, new_token, clock),
+        issue_token=IssueTokenHandler(organizations, new_token, clock),
+        revoke_token=RevokeTokenHandler(organizations, clock),
+        revoke_own_token=RevokeOwnTokenHandler(organizations, clock),
+        look_ups=LookUps(organizations, log),
+    )
+
+
+def _projection_tools(
+    ports: ProjectionPorts, clock: Clock, new_token: TokenSource
+) -> ProjectionTools:
+    manage = _manage(ports.organizations, ports.organization_log, clock, new_token)
+    metrics = MetricLogReader(ports.entries, ports.codec)
+    replay = ReplayHandler(metrics, ports.stores)
+    return ProjectionTools(
+        manage=manage,
+        metrics=metrics,
+        stores=ports.stores,
+        read_model=ports.read_model,
+        plot_samples=PlotSamplesHandler(manage.look_ups, ports.read_model),
+        replay=replay,
+        verify=VerifyHandler(replay, ports.stores),
+    )
+
+
+def _service(
+    ports: ServicePorts,
+    clock: Clock,
+    new_token: TokenSource,
+    limits: Limits,
+    monotonic: Callable[[], float],
+) -> UseCases:
+    rate = limits.points_per_second
+    receipts = ReadableReceipts(
+        ports.read_model,
+        ports.entries.partitions(),
+        patience=limits.receipt_patience,
+        interval=limits.receipt_interval,
+    )
+    own_changes = OwnChanges(
+        ports.organizations,
+        ports.organization_log,
+        ports.directory,
+        patience=limits.own_change_patience,
+    )
+    return UseCases(
+        manage=_manage(own_changes, ports.organization_log, clock, new_token),
+        metrics=MetricLogReader(ports.entries, ports.codec),
+        access=AccessControl(ports.directory, clock),
+        publish_metrics=PublishMetricsHandler(
+            ports.metric_log,
+            clock,
+            max_future_ms=limits.max_future_ms,
+            max_points=limits.max_points,
+            quota=None if rate is None else PointQuota(rate, monotonic),
+        ),
+        queries=Queries(
+            list_metric_names=ListMetricNamesHandler(ports.read_model, ports.threads),
+            read_metrics=ReadMetricsHandler(ports.read_model, ports.threads, receipts),
+        ),
+    )

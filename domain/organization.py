@@ -204,6 +204,19 @@ def check_team(organization: Organization, team: str) -> None:
         raise UnknownTeam(f"organization {organization.name!r} has no team {abbreviated(team)}")
 
 
+def find_token_of(organization: Organization, team: str | None, token_id: str) -> Token:
+    """Return a token of the organization itself or of one team.
+
+    Raises UnknownTeam, and UnknownToken for another owner's too.
+    """
+    if team is not None:
+        check_team(organization, team)
+    token = find_token(organization, token_id)
+    if token.team != team:
+        raise UnknownToken(f"the owner has no token {abbreviated(token_id)}")
+    return token
+
+
 def evolve(state: Organization | None, event: OrganizationEvent) -> Organization:
     """Return the state after `event`. Raises TypeError for an event that cannot follow."""
     match event:
@@ -257,6 +270,11 @@ def owner_words(organization: str, team: str | None) -> str:
     if team is None:
         return f"organization {organization!r}"
     return f"team {team!r} of organization {organization!r}"
+
+
+def owner_name(organization: str, team: str | None) -> str:
+    """Name an owner in short: `gilt`, or `gilt/web` for a team."""
+    return organization if team is None else f"{organization}/{team}"
 
 
 def _check_owner_name(kind: str, name: str) -> None:

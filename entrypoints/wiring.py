@@ -1,4 +1,4 @@
-"""How the parts are put together. Production and tests are wired by the same functions."""
+"""How the parts are put together: open the adapters, compose the use cases, close."""
 
 from __future__ import annotations
 
@@ -29,42 +29,29 @@ from adapters.redis_streams.metrics.settings import settle_partitions
 from adapters.redis_streams.server import check_version, weaknesses
 from application.clock import utc_now
 from application.errors import LogUnavailable, LogUnfit
-from application.event_log.reader import MetricLogReader
-from application.organizations.access import AccessControl
-from application.organizations.create_team import CreateTeamHandler
-from application.organizations.issue_token import IssueTokenHandler, NewToken
-from application.organizations.look_ups import LookUps
-from application.organizations.own_changes import OwnChanges
-from application.organizations.ports import OrganizationRepository
-from application.organizations.register_organization import RegisterOrganizationHandler
-from application.organizations.revoke_token import RevokeTokenHandler
+from application.organizations.issue_token import NewToken
 from application.organizations.token_directory import MAX_SILENCE, DirectoryFollower, TokenDirectory
-from application.projections.ports import ProjectionStores
-from application.projections.replay import ReplayHandler
-from application.projections.verify import VerifyHandler
-from application.publishing.publish_metrics import PublishMetricsHandler
-from application.publishing.quota import PointQuota
-from application.reading.list_metric_names import ListMetricNamesHandler
-from application.reading.ports import ReadModel
 from application.reading.query_threads import QueryThreads
-from application.reading.read_metrics import ReadMetricsHandler
-from application.reading.readable_receipts import ReadableReceipts
-from application.use_cases import ManageOrganizations, Queries, UseCases
+from application.use_cases import (
+    Commands,
+    Limits,
+    LogPorts,
+    ProjectionPorts,
+    ProjectionTools,
+    Projector,
+    ProjectorPorts,
+    ServicePorts,
+    UseCases,
+    compose,
+)
 from domain.token import TOKEN_PREFIX
 from entrypoints.settings import LogSettings, ServiceSettings
 
 SOCKET_TIMEOUT = 5.0
 COMMAND_SECONDS = 86_400.0
-"""What a command may ask of the projections takes as long as its user waits for it."""
+"""The limit of a command's queries: they may take as long as the user waits."""
 
 _log = structlog.get_logger(__name__)
-
-
-class Commands(Struct, frozen=True):
-    """What a command line command works with."""
-
-    manage: ManageOrganizations
-    metrics: MetricLogReader
 
 
 def new_token() -> NewToken:
@@ -75,7 +62,44 @@ def new_token() -> NewToken:
 def open_commands(settings: LogSettings, url: str) -> Iterator[Commands]:
     """Open the log for commands. Raises LogUnavailable, LogUnfit, ValueError."""
     with _open_log(settings, url) as log:
-        yield Commands(_manage(log.organizations), log.metrics)
+        ports = LogPorts(
+            organizations=log.organizations,
+            organization_log=log.organizations,
+            entries=log.entries,
+            codec=log.codec,
+        )
+        yield compose(ports, utc_now, new_token)
+
+
+@contextmanager
+def open_projections(settings: LogSettings, url: str) -> Iterator[ProjectionTools]:
+    """Open the log and the projections. Raises as `open_commands`, and StoreUnavailable."""
+    location = _location(settings)
+    with (
+        _open_log(settings, url) as log,
+        closing(DuckLakeStores(location)) as stores,
+        closing(DuckLakeReadModel(location, seconds=COMMAND_SECONDS)) as read_model,
+    ):
+        ports = ProjectionPorts(
+            organizations=log.organizations,
+            organization_log=log.organizations,
+            entries=log.entries,
+            codec=log.codec,
+            stores=stores,
+            read_model=read_model,
+        )
+        yield compose(ports, utc_now, new_token)
+
+
+@contextmanager
+def open_projector(settings: LogSettings, url: str) -> Iterator[Projector]:
+    """Open the log and the stores of the projections. Raises as `open_projections`."""
+    with (
+        _open_log(settings, url) as log,
+        closing(DuckLakeStores(_location(settings))) as stores,
+    ):
+        ports = ProjectorPorts(entries=log.entries, codec=log.codec, stores=stores)
+        yield compose(ports, utc_now, new_token)
 
 
 @asynccontextmanager
@@ -91,79 +115,41 @@ async def open_use_cases(
         follower = DirectoryFollower(log.organizations, directory)
         await asyncio.to_thread(follower.catch_up)
         following = threading.Thread(target=follower.run, name="token-directory", daemon=True)
-        metric_log = RedisMetricLog(url, log.keys, log.metrics.entries.partitions())
-        limits = settings.queries
+        metric_log = RedisMetricLog(url, log.keys, log.entries.partitions())
+        queries = settings.queries
         read_model = DuckLakeReadModel(
             _location(settings.log),
-            seconds=limits.seconds,
-            memory=limits.memory,
-            concurrency=limits.concurrency,
+            seconds=queries.seconds,
+            memory=queries.memory,
+            concurrency=queries.concurrency,
         )
-        query_threads = QueryThreads(limits.concurrency)
+        threads = QueryThreads(queries.concurrency)
+        ports = ServicePorts(
+            organizations=log.organizations,
+            organization_log=log.organizations,
+            entries=log.entries,
+            codec=log.codec,
+            directory=directory,
+            metric_log=metric_log,
+            read_model=read_model,
+            threads=threads,
+        )
+        limits = Limits(
+            max_future_ms=int(settings.max_future.total_seconds() * 1000),
+            max_points=settings.limits.max_points,
+            points_per_second=settings.quota / settings.workers if settings.quota else None,
+        )
         await metric_log.open()
         following.start()
         try:
-            quota = PointQuota(settings.quota / settings.workers) if settings.quota else None
-            use_cases = UseCases(
-                access=AccessControl(directory, utc_now),
-                publish_metrics=PublishMetricsHandler(
-                    metric_log,
-                    utc_now,
-                    max_future_ms=int(settings.max_future.total_seconds() * 1000),
-                    max_points=settings.limits.max_points,
-                    quota=quota,
-                ),
-                manage=_manage(
-                    log.organizations,
-                    OwnChanges(log.organizations, log.organizations, directory),
-                ),
-                queries=Queries(
-                    list_metric_names=ListMetricNamesHandler(read_model, query_threads),
-                    read_metrics=ReadMetricsHandler(
-                        read_model,
-                        query_threads,
-                        ReadableReceipts(read_model, log.metrics.entries.partitions()),
-                    ),
-                ),
-            )
+            use_cases = compose(ports, utc_now, new_token, limits=limits)
             yield use_cases, LogReadiness(metric_log, directory, log.weaknesses)
         finally:
             await metric_log.close()
-            await asyncio.to_thread(query_threads.close)
+            await asyncio.to_thread(threads.close)
             read_model.close()
             follower.stop()
             await asyncio.to_thread(following.join)
-
-
-class ProjectionTools(Struct, frozen=True):
-    """What works on the projections, from the command line and in the projector."""
-
-    log: MetricLogReader
-    manage: ManageOrganizations
-    stores: ProjectionStores
-    replay: ReplayHandler
-    verify: VerifyHandler
-    read_model: ReadModel
-
-
-@contextmanager
-def open_projections(settings: LogSettings, url: str) -> Iterator[ProjectionTools]:
-    """Open the log and the projections. Raises as `open_commands`, and StoreUnavailable."""
-    location = _location(settings)
-    with (
-        _open_log(settings, url) as log,
-        closing(DuckLakeStores(location)) as stores,
-        closing(DuckLakeReadModel(location, seconds=COMMAND_SECONDS)) as read_model,
-    ):
-        replay = ReplayHandler(log.metrics, stores)
-        yield ProjectionTools(
-            log=log.metrics,
-            manage=_manage(log.organizations),
-            stores=stores,
-            replay=replay,
-            verify=VerifyHandler(replay, stores),
-            read_model=read_model,
-        )
 
 
 class LogReadiness:
@@ -201,7 +187,8 @@ def _location(settings: LogSettings) -> Location:
 
 class _Log(Struct, frozen=True):
     keys: MetricKeys
-    metrics: MetricLogReader
+    entries: RedisEntryLog
+    codec: MetricEventCodec
     organizations: Organizations
     weaknesses: tuple[str, ...]
 
@@ -223,8 +210,8 @@ def _open_log(settings: LogSettings, url: str) -> Iterator[_Log]:
             }
         )
         try:
-            metrics = MetricLogReader(RedisEntryLog(client, keys, partitions), MetricEventCodec())
-            yield _Log(keys, metrics, organizations, weak)
+            entries = RedisEntryLog(client, keys, partitions)
+            yield _Log(keys, entries, MetricEventCodec(), organizations, weak)
         finally:
             organizations.close()
     except RedisError as error:
@@ -244,16 +231,3 @@ def _check_server(settings: LogSettings, client: Redis) -> tuple[str, ...]:
     for weakness in found:
         _log.warning("the log server may lose what it acknowledged", weakness=weakness)
     return found
-
-
-def _manage(
-    organizations: Organizations, repository: OrganizationRepository | None = None
-) -> ManageOrganizations:
-    repository = repository or organizations
-    return ManageOrganizations(
-        register_organization=RegisterOrganizationHandler(repository, new_token, utc_now),
-        create_team=CreateTeamHandler(repository, utc_now),
-        issue_token=IssueTokenHandler(repository, new_token, utc_now),
-        revoke_token=RevokeTokenHandler(repository, utc_now),
-        look_ups=LookUps(repository, organizations),
-    )

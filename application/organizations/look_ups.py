@@ -5,9 +5,7 @@ from __future__ import annotations
 from application.organizations.deciding import existing
 from application.organizations.ports import OrganizationLog, OrganizationRepository
 from application.organizations.token_directory import DirectoryState, fold_new
-from domain.errors import UnknownToken
-from domain.names import abbreviated
-from domain.organization import Organization, check_team, find_token
+from domain.organization import Organization, Team, check_team, find_token_of
 from domain.token import Token
 
 
@@ -28,22 +26,33 @@ class LookUps:
         fold_new(self._log, state)
         return sorted(state.organizations.values(), key=lambda organization: organization.name)
 
-    def tokens(self, name: str, team: str | None) -> list[Token]:
-        """List the tokens of the organization itself or of one team, oldest first.
+    def check_owner(self, name: str, team: str | None) -> Organization:
+        """Return the organization of an owner, which is itself or one of its teams.
 
         Raises UnknownOrganization, UnknownTeam, LogUnavailable.
         """
         organization = self.organization(name)
         if team is not None:
             check_team(organization, team)
+        return organization
+
+    def teams(self, name: str) -> list[Team]:
+        """List an organization's teams, by name. Raises UnknownOrganization, LogUnavailable."""
+        teams = self.organization(name).teams.values()
+        return sorted(teams, key=lambda team: team.name)
+
+    def team(self, name: str, team: str) -> Team:
+        """Return one of those. Raises UnknownTeam too."""
+        return self.check_owner(name, team).teams[team]
+
+    def tokens(self, name: str, team: str | None) -> list[Token]:
+        """List the tokens of the organization itself or of one team, oldest first.
+
+        Raises UnknownOrganization, UnknownTeam, LogUnavailable.
+        """
+        organization = self.check_owner(name, team)
         return [token for token in organization.tokens.values() if token.team == team]
 
     def token(self, name: str, team: str | None, token_id: str) -> Token:
         """Return one of those. Raises UnknownToken too."""
-        organization = self.organization(name)
-        if team is not None:
-            check_team(organization, team)
-        token = find_token(organization, token_id)
-        if token.team != team:
-            raise UnknownToken(f"the owner has no token {abbreviated(token_id)}")
-        return token
+        return find_token_of(self.organization(name), team, token_id)

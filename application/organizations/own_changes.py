@@ -25,18 +25,24 @@ class OwnChanges:
     """An OrganizationRepository that returns from a save once the directory has caught up."""
 
     def __init__(
-        self, organizations: OrganizationRepository, log: OrganizationLog, directory: TokenDirectory
+        self,
+        organizations: OrganizationRepository,
+        log: OrganizationLog,
+        directory: TokenDirectory,
+        *,
+        patience: float = PATIENCE,
     ) -> None:
         self._organizations = organizations
         self._log = log
         self._directory = directory
+        self._patience = patience
 
     def find(self, name: str) -> Organization | None:
         return self._organizations.find(name)
 
     def save_events(self, events: Sequence[OrganizationEvent]) -> None:
         self._organizations.save_events(events)
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + self._patience
         try:
             position = self._log.last_position()
         except LogError:

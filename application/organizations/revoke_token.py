@@ -8,14 +8,14 @@ from application.clock import Clock
 from application.organizations.deciding import change, existing
 from application.organizations.ports import OrganizationRepository
 from domain.organization import revoke_token
+from domain.token import Token
 
 
 class RevokeToken(Struct, frozen=True, kw_only=True):
-    """`keep_last` refuses to revoke the owner's last active token."""
+    """Any token of the organization or of its teams, the last active one too."""
 
     organization: str
     token_id: str
-    keep_last: bool = False
 
 
 class RevokeTokenHandler:
@@ -23,16 +23,19 @@ class RevokeTokenHandler:
         self._organizations = organizations
         self._clock = clock
 
-    def __call__(self, command: RevokeToken) -> None:
-        """Revoke it; one already revoked stays so. Raises UnknownOrganization, UnknownToken,
-        LastToken, and the repository's errors."""
-        change(
+    def __call__(self, command: RevokeToken) -> Token:
+        """Revoke it; one already revoked stays so.
+
+        Raises UnknownOrganization, UnknownToken, and the repository's errors.
+        """
+        organization = change(
             self._organizations,
             command.organization,
             lambda found: revoke_token(
                 existing(found, command.organization),
                 command.token_id,
-                keep_last=command.keep_last,
+                keep_last=False,
                 now=self._clock(),
             ),
         )
+        return organization.tokens[command.token_id]

@@ -47,6 +47,11 @@ class LiveProjection:
         self._pause = pause
         self._told: str | None = None
 
+    @property
+    def name(self) -> str:
+        """The projection's name."""
+        return self._projection.name
+
     def run(self, stop: threading.Event) -> None:
         """Keep it up to date until `stop` is set. Never raises."""
         while not stop.is_set():

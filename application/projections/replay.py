@@ -13,11 +13,16 @@ from application.projections.folds import Projection
 from application.projections.live import live_generation
 from application.projections.ports import Generation, ProjectionStore, ProjectionStores, Role
 from application.projections.runner import ProjectionRunner, check_continuity
+from domain.errors import InvalidArgument
+from domain.names import label_fault
 
 COMMIT_POINTS = 1_000_000
 """Points a commit: large, since nobody reads yet, and whole files need no merging."""
 
 SWAP_ATTEMPTS = 20
+
+SCRATCH = "verify"
+"""Label of the copy that a verification makes; no other copy may have it."""
 
 
 class ReplayProgress(Struct, frozen=True):
@@ -78,11 +83,26 @@ class ReplayHandler:
     def copy(
         self, projection: Projection, until: int | None, label: str, on_progress: OnProgress
     ) -> Replayed:
-        """Make a copy as of a time (ms, exclusive) or of now. Raises ProjectionBusy.
+        """Make a copy as of a time (ms, exclusive) or of now.
 
         The events recorded before that time are in it. Nobody reads it before it is complete;
         interrupted, nothing is left of it, and after a crash what is left is dropped here.
+        Raises InvalidArgument for the label, ProjectionBusy where there is a copy of that label.
         """
+        if fault := label_fault(label):
+            raise InvalidArgument(f"the label of a copy {fault}", "label")
+        if label == SCRATCH:
+            raise InvalidArgument(f"the label {label!r} is kept for `cave verify`", "label")
+        return self._copy(projection, until, label, on_progress)
+
+    def scratch(self, projection: Projection, on_progress: OnProgress) -> Generation:
+        """Make the scratch copy of a verification anew, as of now. Raises ProjectionBusy."""
+        self.drop_copy(projection, SCRATCH)
+        return self._copy(projection, None, SCRATCH, on_progress).generation
+
+    def _copy(
+        self, projection: Projection, until: int | None, label: str, on_progress: OnProgress
+    ) -> Replayed:
         for left in self._stores.generations(projection.name):
             if left.role is Role.COPYING and left.label == label:
                 self._stores.drop(left)

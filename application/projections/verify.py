@@ -13,9 +13,6 @@ from application.projections.live import live_generation
 from application.projections.ports import Owner, OwnerDigest, ProjectionStores, SetAside
 from application.projections.replay import OnProgress, ReplayHandler
 
-SCRATCH = "verify"
-"""Label of the scratch copy; one that was left by a crash is dropped."""
-
 NO_ROWS = OwnerDigest(0, 0)
 
 
@@ -61,8 +58,7 @@ class VerifyHandler:
             raise ProjectionMissing(f"there is no live {projection.name} yet")
         info = self._stores.info(live)
         up_to = {p: checkpoint.position for p, checkpoint in info.checkpoints.items()}
-        self._replay.drop_copy(projection, SCRATCH)
-        scratch = self._replay.copy(projection, None, SCRATCH, on_progress).generation
+        scratch = self._replay.scratch(projection, on_progress)
         try:
             of_live = self._stores.digests(live, up_to)
             of_log = self._stores.digests(scratch, up_to)

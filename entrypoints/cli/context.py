@@ -17,7 +17,7 @@ from entrypoints.processes.reaching import reach_log
 from entrypoints.settings import LogSettings, ServiceSettings
 
 if TYPE_CHECKING:
-    from entrypoints.wiring import Commands, ProjectionTools
+    from application.use_cases import Commands, ProjectionTools
 
 COMMAND_LEVEL = "warning"
 

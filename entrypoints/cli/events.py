@@ -28,7 +28,7 @@ from entrypoints.cli.output import (
 from entrypoints.cli.records import EventRecord, UnreadableRecord
 
 if TYPE_CHECKING:
-    from entrypoints.wiring import Commands
+    from application.use_cases import Commands
 
 POLL_SECONDS = 0.25
 LAST = 10

@@ -19,7 +19,7 @@ from entrypoints.cli.output import counted
 from entrypoints.errors import CommandFailed
 
 if TYPE_CHECKING:
-    from entrypoints.wiring import ProjectionTools
+    from application.use_cases import ProjectionTools
 
 
 @click.command(

@@ -20,7 +20,7 @@ from entrypoints.cli.records import (
 from entrypoints.cli.token import print_tokens
 
 if TYPE_CHECKING:
-    from entrypoints.wiring import Commands
+    from application.use_cases import Commands
 
 
 @click.group(epilog=example("cave org create gilt", "cave org list"))

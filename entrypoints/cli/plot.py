@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shutil
 import sys
 from collections.abc import Mapping
@@ -10,17 +9,17 @@ from typing import TYPE_CHECKING
 
 import click
 
+from application.reading.plot_samples import PlotSamples
 from application.reading.ports import Aggregation, Selection
 from application.reading.query_values import AGGREGATORS, DEFAULT_LIMIT, MAX_LIMIT
-from domain.organization import check_team
+from domain.organization import owner_name
 from entrypoints.cli.chart import chart
 from entrypoints.cli.options import example, on_the_projections, reads_copies, reads_from_to
 from entrypoints.cli.output import iso_milliseconds
 from entrypoints.cli.values import Period, Tags
-from entrypoints.errors import CommandFailed
 
 if TYPE_CHECKING:
-    from entrypoints.wiring import ProjectionTools
+    from application.use_cases import ProjectionTools
 
 
 @click.command(
@@ -71,20 +70,18 @@ def plot(
     label: str | None,
 ) -> None:
     """Draw a metric, all of its series that have the tags taken together. Times are in UTC."""
-    owner = tools.manage.look_ups.organization(organization)
-    if team is not None:
-        check_team(owner, team)
-    named = organization if team is None else f"{organization}/{team}"
-    if not tools.read_model.knows(organization, team, metric):
-        raise CommandFailed(f"{named} has no metric {metric!r}")
     selection = Selection(
         organization=organization, team=team, metric=metric, tags=tags or {}, start=start, end=end
     )
-    samples = tools.read_model.samples(
-        selection, Aggregation(aggregator, period), limit, label=label
+    samples = tools.plot_samples(
+        PlotSamples(
+            selection=selection,
+            aggregation=Aggregation(aggregator, period),
+            limit=limit,
+            label=label,
+        )
     )
-    # A sum, say, may be too large for a number.
-    samples = [sample for sample in samples if math.isfinite(sample.value)]
+    named = owner_name(organization, team)
     if not samples:
         click.echo(f"{named} has no points of {metric} there: other tags or times may have some")
         return

@@ -16,7 +16,7 @@ from entrypoints.cli.projection_records import (
 )
 
 if TYPE_CHECKING:
-    from entrypoints.wiring import ProjectionTools
+    from application.use_cases import ProjectionTools
 
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
@@ -34,7 +34,8 @@ def projections(tools: ProjectionTools, *, as_json: bool) -> None:
     """
     now = int(roots().clock().timestamp() * 1000)
     records = [
-        projection_record(projection, tools.stores, tools.log, now) for projection in PROJECTIONS
+        projection_record(projection, tools.stores, tools.metrics, now)
+        for projection in PROJECTIONS
     ]
     if as_json:
         print_json(*records)

@@ -9,9 +9,7 @@ import click
 
 from application.projections.folds import Projection
 from application.projections.replay import OnProgress, Replayed, ReplayProgress
-from application.projections.verify import SCRATCH
-from domain.errors import InvalidArgument
-from domain.names import abbreviated, label_fault
+from domain.names import abbreviated
 from entrypoints.cli.interrupting import Interrupted, asked_to_stop, stopping
 from entrypoints.cli.options import example, names_projection, on_the_projections, prints_records
 from entrypoints.cli.output import counted, iso_milliseconds, print_json
@@ -21,7 +19,7 @@ from entrypoints.cli.values import Time
 from entrypoints.errors import CommandFailed
 
 if TYPE_CHECKING:
-    from entrypoints.wiring import ProjectionTools
+    from application.use_cases import ProjectionTools
 
 
 @click.command(
@@ -102,7 +100,7 @@ def _replay(
 ) -> Replayed:
     if label is None:
         return tools.replay.rebuild(projection, on_progress, restart=restart)
-    return tools.replay.copy(projection, until, _checked(label), on_progress)
+    return tools.replay.copy(projection, until, label, on_progress)
 
 
 def tells(advance: Advance) -> OnProgress:
@@ -124,14 +122,6 @@ def _drop(tools: ProjectionTools, projection: Projection, label: str | None) -> 
     if not dropped:
         raise CommandFailed(f"there is no {what}")
     click.echo(f"{what} dropped")
-
-
-def _checked(label: str) -> str:
-    if fault := label_fault(label):
-        raise InvalidArgument(f"the label of a copy {fault}")
-    if label == SCRATCH:
-        raise InvalidArgument(f"the label {label!r} is kept for `cave verify`")
-    return label
 
 
 def _interrupted(name: str, label: str | None) -> str:

@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING
 import click
 
 from application.organizations.create_team import CreateTeam
-from application.organizations.issue_token import IssueToken
-from application.organizations.register_organization import FIRST_TOKEN
 from entrypoints.cli.issued import print_issued
 from entrypoints.cli.options import example, on_the_log, prints_records, prints_token, roots
 from entrypoints.cli.output import print_json, print_table
 from entrypoints.cli.records import TeamRecord, TokenIssuedRecord, TokenRecord
 
 if TYPE_CHECKING:
-    from entrypoints.wiring import Commands
+    from application.use_cases import Commands
 
 
 @click.group(epilog=example("cave team create gilt web", "cave team list gilt"))
@@ -32,11 +30,9 @@ def team() -> None:
 @on_the_log
 def create(commands: Commands, organization: str, name: str, *, as_json: bool, quiet: bool) -> None:
     """Create a team and issue its token `default`, which may publish."""
-    commands.manage.create_team(CreateTeam(organization=organization, name=name))
-    issued = commands.manage.issue_token(
-        IssueToken(organization=organization, team=name, description=FIRST_TOKEN)
+    owner, issued = commands.manage.create_team_with_token(
+        CreateTeam(organization=organization, name=name)
     )
-    owner = commands.manage.look_ups.organization(organization)
     now = roots().clock()
     record = TeamRecord.of(owner, owner.teams[name], now)
     token = TokenRecord.of(organization, issued.token, now)

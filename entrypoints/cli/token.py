@@ -18,7 +18,7 @@ from entrypoints.cli.records import TokenIssuedRecord, TokenRecord
 from entrypoints.cli.values import Duration
 
 if TYPE_CHECKING:
-    from entrypoints.wiring import Commands
+    from application.use_cases import Commands
 
 
 @click.group(epilog=example("cave token issue gilt", "cave token list gilt"))
@@ -107,8 +107,9 @@ def revoke(commands: Commands, organization: str, token_id: str, *, as_json: boo
 
     Every worker refuses it within a second. One already revoked stays so.
     """
-    commands.manage.revoke_token(RevokeToken(organization=organization, token_id=token_id))
-    revoked = commands.manage.look_ups.organization(organization).tokens[token_id]
+    revoked = commands.manage.revoke_token(
+        RevokeToken(organization=organization, token_id=token_id)
+    )
     record = TokenRecord.of(organization, revoked, roots().clock())
     if as_json:
         print_json(record)

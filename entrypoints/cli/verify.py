@@ -17,7 +17,7 @@ from entrypoints.cli.replay import tells
 from entrypoints.errors import CommandFailed
 
 if TYPE_CHECKING:
-    from entrypoints.wiring import ProjectionTools
+    from application.use_cases import ProjectionTools
 
 
 @click.command(epilog=example("cave verify series", "cave verify catalog --json"))

@@ -10,18 +10,15 @@ from collections.abc import Sequence
 import structlog
 
 from application.errors import LogError
-from application.event_log.reader import MetricLogReader
 from application.projections.errors import ProjectionError
-from application.projections.folds import PROJECTIONS, Projection
 from application.projections.live import LiveProjection
-from application.projections.ports import ProjectionStores
 from entrypoints.errors import CommandFailed
 from entrypoints.logging import configure_logging
 from entrypoints.processes.projector_config import ProjectorConfig
 from entrypoints.processes.reaching import reach_log
 from entrypoints.processes.signals import Signals
 from entrypoints.settings import LogSettings
-from entrypoints.wiring import open_projections
+from entrypoints.wiring import open_projector
 
 NICENESS = 10
 """Whoever publishes and reads comes first; but on a machine that is busy throughout, 19 would leave
@@ -39,21 +36,14 @@ def project(settings: LogSettings, url: str, signals: Signals) -> None:
     What was read by then is committed, or will be read again. Raises what opening the log and the
     stores raises, and CommandFailed where a projection's thread ended by itself.
     """
-    with open_projections(settings, url) as tools:
-        _run(PROJECTIONS, tools.log, tools.stores, signals)
+    with open_projector(settings, url) as projector:
+        _run(projector.live, signals)
 
 
-def _run(
-    projections: Sequence[Projection],
-    log: MetricLogReader,
-    stores: ProjectionStores,
-    signals: Signals,
-) -> None:
+def _run(projections: Sequence[LiveProjection], signals: Signals) -> None:
     stop = threading.Event()
     threads = [
-        threading.Thread(
-            target=LiveProjection(log, stores, projection).run, args=(stop,), name=projection.name
-        )
+        threading.Thread(target=projection.run, args=(stop,), name=projection.name)
         for projection in projections
     ]
     for thread in threads:

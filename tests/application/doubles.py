@@ -9,20 +9,22 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from threading import Event, Thread
 
+from adapters.event_format.codec import MetricEventCodec
 from adapters.eventsourcing.organizations import Organizations
+from adapters.memory.metric_log import MemoryMetricLog
+from adapters.memory.read_model import MemoryReadModel
 from application.errors import VersionConflict
-from application.organizations.create_team import CreateTeamHandler
-from application.organizations.issue_token import IssueTokenHandler, NewToken
-from application.organizations.look_ups import LookUps
+from application.organizations.issue_token import NewToken
 from application.organizations.ports import (
     OrganizationLog,
     OrganizationRepository,
     RecordedOrganizationEvent,
 )
-from application.organizations.register_organization import RegisterOrganizationHandler
-from application.organizations.revoke_token import RevokeTokenHandler
-from application.organizations.token_directory import DirectoryFollower
-from application.use_cases import ManageOrganizations
+from application.organizations.token_directory import DirectoryFollower, TokenDirectory
+from application.publishing.ports import MetricLog
+from application.reading.ports import ReadModel
+from application.reading.query_threads import QueryThreads
+from application.use_cases import Limits, LogPorts, ServicePorts, UseCases, compose
 from domain.events import OrganizationEvent
 from domain.organization import Organization
 
@@ -78,15 +80,46 @@ class Service:
     def __init__(
         self, repository: OrganizationRepository, log: OrganizationLog, clock: FakeClock
     ) -> None:
-        tokens = CountedTokens()
         self.clock = clock
-        self.manage = ManageOrganizations(
-            register_organization=RegisterOrganizationHandler(repository, tokens, clock),
-            create_team=CreateTeamHandler(repository, clock),
-            issue_token=IssueTokenHandler(repository, tokens, clock),
-            revoke_token=RevokeTokenHandler(repository, clock),
-            look_ups=LookUps(repository, log),
+        ports = LogPorts(
+            organizations=repository,
+            organization_log=log,
+            entries=MemoryMetricLog(clock),
+            codec=MetricEventCodec(),
         )
+        self.manage = compose(ports, clock, CountedTokens()).manage
+
+
+def service_use_cases(
+    clock: FakeClock,
+    *,
+    organizations: Organizations | None = None,
+    directory: TokenDirectory | None = None,
+    metric_log: MetricLog | None = None,
+    read_model: ReadModel | None = None,
+    limits: Limits | None = None,
+    monotonic: FakeMonotonic | None = None,
+) -> UseCases:
+    """Compose a worker's use cases over adapters in memory, or those that are given."""
+    organizations = organizations or Organizations({"PERSISTENCE_MODULE": "eventsourcing.popo"})
+    log = MemoryMetricLog(clock)
+    ports = ServicePorts(
+        organizations=organizations,
+        organization_log=organizations,
+        entries=log,
+        codec=MetricEventCodec(),
+        directory=directory or TokenDirectory(),
+        metric_log=metric_log or log,
+        read_model=read_model or MemoryReadModel(),
+        threads=QueryThreads(2),
+    )
+    return compose(
+        ports,
+        clock,
+        CountedTokens(),
+        limits=limits or Limits(),
+        monotonic=monotonic or FakeMonotonic(),
+    )
 
 
 class ConflictingRepository:

@@ -8,7 +8,7 @@ import pytest
 
 from adapters.eventsourcing.organizations import Organizations
 from application.errors import DirectoryStale
-from application.organizations.access import AccessControl, Grant
+from application.organizations.access import Grant
 from application.organizations.create_team import CreateTeam
 from application.organizations.issue_token import IssueToken
 from application.organizations.register_organization import RegisterOrganization
@@ -16,7 +16,7 @@ from application.organizations.revoke_token import RevokeToken
 from application.organizations.token_directory import MAX_SILENCE, DirectoryFollower, TokenDirectory
 from domain.errors import Forbidden, UnknownOrganization, UnknownTeam
 from domain.token import Scope
-from tests.application.doubles import FakeClock, FakeMonotonic, Service
+from tests.application.doubles import FakeClock, FakeMonotonic, Service, service_use_cases
 
 HOUR = timedelta(hours=1)
 GILT, WEB, OTHER, SHORT = (f"cave_value-{i}" for i in range(1, 5))
@@ -29,7 +29,9 @@ class Gate:
         self.monotonic = FakeMonotonic()
         self.directory = TokenDirectory(self.monotonic)
         self.follower = DirectoryFollower(organizations, self.directory)
-        self.access = AccessControl(self.directory, clock)
+        self.access = service_use_cases(
+            clock, organizations=organizations, directory=self.directory
+        ).access
 
     def grant(
         self,

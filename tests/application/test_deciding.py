@@ -10,10 +10,10 @@ import tenacity.nap
 
 from adapters.eventsourcing.organizations import Organizations
 from application.errors import LogError, LogFull, LogUnavailable, OutcomeUnknown, VersionConflict
-from application.organizations.create_team import CreateTeam, CreateTeamHandler
+from application.organizations.create_team import CreateTeam
 from application.organizations.deciding import MAX_SECONDS
 from application.organizations.register_organization import RegisterOrganization
-from application.organizations.revoke_token import RevokeToken, RevokeTokenHandler
+from application.organizations.revoke_token import RevokeToken
 from domain.errors import TeamExists
 from tests.application.doubles import ConflictingRepository, FakeClock, FakeMonotonic, Service
 
@@ -51,7 +51,7 @@ def test_a_decision_is_made_anew_after_each_conflict(
     organizations: Organizations, clock: FakeClock, time: FakeTime, conflicts: int
 ) -> None:
     repository = ConflictingRepository(organizations, conflicts)
-    assert CreateTeamHandler(repository, clock)(COMMAND).name == "web"
+    assert Service(repository, organizations, clock).manage.create_team(COMMAND).name == "web"
     assert repository.finds == repository.saves == conflicts + 1
     assert len(time.naps) == conflicts
     assert all(0 <= nap <= 0.1 for nap in time.naps)
@@ -64,7 +64,7 @@ def test_it_is_made_on_what_the_faster_writer_left(
         organizations, 1, intervene=lambda: void(service.manage.create_team(COMMAND))
     )
     with pytest.raises(TeamExists):
-        CreateTeamHandler(repository, clock)(COMMAND)
+        Service(repository, organizations, clock).manage.create_team(COMMAND)
     assert (repository.finds, repository.saves) == (2, 1)
 
 
@@ -74,7 +74,7 @@ def test_after_five_seconds_of_conflicts_it_gives_up(
     repository = ConflictingRepository(organizations, None)
     began = time.seconds
     with pytest.raises(VersionConflict, match="another writer was faster"):
-        CreateTeamHandler(repository, clock)(COMMAND)
+        Service(repository, organizations, clock).manage.create_team(COMMAND)
     assert MAX_SECONDS <= time.seconds - began < MAX_SECONDS + 0.2
     assert MAX_SECONDS == 5
 
@@ -95,7 +95,7 @@ def test_no_other_failure_is_tried_again(
 
     monkeypatch.setattr(organizations, "save_events", fail)
     with pytest.raises(error):
-        CreateTeamHandler(organizations, clock)(COMMAND)
+        Service(organizations, organizations, clock).manage.create_team(COMMAND)
     assert len(tries) == 1
 
 
@@ -104,7 +104,10 @@ def test_a_decision_without_events_saves_nothing(
 ) -> None:
     service.manage.revoke_token(RevokeToken(organization="gilt", token_id="t1"))
     repository = ConflictingRepository(organizations, None)
-    RevokeTokenHandler(repository, clock)(RevokeToken(organization="gilt", token_id="t1"))
+    again = Service(repository, organizations, clock).manage.revoke_token(
+        RevokeToken(organization="gilt", token_id="t1")
+    )
+    assert again.revoked_at == clock()
     assert (repository.finds, repository.saves) == (1, 0)
 
 

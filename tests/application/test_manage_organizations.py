@@ -11,6 +11,7 @@ from adapters.eventsourcing.organizations import Organizations
 from application.organizations.create_team import CreateTeam
 from application.organizations.issue_token import IssueToken
 from application.organizations.register_organization import RegisterOrganization
+from application.organizations.revoke_own_token import RevokeOwnToken
 from application.organizations.revoke_token import RevokeToken
 from domain.errors import (
     DomainError,
@@ -25,7 +26,7 @@ from domain.errors import (
 )
 from domain.events import OrganizationEvent
 from domain.token import Scope, token_digest
-from tests.application.doubles import NOW, FakeClock, Service
+from tests.application.doubles import NOW, ConflictingRepository, FakeClock, Service
 from tests.contracts.organizations import at_one_gate
 
 HOUR = timedelta(hours=1)
@@ -227,7 +228,7 @@ class TestRevokeToken:
         gilt.manage.revoke_token(RevokeToken(organization="gilt", token_id="t1"))
         gilt.clock.advance(HOUR)
         before = organizations.find("gilt")
-        gilt.manage.revoke_token(RevokeToken(organization="gilt", token_id="t1", keep_last=True))
+        gilt.manage.revoke_own_token(RevokeOwnToken(organization="gilt", team=None, token_id="t1"))
         assert organizations.find("gilt") == before
         token = gilt.manage.look_ups.token("gilt", None, "t1")
         assert token.revoked_at == NOW + HOUR
@@ -242,23 +243,23 @@ class TestRevokeToken:
         with pytest.raises(refusal):
             gilt.manage.revoke_token(RevokeToken(organization=organization, token_id=token_id))
 
-    def test_the_last_active_token_is_kept_where_asked_for(
+    def test_an_owner_cannot_revoke_its_last_active_token(
         self, gilt: Service, clock: FakeClock
     ) -> None:
         gilt.manage.issue_token(IssueToken(organization="gilt", expires_in=HOUR))
         clock.advance(HOUR)
-        command = RevokeToken(organization="gilt", token_id="t1", keep_last=True)
+        command = RevokeOwnToken(organization="gilt", team=None, token_id="t1")
         with pytest.raises(LastToken):
-            gilt.manage.revoke_token(command)
+            gilt.manage.revoke_own_token(command)
         gilt.manage.issue_token(IssueToken(organization="gilt"))
-        gilt.manage.revoke_token(command)
+        gilt.manage.revoke_own_token(command)
 
     def test_of_the_last_two_revoked_at_once_one_is_kept(self, gilt: Service) -> None:
         gilt.manage.issue_token(IssueToken(organization="gilt"))
         raised = at_one_gate(
             [
-                lambda token_id=token_id: gilt.manage.revoke_token(  # type: ignore[misc]
-                    RevokeToken(organization="gilt", token_id=token_id, keep_last=True)
+                lambda token_id=token_id: gilt.manage.revoke_own_token(  # type: ignore[misc]
+                    RevokeOwnToken(organization="gilt", team=None, token_id=token_id)
                 )
                 for token_id in ("t1", "t2")
             ]
@@ -318,3 +319,90 @@ class TestLookUps:
 
 def void(_: object) -> None:
     """Drop a result."""
+
+
+class TestCreateTeamWithToken:
+    def test_the_team_and_its_token_come_in_one_step(
+        self, gilt: Service, organizations: Organizations, clock: FakeClock
+    ) -> None:
+        repository = ConflictingRepository(organizations, 0)
+        manage = Service(repository, organizations, clock).manage
+        organization, issued = manage.create_team_with_token(
+            CreateTeam(organization="gilt", name="ops")
+        )
+        assert repository.saves == 1
+        assert organizations.find("gilt") == organization
+        assert organization.teams["ops"].created_at == issued.token.created_at == NOW
+        assert (issued.token.team, issued.token.description) == ("ops", "default")
+        assert issued.token.scopes == (Scope.PUBLISH,)
+        assert issued.token.digest == token_digest(issued.value)
+        assert organization.active_tokens("ops", NOW) == [issued.token]
+
+    @pytest.mark.parametrize(
+        ("organization", "name", "refusal"),
+        [
+            ("other", "ops", UnknownOrganization),
+            ("gilt", "web", TeamExists),
+            ("gilt", "a b", InvalidArgument),
+        ],
+    )
+    def test_what_is_refused_changes_nothing(
+        self,
+        gilt: Service,
+        organizations: Organizations,
+        organization: str,
+        name: str,
+        refusal: type[DomainError],
+    ) -> None:
+        before = organizations.find("gilt")
+        with pytest.raises(refusal):
+            gilt.manage.create_team_with_token(CreateTeam(organization=organization, name=name))
+        assert organizations.find("gilt") == before
+
+
+class TestRevokeOwnToken:
+    @pytest.mark.parametrize(
+        ("team", "token_id", "refusal"),
+        [
+            (None, "t2", UnknownToken),
+            ("web", "t1", UnknownToken),
+            ("ops", "t2", UnknownTeam),
+            (None, "t9", UnknownToken),
+        ],
+    )
+    def test_a_token_of_another_owner_is_unknown(
+        self,
+        gilt: Service,
+        organizations: Organizations,
+        team: str | None,
+        token_id: str,
+        refusal: type[DomainError],
+    ) -> None:
+        gilt.manage.issue_token(IssueToken(organization="gilt", team="web"))
+        before = organizations.find("gilt")
+        with pytest.raises(refusal):
+            gilt.manage.revoke_own_token(
+                RevokeOwnToken(organization="gilt", team=team, token_id=token_id)
+            )
+        assert organizations.find("gilt") == before
+
+    @pytest.mark.parametrize("team", [None, "web"])
+    def test_an_owner_revokes_its_own(self, gilt: Service, team: str | None) -> None:
+        first = gilt.manage.issue_token(IssueToken(organization="gilt", team=team)).token
+        gilt.manage.issue_token(IssueToken(organization="gilt", team=team))
+        command = RevokeOwnToken(organization="gilt", team=team, token_id=first.id)
+        revoked = gilt.manage.revoke_own_token(command)
+        assert revoked.revoked_at == NOW
+        assert gilt.manage.look_ups.token("gilt", team, first.id) == revoked
+
+
+class TestLookUpTeams:
+    def test_they_are_listed_by_name(self, gilt: Service) -> None:
+        gilt.manage.create_team(CreateTeam(organization="gilt", name="ops"))
+        look_ups = gilt.manage.look_ups
+        assert [team.name for team in look_ups.teams("gilt")] == ["ops", "web"]
+        assert look_ups.team("gilt", "ops") == look_ups.teams("gilt")[0]
+        with pytest.raises(UnknownTeam):
+            look_ups.team("gilt", "none")
+        with pytest.raises(UnknownOrganization):
+            look_ups.teams("other")

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 import pytest
 
 from adapters.eventsourcing.organizations import Organizations
-from application.organizations import own_changes
 from application.organizations.own_changes import OwnChanges
 from application.organizations.token_directory import DirectoryFollower, TokenDirectory
 from domain.errors import UnknownOrganization
@@ -43,12 +42,11 @@ def test_a_save_returns_when_the_directory_knows_of_it(organizations: Organizati
 
 
 def test_a_directory_that_lags_does_not_hold_the_answer_up_for_good(
-    organizations: Organizations, monkeypatch: pytest.MonkeyPatch
+    organizations: Organizations,
 ) -> None:
-    monkeypatch.setattr(own_changes, "PATIENCE", 0.0)
     directory = TokenDirectory()
     directory.heard()
-    repository = OwnChanges(organizations, organizations, directory)
+    repository = OwnChanges(organizations, organizations, directory, patience=0.0)
     repository.save_events([EVENT])
     assert repository.find("gilt") is not None
     with pytest.raises(UnknownOrganization):

@@ -15,13 +15,14 @@ from application.event_log.ports import RecordedMetrics
 from application.event_log.reader import MetricLogReader
 from application.organizations.access import Grant
 from application.publishing.idempotency import idempotency_of
-from application.publishing.ports import Appended, Idempotency
-from application.publishing.publish_metrics import PublishMetrics, PublishMetricsHandler
-from application.publishing.quota import BURST_SECONDS, PointQuota
+from application.publishing.ports import Appended, Idempotency, MetricLog
+from application.publishing.publish_metrics import PublishMetrics
+from application.publishing.quota import BURST_SECONDS
+from application.use_cases import Limits
 from domain.errors import IdempotencyConflict, InvalidArgument, QuotaExceeded
 from domain.events import MetricsPublished
 from domain.metric_point import PointBatch
-from tests.application.doubles import NOW, FakeClock, FakeMonotonic
+from tests.application.doubles import NOW, FakeClock, FakeMonotonic, service_use_cases
 from tests.contracts.metric_log import POINT, batch_of
 
 GILT = Grant("gilt", None, "t1")
@@ -46,13 +47,22 @@ class StubFormat:
 
 
 class Publishing:
-    """The handler over a log in memory."""
+    """The use case over a log, by default one in memory; `quota` in points per second."""
 
-    def __init__(self, clock: FakeClock, quota: PointQuota | None = None) -> None:
+    def __init__(
+        self,
+        clock: FakeClock,
+        quota: float | None = None,
+        monotonic: FakeMonotonic | None = None,
+        log: MetricLog | None = None,
+    ) -> None:
         self.log = MemoryMetricLog(clock)
-        self.handler = PublishMetricsHandler(
-            self.log, clock, max_future_ms=DAY_MS, max_points=MAX_POINTS, quota=quota
-        )
+        self.handler = service_use_cases(
+            clock,
+            metric_log=log or self.log,
+            limits=Limits(max_future_ms=DAY_MS, max_points=MAX_POINTS, points_per_second=quota),
+            monotonic=monotonic,
+        ).publish_metrics
 
     def __call__(
         self,
@@ -145,7 +155,7 @@ def test_two_organizations_may_use_the_same_key(publish: Publishing) -> None:
 
 def test_an_organization_over_its_quota_is_refused_and_nothing_kept(clock: FakeClock) -> None:
     monotonic = FakeMonotonic()
-    publish = Publishing(clock, PointQuota(0.2, monotonic))
+    publish = Publishing(clock, 0.2, monotonic)
     assert len(BATCH) == BURST_SECONDS * 0.2
     publish()
     with pytest.raises(QuotaExceeded) as refusal:
@@ -159,7 +169,7 @@ def test_an_organization_over_its_quota_is_refused_and_nothing_kept(clock: FakeC
 
 
 def test_an_empty_batch_costs_no_quota_and_is_never_refused(clock: FakeClock) -> None:
-    publish = Publishing(clock, PointQuota(0.2, FakeMonotonic()))
+    publish = Publishing(clock, 0.2, FakeMonotonic())
     for _ in range(10):
         publish(points=EMPTY)
     publish()
@@ -177,9 +187,9 @@ def test_what_the_log_refuses_is_reported_and_not_tried_again(clock: FakeClock) 
             raise LogUnavailable("no")
 
     log = BrokenLog()
-    handler = PublishMetricsHandler(log, clock, max_future_ms=0, max_points=1)
+    publish = Publishing(clock, log=log)
     with pytest.raises(LogUnavailable):
-        asyncio.run(handler(PublishMetrics(GILT, StubFormat(), b"")))
+        publish()
     assert log.tries == 1
 
 
@@ -225,15 +235,8 @@ def test_what_is_not_stored_costs_no_quota(clock: FakeClock) -> None:
                 raise LogUnavailable("no")
             return await super().append(event, idempotency)
 
-    publish = Publishing(clock, PointQuota(0.4, FakeMonotonic()))
-    publish.log = log = BrokenLog(clock)
-    publish.handler = PublishMetricsHandler(
-        log,
-        clock,
-        max_future_ms=DAY_MS,
-        max_points=MAX_POINTS,
-        quota=PointQuota(0.4, FakeMonotonic()),
-    )
+    log = BrokenLog(clock)
+    publish = Publishing(clock, 0.4, FakeMonotonic(), log)
     assert 2 * len(BATCH) == BURST_SECONDS * 0.4
     first = publish(key="key")
     assert first is not None

@@ -20,12 +20,12 @@ from application.projections.errors import (
     TooManyQueries,
     UnknownMetric,
 )
-from application.reading.list_metric_names import ListMetricNamesHandler
 from application.reading.ports import Aggregation
 from application.reading.query_threads import QueryThreads
 from application.reading.read_metrics import ReadMetrics, ReadMetricsHandler
-from application.reading.readable_receipts import ReadableReceipts
+from application.use_cases import Limits, Queries
 from domain.errors import InvalidArgument
+from tests.application.doubles import FakeClock, service_use_cases
 from tests.contracts.metric_log import published
 from tests.contracts.read_model import pairs, point
 
@@ -63,9 +63,13 @@ def model() -> WatchedReadModel:
     return WatchedReadModel()
 
 
+def queries(model: MemoryReadModel, patience: float = 5.0) -> Queries:
+    limits = Limits(receipt_patience=patience, receipt_interval=0.001)
+    return service_use_cases(FakeClock(), read_model=model, limits=limits).queries
+
+
 def reading(model: MemoryReadModel, patience: float = 5.0) -> ReadMetricsHandler:
-    receipts = ReadableReceipts(model, 16, patience=patience, interval=0.001)
-    return ReadMetricsHandler(model, QueryThreads(2), receipts)
+    return queries(model, patience).read_metrics
 
 
 def test_the_points_are_those_of_whom_the_grant_is_for(model: WatchedReadModel) -> None:
@@ -85,7 +89,7 @@ def test_the_points_are_those_of_whom_the_grant_is_for(model: WatchedReadModel) 
             limit=1,
         )
         assert pairs(await read(narrowed)) == [(0, 2)]
-        names = await ListMetricNamesHandler(model, QueryThreads(1))(WEB)
+        names = await queries(model).list_metric_names(WEB)
         assert [(known.name, list(known.tags)) for known in names] == [("m", ["host"])]
 
     asyncio.run(scenario())

@@ -15,7 +15,6 @@ import uvicorn
 from adapters.http.publish.endpoint import PublishEndpoint
 from adapters.point_formats.json.format import JsonFormat
 from application.publishing.ports import Appended, Idempotency
-from application.publishing.publish_metrics import PublishMetricsHandler
 from domain.events import MetricsPublished
 from tests.e2e.tenant import POINT, metrics
 from tests.http.conftest import Service, problem_of, service  # noqa: F401  the fixture
@@ -54,7 +53,7 @@ def test_a_defect_shows_no_internals(
     service.follower.catch_up()
     publish: Any = PublishEndpoint(
         service.use_cases.access,
-        PublishMetricsHandler(BrokenLog(), lambda: service.now, max_future_ms=0, max_points=100),
+        service.composed(BrokenLog()).publish_metrics,
         {"json": JsonFormat(100)},
         max_body=LIMIT,
         max_inflated=LIMIT,

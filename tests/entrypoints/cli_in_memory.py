@@ -18,24 +18,17 @@ from adapters.memory.metric_log import MemoryMetricLog
 from adapters.memory.projection_stores import MemoryProjectionStores
 from adapters.memory.read_model import MemoryReadModel
 from application.event_log.reader import MetricLogReader
-from application.organizations.create_team import CreateTeamHandler
-from application.organizations.issue_token import IssueTokenHandler
-from application.organizations.look_ups import LookUps
-from application.organizations.register_organization import RegisterOrganizationHandler
-from application.organizations.revoke_token import RevokeTokenHandler
 from application.projections.folds import PROJECTIONS, Projection
 from application.projections.live import live_generation
 from application.projections.ports import Role
-from application.projections.replay import ReplayHandler
 from application.projections.runner import ProjectionRunner
-from application.projections.verify import VerifyHandler
-from application.use_cases import ManageOrganizations
+from application.use_cases import Commands, LogPorts, ProjectionPorts, ProjectionTools, compose
 from domain.events import MetricsPublished
 from domain.metric_point import PointBatch, tag_set
 from entrypoints.cli import main
 from entrypoints.cli.context import Roots
 from entrypoints.settings import LogSettings, ServiceSettings
-from entrypoints.wiring import Commands, ProjectionTools, new_token
+from entrypoints.wiring import new_token
 
 NOW = datetime(2014, 10, 24, 12, 37, 28, tzinfo=UTC)
 
@@ -121,34 +114,28 @@ class CommandLine:
         self.opened.append(settings)
         if self.failure is not None:
             raise self.failure
-        yield Commands(self._manage(), self.reader)
+        ports = LogPorts(
+            organizations=self._organizations,
+            organization_log=self._organizations,
+            entries=self.metrics,
+            codec=self.metrics.codec,
+        )
+        yield compose(ports, lambda: self.now, new_token)
 
     @contextmanager
     def _open_projections(self, settings: LogSettings) -> Iterator[ProjectionTools]:
         self.opened.append(settings)
         if self.failure is not None:
             raise self.failure
-        replay = ReplayHandler(self.reader, self.stores)
-        yield ProjectionTools(
-            log=self.reader,
-            manage=self._manage(),
+        ports = ProjectionPorts(
+            organizations=self._organizations,
+            organization_log=self._organizations,
+            entries=self.metrics,
+            codec=self.metrics.codec,
             stores=self.stores,
-            replay=replay,
-            verify=VerifyHandler(replay, self.stores),
             read_model=self.read_model,
         )
-
-    def _manage(self) -> ManageOrganizations:
-        organizations = self._organizations
-        return ManageOrganizations(
-            register_organization=RegisterOrganizationHandler(
-                organizations, new_token, lambda: self.now
-            ),
-            create_team=CreateTeamHandler(organizations, lambda: self.now),
-            issue_token=IssueTokenHandler(organizations, new_token, lambda: self.now),
-            revoke_token=RevokeTokenHandler(organizations, lambda: self.now),
-            look_ups=LookUps(organizations, organizations),
-        )
+        yield compose(ports, lambda: self.now, new_token)
 
     def _project(self, settings: LogSettings) -> int:
         self.projected.append(settings)

@@ -16,22 +16,13 @@ from adapters.http.app import create_app
 from adapters.http.publish.routes import Destination
 from adapters.memory.metric_log import MemoryMetricLog
 from adapters.memory.read_model import MemoryReadModel
-from application.organizations.access import AccessControl
-from application.organizations.create_team import CreateTeam, CreateTeamHandler
-from application.organizations.issue_token import IssueToken, IssueTokenHandler, NewToken
-from application.organizations.look_ups import LookUps
-from application.organizations.register_organization import (
-    RegisterOrganization,
-    RegisterOrganizationHandler,
-)
-from application.organizations.revoke_token import RevokeTokenHandler
+from application.organizations.create_team import CreateTeam
+from application.organizations.issue_token import IssueToken, NewToken
+from application.organizations.register_organization import RegisterOrganization
 from application.organizations.token_directory import DirectoryFollower, TokenDirectory
-from application.publishing.publish_metrics import PublishMetricsHandler
-from application.reading.list_metric_names import ListMetricNamesHandler
+from application.publishing.ports import MetricLog
 from application.reading.query_threads import QueryThreads
-from application.reading.read_metrics import ReadMetricsHandler
-from application.reading.readable_receipts import ReadableReceipts
-from application.use_cases import ManageOrganizations, Queries, UseCases
+from application.use_cases import Limits, ServicePorts, UseCases, compose
 
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)
 OPERATOR = "cave_the-operator's"
@@ -68,29 +59,33 @@ class Service:
         self.publish = StubPublish()
         self.readiness = StubReadiness()
         self._issued = 0
-        directory = TokenDirectory(lambda: self.seconds)
-        self.follower = DirectoryFollower(organizations, directory)
-
-        def clock() -> datetime:
-            return self.now
-
-        self.manage = ManageOrganizations(
-            RegisterOrganizationHandler(organizations, self._new_token, clock),
-            CreateTeamHandler(organizations, clock),
-            IssueTokenHandler(organizations, self._new_token, clock),
-            RevokeTokenHandler(organizations, clock),
-            LookUps(organizations, organizations),
-        )
-        log = MemoryMetricLog(clock)
         self.read_model = MemoryReadModel()
         self.threads = QueryThreads(1)
-        self.use_cases = UseCases(
-            AccessControl(directory, clock),
-            PublishMetricsHandler(log, clock, max_future_ms=86_400_000, max_points=1000),
-            self.manage,
-            self._queries(log),
-        )
+        self._organizations = organizations
+        self._directory = TokenDirectory(lambda: self.seconds)
+        self.follower = DirectoryFollower(organizations, self._directory)
+        self._log = MemoryMetricLog(self._clock)
+        self.use_cases = self.composed(self._log)
+        self.manage = self.use_cases.manage
         self.app = self.app_for(OPERATOR)
+
+    def composed(self, metric_log: MetricLog) -> UseCases:
+        """Compose the use cases over another log than the one in memory to append to."""
+        ports = ServicePorts(
+            organizations=self._organizations,
+            organization_log=self._organizations,
+            entries=self._log,
+            codec=self._log.codec,
+            directory=self._directory,
+            metric_log=metric_log,
+            read_model=self.read_model,
+            threads=self.threads,
+        )
+        # The directory is brought up to date by each call, not by a thread.
+        limits = Limits(
+            own_change_patience=0, receipt_patience=RECEIPT_SECONDS, receipt_interval=0.01
+        )
+        return compose(ports, self._clock, self._new_token, limits=limits)
 
     def app_for(self, operator_token: str | None) -> Any:
         return create_app(
@@ -98,17 +93,11 @@ class Service:
             self.publish,
             self.readiness,
             operator_token=operator_token,
-            clock=lambda: self.now,
+            clock=self._clock,
         )
 
-    def _queries(self, log: MemoryMetricLog) -> Queries:
-        receipts = ReadableReceipts(
-            self.read_model, log.partitions(), patience=RECEIPT_SECONDS, interval=0.01
-        )
-        return Queries(
-            ListMetricNamesHandler(self.read_model, self.threads),
-            ReadMetricsHandler(self.read_model, self.threads, receipts),
-        )
+    def _clock(self) -> datetime:
+        return self.now
 
     def _new_token(self) -> NewToken:
         self._issued += 1

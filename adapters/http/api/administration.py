@@ -1,4 +1,4 @@
-"""What the routes that manage organizations share: the use cases, and who may use them."""
+"""What the routes share: the token of a request, the use cases, and who may manage what."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ class Administration(Struct, frozen=True):
 
     def require_admin(self, request: AnyRequest, organization: str, team: str | None) -> None:
         """Raises MissingCredentials, and what AccessControl.grant raises."""
-        self.access.grant(organization, team, _credentials(request), Scope.ADMIN)
+        self.access.grant(organization, team, token_in(request), Scope.ADMIN)
 
     def require_operator(self, request: AnyRequest) -> None:
         """Raises MissingCredentials, Forbidden."""
-        presented = sha256(_credentials(request).encode()).digest()
+        presented = sha256(token_in(request).encode()).digest()
         if self.operator_digest is None:
             raise Forbidden("organizations are created on the command line: no operator token set")
         # Digests are of one length, so that the time tells neither the token's length nor a prefix.
@@ -47,5 +47,6 @@ class Administration(Struct, frozen=True):
             raise Forbidden("the token is not the operator's")
 
 
-def _credentials(request: AnyRequest) -> str:
+def token_in(request: AnyRequest) -> str:
+    """Return the token that a request presents. Raises MissingCredentials."""
     return presented_token(header_fields(request.scope["headers"]).get(b"authorization"))

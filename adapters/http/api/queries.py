@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -14,12 +14,10 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from msgspec import Meta, Struct
 
-from adapters.http.api.administration import AnyRequest
+from adapters.http.api.administration import AnyRequest, token_in
 from adapters.http.api.organizations import NO_STORE
 from adapters.http.api.query_parameters import metrics_query, no_parameters
-from adapters.http.credentials import presented_token
 from adapters.http.errors import InvalidParameters, ParameterFault
-from adapters.http.header_fields import header_fields
 from application.organizations.access import AccessControl, Grant
 from application.reading.ports import Sample
 from application.reading.read_metrics import ReadMetrics
@@ -48,9 +46,7 @@ class Reading(Struct, frozen=True):
 
     def grant(self, request: AnyRequest, organization: str, team: str | None) -> Grant:
         """Raises MissingCredentials, and what AccessControl.grant raises."""
-        headers: Mapping[bytes, bytes] = header_fields(request.scope["headers"])
-        token = presented_token(headers.get(b"authorization"))
-        return self.access.grant(organization, team, token, Scope.READ)
+        return self.access.grant(organization, team, token_in(request), Scope.READ)
 
 
 class MetricNameView(Struct, frozen=True):

@@ -13,7 +13,6 @@ from adapters.http.api.administration import Administration, AnyRequest
 from adapters.http.api.json_body import blamed_on, read_json
 from adapters.http.api.views import NewTeam, TeamsView, TeamView
 from application.organizations.create_team import CreateTeam
-from domain.organization import check_team
 
 _decoder = msgspec.json.Decoder(NewTeam)
 
@@ -25,8 +24,8 @@ async def list_teams(
     administration: NamedDependency[Administration],
 ) -> Response[TeamsView]:
     administration.require_admin(request, organization, None)
-    found = await to_thread(administration.manage.look_ups.organization, organization)
-    return Response(TeamsView([TeamView.of(team) for _, team in sorted(found.teams.items())]))
+    teams = await to_thread(administration.manage.look_ups.teams, organization)
+    return Response(TeamsView(list(map(TeamView.of, teams))))
 
 
 @post("/organizations/{organization:str}/teams", name="create_team")
@@ -57,6 +56,5 @@ async def show_team(
     administration: NamedDependency[Administration],
 ) -> Response[TeamView]:
     administration.require_admin(request, organization, team)
-    found = await to_thread(administration.manage.look_ups.organization, organization)
-    check_team(found, team)
-    return Response(TeamView.of(found.teams[team]))
+    found = await to_thread(administration.manage.look_ups.team, organization, team)
+    return Response(TeamView.of(found))

@@ -15,7 +15,7 @@ from adapters.http.api.organizations import NO_STORE
 from adapters.http.api.views import IssuedTokenView, NewToken, TokensView, TokenView
 from application.durations import parse_duration
 from application.organizations.issue_token import IssueToken
-from application.organizations.revoke_token import RevokeToken
+from application.organizations.revoke_own_token import RevokeOwnToken
 from domain.errors import InvalidArgument
 
 TOKENS = [
@@ -93,9 +93,7 @@ async def revoke_token(
     team: FromPath[str | None] = None,
 ) -> None:
     administration.require_admin(request, organization, team)
-    manage = administration.manage
-    await to_thread(manage.look_ups.token, organization, team, token_id)
     await to_thread(
-        manage.revoke_token,
-        RevokeToken(organization=organization, token_id=token_id, keep_last=True),
+        administration.manage.revoke_own_token,
+        RevokeOwnToken(organization=organization, team=team, token_id=token_id),
     )

@@ -10,10 +10,10 @@ from application.projections.errors import ProjectionBusy, ProjectionMissing, St
 from application.projections.folds import SERIES
 from application.projections.live import live_generation
 from application.projections.ports import Generation, Role, SetAside
-from application.projections.replay import ReplayHandler, ReplayProgress
+from application.projections.replay import ReplayProgress
 from application.projections.runner import ProjectionRunner
 from application.projections.verify import VerifyHandler
-from tests.application.projections.world import Log, Stores, places
+from tests.application.projections.world import Log, Stores, places, tools
 
 
 def ignore(progress: ReplayProgress) -> None:
@@ -48,7 +48,7 @@ def test_a_rebuild_takes_the_place_of_the_live_one(
     log: Log, stores: Stores, live: Generation
 ) -> None:
     told: list[ReplayProgress] = []
-    replayed = ReplayHandler(log.reader, stores).rebuild(SERIES, told.append)
+    replayed = tools(log, stores).replay.rebuild(SERIES, told.append)
     assert (replayed.events, replayed.points) == (10, 20)
     assert told[0] == ReplayProgress(0, 0, 10)
     assert told[-1] == ReplayProgress(10, 20, 10)
@@ -66,7 +66,7 @@ def test_an_interrupted_rebuild_leaves_the_live_one_and_can_go_on(
         if now == call:
             raise KeyboardInterrupt
 
-    replay = ReplayHandler(log.reader, stores)
+    replay = tools(log, stores).replay
     stores.fault = fault
     with pytest.raises(KeyboardInterrupt):
         replay.rebuild(SERIES, ignore)
@@ -82,7 +82,7 @@ def test_an_interrupted_rebuild_leaves_the_live_one_and_can_go_on(
 def test_an_interrupted_rebuild_can_be_restarted_or_dropped(
     log: Log, stores: Stores, live: Generation
 ) -> None:
-    replay = ReplayHandler(log.reader, stores)
+    replay = tools(log, stores).replay
     unfinished = stores.create(SERIES, Role.BUILDING)
     assert replay.drop_unfinished(SERIES)
     assert not replay.drop_unfinished(SERIES)
@@ -96,7 +96,7 @@ def test_what_an_older_release_began_is_not_gone_on_with(
     log: Log, stores: Stores, live: Generation
 ) -> None:
     old = stores.create(replace(SERIES, version=0), Role.BUILDING)
-    replayed = ReplayHandler(log.reader, stores).rebuild(SERIES, ignore)
+    replayed = tools(log, stores).replay.rebuild(SERIES, ignore)
     assert replayed.generation.number > old.number
     assert replayed.generation.version == SERIES.version
 
@@ -108,7 +108,7 @@ def test_what_was_begun_on_another_log_is_built_anew(
     feed(log, stores, unfinished)
     last = max(stores.info(unfinished).checkpoints.values(), key=lambda c: c.position)
     log.changed[Receipt.at(last.partition, last.position)] = None
-    replayed = ReplayHandler(log.reader, stores).rebuild(SERIES, ignore)
+    replayed = tools(log, stores).replay.rebuild(SERIES, ignore)
     assert replayed.generation.number > unfinished.number
     assert len(stores.rows(replayed.generation)) == 18
 
@@ -127,7 +127,7 @@ def test_a_swap_waits_until_the_rebuilt_one_has_caught_up(
         return swaps[-1]
 
     stores.swap_in = racing  # type: ignore[method-assign]
-    replayed = ReplayHandler(log.reader, stores).rebuild(SERIES, ignore)
+    replayed = tools(log, stores).replay.rebuild(SERIES, ignore)
     assert swaps == [False, False, False, True]
     assert len(stores.rows(replayed.generation)) == 38
 
@@ -136,7 +136,7 @@ def test_a_copy_has_what_was_recorded_before_its_time_under_its_label(
     log: Log, stores: Stores, live: Generation
 ) -> None:
     later = log.publish_many(5)
-    replay = ReplayHandler(log.reader, stores)
+    replay = tools(log, stores).replay
     copied = replay.copy(SERIES, later[2].milliseconds, "then", ignore)
     assert (copied.generation.role, copied.generation.label) == (Role.COPY, "then")
     assert len(stores.rows(copied.generation)) == 24
@@ -154,12 +154,12 @@ def test_nothing_is_left_of_a_copy_that_failed(log: Log, stores: Stores, live: G
 
     stores.fault = fault
     with pytest.raises(StoreUnavailable):
-        ReplayHandler(log.reader, stores).copy(SERIES, None, "now", ignore)
+        tools(log, stores).replay.copy(SERIES, None, "now", ignore)
     assert stores.generations("series") == [live]
 
 
 def verify(log: Log, stores: Stores) -> VerifyHandler:
-    return VerifyHandler(ReplayHandler(log.reader, stores), stores)
+    return tools(log, stores).verify
 
 
 def test_a_live_generation_that_is_what_the_log_says_agrees_with_it(
@@ -221,7 +221,7 @@ def test_a_copy_is_read_by_its_label_once_it_is_complete_and_not_before(
     def look(_: object) -> None:
         roles.extend(g.role for g in stores.generations("series") if g.label == "now")
 
-    copied = ReplayHandler(log.reader, stores).copy(SERIES, None, "now", look)
+    copied = tools(log, stores).replay.copy(SERIES, None, "now", look)
     assert set(roles) == {Role.COPYING}
     assert stores.generations("series") == [live, copied.generation]
     assert copied.generation.role is Role.COPY
@@ -232,7 +232,7 @@ def test_what_a_crash_left_of_a_copy_is_dropped_by_the_next_one_of_its_label(
 ) -> None:
     stores.create(SERIES, Role.COPYING, label="now")
     other = stores.create(SERIES, Role.COPYING, label="other")
-    copied = ReplayHandler(log.reader, stores).copy(SERIES, None, "now", ignore)
+    copied = tools(log, stores).replay.copy(SERIES, None, "now", ignore)
     assert stores.generations("series") == [live, other, copied.generation]
 
 
@@ -241,5 +241,5 @@ def test_a_copy_that_is_being_made_is_left_to_its_maker(
 ) -> None:
     making = stores.create(SERIES, Role.COPYING, label="now")
     with stores.open(making), pytest.raises(ProjectionBusy):
-        ReplayHandler(log.reader, stores).copy(SERIES, None, "now", ignore)
+        tools(log, stores).replay.copy(SERIES, None, "now", ignore)
     assert stores.generations("series") == [live, making]

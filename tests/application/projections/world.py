@@ -7,21 +7,24 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 
+from adapters.eventsourcing.organizations import Organizations
 from adapters.memory.metric_log import MemoryMetricLog
 from adapters.memory.projection_stores import (
     Keyed,
     MemoryProjectionStore,
     MemoryProjectionStores,
 )
+from adapters.memory.read_model import MemoryReadModel
 from application.event_log.ports import Entry, RecordedMetrics
 from application.event_log.reader import MetricLogReader
 from application.event_log.receipts import Receipt
 from application.projections.errors import RowsRefused
 from application.projections.folds import Rows
 from application.projections.ports import Checkpoint, Generation, SetAside
+from application.use_cases import ProjectionPorts, ProjectionTools, compose
 from domain.events import MetricsPublished
 from domain.metric_point import PointBatch, tag_set
-from tests.application.doubles import FakeClock
+from tests.application.doubles import CountedTokens, FakeClock
 
 PARTITIONS = 3
 ORGANIZATIONS = ("gilt", "acme", "bilt", "dent")
@@ -152,3 +155,17 @@ class Stores(MemoryProjectionStores):
 def places(receipts: Sequence[Receipt], points: int = 2) -> list[tuple[int, int]]:
     """Return the places of the rows that events of so many points make."""
     return [(r.partition, r.position) for r in receipts for _ in range(points)]
+
+
+def tools(log: Log, stores: Stores) -> ProjectionTools:
+    """Compose the use cases of projections over a log and stores; there are no organizations."""
+    organizations = Organizations({"PERSISTENCE_MODULE": "eventsourcing.popo"})
+    ports = ProjectionPorts(
+        organizations=organizations,
+        organization_log=organizations,
+        entries=log,
+        codec=log.codec,
+        stores=stores,
+        read_model=MemoryReadModel(),
+    )
+    return compose(ports, log.clock, CountedTokens())
