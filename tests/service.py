@@ -6,7 +6,6 @@ import http.client
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +20,7 @@ from adapters.redis_streams.metrics.keys import MetricKeys
 from adapters.redis_streams.metrics.reader import RedisMetricLogReader
 from adapters.redis_streams.metrics.settings import settle_partitions
 from application.event_log.ports import RecordedMetrics
-from tests.entrypoints.served import wait_until
+from tests.entrypoints.served import kill_with_children, wait_until
 
 CAVE = (sys.executable, "-m", "entrypoints.cli")
 OPERATOR = "the-operator-of-the-tests"
@@ -94,11 +93,10 @@ class Service:
         assert self._process is not None
         return self._process.wait(SECONDS)
 
-    def kill_group(self) -> None:
+    def kill_all(self) -> None:
         """Kill it with all its children at once, and wait for it; nothing if it does not run."""
-        if self._process is not None and not self._process_ended():
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self.wait()
+        if self._process is not None:
+            kill_with_children(self._process)
 
     def errors(self) -> str:
         """Return all that it wrote to standard error."""
@@ -195,7 +193,7 @@ def running(service: Service) -> Iterator[Service]:
         service.start()
         yield service
     finally:
-        service.kill_group()
+        service.kill_all()
 
 
 def clean_environment() -> dict[str, str]:

@@ -7,7 +7,6 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
 from msgspec import Struct
@@ -15,6 +14,7 @@ from msgspec import Struct
 from application.clock import Clock, utc_now
 from entrypoints.processes.reaching import reach_log
 from entrypoints.settings import LogSettings, ServiceSettings
+from entrypoints.stop_signals import on_stop
 
 if TYPE_CHECKING:
     from entrypoints.wiring import Commands, ProjectionTools
@@ -66,15 +66,17 @@ def serve(settings: ServiceSettings, host: str, port: int) -> int:
 
 @contextmanager
 def terminated_in_order() -> Iterator[None]:
-    """Let SIGTERM leave the block by an exception, so that what was opened is closed."""
-    before = signal.signal(signal.SIGTERM, _exit)
-    try:
+    """Let signals that ask to stop leave the block by an exception, which closes what was opened.
+
+    That is KeyboardInterrupt for Ctrl-C, else SystemExit with the status that a shell reports.
+    """
+    with on_stop(_leave):
         yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
-def _exit(number: int, _frame: FrameType | None) -> NoReturn:
+def _leave(number: int) -> NoReturn:
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
     sys.exit(128 + number)
 
 

@@ -20,6 +20,7 @@ from entrypoints.logging import configure_logging
 from entrypoints.processes.projector_config import ProjectorConfig
 from entrypoints.processes.reaching import reach_log
 from entrypoints.processes.signals import Signals
+from entrypoints.program import SUPERVISOR_FD
 from entrypoints.settings import LogSettings
 from entrypoints.wiring import open_projections
 
@@ -85,14 +86,14 @@ def project_alone(settings: LogSettings) -> int:
 
 
 def main() -> int:
-    """Run the projector for `cave serve`: until a signal, and through every failure.
+    """Run the projector for `cave serve`, until that asks it to stop, and through every failure.
 
     Publishing goes on without it; it is at work as soon as it tries.
     """
     configure_logging()
     os.nice(NICENESS)
     config = ProjectorConfig.from_environment()
-    with Signals() as signals:
+    with Signals(SUPERVISOR_FD) as signals:
         config.say_ready()
         while not signals.stops:
             try:

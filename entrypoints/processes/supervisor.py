@@ -18,11 +18,11 @@ from entrypoints.processes.projector_config import ProjectorConfig
 from entrypoints.processes.signals import Signals
 from entrypoints.processes.stages import Stages
 from entrypoints.processes.worker_config import VARIABLE, WorkerConfig
-from entrypoints.program import Program
+from entrypoints.program import Program, python_module
 from entrypoints.settings import ServiceSettings
 
-PROJECTOR = (sys.executable, "-m", "entrypoints.processes.projector")
-WORKER = (sys.executable, "-m", "entrypoints.processes.worker")
+PROJECTOR = python_module("entrypoints.processes.projector")
+WORKER = python_module("entrypoints.processes.worker")
 
 
 def serve(
@@ -72,14 +72,16 @@ def _serve(
             fd = stack.enter_context(listener).fileno()
             environment = _worker_environment(settings, url, fd, shared)
             workers.append(Child(Program(f"worker-{number}", worker, environment, [listener])))
-        children = [*workers]
+        projectors = []
         if projector:
             environment = _projector_environment(settings, url)
-            children.append(Child(Program("projector", projector, environment)))
-        stages.append(children)
+            projectors.append(Child(Program("projector", projector, environment)))
+        # A worker may be waiting for the projector, to answer a query by receipt.
+        endings = [workers, projectors, *reversed(stages)]
+        stages.append([*workers, *projectors])
         announcement = f"CAVE serves {listening.url} ({len(workers)} workers, log {place})"
         signals = stack.enter_context(Signals())
-        Stages(stages, signals).run(lambda: print(announcement, flush=True))
+        Stages(stages, endings, signals).run(lambda: print(announcement, flush=True))
 
 
 def _worker_environment(
