@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 from redis import Redis
 
@@ -20,9 +21,10 @@ from adapters.redis_streams.metrics.keys import MetricKeys
 from adapters.redis_streams.metrics.reader import RedisMetricLogReader
 from adapters.redis_streams.metrics.settings import settle_partitions
 from application.event_log.ports import RecordedMetrics
+from entrypoints.program import python_module
 from tests.entrypoints.served import kill_with_children, wait_until
 
-CAVE = (sys.executable, "-m", "entrypoints.cli")
+CAVE = python_module("entrypoints.cli")
 OPERATOR = "the-operator-of-the-tests"
 SECONDS = 30.0
 
@@ -32,17 +34,22 @@ _serves = re.compile(r"CAVE serves http://(\S+):(\d+) ").match
 class Service:
     """One service on a data dir in `directory`, whose path must be short (there is a socket in it).
 
-    `settings` are `CAVE_*` variables without the prefix. It runs in a process group of its own;
-    what it prints goes to files, those of all its runs behind one another.
+    `settings` are `CAVE_*` variables without the prefix. It and its commands run in `cwd`, it in a
+    process group of its own. What it prints goes to files, one run after the other.
     """
 
     def __init__(
-        self, directory: Path, arguments: Sequence[str] = (), **settings: str | int
+        self,
+        directory: Path,
+        arguments: Sequence[str] = (),
+        cwd: Path | None = None,
+        **settings: str | int,
     ) -> None:
         self.data_dir = DataDir(directory / "data")
         self.host = ""
         self.port = 0
         self._arguments = arguments
+        self._cwd = cwd
         self._out = directory / "out"
         self._errors = directory / "err"
         self._environment = clean_environment() | {
@@ -71,6 +78,7 @@ class Service:
                 stdout=out,
                 stderr=errors,
                 env=self._environment | {"CAVE_DATA_DIR": str(self.data_dir.path)},
+                cwd=self._cwd,
                 process_group=0,
             )
         wait_until(lambda: self._process_ended() or _serves(self._out.read_text()))
@@ -118,6 +126,7 @@ class Service:
             text=True,
             timeout=SECONDS,
             env=environment,
+            cwd=self._cwd,
             check=False,
         )
         assert done.returncode == 0, done.stderr
@@ -161,6 +170,11 @@ class Service:
         status, answer = self.answer(method, path, body, token)
         assert status < 300, answer
         return answer
+
+    def text(self, path: str) -> str:
+        """Return the text of a GET that must succeed."""
+        with urlopen(f"{self.url}{path}", timeout=SECONDS) as answer:
+            return str(answer.read().decode())
 
     def register(self, name: str, *scopes: str) -> str:
         """Register an organization; return its token, by default for `publish` and `admin`.

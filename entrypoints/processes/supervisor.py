@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from tempfile import TemporaryDirectory
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from adapters.embedded_valkey import DataDir, EmbeddedLogError, EmbeddedValkey, Holder
@@ -15,6 +15,7 @@ from entrypoints.processes.listening import CannotListen, listen
 from entrypoints.processes.log_server_child import LogServer
 from entrypoints.processes.projector_config import VARIABLE as PROJECTOR_VARIABLE
 from entrypoints.processes.projector_config import ProjectorConfig
+from entrypoints.processes.runtime_directory import runtime_directory
 from entrypoints.processes.signals import Signals
 from entrypoints.processes.stages import Stages
 from entrypoints.processes.worker_config import VARIABLE, WorkerConfig
@@ -66,11 +67,13 @@ def _serve(
             stages.append([Child(LogServer(server))])
             url, place = server.url, f"in {data_dir.path}"
         listening = listen(host, port, settings.workers)
-        shared = _shared_metrics(stack) if settings.workers > 1 else {}
+        metrics_dir = None
+        if settings.workers > 1:
+            metrics_dir = stack.enter_context(runtime_directory(settings.log.data_dir)) / "metrics"
         workers = []
         for number, listener in enumerate(listening.sockets, start=1):
             fd = stack.enter_context(listener).fileno()
-            environment = _worker_environment(settings, url, fd, shared)
+            environment = _worker_environment(settings, url, fd, metrics_dir)
             workers.append(Child(Program(f"worker-{number}", worker, environment, [listener])))
         projectors = []
         if projector:
@@ -85,11 +88,13 @@ def _serve(
 
 
 def _worker_environment(
-    settings: ServiceSettings, url: str, fd: int, shared: Mapping[str, str]
+    settings: ServiceSettings, url: str, fd: int, metrics_dir: Path | None
 ) -> Callable[[int], dict[str, str]]:
     def environment(ready_fd: int) -> dict[str, str]:
-        config = WorkerConfig(settings=settings, url=url, fd=fd, ready_fd=ready_fd)
-        return {VARIABLE: config.encode(), **shared}
+        config = WorkerConfig(
+            settings=settings, url=url, fd=fd, ready_fd=ready_fd, metrics_dir=metrics_dir
+        )
+        return {VARIABLE: config.encode()}
 
     return environment
 
@@ -100,12 +105,6 @@ def _projector_environment(settings: ServiceSettings, url: str) -> Callable[[int
         return {PROJECTOR_VARIABLE: config.encode()}
 
     return environment
-
-
-def _shared_metrics(stack: ExitStack) -> dict[str, str]:
-    """Let the workers count into files of one directory, so that any of them can tell the sums."""
-    directory = stack.enter_context(TemporaryDirectory(prefix="cave-metrics-"))
-    return {"PROMETHEUS_MULTIPROC_DIR": directory}
 
 
 def _patience(holder: Holder | None) -> float:

@@ -6,7 +6,7 @@ import asyncio
 import gc
 import socket
 import sys
-from contextlib import ExitStack, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from functools import partial
 from typing import Any, cast
 
@@ -17,6 +17,7 @@ from adapters.http.app import create_app
 from adapters.http.publish.endpoint import LARGE, PublishEndpoint
 from adapters.http.publish.plain_heads import PlainHeads
 from adapters.http.publish.protocol import PublishProtocol
+from adapters.http.telemetry import shared_with_workers
 from application.errors import LogError
 from entrypoints.logging import configure_logging
 from entrypoints.processes.worker_config import WorkerConfig
@@ -70,8 +71,14 @@ async def work(config: WorkerConfig) -> None:
         # What is there now stays: collections need not look at it again and again.
         gc.collect()
         gc.freeze()
-        with socket.socket(fileno=config.fd) as listener:
+        with socket.socket(fileno=config.fd) as listener, _shared_metrics(config):
             await server.serve(sockets=[listener])
+
+
+def _shared_metrics(config: WorkerConfig) -> AbstractContextManager[None]:
+    if config.metrics_dir is None:
+        return nullcontext()
+    return shared_with_workers(config.metrics_dir)
 
 
 class _Server(uvicorn.Server):

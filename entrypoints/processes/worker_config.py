@@ -18,13 +18,15 @@ class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
     """A worker's settings and what it inherits.
 
     `url` is the log server's, `fd` a listening socket, and `ready_fd` a pipe for the line that says
-    that the worker serves. Holds secrets.
+    that the worker serves. `metrics_dir` is where several workers share what they count. Holds
+    secrets.
     """
 
     settings: ServiceSettings
     url: str
     fd: int
     ready_fd: int
+    metrics_dir: Path | None = None
 
     def encode(self) -> str:
         """Return it as the variable's value."""

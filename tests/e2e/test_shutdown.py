@@ -76,7 +76,7 @@ class Connection:
             self.warm.set()
 
     async def ended(self) -> bool:
-        """Wait for the end of the connection. Raises ConnectionResetError where it is broken off."""
+        """Wait for the end of the connection. Raises ConnectionResetError if it is reset."""
         rest = await self._reader.read()
         self._writer.close()
         return rest == b""
@@ -86,9 +86,7 @@ class Connection:
         return self.unanswered, self.refused, self.said_close
 
 
-GOOD = (0, [], True)
-
-Run = Callable[[Connection], asyncio.Future[None]]
+GOOD: tuple[int, list[int], bool] = (0, [], True)
 
 
 async def publishing(connection: Connection) -> None:

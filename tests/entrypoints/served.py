@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -61,7 +60,7 @@ class Served:
                 stdout=out,
                 stderr=errors,
                 process_group=0,
-                preexec_fn=ignored and partial(signal.signal, ignored, signal.SIG_IGN),
+                preexec_fn=lambda: ignored and signal.signal(ignored, signal.SIG_IGN),
             )
 
     def wait_until_ready(self) -> re.Match[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,8 +16,9 @@ import psutil
 import pytest
 
 from adapters.embedded_valkey import DataDir
+from entrypoints.program import python_module
 
-CAVE = [sys.executable, "-m", "entrypoints.cli"]
+CAVE = python_module("entrypoints.cli")
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("CAVE_")}
 PATIENCE = 30.0
 
