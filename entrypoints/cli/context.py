@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
+import click
 from msgspec import Struct
 
 from application.clock import Clock, utc_now
+from entrypoints.cli.environment import log_what_is_ignored
 from entrypoints.processes.reaching import reach_log
 from entrypoints.settings import LogSettings, ServiceSettings
 from entrypoints.stop_signals import on_stop
@@ -52,6 +54,7 @@ def open_projections(settings: LogSettings) -> Iterator[ProjectionTools]:
 
 def project(settings: LogSettings) -> int:
     """Run the projector until it is stopped; return its exit code."""
+    _start_logging()
     from entrypoints.processes.projector import project_alone
 
     return project_alone(settings)
@@ -59,9 +62,17 @@ def project(settings: LogSettings) -> int:
 
 def serve(settings: ServiceSettings, host: str, port: int) -> int:
     """Run the service until it is stopped; return its exit code."""
+    _start_logging()
     from entrypoints.processes import supervisor
 
     return supervisor.serve(settings, host, port)
+
+
+def _start_logging() -> None:
+    from entrypoints.logging import configure_logging
+
+    configure_logging()
+    log_what_is_ignored(click.get_current_context().find_root().command, os.environ)
 
 
 @contextmanager
