@@ -28,13 +28,13 @@ def python_module(name: str) -> tuple[str, ...]:
 class Program:
     """A `Process` of `entrypoints.processes.child` from a command line.
 
-    `environment` is given the number of the inherited pipe to which the program writes `READY` when
-    it is ready, or a line that says why it never will be, and returns variables to add to this
-    process's own. The program inherits `sockets`, which are closed here when it is asked to end.
-    Its standard output goes to standard error.
+    `environment` is called with the number of an inherited pipe, and returns variables to add to
+    those of this process. To the pipe the program writes `READY` when it is ready, or a line with
+    the reason why it never will be. The program inherits `sockets`, which are closed here when it
+    is asked to end. Its standard output goes to standard error.
 
-    It is asked to end by the end of its standard input, which also comes when this process dies.
-    Signals that ask to stop are ignored in it: only this process decides when it ends.
+    The end of its standard input asks it to end, also when this process dies. It ignores signals
+    that ask to stop: only this process decides when it ends.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Children that need each other: the order in which they are started, restarted and ended."""
+"""The order in which children that need each other are started, restarted and ended."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _log = structlog.get_logger(__name__)
 
 
 class Stages:
-    """Runs children in stages: each is started when those before are ready.
+    """Runs children in stages: a stage is started once those before it are ready.
 
-    A child that has to be started again waits for the stages before its own, too. `endings` has the
-    same children in the order in which they end: those of one ending together, and all of them
-    before those of the next are asked to.
+    A child that is restarted waits for the stages before its own as well. `endings` has the same
+    children in the order in which they end: those of one group together, and all of them before
+    those of the next.
     """
 
     def __init__(
@@ -37,10 +37,10 @@ class Stages:
         self._signals = signals
 
     def run(self, when_ready: Callable[[], None]) -> None:
-        """Run until a signal asks to stop; `when_ready` is called once, when all children are.
+        """Run until a signal requests a stop; `when_ready` is called once, when all children are.
 
-        A child gets 30 s to end, 1 s after another signal, and is then killed. Raises
-        `ChildFailed` and what launching a child raises; all children have ended then, too.
+        A child is killed if it does not end within 30 s, or within 1 s after another signal. Raises
+        `ChildFailed` and what launching a child raises, but only after all children have ended.
         """
         announced = False
         try:
@@ -52,7 +52,7 @@ class Stages:
                 self._signals.wait(WATCH_EVERY if all_ready else WATCH_CLOSELY_EVERY)
             _log.info("stopping")
         except BaseException as error:
-            _log.critical("stopping, for a failure", error=str(error))
+            _log.critical("stopping after a failure", error=str(error))
             raise
         finally:
             self._stop()

@@ -1,4 +1,4 @@
-"""`cave serve`: the embedded log server and the workers, wired together."""
+"""`cave serve`: the embedded log server, the workers and the projector, wired together."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def serve(
     worker: Sequence[str] = WORKER,
     projector: Sequence[str] = PROJECTOR,
 ) -> int:
-    """Run the service until SIGTERM, SIGINT or SIGHUP and return the exit status.
+    """Run the service until SIGTERM, SIGINT or SIGHUP, and return the exit status.
 
-    0 after a stop that was asked for; 1 after a failure, which one line on standard error tells.
-    One line on standard output says when it serves and where. For the main thread. `worker` is the
-    command line of a worker, which finds its `WorkerConfig` in the environment; `projector` that of
-    the projector, with its `ProjectorConfig`, empty for none.
+    That is 0 after a requested stop, and 1 after a failure, with the reason on one line of standard
+    error. Once the service is ready, one line on standard output has its address. `worker` is the
+    command line of a worker, which finds its `WorkerConfig` in the environment. `projector` is that
+    of the projector, which finds its `ProjectorConfig` there; empty for none. For the main thread.
     """
     try:
         configure_logging()
@@ -108,7 +108,7 @@ def _projector_environment(settings: ServiceSettings, url: str) -> Callable[[int
 
 
 def _patience(holder: Holder | None) -> float:
-    """A command ends soon, and so does the log server of a `cave serve` that was killed."""
+    """Wait for commands, which end soon, and for the log server of a `cave serve` that was killed."""
     return 2.0 if holder is not None and holder.kind == "serve" and holder.is_alive() else 10.0
 
 

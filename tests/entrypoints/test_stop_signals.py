@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 
@@ -76,6 +77,18 @@ def test_whoever_repeats_it_often_is_heard(clock: Clock) -> None:
             signal.raise_signal(signal.SIGINT)
             clock.now += APART_SECONDS / 4
     assert len(asked) == 6
+
+
+def test_the_end_of_what_the_supervisor_holds_open_is_a_request_to_stop() -> None:
+    read, write = os.pipe()
+    with Signals(read) as signals:
+        signals.wait(0)
+        assert signals.stops == 0
+        os.close(write)
+        for _ in range(3):
+            signals.wait(0)
+        assert signals.stops == 1
+    os.close(read)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
