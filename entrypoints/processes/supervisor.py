@@ -108,7 +108,7 @@ def _projector_environment(settings: ServiceSettings, url: str) -> Callable[[int
 
 
 def _patience(holder: Holder | None) -> float:
-    """Wait for commands, which end soon, and for the log server of a `cave serve` that was killed."""
+    """Wait for commands, which end soon, and for the log server of a killed `cave serve`."""
     return 2.0 if holder is not None and holder.kind == "serve" and holder.is_alive() else 10.0
 
 

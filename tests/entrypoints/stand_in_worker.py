@@ -28,9 +28,11 @@ def main() -> None:
         if (place / "stubborn").exists():
             return
         time.sleep(0.2)  # what is in flight
-        with Redis.from_url(config.url) as client:
-            client.rpush("ended", os.getpid())
-        os._exit(0)
+        try:
+            with Redis.from_url(config.url) as client:
+                client.rpush("ended", os.getpid())
+        finally:
+            os._exit(0)
 
     threading.Thread(target=stop_when_asked, daemon=True).start()
     listener = socket.socket(fileno=config.fd)
