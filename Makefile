@@ -17,8 +17,8 @@ help: ## say what there is
 	  echo "CAVE needs Python 3.11 or newer, $(PYTHON) is $$($(PYTHON) --version 2>&1);" \
 	    "name another one: make PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	$(BIN)/python -c 'from adapters.point_formats.json.scanner import main; main()'
+	$(BIN)/python -P -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python -P -c 'from adapters.point_formats.json.scanner import main; main()'
 	@touch $@
 
 demo: .venv ## all of it once, on readings of this machine

@@ -1,4 +1,4 @@
-"""A program run as a child of `cave serve`, which says by a pipe that it is ready."""
+"""A child of `cave serve` that says through one pipe that it is ready, and ends by another."""
 
 from __future__ import annotations
 
@@ -6,22 +6,35 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 
 from adapters.embedded_valkey import tied_to_parent
 from entrypoints.processes.child import LaunchFailed
+from entrypoints.stop_signals import STOPPING
 
 READY = b"ready\n"
-"""The line that says so."""
+"""The line that says that it is ready."""
+
+SUPERVISOR_FD = 0
+"""The child's standard input. Nothing is ever written to it: its end asks the child to stop."""
+
+
+def python_module(name: str) -> tuple[str, ...]:
+    """Return the command line of a module of ours, which imports nothing from where the user is."""
+    return (sys.executable, "-P", "-m", name)
 
 
 class Program:
     """A `Process` of `entrypoints.processes.child` from a command line.
 
-    `environment` is given the number of the inherited pipe to which the program writes `READY` when
-    it is ready, or a line that says why it never will be, and returns variables to add to this
-    process's own. The program inherits `sockets`, which are closed here once it has been asked to
-    end. Its standard output goes to standard error.
+    `environment` is called with the number of an inherited pipe, and returns variables to add to
+    those of this process. To the pipe the program writes `READY` when it is ready, or a line with
+    the reason why it never will be. The program inherits `sockets`, which are closed here when it
+    is asked to end. Its standard output goes to standard error.
+
+    The end of its standard input asks it to end, also when this process dies. It ignores signals
+    that ask to stop: only this process decides when it ends.
     """
 
     def __init__(
@@ -45,8 +58,9 @@ class Program:
         return None if self._process is None else self._process.pid
 
     def launch(self) -> None:
-        """Start a process with a new pipe. Raises `LaunchFailed`."""
+        """Start a process with new pipes. Raises `LaunchFailed`."""
         self._close_pipe()
+        self._close_input()
         self._failure = ""
         self._ready_pipe, theirs = os.pipe()
         os.set_blocking(self._ready_pipe, False)
@@ -54,10 +68,11 @@ class Program:
             self._process = subprocess.Popen(  # noqa: S603 - the program we were made for
                 self._argv,
                 env={**os.environ, **self._environment(theirs)},
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=2,
                 pass_fds=[theirs, *(inherited.fileno() for inherited in self._sockets)],
-                preexec_fn=tied_to_parent(),
+                start_new_session=True,
+                preexec_fn=tied_to_parent(None, ignored=STOPPING),
             )
         except OSError as error:
             raise LaunchFailed(f"{self._argv[0]} cannot be started: {error}") from error
@@ -94,16 +109,20 @@ class Program:
 
     def terminate(self) -> None:
         """Ask it to end, and give up its sockets: no connection may wait on them any more."""
-        if self._process is not None:
-            self._process.terminate()
+        # The sockets first: the last to close one answers what waits on it, which is the program.
         for inherited in self._sockets:
             inherited.close()
         self._close_pipe()
+        self._close_input()
 
     def kill(self) -> None:
         """End it at once."""
         if self._process is not None:
             self._process.kill()
+
+    def _close_input(self) -> None:
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
 
     def _close_pipe(self) -> None:
         if self._ready_pipe >= 0:

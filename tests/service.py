@@ -6,13 +6,13 @@ import http.client
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 from redis import Redis
 
@@ -23,9 +23,10 @@ from adapters.redis_streams.metrics.keys import MetricKeys
 from adapters.redis_streams.metrics.settings import settle_partitions
 from application.event_log.ports import RecordedMetrics
 from application.event_log.reader import MetricLogReader
-from tests.entrypoints.served import wait_until
+from entrypoints.program import python_module
+from tests.entrypoints.served import kill_with_children, wait_until
 
-CAVE = (sys.executable, "-m", "entrypoints.cli")
+CAVE = python_module("entrypoints.cli")
 OPERATOR = "the-operator-of-the-tests"
 SECONDS = 30.0
 
@@ -35,17 +36,22 @@ _serves = re.compile(r"CAVE serves http://(\S+):(\d+) ").match
 class Service:
     """One service on a data dir in `directory`, whose path must be short (there is a socket in it).
 
-    `settings` are `CAVE_*` variables without the prefix. It runs in a process group of its own;
-    what it prints goes to files, those of all its runs behind one another.
+    `settings` are `CAVE_*` variables without the prefix. It and its commands run in `cwd`, it in a
+    process group of its own. What it prints goes to files, one run after the other.
     """
 
     def __init__(
-        self, directory: Path, arguments: Sequence[str] = (), **settings: str | int
+        self,
+        directory: Path,
+        arguments: Sequence[str] = (),
+        cwd: Path | None = None,
+        **settings: str | int,
     ) -> None:
         self.data_dir = DataDir(directory / "data")
         self.host = ""
         self.port = 0
         self._arguments = arguments
+        self._cwd = cwd
         self._out = directory / "out"
         self._errors = directory / "err"
         self._environment = clean_environment() | {
@@ -74,6 +80,7 @@ class Service:
                 stdout=out,
                 stderr=errors,
                 env=self._environment | {"CAVE_DATA_DIR": str(self.data_dir.path)},
+                cwd=self._cwd,
                 process_group=0,
             )
         wait_until(lambda: self._process_ended() or _serves(self._out.read_text()))
@@ -96,11 +103,10 @@ class Service:
         assert self._process is not None
         return self._process.wait(SECONDS)
 
-    def kill_group(self) -> None:
+    def kill_all(self) -> None:
         """Kill it with all its children at once, and wait for it; nothing if it does not run."""
-        if self._process is not None and not self._process_ended():
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self.wait()
+        if self._process is not None:
+            kill_with_children(self._process)
 
     def errors(self) -> str:
         """Return all that it wrote to standard error."""
@@ -122,6 +128,7 @@ class Service:
             text=True,
             timeout=SECONDS,
             env=environment,
+            cwd=self._cwd,
             check=False,
         )
         assert done.returncode == 0, done.stderr
@@ -169,6 +176,11 @@ class Service:
         assert status < 300, answer
         return answer
 
+    def text(self, path: str) -> str:
+        """Return the text of a GET that must succeed."""
+        with urlopen(f"{self.url}{path}", timeout=SECONDS) as answer:
+            return str(answer.read().decode())
+
     def register(self, name: str, *scopes: str) -> str:
         """Register an organization; return its token, by default for `publish` and `admin`.
 
@@ -200,7 +212,7 @@ def running(service: Service) -> Iterator[Service]:
         service.start()
         yield service
     finally:
-        service.kill_group()
+        service.kill_all()
 
 
 def clean_environment() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Child processes that do not outlive their parent."""
+"""Child processes that do not outlive their parent, and that stop when it says so."""
 
 from __future__ import annotations
 
@@ -6,26 +6,37 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 PR_SET_PDEATHSIG = 1
 
 
-def tied_to_parent() -> Callable[[], None]:
+def tied_to_parent(
+    ended_by: signal.Signals | None = signal.SIGTERM,
+    *,
+    blocked: Collection[signal.Signals] = (),
+    ignored: Collection[signal.Signals] = (),
+) -> Callable[[], None]:
     """Return a `preexec_fn` for a child that is to end with the calling process.
 
-    On Linux the child gets a SIGTERM when the thread that started it ends, however that happens;
-    start children from a thread that lasts. Elsewhere it gets none. SIGINT and SIGHUP, which a
-    terminal sends to all of a process group, are blocked: it is the parent's to say who ends when.
+    On Linux the child gets the signal `ended_by` when the thread that started it ends, however that
+    happens; start children from a thread that lasts. Elsewhere, and with None, it gets none.
+
+    Process managers may signal every process of a service at once. Signals that are `blocked` or
+    `ignored` leave it to the parent who ends when: a program that installs handlers of its own
+    needs them blocked. Start the child in a session of its own as well, out of the terminal's reach
+    (`start_new_session`).
     """
     parent = os.getpid()
     # Loaded before the fork: afterwards as little as possible may happen.
     libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
     def before_exec() -> None:
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
-        if libc is not None:
-            libc.prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
+        signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
+        for number in ignored:
+            signal.signal(number, signal.SIG_IGN)
+        if libc is not None and ended_by is not None:
+            libc.prctl(PR_SET_PDEATHSIG, int(ended_by), 0, 0, 0)
         if os.getppid() != parent:  # it died before the kernel was told
             os._exit(1)
 

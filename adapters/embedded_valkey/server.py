@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import time
 from datetime import UTC, datetime
@@ -22,6 +23,12 @@ START_LIMIT = 3600.0
 STOP_LIMIT = 30.0
 POLL_EVERY = 0.01
 LAST_WORDS = 1 << 16  # bytes of the server's log
+
+END = signal.SIGINT
+HELD_BACK = (signal.SIGTERM, signal.SIGHUP)
+"""Two signals end the server in order. A process manager may send SIGTERM to all processes of a
+service, but the log has to outlast those that write to it, so only SIGINT gets through: nobody but
+the owner sends that to a session without a terminal."""
 
 _log = structlog.get_logger(__name__)
 
@@ -96,7 +103,7 @@ class EmbeddedValkey:
     def terminate(self) -> None:
         """Ask it to write what it has and end."""
         if self._process is not None:
-            self._process.terminate()
+            self._process.send_signal(END)
 
     def kill(self) -> None:
         """End it at once. What it acknowledged is on disk."""
@@ -107,7 +114,7 @@ class EmbeddedValkey:
         """End it and wait; after `limit` seconds it is killed. Does nothing if it is not there."""
         if self._process is None:
             return
-        self._process.terminate()
+        self.terminate()
         try:
             self._process.wait(limit)
         except subprocess.TimeoutExpired:
@@ -143,7 +150,8 @@ class EmbeddedValkey:
                     stderr=log,
                     env={name: value for name, value in os.environ.items() if _is_public(name)},
                     pass_fds=[self._ownership.fd],
-                    preexec_fn=tied_to_parent(),
+                    start_new_session=True,
+                    preexec_fn=tied_to_parent(END, blocked=HELD_BACK),
                 )
         except OSError as error:
             raise DataDirUnusable(f"the log server cannot be started: {error}") from error

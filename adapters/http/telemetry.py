@@ -1,17 +1,26 @@
-"""What the HTTP side tells Prometheus about itself.
-
-With PROMETHEUS_MULTIPROC_DIR set, the values of all workers of the directory are one; it has to
-be set before this module is imported.
-"""
+"""The HTTP side's metrics for Prometheus."""
 
 from __future__ import annotations
 
-import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client import (
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    generate_latest,
+    values,
+)
 
-MULTIPROCESS_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
+from adapters.http.shared_metrics import SharedMetrics
+
+# PROMETHEUS_MULTIPROC_DIR, if set, is for other programs: our workers share in their own way.
+values.ValueClass = values.MutexValue
+
+_exposed = REGISTRY
 
 _requests = Counter(
     "cave_http_requests",
@@ -55,8 +64,18 @@ def record_request(operation: str, status: int) -> None:
 
 def exposition() -> bytes:
     """Return all metrics as Prometheus text. Reads files where there are several workers."""
-    if MULTIPROCESS_DIRECTORY not in os.environ:
-        return generate_latest(REGISTRY)
-    registry = CollectorRegistry()
-    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return generate_latest(registry)
+    return generate_latest(_exposed)
+
+
+@contextmanager
+def shared_with_workers(directory: Path) -> Iterator[None]:
+    """For the block, let `exposition` return the sums over all workers that share `directory`."""
+    global _exposed
+    shared = SharedMetrics(REGISTRY, directory)
+    _exposed = CollectorRegistry(auto_describe=False)
+    _exposed.register(shared)
+    try:
+        with shared.kept_up():
+            yield
+    finally:
+        _exposed = REGISTRY

@@ -7,14 +7,16 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
+import click
 from msgspec import Struct
 
 from application.clock import Clock, utc_now
+from entrypoints.cli.environment import log_what_is_ignored
 from entrypoints.processes.reaching import reach_log
 from entrypoints.settings import LogSettings, ServiceSettings
+from entrypoints.stop_signals import on_stop
 
 if TYPE_CHECKING:
     from application.use_cases import Commands, ProjectionTools
@@ -52,6 +54,7 @@ def open_projections(settings: LogSettings) -> Iterator[ProjectionTools]:
 
 def project(settings: LogSettings) -> int:
     """Run the projector until it is stopped; return its exit code."""
+    _start_logging()
     from entrypoints.processes.projector import project_alone
 
     return project_alone(settings)
@@ -59,22 +62,32 @@ def project(settings: LogSettings) -> int:
 
 def serve(settings: ServiceSettings, host: str, port: int) -> int:
     """Run the service until it is stopped; return its exit code."""
+    _start_logging()
     from entrypoints.processes import supervisor
 
     return supervisor.serve(settings, host, port)
 
 
+def _start_logging() -> None:
+    from entrypoints.logging import configure_logging
+
+    configure_logging()
+    log_what_is_ignored(click.get_current_context().find_root().command, os.environ)
+
+
 @contextmanager
 def terminated_in_order() -> Iterator[None]:
-    """Let SIGTERM leave the block by an exception, so that what was opened is closed."""
-    before = signal.signal(signal.SIGTERM, _exit)
-    try:
+    """Let signals that ask to stop leave the block by an exception, which closes what was opened.
+
+    That is KeyboardInterrupt for Ctrl-C, else SystemExit with the status that a shell reports.
+    """
+    with on_stop(_leave):
         yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
-def _exit(number: int, _frame: FrameType | None) -> NoReturn:
+def _leave(number: int) -> NoReturn:
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
     sys.exit(128 + number)
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from entrypoints.cli.context import terminated_in_order
 from entrypoints.cli.options import example
-from entrypoints.cli.values import KeyPrefix, RedisUrl
+from entrypoints.cli.values import KeyPrefix, LocalPath, RedisUrl
 from entrypoints.errors import CommandFailed
 from entrypoints.settings import LogSettings
 
@@ -18,7 +18,7 @@ from entrypoints.settings import LogSettings
 @click.command(epilog=example("cave demo", "cave demo --data-dir demo-data"))
 @click.option(
     "--data-dir",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=LocalPath(file_okay=False),
     help="Keep the data there; without it, in a temporary directory that is removed.",
 )
 @click.option("--redis-url", type=RedisUrl(), help="A log server to use; what is written stays.")

@@ -16,6 +16,7 @@ from adapters.point_files import Format, point_writer
 from domain.organization import check_team
 from entrypoints.cli.options import example, on_the_projections, reads_copies, reads_from_to
 from entrypoints.cli.output import counted
+from entrypoints.cli.values import LocalPath
 from entrypoints.errors import CommandFailed
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 @click.option(
     "--output",
     "-o",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=LocalPath(dir_okay=False),
     metavar="FILE",
     help="Where to write, at once and only when complete; without it, on standard output.",
 )

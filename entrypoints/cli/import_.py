@@ -22,6 +22,7 @@ from entrypoints.cli.options import (
 )
 from entrypoints.cli.output import counted, print_json
 from entrypoints.cli.progress import told_progress
+from entrypoints.cli.values import LocalPath
 from entrypoints.errors import CommandFailed
 
 BATCH = 1000
@@ -50,7 +51,7 @@ class ImportedRecord(Struct, frozen=True):
     metavar="FILE...",
     nargs=-1,
     required=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=LocalPath(exists=True, dir_okay=False),
 )
 @click.option("--team", help="Publish for this team; without it, for the organization itself.")
 @click.option(

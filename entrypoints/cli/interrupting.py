@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM for long work that ends in order, between two steps rather than within one.
+"""Requests to stop for long work that ends in order, between two steps rather than within one.
 
 An exception out of a signal's handler may come anywhere, in the middle of a transaction or of
 DuckDB, which replaces it by one of its own.
@@ -6,14 +6,11 @@ DuckDB, which replaces it by one of its own.
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType
 
 from application.projections.replay import OnProgress, ReplayProgress
-
-STOPPING = (signal.SIGINT, signal.SIGTERM)
+from entrypoints.stop_signals import on_stop
 
 
 class Interrupted(Exception):
@@ -29,7 +26,7 @@ def asked_to_stop() -> Iterator[Callable[[], None]]:
     """
     asked = False
 
-    def note(_number: int, _frame: FrameType | None) -> None:
+    def note(_number: int) -> None:
         nonlocal asked
         if asked:
             raise KeyboardInterrupt
@@ -39,16 +36,13 @@ def asked_to_stop() -> Iterator[Callable[[], None]]:
         if asked:
             raise Interrupted
 
-    former = {number: signal.signal(number, note) for number in STOPPING}
-    try:
-        yield check
-    except BaseException as error:
-        if asked or isinstance(error, KeyboardInterrupt):
-            raise Interrupted from error
-        raise
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
+    with on_stop(note):
+        try:
+            yield check
+        except BaseException as error:
+            if asked or isinstance(error, KeyboardInterrupt):
+                raise Interrupted from error
+            raise
 
 
 def stopping(on_progress: OnProgress, check: Callable[[], None]) -> OnProgress:

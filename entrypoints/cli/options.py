@@ -18,7 +18,8 @@ from application.event_log.partitioning import DEFAULT_PARTITIONS, MAX_PARTITION
 from application.projections.folds import PROJECTIONS
 from domain.errors import InvalidArgument
 from entrypoints.cli.context import Roots
-from entrypoints.cli.values import KeyPrefix, RedisUrl, Time
+from entrypoints.cli.environment import Setting
+from entrypoints.cli.values import KeyPrefix, LocalPath, PathOrUrl, RedisUrl, Time
 from entrypoints.settings import LogSettings
 
 Command = Callable[..., None]
@@ -36,7 +37,7 @@ def example(*lines: str) -> str:
 def setting(flag: str, variable: str, **attributes: Any) -> Callable[[Command], Command]:
     """An option that may also be set by a `CAVE_*` variable."""
     attributes.setdefault("show_default", attributes.get("default") is not None)
-    return click.option(flag, envvar=variable, show_envvar=True, **attributes)
+    return click.option(flag, cls=Setting, envvar=variable, show_envvar=True, **attributes)
 
 
 def _pass_on_log_level(_ctx: click.Context, _param: click.Parameter, level: str | None) -> None:
@@ -51,7 +52,7 @@ LOG_OPTIONS = (
     setting(
         "--data-dir",
         "CAVE_DATA_DIR",
-        type=click.Path(file_okay=False, path_type=Path),
+        type=LocalPath(file_okay=False),
         default=_DEFAULTS.data_dir,
         help="Where the embedded log server keeps its data, and the projections theirs.",
     ),
@@ -88,6 +89,7 @@ LOG_OPTIONS = (
     setting(
         "--projections-files",
         "CAVE_PROJECTIONS_FILES",
+        type=PathOrUrl(),
         help="Where the projections' files go then: a shared directory, or an object store's URL.",
     ),
     setting(

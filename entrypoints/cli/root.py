@@ -19,7 +19,6 @@ from entrypoints.cli.demo import demo
 from entrypoints.cli.events import events
 from entrypoints.cli.export import export
 from entrypoints.cli.import_ import import_
-from entrypoints.cli.interrupting import STOPPING
 from entrypoints.cli.options import example
 from entrypoints.cli.org import org
 from entrypoints.cli.plot import plot
@@ -31,6 +30,7 @@ from entrypoints.cli.team import team
 from entrypoints.cli.token import token
 from entrypoints.cli.verify import verify
 from entrypoints.errors import CommandFailed
+from entrypoints.stop_signals import STOPPING
 
 EXPECTED = (
     CommandFailed,

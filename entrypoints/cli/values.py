@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import click
@@ -94,6 +96,46 @@ class Rate(click.ParamType[float]):
         if not math.isfinite(rate) or rate <= 0:
             self.fail(f"{value!r} is not a rate: a positive number of points a second", param, ctx)
         return rate
+
+
+class LocalPath(click.Path):
+    """A path as click has it, with `~` and `~user` for home directories; the command gets a Path.
+
+    A shell expands them too, but not within a variable, in `--flag=~/x`, or in a service's unit.
+    """
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(path_type=Path, **attributes)
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Any:
+        return super().convert(_at_home(self, os.fspath(value), param, ctx), param, ctx)
+
+
+class PathOrUrl(click.ParamType[str]):
+    """A path, as `LocalPath` takes it, or a URL; the command receives text."""
+
+    name = "path or URL"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        return str(value) if "://" in value else _at_home(self, value, param, ctx)
+
+
+def _at_home(
+    kind: click.ParamType[Any],
+    path: str,
+    param: click.Parameter | None,
+    ctx: click.Context | None,
+) -> str:
+    expanded = os.path.expanduser(path)  # noqa: PTH111  a Path would make "" of "."
+    if expanded.startswith("~"):
+        user = path.partition("/")[0]
+        kind.fail(f"{user} has no home directory; write ./{path} if that is its name", param, ctx)
+    return expanded
 
 
 class RedisUrl(click.ParamType[str]):

@@ -6,10 +6,9 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -17,6 +16,8 @@ from msgspec import Struct
 
 from adapters.embedded_valkey import tied_to_parent
 from entrypoints.errors import CommandFailed
+from entrypoints.program import python_module
+from entrypoints.stop_signals import on_stop
 
 START_SECONDS = 20.0
 STOP_SECONDS = 15.0
@@ -65,11 +66,12 @@ def _started(
     """Start `cave`; on the way out it has ended, whatever happens."""
     with _signals_held() as release:
         process = subprocess.Popen(  # noqa: S603  our own program
-            [sys.executable, "-m", "entrypoints.cli", *arguments],
+            [*python_module("entrypoints.cli"), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=stderr,
             env=_environment(),
+            start_new_session=True,
             preexec_fn=tied_to_parent(),
         )
         with process:
@@ -82,19 +84,16 @@ def _started(
 
 @contextmanager
 def _signals_held() -> Iterator[Callable[[], None]]:
-    """Hold SIGINT and SIGTERM back until `release` is called, or the block ends.
+    """Hold signals that ask to stop back until `release` is called, or the block ends.
 
-    Either may otherwise come after a process was started and before anyone knows of it.
+    One may otherwise come after a process was started and before anyone knows of it.
     """
     held: list[int] = []
-    former = {
-        number: signal.signal(number, lambda received, _frame: held.append(received))
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
+    holding = ExitStack()
+    holding.enter_context(on_stop(held.append))
 
     def release() -> None:
-        while former:
-            signal.signal(*former.popitem())
+        holding.close()
         while held:
             signal.raise_signal(held.pop())
 

@@ -1,4 +1,4 @@
-"""A child process that is kept running: its states, and when it is started again."""
+"""A child process that is kept running: its states, and when it is restarted."""
 
 from __future__ import annotations
 
@@ -23,37 +23,37 @@ class Process(Protocol):
 
     @property
     def name(self) -> str:
-        """What people call it, `worker-2`."""
+        """The name for logs and error messages, such as `worker-2`."""
 
     @property
     def pid(self) -> int | None:
         """The id of the latest process, None before the first."""
 
     def launch(self) -> None:
-        """Start a process without waiting for it; the one before has ended. Or `LaunchFailed`."""
+        """Start a process without waiting for it, after the previous one. Raises `LaunchFailed`."""
 
     def is_ready(self) -> bool:
-        """Whether the process does its work already. Raises `ChildFailed` if it never will."""
+        """Whether the process is doing its work. Raises `ChildFailed` if it never will."""
 
     def poll(self) -> int | None:
         """The exit status of the latest process, negative for a signal; None while it runs."""
 
     def why_ended(self) -> str:
-        """What is known of the reason, empty if nothing is."""
+        """Return the reason if it is known, else an empty string."""
 
     def terminate(self) -> None:
-        """Ask it to end, for good: no launch follows. Does nothing if it is not running."""
+        """Ask it to end for good: no launch follows. Does nothing if it is not running."""
 
     def kill(self) -> None:
         """End it at once. Does nothing if it is not running."""
 
 
 class RestartPolicy(NamedTuple):
-    """When a child that ended is started again; times in seconds.
+    """When a child that ended is restarted; times are in seconds.
 
-    The delay doubles with every end in a row, from `first_delay` to `longest_delay`; a child that
-    ran for `steady_after` starts afresh. After `first_attempts` starts in a row that did not get
-    ready it is given up, after `later_attempts` if it once was.
+    The delay doubles each time the child ends, from `first_delay` to `longest_delay`, and starts
+    over once the child has run for `steady_after`. A child that fails to become ready
+    `first_attempts` times in a row is given up, `later_attempts` times if it was ready before.
     """
 
     first_delay: float = 0.1
@@ -64,7 +64,7 @@ class RestartPolicy(NamedTuple):
 
 
 class State(Enum):
-    """Where a child is between its starts."""
+    """Where a child is in its life."""
 
     WAITING = auto()
     STARTING = auto()
@@ -72,7 +72,7 @@ class State(Enum):
 
 
 class Child:
-    """Keeps one `Process` running; `tick` does what is due and is to be called often."""
+    """Keeps one `Process` running; call `tick` often, it does what is due."""
 
     def __init__(self, process: Process, policy: RestartPolicy | None = None) -> None:
         self.process = process
@@ -86,7 +86,7 @@ class Child:
 
     @property
     def is_ready(self) -> bool:
-        """Whether it does its work."""
+        """Whether it is doing its work."""
         return self.state is State.READY
 
     @property
@@ -95,7 +95,7 @@ class Child:
         return self.process.pid is not None and self.process.poll() is None
 
     def tick(self, now: float, *, may_start: bool = True) -> None:
-        """Look after it at `now`, in seconds of a monotonic clock. Raises `ChildFailed`."""
+        """Do what is due at `now`, in seconds of a monotonic clock. Raises `ChildFailed`."""
         match self.state:
             case State.WAITING if may_start and now >= self._due:
                 self._launch(now)

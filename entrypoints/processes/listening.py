@@ -1,4 +1,4 @@
-"""The listening sockets of `cave serve`, one a worker."""
+"""The listening sockets of `cave serve`, one per worker."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ BACKLOG = 2048
 
 
 class CannotListen(Exception):
-    """The address cannot be listened on: it is taken, not this machine's, or not allowed."""
+    """The address is taken, not this machine's, or not allowed."""
 
 
 class Listening(NamedTuple):
-    """`sockets`, as many as asked for, all on `url`."""
+    """`sockets`, all of them listening on `url`."""
 
     sockets: list[socket.socket]
     url: str
 
 
 def listen(host: str, port: int, count: int) -> Listening:
-    """Open `count` sockets on one address, between which the kernel spreads connections.
+    """Open `count` sockets on one address; the kernel spreads connections over them.
 
-    Port 0 stands for any free one. Raises `CannotListen`.
+    Port 0 takes any free port. Raises `CannotListen`.
     """
     address = f"{_bracketed(host)}:{port}"
     try:
         family, where = _resolve(host, port)
-        # Without sharing first: a port that some other service shares is taken all the same.
+        # Not shared at first, so that a port that another service shares counts as taken.
         first = _open(family, where, shared=False)
         where = (where[0], first.getsockname()[1], *where[2:])
         sockets = [first]
@@ -44,7 +44,7 @@ def _resolve(
     host: str, port: int
 ) -> tuple[socket.AddressFamily, tuple[str, int, *tuple[int, ...]]]:
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    # "localhost" is both; clients that try one only try this one.
+    # "localhost" is an IPv4 and an IPv6 address; clients that try only one of them try IPv4.
     family, _, _, _, where = min(found, key=lambda entry: entry[0] != socket.AF_INET)
     return family, (str(where[0]), int(where[1]), *(int(part) for part in where[2:]))
 

@@ -47,5 +47,5 @@ class LogServer:
             return False
 
     def why_ended(self) -> str:
-        """Why it did not start, else its last complaint."""
+        """Return why it did not start, else the last error in its log."""
         return self._refusal or self._server.why_ended()

@@ -1,4 +1,4 @@
-"""The projector process: keeps every projection up to date with the log."""
+"""The projector process, which keeps every projection up to date with the log."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from entrypoints.logging import configure_logging
 from entrypoints.processes.projector_config import ProjectorConfig
 from entrypoints.processes.reaching import reach_log
 from entrypoints.processes.signals import Signals
+from entrypoints.program import SUPERVISOR_FD
 from entrypoints.settings import LogSettings
 from entrypoints.wiring import open_projector
 
 NICENESS = 10
-"""Whoever publishes and reads comes first; but on a machine that is busy throughout, 19 would leave
-the projections further behind than the two seconds that are promised."""
+"""Publishing and reading come first. At 19, though, the projections of a machine that is always
+busy would lag by more than the two seconds that are promised."""
 
 WATCH_EVERY = 1.0
 PAUSE = 1.0
@@ -31,10 +32,10 @@ _log = structlog.get_logger(__name__)
 
 
 def project(settings: LogSettings, url: str, signals: Signals) -> None:
-    """Keep the projections up to date until a signal asks to stop.
+    """Keep the projections up to date until a stop is requested.
 
-    What was read by then is committed, or will be read again. Raises what opening the log and the
-    stores raises, and CommandFailed where a projection's thread ended by itself.
+    What was read by then is either committed or read again later. Raises what opening the log and
+    the stores raises, and CommandFailed if a projection's thread ended by itself.
     """
     with open_projector(settings, url) as projector:
         _run(projector.live, signals)
@@ -63,9 +64,9 @@ def _run(projections: Sequence[LiveProjection], signals: Signals) -> None:
 
 
 def project_alone(settings: LogSettings) -> int:
-    """Run the projector for `cave projector`, on a log server that it starts if none runs.
+    """Run the projector for `cave projector`, with a log server of its own if none is running.
 
-    Returns the exit status once a signal asked to stop. Raises what `project` raises.
+    Returns the exit status once a signal requests a stop. Raises what `project` raises.
     """
     configure_logging()
     os.nice(NICENESS)
@@ -75,14 +76,14 @@ def project_alone(settings: LogSettings) -> int:
 
 
 def main() -> int:
-    """Run the projector for `cave serve`: until a signal, and through every failure.
+    """Run the projector for `cave serve` until that requests a stop, retrying after every failure.
 
-    Publishing goes on without it; it is at work as soon as it tries.
+    It counts as ready from its first try on: publishing does not depend on it.
     """
     configure_logging()
     os.nice(NICENESS)
     config = ProjectorConfig.from_environment()
-    with Signals() as signals:
+    with Signals(SUPERVISOR_FD) as signals:
         config.say_ready()
         while not signals.stops:
             try:

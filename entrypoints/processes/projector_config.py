@@ -1,4 +1,4 @@
-"""What `cave serve` tells the projector, and how: JSON in an environment variable."""
+"""The projector's configuration: `cave serve` passes it as JSON in an environment variable."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ VARIABLE = "CAVE_PROJECTOR"
 class ProjectorConfig(msgspec.Struct, frozen=True, kw_only=True):
     """The projector's settings and what it inherits.
 
-    `url` is the log server's, and `ready_fd` a pipe for the line that says that it is at work.
-    Holds secrets.
+    `url` is the log server's, and `ready_fd` a pipe for the line that reports it ready. Holds
+    secrets.
     """
 
     settings: LogSettings
@@ -25,14 +25,14 @@ class ProjectorConfig(msgspec.Struct, frozen=True, kw_only=True):
     ready_fd: int
 
     def encode(self) -> str:
-        """Return it as the variable's value."""
+        """Return the variable's value."""
         return msgspec.json.encode(self, enc_hook=encode_path).decode()
 
     @classmethod
     def from_environment(cls) -> ProjectorConfig:
-        """Return what the variable holds; raises `KeyError` or `msgspec.DecodeError`."""
+        """Decode the variable. Raises `KeyError` or `msgspec.DecodeError`."""
         return msgspec.json.decode(os.environ[VARIABLE], type=cls, dec_hook=decode_path)
 
     def say_ready(self) -> None:
-        """Tell the supervisor that the projector is at work from now on."""
+        """Report to the supervisor that the projector is ready."""
         os.write(self.ready_fd, READY)

@@ -1,4 +1,4 @@
-"""Which log server a command uses."""
+"""The choice of the log server that a command uses."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from entrypoints.settings import LogSettings
 
 @contextmanager
 def reach_log(settings: LogSettings) -> Iterator[str]:
-    """Yield the URL of the server that is named, else of the embedded one on the data dir.
+    """Yield the URL of the log server in the settings, else of the embedded one on the data dir.
 
-    Runs the embedded one for the block where it isn't running. Raises CommandFailed.
+    Runs the embedded one for the block if it is not running already. Raises CommandFailed.
     """
     if settings.redis_url is not None:
         yield settings.redis_url
         return
-    # Here, because it takes a tenth of a second that `cave --help` can do without.
+    # Imported here: it takes a tenth of a second, which `cave --help` can do without.
     from adapters.embedded_valkey import EmbeddedLogError, reach_log_server
 
     try:

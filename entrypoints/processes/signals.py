@@ -1,37 +1,46 @@
-"""Signals for a loop that waits: asked to stop, or told that a child ended."""
+"""Waiting for what asks a process to stop, or for the end of a child."""
 
 from __future__ import annotations
 
 import os
 import select
 import signal
+from contextlib import ExitStack
 from types import FrameType, TracebackType
-from typing import Any, Self
+from typing import Self
 
-STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+from entrypoints.stop_signals import on_stop
 
 
 class Signals:
-    """Within the `with` block counts SIGTERM, SIGINT and SIGHUP, and wakes `wait` up for SIGCHLD.
+    """Within the `with` block counts requests to stop, and wakes `wait` up for SIGCHLD.
 
-    For the main thread, like all handling of signals. The former handlers come back afterwards.
+    A request is a signal (see `entrypoints.stop_signals`), or the end of the file `supervisor_fd`,
+    which the supervisor keeps open while this process is to run. For the main thread, like all
+    handling of signals. The former handlers come back afterwards.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, supervisor_fd: int | None = None) -> None:
         self.stops = 0
-        self._former: dict[int, Any] = {}
-        self._former_wakeup = -1
+        self._supervisor_fd = supervisor_fd
         self._read = self._write = -1
+        self._stack = ExitStack()
 
     def __enter__(self) -> Self:
         """Take the signals over."""
-        self._read, self._write = os.pipe()
-        os.set_blocking(self._read, False)
-        os.set_blocking(self._write, False)
-        self._former_wakeup = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
-        for number in STOPPING:
-            self._former[number] = signal.signal(number, self._count)
-        self._former[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, _wake_up)
+        with ExitStack() as stack:
+            self._read, self._write = os.pipe()
+            stack.callback(os.close, self._read)
+            stack.callback(os.close, self._write)
+            os.set_blocking(self._read, False)
+            os.set_blocking(self._write, False)
+            stack.callback(
+                signal.set_wakeup_fd,
+                signal.set_wakeup_fd(self._write, warn_on_full_buffer=False),
+            )
+            stack.callback(signal.signal, signal.SIGCHLD, signal.signal(signal.SIGCHLD, _wake_up))
+            stack.enter_context(on_stop(self._count))
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(
@@ -41,18 +50,24 @@ class Signals:
         traceback: TracebackType | None,
     ) -> None:
         """Give them back."""
-        for number, handler in self._former.items():
-            signal.signal(number, handler)
-        signal.set_wakeup_fd(self._former_wakeup)
-        os.close(self._read)
-        os.close(self._write)
+        self._stack.close()
 
     def wait(self, seconds: float) -> None:
-        """Wait so long, or until a signal comes; one that came since the last wait counts."""
-        if select.select([self._read], [], [], seconds)[0]:
-            os.read(self._read, 4096)
+        """Wait so long, or until a signal or the supervisor's request comes.
 
-    def _count(self, _number: int, _frame: FrameType | None) -> None:
+        What came since the last wait counts.
+        """
+        watched = [self._read]
+        if self._supervisor_fd is not None:
+            watched.append(self._supervisor_fd)
+        ready = select.select(watched, [], [], seconds)[0]
+        if self._read in ready:
+            os.read(self._read, 4096)
+        if self._supervisor_fd in ready and not os.read(self._supervisor_fd, 4096):
+            self._supervisor_fd = None
+            self.stops += 1
+
+    def _count(self, _number: int) -> None:
         self.stops += 1
 
 

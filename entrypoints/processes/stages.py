@@ -1,4 +1,4 @@
-"""Children that need each other: the order in which they are started, restarted and ended."""
+"""The order in which children that need each other are started, restarted and ended."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from entrypoints.processes.child import Child
 from entrypoints.processes.signals import Signals
 
 STOP_LIMIT = 30.0
-HASTENED_LIMIT = 1.0
+SHORT_STOP_LIMIT = 1.0
 WATCH_EVERY = 1.0
 WATCH_CLOSELY_EVERY = 0.02
 
@@ -19,20 +19,28 @@ _log = structlog.get_logger(__name__)
 
 
 class Stages:
-    """Runs children in stages: each is started when those before are ready, and ended before them.
+    """Runs children in stages: a stage is started once those before it are ready.
 
-    A child that has to be started again waits for the stages before its own, too.
+    A child that is restarted waits for the stages before its own as well. `endings` has the same
+    children in the order in which they end: those of one group together, and all of them before
+    those of the next.
     """
 
-    def __init__(self, stages: Sequence[Sequence[Child]], signals: Signals) -> None:
+    def __init__(
+        self,
+        stages: Sequence[Sequence[Child]],
+        endings: Sequence[Sequence[Child]],
+        signals: Signals,
+    ) -> None:
         self._stages = stages
+        self._endings = endings
         self._signals = signals
 
     def run(self, when_ready: Callable[[], None]) -> None:
-        """Run until a signal asks to stop; `when_ready` is called once, when all children are.
+        """Run until a signal requests a stop; `when_ready` is called once, when all children are.
 
-        A child gets 30 s to end, 1 s after a further signal, and is killed then. Raises
-        `ChildFailed` and what launching a child raises; all children have ended then, too.
+        A child is killed if it does not end within 30 s, or within 1 s after another signal. Raises
+        `ChildFailed` and what launching a child raises, but only after all children have ended.
         """
         announced = False
         try:
@@ -44,7 +52,7 @@ class Stages:
                 self._signals.wait(WATCH_EVERY if all_ready else WATCH_CLOSELY_EVERY)
             _log.info("stopping")
         except BaseException as error:
-            _log.critical("stopping, for a failure", error=str(error))
+            _log.critical("stopping after a failure", error=str(error))
             raise
         finally:
             self._stop()
@@ -61,9 +69,9 @@ class Stages:
 
     def _stop(self) -> None:
         asked = max(self._signals.stops, 1)
-        for stage in reversed(self._stages):
-            running = [child for child in stage if child.is_running]
-            for child in stage:
+        for ending in self._endings:
+            running = [child for child in ending if child.is_running]
+            for child in ending:
                 child.process.terminate()
             self._wait_for(running, asked)
 
@@ -71,7 +79,7 @@ class Stages:
         began = time.monotonic()
         killed = False
         while running:
-            limit = HASTENED_LIMIT if self._signals.stops > asked else STOP_LIMIT
+            limit = SHORT_STOP_LIMIT if self._signals.stops > asked else STOP_LIMIT
             if not killed and time.monotonic() - began >= limit:
                 killed = True
                 for child in running:

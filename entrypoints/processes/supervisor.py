@@ -1,11 +1,11 @@
-"""`cave serve`: the embedded log server and the workers, wired together."""
+"""`cave serve`: the embedded log server, the workers and the projector, wired together."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from tempfile import TemporaryDirectory
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from adapters.embedded_valkey import DataDir, EmbeddedLogError, EmbeddedValkey, Holder
@@ -15,14 +15,15 @@ from entrypoints.processes.listening import CannotListen, listen
 from entrypoints.processes.log_server_child import LogServer
 from entrypoints.processes.projector_config import VARIABLE as PROJECTOR_VARIABLE
 from entrypoints.processes.projector_config import ProjectorConfig
+from entrypoints.processes.runtime_directory import runtime_directory
 from entrypoints.processes.signals import Signals
 from entrypoints.processes.stages import Stages
 from entrypoints.processes.worker_config import VARIABLE, WorkerConfig
-from entrypoints.program import Program
+from entrypoints.program import Program, python_module
 from entrypoints.settings import ServiceSettings
 
-PROJECTOR = (sys.executable, "-m", "entrypoints.processes.projector")
-WORKER = (sys.executable, "-m", "entrypoints.processes.worker")
+PROJECTOR = python_module("entrypoints.processes.projector")
+WORKER = python_module("entrypoints.processes.worker")
 
 
 def serve(
@@ -32,12 +33,12 @@ def serve(
     worker: Sequence[str] = WORKER,
     projector: Sequence[str] = PROJECTOR,
 ) -> int:
-    """Run the service until SIGTERM, SIGINT or SIGHUP and return the exit status.
+    """Run the service until SIGTERM, SIGINT or SIGHUP, and return the exit status.
 
-    0 after a stop that was asked for; 1 after a failure, which one line on standard error tells.
-    One line on standard output says when it serves and where. For the main thread. `worker` is the
-    command line of a worker, which finds its `WorkerConfig` in the environment; `projector` that of
-    the projector, with its `ProjectorConfig`, empty for none.
+    That is 0 after a requested stop, and 1 after a failure, with the reason on one line of standard
+    error. Once the service is ready, one line on standard output has its address. `worker` is the
+    command line of a worker, which finds its `WorkerConfig` in the environment. `projector` is that
+    of the projector, which finds its `ProjectorConfig` there; empty for none. For the main thread.
     """
     try:
         configure_logging()
@@ -66,28 +67,34 @@ def _serve(
             stages.append([Child(LogServer(server))])
             url, place = server.url, f"in {data_dir.path}"
         listening = listen(host, port, settings.workers)
-        shared = _shared_metrics(stack) if settings.workers > 1 else {}
+        metrics_dir = None
+        if settings.workers > 1:
+            metrics_dir = stack.enter_context(runtime_directory(settings.log.data_dir)) / "metrics"
         workers = []
         for number, listener in enumerate(listening.sockets, start=1):
             fd = stack.enter_context(listener).fileno()
-            environment = _worker_environment(settings, url, fd, shared)
+            environment = _worker_environment(settings, url, fd, metrics_dir)
             workers.append(Child(Program(f"worker-{number}", worker, environment, [listener])))
-        children = [*workers]
+        projectors = []
         if projector:
             environment = _projector_environment(settings, url)
-            children.append(Child(Program("projector", projector, environment)))
-        stages.append(children)
+            projectors.append(Child(Program("projector", projector, environment)))
+        # A worker may be waiting for the projector, to answer a query by receipt.
+        endings = [workers, projectors, *reversed(stages)]
+        stages.append([*workers, *projectors])
         announcement = f"CAVE serves {listening.url} ({len(workers)} workers, log {place})"
         signals = stack.enter_context(Signals())
-        Stages(stages, signals).run(lambda: print(announcement, flush=True))
+        Stages(stages, endings, signals).run(lambda: print(announcement, flush=True))
 
 
 def _worker_environment(
-    settings: ServiceSettings, url: str, fd: int, shared: Mapping[str, str]
+    settings: ServiceSettings, url: str, fd: int, metrics_dir: Path | None
 ) -> Callable[[int], dict[str, str]]:
     def environment(ready_fd: int) -> dict[str, str]:
-        config = WorkerConfig(settings=settings, url=url, fd=fd, ready_fd=ready_fd)
-        return {VARIABLE: config.encode(), **shared}
+        config = WorkerConfig(
+            settings=settings, url=url, fd=fd, ready_fd=ready_fd, metrics_dir=metrics_dir
+        )
+        return {VARIABLE: config.encode()}
 
     return environment
 
@@ -100,14 +107,8 @@ def _projector_environment(settings: ServiceSettings, url: str) -> Callable[[int
     return environment
 
 
-def _shared_metrics(stack: ExitStack) -> dict[str, str]:
-    """Let the workers count into files of one directory, so that any of them can tell the sums."""
-    directory = stack.enter_context(TemporaryDirectory(prefix="cave-metrics-"))
-    return {"PROMETHEUS_MULTIPROC_DIR": directory}
-
-
 def _patience(holder: Holder | None) -> float:
-    """A command ends soon, and so does the log server of a `cave serve` that was killed."""
+    """Wait for commands, which end soon, and for the log server of a killed `cave serve`."""
     return 2.0 if holder is not None and holder.kind == "serve" and holder.is_alive() else 10.0
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import socket
 import sys
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from functools import partial
 from typing import Any, cast
 
@@ -15,14 +17,16 @@ from adapters.http.app import create_app
 from adapters.http.publish.endpoint import LARGE, PublishEndpoint
 from adapters.http.publish.plain_heads import PlainHeads
 from adapters.http.publish.protocol import PublishProtocol
+from adapters.http.telemetry import shared_with_workers
 from adapters.point_formats.json.format import JsonFormat
 from application.errors import LogError
 from entrypoints.logging import configure_logging
 from entrypoints.processes.worker_config import WorkerConfig
+from entrypoints.program import SUPERVISOR_FD
 from entrypoints.wiring import open_use_cases
 
 SHUTDOWN_SECONDS = 20
-"""How long requests in flight may take after SIGTERM."""
+"""How long requests in flight may take once the worker is asked to stop."""
 
 BACKLOG = 2048
 
@@ -31,7 +35,7 @@ KEEP_ALIVE_SECONDS = 75
 
 
 async def work(config: WorkerConfig) -> None:
-    """Serve until SIGTERM or SIGINT: then stop accepting, finish what is in flight, close."""
+    """Serve until the supervisor asks to stop: then accept no more, answer what was sent, close."""
     settings = config.settings
     limits = settings.limits
     async with open_use_cases(settings, config.url) as (use_cases, readiness):
@@ -54,6 +58,7 @@ async def work(config: WorkerConfig) -> None:
                 ws="none",
                 lifespan="off",
                 interface="asgi3",
+                workers=1,  # not what WEB_CONCURRENCY says
                 log_config=None,
                 access_log=False,
                 server_header=False,
@@ -67,19 +72,65 @@ async def work(config: WorkerConfig) -> None:
         # What is there now stays: collections need not look at it again and again.
         gc.collect()
         gc.freeze()
-        with socket.socket(fileno=config.fd) as listener:
+        with socket.socket(fileno=config.fd) as listener, _shared_metrics(config):
             await server.serve(sockets=[listener])
 
 
+def _shared_metrics(config: WorkerConfig) -> AbstractContextManager[None]:
+    if config.metrics_dir is None:
+        return nullcontext()
+    return shared_with_workers(config.metrics_dir)
+
+
 class _Server(uvicorn.Server):
+    """Stops when the supervisor closes its end of the pipe; signals are not for a worker."""
+
     def __init__(self, server_config: uvicorn.Config, config: WorkerConfig) -> None:
         super().__init__(server_config)
         self._worker_config = config
 
+    def capture_signals(self) -> nullcontext[None]:  # type: ignore[override]
+        return nullcontext()
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        asyncio.get_running_loop().add_reader(SUPERVISOR_FD, self._supervisor_asks)
         await super().startup(sockets)
         if self.started:
             self._worker_config.say_ready()
+
+    def _supervisor_asks(self) -> None:
+        asyncio.get_running_loop().remove_reader(SUPERVISOR_FD)
+        self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop accepting, but answer the connections that the kernel has accepted already.
+
+        Closing the last copy of a listening socket resets them. So one copy is kept until the event
+        loop has let go of the others, and closed once nothing waits on it.
+        """
+        with ExitStack() as copies:
+            kept = [copies.enter_context(listener.dup()) for listener in sockets or []]
+            for server in self.servers:
+                server.close()
+            for listener in sockets or []:
+                listener.close()
+            await asyncio.sleep(0)
+            for listener in kept:
+                await self._accept_waiting(listener)
+        await super().shutdown(sockets)
+
+    async def _accept_waiting(self, listener: socket.socket) -> None:
+        listener.settimeout(0)
+        make_protocol = partial(
+            cast("Any", self.config.http_protocol_class),
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+        )
+        with suppress(OSError):  # there is no other, or none can be taken
+            while True:
+                connection, _ = listener.accept()
+                await asyncio.get_running_loop().connect_accepted_socket(make_protocol, connection)
 
 
 def main() -> int:

@@ -54,6 +54,6 @@ def start_service() -> Iterator[StartService]:
 
         def start(*arguments: str, **settings: str | int) -> Service:
             directory = Path(stack.enter_context(TemporaryDirectory(prefix="cave-")))
-            return stack.enter_context(running(Service(directory, arguments, **settings)))
+            return stack.enter_context(running(Service(directory, arguments, None, **settings)))
 
         yield start

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.e2e.conftest import StartService
 from tests.e2e.tenant import POINT, Tenant, metrics
+from tests.entrypoints.served import wait_until
 
 
 def test_it_is_live_and_ready(tenant: Tenant) -> None:
@@ -34,6 +37,28 @@ def test_publishes_are_counted_by_status(tenant: Tenant) -> None:
     after = counted()
     for name, more in {"202": 1, "400": 1, "403": 1, "cave_points_accepted_total": 2}.items():
         assert after[name] - before.get(name, 0) == more
+
+
+def test_metrics_of_several_workers_outlive_the_directory_that_they_share(
+    start_service: StartService,
+) -> None:
+    service = start_service(WORKERS=2)
+    shutil.rmtree(service.data_dir.path / "run", ignore_errors=True)
+    asked = 0
+
+    def all_are_counted() -> bool:
+        nonlocal asked
+        asked += 1
+        text = service.text("/metrics")
+        found = {
+            sample.labels["operation"]: sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+            if sample.name == "cave_http_requests_total"
+        }
+        return found.get("prometheus_metrics") == asked - 1
+
+    wait_until(all_are_counted)
 
 
 def test_the_docs_describe_publish(tenant: Tenant) -> None:

@@ -1,16 +1,18 @@
 """`cave serve` with stand-in workers, as a process that tests ask, disturb and end."""
 
 import json
-import os
 import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
+
+import psutil
 
 from adapters.embedded_valkey import DataDir
 
@@ -33,7 +35,13 @@ class Served:
     """One supervisor process, in a process group of its own."""
 
     def __init__(
-        self, data_dir: DataDir, *, workers: int = 1, port: int = 0, redis_url: str = ""
+        self,
+        data_dir: DataDir,
+        *,
+        workers: int = 1,
+        port: int = 0,
+        redis_url: str = "",
+        ignored: signal.Signals | None = None,
     ) -> None:
         self.data_dir = data_dir
         self._out = data_dir.path.parent / "out"
@@ -52,6 +60,7 @@ class Served:
                 stdout=out,
                 stderr=errors,
                 process_group=0,
+                preexec_fn=lambda: ignored and signal.signal(ignored, signal.SIG_IGN),
             )
 
     def wait_until_ready(self) -> re.Match[str]:
@@ -73,11 +82,9 @@ class Served:
         self.process.send_signal(number)
         return self.process.wait(SECONDS * 2)
 
-    def kill_group(self) -> None:
+    def kill_all(self) -> None:
         """Kill it with all its children and wait."""
-        if self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        kill_with_children(self.process)
 
     def output(self) -> str:
         """Return what is on its standard output so far."""
@@ -104,6 +111,16 @@ def wait_until(true: Callable[[], object]) -> None:
     while not true():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.01)
+
+
+def kill_with_children(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process and all that it started, and wait for it; nothing if it ended already."""
+    if process.poll() is None:
+        for child in psutil.Process(process.pid).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                child.kill()
+        process.kill()
+    process.wait()
 
 
 def is_running(pid: int) -> bool:

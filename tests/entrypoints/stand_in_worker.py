@@ -5,33 +5,36 @@ not end when asked to.
 """
 
 import os
-import signal
 import socket
 import sys
+import threading
 import time
-from types import FrameType
 
 from redis import Redis
 
 from entrypoints.processes.worker_config import WorkerConfig
+from entrypoints.program import SUPERVISOR_FD
 
 
 def main() -> None:
-    """Serve until SIGTERM."""
+    """Serve until the supervisor asks to stop."""
     config = WorkerConfig.from_environment()
     place = config.settings.log.data_dir
     if (place / "broken").exists():
         sys.exit(7)
 
-    def stop(_number: int, _frame: FrameType | None) -> None:
+    def stop_when_asked() -> None:
+        os.read(SUPERVISOR_FD, 1)
         if (place / "stubborn").exists():
             return
         time.sleep(0.2)  # what is in flight
-        with Redis.from_url(config.url) as client:
-            client.rpush("ended", os.getpid())
-        sys.exit(0)
+        try:
+            with Redis.from_url(config.url) as client:
+                client.rpush("ended", os.getpid())
+        finally:
+            os._exit(0)
 
-    signal.signal(signal.SIGTERM, stop)
+    threading.Thread(target=stop_when_asked, daemon=True).start()
     listener = socket.socket(fileno=config.fd)
     with Redis.from_url(config.url) as client:
         client.ping()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,8 +16,9 @@ import psutil
 import pytest
 
 from adapters.embedded_valkey import DataDir
+from entrypoints.program import python_module
 
-CAVE = [sys.executable, "-m", "entrypoints.cli"]
+CAVE = python_module("entrypoints.cli")
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("CAVE_")}
 PATIENCE = 30.0
 
@@ -42,13 +42,14 @@ def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 @contextmanager
-def tailing(data_dir: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run `cave events tail`, which by then waits for more."""
+def tailing(data_dir: Path, *before: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run `cave events tail`, which by then waits for more, by a command that runs it."""
     with subprocess.Popen(
-        [*CAVE, "events", "tail", "--data-dir", str(data_dir)],
+        [*before, *CAVE, "events", "tail", "--data-dir", str(data_dir)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=ENVIRONMENT,
+        process_group=0,
     ) as process:
         try:
             while not DataDir(data_dir).socket_path.exists():
@@ -70,13 +71,36 @@ def terminate(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
 
 
+def hang_up(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGHUP)
+
+
+def interrupt_all(process: subprocess.Popen[bytes]) -> None:
+    """As a terminal does: the log server that the command started is not to hear of it."""
+    os.killpg(process.pid, signal.SIGINT)
+
+
+def terminate_all(process: subprocess.Popen[bytes]) -> None:
+    """As `timeout` does."""
+    process.terminate()
+    os.killpg(process.pid, signal.SIGTERM)
+
+
 def stop_reading(process: subprocess.Popen[bytes]) -> None:
     assert process.stdout is not None
     process.stdout.close()
 
 
 @pytest.mark.parametrize(
-    ("end", "status"), [(interrupt, 0), (stop_reading, 0), (terminate, 128 + signal.SIGTERM)]
+    ("end", "status"),
+    [
+        (interrupt, 0),
+        (interrupt_all, 0),
+        (stop_reading, 0),
+        (terminate, 128 + signal.SIGTERM),
+        (terminate_all, 128 + signal.SIGTERM),
+        (hang_up, 128 + signal.SIGHUP),
+    ],
 )
 def test_tail_ends_quietly(
     directory: Path, end: Callable[[subprocess.Popen[bytes]], None], status: int
@@ -87,6 +111,15 @@ def test_tail_ends_quietly(
         assert process.wait(PATIENCE) == status
         assert process.stderr is not None
         assert process.stderr.read() == b""
+
+
+def test_a_hang_up_is_not_for_a_command_under_nohup(directory: Path) -> None:
+    with tailing(directory, "nohup") as process:
+        hang_up(process)
+        assert run("org", "list", "--data-dir", directory).returncode == 0
+        assert process.poll() is None
+        terminate(process)
+        assert process.wait(PATIENCE) == 128 + signal.SIGTERM
 
 
 def test_what_one_command_did_the_next_one_sees(directory: Path) -> None:

@@ -14,6 +14,8 @@ import pytest
 from redis import Redis
 
 from adapters.embedded_valkey import DataDir, reach_log_server
+from entrypoints.processes.stages import SHORT_STOP_LIMIT
+from entrypoints.stop_signals import STOPPING
 from tests.entrypoints.served import Served, is_running, wait_until
 
 Serve = Callable[..., Served]
@@ -34,7 +36,7 @@ def serve(data_dir: DataDir) -> Iterator[Serve]:
 
         def start(place: DataDir = data_dir, **options: object) -> Served:
             served = Served(place, **options)  # type: ignore[arg-type]
-            stack.callback(served.kill_group)
+            stack.callback(served.kill_all)
             return served
 
         yield start
@@ -70,26 +72,63 @@ def test_a_stop_ends_workers_first_then_the_log_server(serve: Serve, data_dir: D
         assert {int(pid) for pid in client.lrange("ended", 0, -1)} == workers
 
 
-def test_ctrl_c_in_a_terminal_ends_it_in_the_same_order(serve: Serve, data_dir: DataDir) -> None:
-    """A terminal sends it to all of the process group at once."""
-    served = serve()
+@pytest.mark.parametrize("number", STOPPING)
+def test_children_leave_it_to_the_supervisor_when_they_end(
+    serve: Serve, data_dir: DataDir, number: signal.Signals
+) -> None:
+    """Process managers signal every process of a service; the log server must end last."""
+    served = serve(workers=2)
     served.wait_until_ready()
-    os.killpg(served.process.pid, signal.SIGINT)
-    assert served.process.wait(20) == 0
+    workers = [pid for name in ("worker-1", "worker-2") for pid in served.pids(name)]
+    (log_server,) = served.pids("log-server")
+    for pid in workers:
+        os.kill(pid, number)
+    if number is not signal.SIGINT:  # by which its owner ends it
+        os.kill(log_server, number)
+    with log_client(data_dir) as client:
+        assert client.ping()
+    assert served.ask() in workers
+    assert served.end(number) == 0
+    assert [record["child"] for record in served.events("child ended")][-1] == "log-server"
+    assert {record["status"] for record in served.events("child ended")} == {0}
     with reach_log_server(data_dir.path) as url, Redis.from_url(url) as client:
-        assert client.llen("ended") == 1
+        assert sorted(map(int, client.lrange("ended", 0, -1))) == sorted(workers)
 
 
-def test_a_second_signal_hastens(serve: Serve, data_dir: DataDir) -> None:
+def test_every_child_has_a_session_of_its_own(serve: Serve) -> None:
+    """So that neither a terminal nor a signal to the process group reaches it."""
+    served = serve(workers=2)
+    served.wait_until_ready()
+    for name in ("log-server", "worker-1", "worker-2"):
+        (pid,) = served.pids(name)
+        assert os.getsid(pid) == os.getpgid(pid) == pid
+
+
+@pytest.mark.parametrize("number", STOPPING)
+def test_a_signal_that_was_ignored_at_the_start_stays_ignored(
+    serve: Serve, number: signal.Signals
+) -> None:
+    served = serve(ignored=number)
+    served.wait_until_ready()
+    served.process.send_signal(number)
+    served.ask()
+    other = next(stop for stop in STOPPING if stop is not number)
+    assert served.end(other) == 0
+    assert len(served.events("stopping")) == 1
+
+
+def test_a_further_signal_shortens_the_wait(serve: Serve, data_dir: DataDir) -> None:
     served = serve()
     served.wait_until_ready()
     (data_dir.path / "stubborn").touch()
-    began = time.monotonic()
     served.process.send_signal(signal.SIGTERM)
     wait_until(lambda: served.events("stopping"))
-    assert served.end(signal.SIGTERM) == 0
-    assert time.monotonic() - began < 10
-    assert [record["child"] for record in served.events("child killed")] == ["worker-1"]
+    while not (killed := served.events("child killed")):
+        served.process.send_signal(signal.SIGTERM)
+        time.sleep(0.1)
+    assert served.process.wait(20) == 0
+    found = [(record["child"], record["seconds_waited"]) for record in killed]
+    assert found == [("worker-1", SHORT_STOP_LIMIT)]
 
 
 def test_a_killed_log_server_is_started_again_and_the_workers_stay(
@@ -184,7 +223,7 @@ def test_killed_with_all_its_children_it_can_be_started_again_at_once(
         served.wait_until_ready()
         with log_client(data_dir) as client:
             client.rpush("values", value)
-        served.kill_group()
+        served.kill_all()
     with reach_log_server(data_dir.path) as url, Redis.from_url(url) as client:
         assert client.lrange("values", 0, -1) == [b"0", b"1", b"2"]
 

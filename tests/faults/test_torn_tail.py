@@ -35,7 +35,7 @@ def test_a_torn_tail_is_cut_and_all_that_was_acknowledged_is_there(
     service = campaign.service
     with campaign.load():
         pass
-    service.kill_group()
+    service.kill_all()
     (last, *_) = sorted(service.data_dir.log_path.glob("appendonlydir/*.incr.aof"), reverse=True)
     with last.open("ab") as file:
         file.write(append("{cave:metrics:0}:log")[:left])

@@ -23,7 +23,7 @@ from tests.service import Service, running
 
 def kill_everything(service: Service) -> None:
     """The supervisor, its workers and the log server in one moment, as a power cut would."""
-    service.kill_group()
+    service.kill_all()
     service.start()
 
 

@@ -12,9 +12,10 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from adapters.http.problems import Answer, Headers, plain_problem
+from adapters.http.publish.ending import ENDED, EndingProtocol
 from adapters.http.publish.endpoint import PublishEndpoint
 from adapters.http.publish.plain_heads import PlainHead, PlainHeads
 from adapters.http.telemetry import record_request
@@ -25,14 +26,14 @@ LONGEST_HEAD = 64 * 1024
 _END = b"\r\n\r\n"
 
 
-class PublishProtocol(HttpToolsProtocol):
+class PublishProtocol(EndingProtocol):
     """One connection. `heads` and `publish` are all connections'; the rest is uvicorn's."""
 
     def __init__(self, heads: PlainHeads, publish: PublishEndpoint, **given: Any) -> None:
         super().__init__(**given)
         self._heads = heads
         self._publish = publish
-        self._within_message = self._within_head = False
+        self._within_head = False
         self._head_bytes = 0
         self._head: PlainHead | None = None
         self._body: list[bytes] = []
@@ -45,6 +46,8 @@ class PublishProtocol(HttpToolsProtocol):
         self._closing = False
 
     def data_received(self, data: bytes) -> None:
+        if self.phase and not self.heeds():
+            return
         if self._answering is not None or self.flow.write_paused:
             # A client that does not wait for its answers gets them in order, one at a time, and
             # one that does not read them is not read from.
@@ -60,10 +63,12 @@ class PublishProtocol(HttpToolsProtocol):
                 self._head_bytes += len(data)
                 if self._head_bytes > LONGEST_HEAD:
                     self._refuse(431, f"the header has more than {LONGEST_HEAD} bytes")
+            if self.phase:
+                self.mark_last()
 
     def _begin(self, data: bytes) -> bool:
         """Take the beginning of a plain publish; tell whether it was one."""
-        if self._within_message or (self.cycle is not None and not self.cycle.response_complete):
+        if self.within_message or (self.cycle is not None and not self.cycle.response_complete):
             return False
         end = data.find(_END)
         head = self._heads.find(data[:end]) if end > 0 else None
@@ -109,9 +114,11 @@ class PublishProtocol(HttpToolsProtocol):
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
+        if self.phase and self.answer_is_last():
+            self._closing = True
         self.transport.write(self._written(answer))
         if self._closing:
-            self.transport.close()
+            self.end()
         elif not (self._held and self.flow.write_paused):
             self._go_on()
 
@@ -160,7 +167,7 @@ class PublishProtocol(HttpToolsProtocol):
             self._go_on()
 
     def on_message_begin(self) -> None:
-        self._within_message = self._within_head = True
+        self._within_head = True
         self._head_bytes = 0
         super().on_message_begin()
 
@@ -168,31 +175,29 @@ class PublishProtocol(HttpToolsProtocol):
         self._within_head = False
         super().on_headers_complete()
 
-    def on_message_complete(self) -> None:
-        self._within_message = False
-        super().on_message_complete()
-
     def send_400_response(self, msg: str) -> None:
         """Answer what is not HTTP, or not enough so, as any other error is answered."""
         self._refuse(400, msg)
 
     def _refuse(self, status: int, detail: str) -> None:
-        if not self.transport.is_closing():
+        if self.phase is not ENDED and not self.transport.is_closing():
             self._closing = True
             self.transport.write(self._written(plain_problem(status, detail)))
-            self.transport.close()
+            self.end()
             record_request("unrouted", status)
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._head, self._body, self._held = None, [], b""
 
-    def shutdown(self) -> None:
-        """Close the connection once what was begun is answered."""
-        if self._answering is not None or self._head is not None:
-            self._closing = True
-        else:
-            super().shutdown()
+    def is_arriving(self) -> bool:
+        return self._head is not None or super().is_arriving()
+
+    def is_answering(self) -> bool:
+        return self._answering is not None or bool(self._held) or super().is_answering()
+
+    def has_unread(self) -> bool:
+        return bool(self._held) or super().has_unread()
 
 
 def _lines(headers: Headers) -> bytes:

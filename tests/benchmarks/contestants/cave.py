@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from entrypoints.program import python_module
 from tests.benchmarks.contestants.base import (
     AnswerRefused,
     Bucket,
@@ -32,7 +33,7 @@ from tests.benchmarks.pusher import Pushed
 
 ORGANIZATION = "bench"
 PATH = f"/organizations/{ORGANIZATION}/metrics"
-COMMAND = (sys.executable, "-m", "entrypoints.cli")
+COMMAND = python_module("entrypoints.cli")
 READABLE_SECONDS = 600.0
 
 

@@ -1,0 +1,47 @@
+"""The signals that ask a process to stop, and how every process and command of ours takes them.
+
+A signal that was ignored when the process began stays ignored: `nohup` and shells that run a
+background job ask for that. One stop may arrive as several signals, to the process and to its
+group (`timeout` sends both), so signals close together count as one.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+APART_SECONDS = 0.5
+"""Signals that follow the last one that counted more closely than this are part of it."""
+
+
+@contextmanager
+def on_stop(asked: Callable[[int], None]) -> Iterator[None]:
+    """Call `asked` with the number of each signal that asks to stop, for the block.
+
+    `asked` runs in a signal handler, so it may raise. For the main thread. The former handlers come
+    back afterwards.
+    """
+    last = -APART_SECONDS
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= APART_SECONDS:
+            last = now
+            asked(number)
+
+    former: dict[signal.Signals, Any] = {}
+    try:
+        for number in STOPPING:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                former[number] = signal.signal(number, handle)
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)

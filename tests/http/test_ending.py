@@ -1,0 +1,296 @@
+"""A connection whose worker stops: what was sent is answered, and only then does it end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import uvicorn
+import uvloop
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from uvicorn.server import ServerState
+
+from adapters.http.problems import Answer
+from adapters.http.publish import ending
+from adapters.http.publish.plain_heads import PlainHead, PlainHeads
+from adapters.http.publish.protocol import PublishProtocol
+
+SHORT, OTHER, CHUNKED = "short", "other", "chunked"
+KINDS = (SHORT, OTHER, CHUNKED)
+SECONDS = 10
+
+
+def request(kind: str, body: bytes = b"0123456789") -> bytes:
+    """Return a request of one of the three ways in which a body comes."""
+    head = b"POST /organizations/gilt/metrics HTTP/1.1\r\nAuthorization: Bearer t\r\n"
+    if kind == CHUNKED:
+        return b"%bTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (
+            head,
+            len(body),
+            body,
+        )
+    if kind == OTHER:
+        head += b"Idempotency-Key: k\r\n"
+    return b"%bContent-Length: %d\r\n\r\n%b" % (head, len(body), body)
+
+
+class Worker:
+    """A server in this process that answers a publish with its body, once it may."""
+
+    def __init__(self) -> None:
+        self.state = ServerState()
+        self.config = uvicorn.Config(
+            self._app,
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            proxy_headers=False,
+            log_config=None,
+        )
+        self.config.load()
+        self.begun = 0
+        self.begins = asyncio.Event()
+        self.may_answer = asyncio.get_running_loop().create_future()
+        self.heads = PlainHeads(1000)
+
+    def admits(self, _head: PlainHead) -> bool:
+        return True
+
+    async def answer(self, _head: PlainHead, body: bytes) -> Answer:
+        await self._leave()
+        return Answer(202, [(b"content-length", b"%d" % len(body))], body)
+
+    async def _app(self, _scope: Any, receive: Any, send: Any) -> None:
+        body = b""
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            body += message["body"]
+            more = message["more_body"]
+        await self._leave()
+        headers = [(b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": 202, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _leave(self) -> None:
+        self.begun += 1
+        self.begins.set()
+        if not self.may_answer.done():
+            # Not the future itself, which one of those that wait for it could cancel.
+            mine: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self.may_answer.add_done_callback(lambda _: mine.set_result(None))
+            await mine
+
+    def protocol(self) -> PublishProtocol:
+        return PublishProtocol(
+            self.heads,
+            self,  # type: ignore[arg-type]
+            config=self.config,
+            server_state=self.state,
+            app_state={},
+        )
+
+    def stop(self) -> None:
+        for connection in list(self.state.connections):
+            connection.shutdown()
+
+    def release(self) -> None:
+        if not self.may_answer.done():
+            self.may_answer.set_result(None)
+
+
+class Client:
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self.writer = writer
+
+    async def send(self, content: bytes) -> None:
+        self.writer.write(content)
+        await self.writer.drain()
+        for _ in range(3):
+            await asyncio.sleep(0)
+
+    async def answer(self) -> tuple[bytes, bool]:
+        """Return the body of the next answer, and whether it says that it is the last."""
+        head = (await self._reader.readuntil(b"\r\n\r\n")).lower()
+        assert head.startswith(b"http/1.1 202 ")
+        length = int(head.partition(b"content-length: ")[2].split()[0])
+        return await self._reader.readexactly(length), b"connection: close\r\n" in head
+
+    async def rest(self) -> bytes:
+        """Return what comes up to the end; raises ConnectionResetError unless that is clean."""
+        return await self._reader.read()
+
+
+async def until(true: Callable[[], bool]) -> None:
+    while not true():  # noqa: ASYNC110  what it waits for has no event
+        await asyncio.sleep(0.001)
+
+
+@asynccontextmanager
+async def connected(worker: Worker) -> AsyncIterator[Client]:
+    server = await asyncio.get_running_loop().create_server(worker.protocol, "127.0.0.1", 0)
+    async with server:
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        try:
+            await until(lambda: bool(worker.state.connections))
+            yield Client(reader, writer)
+        finally:
+            writer.close()
+            worker.release()
+
+
+Story = Callable[[Worker, Client], Awaitable[None]]
+
+
+def run(story: Story) -> None:
+    async def whole() -> None:
+        async with asyncio.timeout(SECONDS):
+            worker = Worker()
+            async with connected(worker) as client:
+                await story(worker, client)
+            await until(lambda: not worker.state.connections)
+
+    uvloop.run(whole())
+
+
+@pytest.fixture(autouse=True, scope="module")
+def patience() -> Any:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ending, "QUIET_SECONDS", 0.1)
+        patch.setattr(ending, "STALLED_SECONDS", 0.3)
+        patch.setattr(ending, "LINGER_SECONDS", 0.1)
+        yield
+
+
+def test_an_idle_connection_ends() -> None:
+    async def story(worker: Worker, client: Client) -> None:
+        worker.stop()
+        assert await client.rest() == b""
+
+    run(story)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("before", [0, 1])
+def test_a_request_that_comes_after_the_stop_is_answered_as_the_last(
+    kind: str, before: int
+) -> None:
+    async def story(worker: Worker, client: Client) -> None:
+        worker.release()
+        for _ in range(before):
+            await client.send(request(kind))
+            assert await client.answer() == (b"0123456789", False)
+        worker.stop()
+        await client.send(request(kind))
+        assert await client.answer() == (b"0123456789", True)
+        assert await client.rest() == b""
+
+    run(story)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_request_that_is_being_answered_is_the_last(kind: str) -> None:
+    async def story(worker: Worker, client: Client) -> None:
+        await client.send(request(kind))
+        await worker.begins.wait()
+        worker.stop()
+        worker.release()
+        assert await client.answer() == (b"0123456789", True)
+        assert await client.rest() == b""
+
+    run(story)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("here", [1, 30, -12, -3])
+def test_a_request_that_is_arriving_is_answered(kind: str, here: int) -> None:
+    async def story(worker: Worker, client: Client) -> None:
+        worker.release()
+        content = request(kind)
+        await client.send(content[:here])
+        await asyncio.sleep(0.02)
+        worker.stop()
+        for at in range(len(content) + here if here < 0 else here, len(content)):
+            await client.send(content[at : at + 1])
+        assert await client.answer() == (b"0123456789", True)
+        assert await client.rest() == b""
+
+    run(story)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("here", [1, 30, -12, -3])
+def test_a_request_that_stops_arriving_does_not_hold_up_the_stop(kind: str, here: int) -> None:
+    async def story(worker: Worker, client: Client) -> None:
+        await client.send(request(kind)[:here])
+        await asyncio.sleep(0.02)
+        worker.stop()
+        assert await client.rest() == b""
+        assert worker.begun == 0
+
+    run(story)
+
+
+def test_what_comes_after_the_last_answer_does_not_reset_the_connection() -> None:
+    async def story(worker: Worker, client: Client) -> None:
+        await client.send(request(SHORT))
+        await worker.begins.wait()
+        worker.stop()
+        worker.release()
+        await asyncio.sleep(0.02)
+        await client.send(request(SHORT) * 100)
+        assert await client.answer() == (b"0123456789", True)
+        assert await client.rest() == b""
+
+    run(story)
+
+
+def test_a_client_that_never_closes_is_left() -> None:
+    async def story(worker: Worker, client: Client) -> None:
+        worker.stop()
+        assert await client.rest() == b""
+        await until(lambda: not worker.state.connections)
+
+    run(story)
+
+
+requests = st.lists(
+    st.tuples(st.sampled_from(KINDS), st.binary(min_size=1, max_size=8)), min_size=1, max_size=8
+)
+
+
+@given(requests, st.lists(st.integers(1, 60), max_size=12), st.data())
+@settings(deadline=None)
+def test_all_requests_that_were_sent_are_answered_in_order_and_the_last_says_so(
+    sent: list[tuple[str, bytes]], cuts: list[int], data: st.DataObject
+) -> None:
+    """However they are cut into pieces, and wherever between two pieces the stop comes."""
+    content = b"".join(request(kind, body) for kind, body in sent)
+    pieces = []
+    for cut in cuts:
+        pieces.append(content[:cut])
+        content = content[cut:]
+    pieces = [piece for piece in (*pieces, content) if piece]
+    stops_before = data.draw(st.integers(0, len(pieces)))
+
+    async def story(worker: Worker, client: Client) -> None:
+        for place, piece in enumerate(pieces):
+            if place == stops_before:
+                worker.stop()
+            await client.send(piece)
+        if stops_before == len(pieces):
+            worker.stop()
+        worker.release()
+        answers = [await client.answer() for _ in sent]
+        assert [body for body, _ in answers] == [body for _, body in sent]
+        assert [last for _, last in answers] == [False] * (len(sent) - 1) + [True]
+        assert await client.rest() == b""
+
+    run(story)
