@@ -96,7 +96,6 @@ async def open_use_cases(
             _location(settings.log),
             seconds=limits.seconds,
             memory=limits.memory,
-            concurrency=limits.concurrency,
         )
         query_threads = QueryThreads(limits.concurrency)
         await metric_log.open()

@@ -128,9 +128,9 @@ def _drop(tools: ProjectionTools, projection: Projection, label: str | None) -> 
 
 def _checked(label: str) -> str:
     if fault := text_fault(label):
-        raise InvalidArgument(f"the label of a copy {fault}")
+        raise InvalidArgument(f"the label of a copy {fault}", "label")
     if label == SCRATCH:
-        raise InvalidArgument(f"the label {label!r} is kept for `cave verify`")
+        raise InvalidArgument(f"the label {label!r} is kept for `cave verify`", "label")
     return label
 
 
