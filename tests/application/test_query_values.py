@@ -98,7 +98,7 @@ def test_a_backslash_needs_no_other_before_anything_but_a_comma_or_a_backslash(v
         ("2014-04-29t16:23:45.5Z", 1398788625500),
         ("2014-W18-2T16:23:45,5Z", 1398788625500),
         ("2014-04-29T16:23Z", 1398788580000),
-        ("2014-04-29T16.25Z", 1398787 * 1_000_000 + 500_000),
+        ("2014-04-29T16.25Z", 1398788100000),
         ("2014-04-29T18+02", 1398787200000),
         ("2014-04-28T24:00:00Z", 1398729600000),
         ("2014-04-28T23:59:60Z", 1398729600000),
@@ -120,8 +120,8 @@ def test_a_time_is_iso_8601_or_seconds(text: str, milliseconds: int) -> None:
         "nan",
         "1.",
         "+1",
-        "٣",
-        "２０１４-04-29T16:23:45Z",
+        "\u0663",
+        "\uff12\uff10\uff11\uff14-04-29T16:23:45Z",
         "2014-02-30T00:00:00Z",
         "2014-04-29T24:00:01Z",
         "2014-04-29T16:60:00Z",
@@ -184,7 +184,7 @@ def test_periods_have_the_units_of_durations(unit: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "0", "0s", "-5m", "1.5h", "5 m", "m", "36501d", "١", "1_0", "1y"]
+    "text", ["", "0", "0s", "-5m", "1.5h", "5 m", "m", "36501d", "\u0661", "1_0", "1y"]
 )
 def test_what_is_no_period_is_told(text: str) -> None:
     with pytest.raises(ValueError, match="must be minutes as a whole number"):
