@@ -62,12 +62,15 @@ values = st.text(
 )
 
 
+tag_sets = st.dictionaries(tag_names, values, min_size=1, max_size=10)
+
+
 def escaped(value: str) -> str:
     r"""Write a value as the contract says: `\\` for a backslash, `\,` for a comma."""
     return value.replace("\\", r"\\").replace(",", r"\,")
 
 
-@given(st.dictionaries(tag_names, values, min_size=1, max_size=10))
+@given(tag_sets)
 def test_every_tag_set_can_be_asked_for(tags: dict[str, str]) -> None:
     assert parse_tags(",".join(f"{name}:{escaped(value)}" for name, value in tags.items())) == tags
 

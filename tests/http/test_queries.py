@@ -8,12 +8,15 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+from hypothesis import given
 
+from adapters.http.api.query_parameters import metrics_query
 from adapters.http.openapi import document
 from application.event_log.partitioning import partition_of
 from application.event_log.ports import RecordedMetrics
 from application.event_log.receipts import Receipt
 from application.projections import errors as projections
+from tests.application.test_query_values import escaped, tag_sets
 from tests.contracts.metric_log import Point, published
 from tests.http.conftest import Service, problem_of
 from tests.http.test_openapi import conforms
@@ -137,6 +140,12 @@ def test_parameters_select(
     )
     response = service.call("GET", METRICS, token, params={"metric": "orders", **parameters})
     assert [value for _, value in metrics(response)] == values
+
+
+@given(tag_sets)
+def test_every_tag_set_can_be_asked_for(tags: dict[str, str]) -> None:
+    written = ",".join(f"{name}:{escaped(value)}" for name, value in tags.items())
+    assert metrics_query(f"metric=a&tags={quote(written)}".encode()).tags == tags
 
 
 @pytest.mark.parametrize(

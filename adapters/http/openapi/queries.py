@@ -57,8 +57,8 @@ _PARAMETERS: list[Json] = [
     ),
     _parameter(
         "period",
-        "How wide a bucket is: minutes, or a number with `s`, `m`, `h`, `d` or `w`. Mandatory with an "
-        "aggregator. Buckets start at multiples of it since the epoch.",
+        "How wide a bucket is: minutes, or a number with `s`, `m`, `h`, `d` or `w`. Mandatory "
+        "with an aggregator. Buckets start at multiples of it since the epoch.",
         pattern=f"^[0-9]{{1,12}}[{_UNITS}]?$",
         examples=["5", "30s", "1h"],
     ),
