@@ -1,7 +1,8 @@
 """Memory that a query has freed, given back to the operating system.
 
 glibc keeps large blocks that were freed for the next ones: after some queries at once, a process
-held 500 MB of them for good. Taking them from the system again costs a large query a few percent.
+held 500 MB of them for good. That large queries take them from the system anew costs nothing
+measurable.
 """
 
 from __future__ import annotations
