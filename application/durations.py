@@ -5,24 +5,32 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
-from domain.errors import InvalidArgument
 from domain.names import abbreviated
 
-UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+UNITS = {
+    "s": timedelta(seconds=1),
+    "m": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
+    "w": timedelta(weeks=1),
+}
 
 _duration = re.compile(rf"(\d{{1,12}})([{''.join(UNITS)}])\Z", re.ASCII).match
 
 
 def parse_duration(text: str) -> timedelta:
-    """Read a whole number with a unit: s, m, h, d or w. Raises InvalidArgument."""
+    """Read a whole number with a unit: s, m, h, d or w.
+
+    Raises ValueError, whose message follows the name of the value: "must be …, is …".
+    """
     match = _duration(text)
     if match is None:
-        raise InvalidArgument(
-            f"{abbreviated(text)} is not a duration: a whole number and a unit "
-            "(s, m, h, d or w), as in 90d"
+        raise ValueError(
+            "must be a duration, a whole number and a unit (s, m, h, d or w) as in 90d, "
+            f"is {abbreviated(text)}"
         )
     number, unit = match.groups()
     try:
-        return timedelta(**{UNITS[unit]: int(number)})
+        return int(number) * UNITS[unit]
     except OverflowError:
-        raise InvalidArgument(f"{abbreviated(text)} is too long a duration") from None
+        raise ValueError(f"is too long a duration: {abbreviated(text)}") from None

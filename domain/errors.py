@@ -40,12 +40,9 @@ class InvalidMetrics(DomainError):
 
 
 class InvalidArgument(DomainError):
-    """A name, address, scope or duration in a command breaks its rule.
+    """A name, address, scope or duration in a command is invalid: that in its field `field`."""
 
-    `field` is the command's field that is to blame, empty where it has no name.
-    """
-
-    def __init__(self, words: str, field: str = "") -> None:
+    def __init__(self, words: str, field: str) -> None:
         super().__init__(words)
         self.field = field
 

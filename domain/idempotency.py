@@ -14,6 +14,6 @@ def check_idempotency_key(key: str) -> str:
     """Return the key if it is 1 to 255 visible ASCII characters. Raises InvalidArgument."""
     if not 1 <= len(key) <= MAX_KEY_LENGTH or not all("!" <= c <= "~" for c in key):
         raise InvalidArgument(
-            f"an idempotency key has 1 to {MAX_KEY_LENGTH} visible ASCII characters"
+            f"an idempotency key has 1 to {MAX_KEY_LENGTH} visible ASCII characters", "key"
         )
     return key

@@ -140,7 +140,9 @@ def issue_token(
             "description",
         )
     if expires_at is not None and expires_at <= now:
-        raise InvalidArgument(f"a token cannot expire in the past ({expires_at.isoformat()})")
+        raise InvalidArgument(
+            f"a token must expire in the future, not at {expires_at.isoformat()}", "expires_in"
+        )
     alike = [t for t in organization.active_tokens(team, now) if t.scopes == chosen]
     if len(alike) >= MAX_ACTIVE_TOKENS:
         ids = ", ".join(token.id for token in alike)
@@ -279,7 +281,7 @@ def owner_name(organization: str, team: str | None) -> str:
 
 def _check_owner_name(kind: str, name: str) -> None:
     if fault := owner_name_fault(name):
-        raise InvalidArgument(f"the {kind}'s name {fault}")
+        raise InvalidArgument(f"the {kind}'s name {fault}", "name")
 
 
 def _check_url(url: str) -> None:

@@ -52,7 +52,7 @@ def scope_set(scopes: Iterable[str]) -> tuple[Scope, ...]:
         chosen = tuple(sorted({Scope(scope) for scope in scopes}))
     except ValueError as error:
         known = ", ".join(Scope)
-        raise InvalidArgument(f"{error}; scopes are {known}") from None
+        raise InvalidArgument(f"{error}; scopes are {known}", "scopes") from None
     if not chosen:
-        raise InvalidArgument("a token needs at least one scope")
+        raise InvalidArgument("a token needs at least one scope", "scopes")
     return chosen

@@ -121,7 +121,6 @@ async def open_use_cases(
             _location(settings.log),
             seconds=queries.seconds,
             memory=queries.memory,
-            concurrency=queries.concurrency,
         )
         threads = QueryThreads(queries.concurrency)
         ports = ServicePorts(

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+
+DIGITS = 19
+"""Digits of a length that are looked at: more stand for more than any limit."""
+
+
+def content_length(fields: Mapping[bytes, bytes]) -> int:
+    """Return the length that a body declares, 0 where it does not declare a whole number."""
+    # The digits of bytes are ASCII's.
+    length = fields.get(b"content-length", b"").lstrip(b"0")
+    return int(length[:DIGITS]) if length.isdigit() else 0
 
 
 def header_fields(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:

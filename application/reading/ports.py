@@ -45,8 +45,8 @@ class Selection(Struct, frozen=True, kw_only=True):
 class ReadModel(Protocol):
     """What queries read: the live generations, or copies by label. Thread-safe; calls block.
 
-    Every method raises ProjectionMissing where there is nothing to read yet, StoreUnavailable,
-    TooManyQueries, and QueryTooLarge.
+    Every method raises ProjectionMissing where there is nothing to read yet, StoreUnavailable
+    and QueryTooLarge. How many calls run at once is the caller's to limit.
     """
 
     def metric_names(self, organization: str, team: str | None) -> Sequence[MetricName]:

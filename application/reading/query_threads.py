@@ -16,7 +16,10 @@ T = TypeVar("T")
 
 
 class QueryThreads:
-    """Runs so many blocking calls at a time. For one event loop; close it after use."""
+    """Runs at most `threads` blocking calls at once, the one limit of a worker's queries.
+
+    For one event loop; close it after use.
+    """
 
     def __init__(self, threads: int, *, patience: float = PATIENCE) -> None:
         self._executor = ThreadPoolExecutor(threads, "query")

@@ -8,38 +8,54 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from collections.abc import Iterator
+from datetime import date, timedelta
+from decimal import Context, Decimal
 
+from application.durations import parse_duration
 from domain.metric_point import MAX_TAGS, MAX_TIMESTAMP
 from domain.names import abbreviated, tag_name_fault, tag_value_fault
+
+MAX_SECONDS = MAX_TIMESTAMP // 1000
 
 AGGREGATORS = (
     "count", "min", "max", "mean", "mode", "median", "sum", "stddev", "p90", "p95", "p99", "p999",
 )  # fmt: skip
 DEFAULT_LIMIT = 60
 MAX_LIMIT = 1440
-MAX_PERIOD_DAYS = 36_500
+MAX_PERIOD = timedelta(days=36_500)
+PERIODS = "minutes as a whole number, or with a unit as in 30s, 5m, 1h, 1d, 1w"
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_DAY = date(1970, 1, 1).toordinal()
+_SECOND, _MINUTE, _HOUR, _DAY = 1000, 60_000, 3_600_000, 86_400_000
 _MILLISECOND = timedelta(milliseconds=1)
-_UNITS = {"s": 1000, "": 60_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
-_period = re.compile(r"(\d{1,10})([smhd]?)\Z", re.ASCII).match
-_is_seconds = re.compile(r"-?\d{1,20}(\.\d{1,20})?\Z", re.ASCII).match
-_split_tags = re.compile(r"(?<!\\),").split
+_is_minutes = re.compile(r"\d{1,12}\Z", re.ASCII).match
+_is_seconds = re.compile(r"-?\d{1,20}(\.\d+)?\Z", re.ASCII).match
+_iso_time = re.compile(
+    r"(?P<date>[\dW-]+)[T ]"
+    r"(?P<hour>\d\d)(?::?(?P<minute>\d\d)(?::?(?P<second>\d\d))?)?(?:[.,](?P<fraction>\d+))?"
+    r"(?:Z|(?P<sign>[+-])(?P<zone_hour>\d\d)(?::?(?P<zone_minute>\d\d))?)\Z",
+    re.ASCII,
+).match
+_tag = re.compile(r"(?:[^,\\]|\\[,\\]?)*").match
+_unescape = re.compile(r"\\([,\\])").sub
 
 
 def parse_tags(text: str) -> dict[str, str]:
-    r"""Read `host:svc5,env:production`; `\,` is a comma in a value."""
+    r"""Read `host:svc5,env:production`.
+
+    In a value `\,` is a comma and `\\` a backslash; any other backslash is itself.
+    """
     tags: dict[str, str] = {}
     for tag in _split_tags(text):
-        name, colon, value = tag.replace("\\,", ",").partition(":")
+        name, colon, escaped = tag.partition(":")
         if not colon:
             raise ValueError(
                 "must be name:value pairs with commas between, as in host:svc5,env:production; "
                 f"{abbreviated(tag)} has no colon"
             )
+        value = _unescape(r"\1", escaped)
         if fault := tag_name_fault(name):
             raise ValueError(f"the tag's name {fault}")
         if fault := tag_value_fault(value):
@@ -52,43 +68,81 @@ def parse_tags(text: str) -> dict[str, str]:
     return tags
 
 
+def _split_tags(text: str) -> Iterator[str]:
+    """Yield what is between commas that are not escaped."""
+    start = 0
+    while start <= len(text):
+        tag = _tag(text, start)
+        assert tag is not None  # noqa: S101  it matches nothing, too
+        yield tag[0]
+        start = tag.end() + 1
+
+
 def parse_time(text: str) -> int:
     """Read ISO 8601 with a zone, or seconds since the epoch, as milliseconds since the epoch.
 
-    It is cut to where there can be points. One between two milliseconds becomes the later of them,
-    which bounds the same points.
+    Either may have any number of decimals. A time between two milliseconds becomes the later of
+    them, and one where there can be no points the nearest where there can: as a bound, the result
+    separates the same points.
     """
     return min(max(0, _milliseconds(text)), MAX_TIMESTAMP + 1)
 
 
 def _milliseconds(text: str) -> int:
     if _is_seconds(text):
-        seconds = Decimal(text)
-        if seconds > MAX_TIMESTAMP // 1000:
-            raise ValueError(f"must be in seconds, at most {MAX_TIMESTAMP // 1000}, is {text}")
-        return math.ceil(seconds * 1000)
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        time = None
-    if time is None or time.tzinfo is None:
+        if Decimal(text) > MAX_SECONDS:
+            raise ValueError(f"must be in seconds, at most {MAX_SECONDS}, is {abbreviated(text)}")
+        return _rounded_up(text, _SECOND)
+    time = _iso_milliseconds(text.upper())
+    if time is None:
         raise ValueError(
             "must be ISO 8601 with a zone, as in 2014-10-24T12:37:28Z, or seconds since the epoch, "
             f"is {abbreviated(text)}"
         )
-    return -((_EPOCH - time) // _MILLISECOND)
+    return time
+
+
+def _iso_milliseconds(text: str) -> int | None:
+    """Read a date, a time of day and a zone, in upper case; return None if it is not that.
+
+    By integers: `datetime` has microseconds, no leap second and no 24:00, and ends at a year.
+    """
+    match = _iso_time(text)
+    if match is None:
+        return None
+    try:
+        day = date.fromisoformat(match["date"]).toordinal() - _EPOCH_DAY
+    except ValueError:
+        return None
+    hour, minute, second, zone_hour, zone_minute = (
+        int(match[part] or 0) for part in ("hour", "minute", "second", "zone_hour", "zone_minute")
+    )
+    unit = _HOUR if match["minute"] is None else _MINUTE if match["second"] is None else _SECOND
+    time = hour * _HOUR + minute * _MINUTE + second * _SECOND
+    time += _rounded_up(f"0.{match['fraction'] or 0}", unit)
+    # 23:59:60 is a leap second.
+    if hour > 24 or minute > 59 or second > 60 or (hour == 24 and time > _DAY):
+        return None
+    if zone_hour > 23 or zone_minute > 59:
+        return None
+    offset = zone_hour * _HOUR + zone_minute * _MINUTE
+    return day * _DAY + time + (offset if match["sign"] == "-" else -offset)
+
+
+def _rounded_up(number: str, unit: int) -> int:
+    """Return a decimal number of `unit` as whole milliseconds, computed without rounding before."""
+    return math.ceil(Context(prec=len(number) + 10).multiply(Decimal(number), Decimal(unit)))
 
 
 def parse_period(text: str) -> int:
-    """Read minutes as a whole number, or `30s`, `5m`, `1h`, `1d`; return milliseconds."""
-    match = _period(text)
-    period = int(match[1]) * _UNITS[match[2]] if match else 0
-    if not 0 < period <= MAX_PERIOD_DAYS * _UNITS["d"]:
-        raise ValueError(
-            "must be minutes as a whole number, or with a unit as in 30s, 5m, 1h, 1d, "
-            f"at most {MAX_PERIOD_DAYS}d, is {abbreviated(text)}"
-        )
-    return period
+    """Read minutes as a whole number, or a duration such as `30s`; return milliseconds."""
+    try:
+        period = parse_duration(f"{text}m" if _is_minutes(text) else text)
+    except ValueError:
+        period = timedelta(0)
+    if not timedelta(0) < period <= MAX_PERIOD:
+        raise ValueError(f"must be {PERIODS}, at most {MAX_PERIOD.days}d, is {abbreviated(text)}")
+    return period // _MILLISECOND
 
 
 def parse_aggregator(text: str) -> str:

@@ -51,7 +51,8 @@ class ReadableReceipts:
         if receipt.partition != partition:
             raise InvalidArgument(
                 f"{receipt} is not a receipt of organization {organization!r}: "
-                f"its batches are in partition {partition}"
+                f"its batches are in partition {partition}",
+                "receipt",
             )
         try:
             async with asyncio.timeout(self._patience):

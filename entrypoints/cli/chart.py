@@ -15,13 +15,26 @@ VALUE_TICKS = 8
 COLUMNS_A_TIME = 20
 """Columns of the chart that a time under it may take."""
 
+DRAWN = "⣿─│┌┐└┘├┤┬┴┼"
+"""What a chart is drawn with."""
+
+ASCII_FRAME = str.maketrans("─│┌┐└┘├┤┬┴┼", "-|+++++++++")
+
 DAY = 86_400_000
 
 
-def chart(samples: Sequence[Sample], period: int, title: str, *, width: int, colored: bool) -> str:
+def chart(
+    samples: Sequence[Sample],
+    period: int,
+    title: str,
+    *,
+    width: int,
+    colored: bool,
+    ascii_only: bool = False,
+) -> str:
     """Draw samples, at least one, that are `period` ms apart; a line ends where some are left out.
 
-    Times are in UTC.
+    Times are in UTC. With `ascii_only` it is drawn with ASCII's characters.
     """
     # Here, because it takes a tenth of a second that other commands can do without.
     import plotext
@@ -33,7 +46,7 @@ def chart(samples: Sequence[Sample], period: int, title: str, *, width: int, col
     figure.clear()
     figure.plot_size(width, HEIGHT)
     figure.title(title)
-    signal = figure.signal(times, heights, marker="braille")
+    signal = figure.signal(times, heights, marker="*" if ascii_only else "braille")
     signal.lines()
     for place in range(1, len(times)):
         if times[place] - times[place - 1] > period:
@@ -49,7 +62,8 @@ def chart(samples: Sequence[Sample], period: int, title: str, *, width: int, col
     figure.ruler("x").lim(times[0] - (len(times) == 1), times[-1] + (len(times) == 1))
     figure.ruler("x").ticks(shown, [written(time) for time in shown])
     drawn: str = figure.build().string(colorless=not colored)
-    return "\n".join(line.rstrip() for line in drawn.splitlines())
+    lines = "\n".join(line.rstrip() for line in drawn.splitlines())
+    return lines.translate(ASCII_FRAME) if ascii_only else lines
 
 
 def _scaled(values: Sequence[float]) -> tuple[list[float], list[tuple[float, str]]]:

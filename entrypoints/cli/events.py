@@ -9,7 +9,6 @@ from io import UnsupportedOperation
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.text import Text
 
 from application.event_log.follow import LogFollower
 from application.event_log.partitioning import partition_of
@@ -153,15 +152,13 @@ def _print_event(recorded: Recorded, *, as_json: bool) -> None:
     first = next(event.points.points())
     preview = f"{first.name}={number(first.value)} {_tags(first.tags)}".rstrip()
     print_line(
-        Text.assemble(
-            (iso_milliseconds(recorded.receipt.milliseconds), "dim"),
-            "  ",
-            (str(recorded.receipt), "cyan"),
-            "  ",
-            (owner, "bold"),
-            f"  {count} point{'s' if count != 1 else ''}  ",
-            preview if count == 1 else f"{preview} …",
-        )
+        (iso_milliseconds(recorded.receipt.milliseconds), "dim"),
+        "  ",
+        (str(recorded.receipt), "cyan"),
+        "  ",
+        (owner, "bold"),
+        f"  {count} point{'s' if count != 1 else ''}  ",
+        preview if count == 1 else f"{preview} …",
     )
 
 
@@ -170,13 +167,11 @@ def _print_unreadable(recorded: UnreadableMetrics, *, as_json: bool) -> None:
         print_json(UnreadableRecord.of(recorded))
         return
     print_line(
-        Text.assemble(
-            (iso_milliseconds(recorded.receipt.milliseconds), "dim"),
-            "  ",
-            (str(recorded.receipt), "cyan"),
-            "  ",
-            (f"cannot be read: {recorded.reason}", "red"),
-        )
+        (iso_milliseconds(recorded.receipt.milliseconds), "dim"),
+        "  ",
+        (str(recorded.receipt), "cyan"),
+        "  ",
+        (f"cannot be read: {recorded.reason}", "red"),
     )
 
 

@@ -18,6 +18,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from entrypoints.cli.terminal import printable
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _encode = msgspec.json.Encoder().encode
@@ -59,11 +61,12 @@ def print_fields(fields: Iterable[tuple[str, str | None]]) -> None:
     present = [(name, value) for name, value in fields if value]
     width = max(len(name) for name, _ in present)
     for name, value in present:
-        click.echo(f"{click.style(name.ljust(width), bold=True)}  {value}")
+        click.echo(f"{click.style(name.ljust(width), bold=True)}  {printable(value)}")
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print rows under the columns' names."""
+    rows = [[printable(cell) for cell in row] for row in rows]
     if not sys.stdout.isatty():
         _print_plain([columns, *rows])
         return
@@ -84,8 +87,10 @@ def _print_plain(rows: Sequence[Sequence[str]]) -> None:
         click.echo("  ".join(cells).rstrip())
 
 
-def print_line(line: Text) -> None:
-    """Print a line, on a terminal in colour and cut to its width."""
+def print_line(*parts: str | tuple[str, str]) -> None:
+    """Print parts, texts or (text, style), as one line; a terminal gets colours and its width."""
+    styled = [(part, "") if isinstance(part, str) else part for part in parts]
+    line = Text.assemble(*((printable(text), style) for text, style in styled))
     if sys.stdout.isatty():
         Console(highlight=False).print(line, no_wrap=True, overflow="ellipsis")
     else:

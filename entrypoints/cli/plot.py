@@ -13,9 +13,10 @@ from application.reading.plot_samples import PlotSamples
 from application.reading.ports import Aggregation, Selection
 from application.reading.query_values import AGGREGATORS, DEFAULT_LIMIT, MAX_LIMIT
 from domain.organization import owner_name
-from entrypoints.cli.chart import chart
+from entrypoints.cli.chart import DRAWN, chart
 from entrypoints.cli.options import example, on_the_projections, reads_copies, reads_from_to
 from entrypoints.cli.output import iso_milliseconds
+from entrypoints.cli.terminal import encodes
 from entrypoints.cli.values import Period, Tags
 
 if TYPE_CHECKING:
@@ -43,9 +44,13 @@ if TYPE_CHECKING:
     type=Period(),
     default="1m",
     show_default=True,
-    help="The width of a bucket: whole minutes, or as in 30s, 5m, 1h, 1d.",
+    help="The width of a bucket: whole minutes, or as in 30s, 5m, 1h, 1d, 1w.",
 )
-@click.option("--tags", type=Tags(), help="Only points with all of these: name:value,…")
+@click.option(
+    "--tags",
+    type=Tags(),
+    help=r"Only points with all of these: name:value,… In a value \, is a comma, \\ a backslash.",
+)
 @reads_from_to
 @click.option(
     "--limit",
@@ -93,6 +98,7 @@ def plot(
             f"{named} {metric}, {aggregator}, {_short(first)} to {_short(last)}",
             width=shutil.get_terminal_size().columns,
             colored=sys.stdout.isatty(),
+            ascii_only=not encodes(DRAWN),
         )
     )
 

@@ -27,6 +27,7 @@ from entrypoints.cli.projector import projector
 from entrypoints.cli.replay import replay
 from entrypoints.cli.serve import serve
 from entrypoints.cli.team import team
+from entrypoints.cli.terminal import printable, replace_what_cannot_be_written
 from entrypoints.cli.token import token
 from entrypoints.cli.verify import verify
 from entrypoints.errors import CommandFailed
@@ -54,6 +55,10 @@ class Cave(click.Group):
     A defect is told in one line too; its traceback is a log record of level debug.
     """
 
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        replace_what_cannot_be_written()
+        return super().main(*arguments, **options)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             result = super().invoke(ctx)
@@ -79,7 +84,7 @@ class Cave(click.Group):
 
 def one_line(error: Exception) -> str:
     """Return an error's message on one line, or its class's name where it has none."""
-    return " ".join(str(error).split()) or type(error).__name__
+    return printable(" ".join(str(error).split())) or type(error).__name__
 
 
 @click.group(

@@ -13,7 +13,6 @@ import click
 
 from application.durations import parse_duration
 from application.reading.query_values import parse_period, parse_tags, parse_time
-from domain.errors import InvalidArgument
 
 _SIZE_UNITS = {"": 0, "k": 10, "m": 20, "g": 30}
 _size = re.compile(r"(\d{1,12}) ?(?:([KMG])i?B?|B)?\Z", re.ASCII | re.IGNORECASE).match
@@ -30,7 +29,7 @@ class Duration(click.ParamType[timedelta]):
             return value
         try:
             return parse_duration(value)
-        except InvalidArgument as error:
+        except ValueError as error:
             self.fail(str(error), param, ctx)
 
 
@@ -90,7 +89,7 @@ class Rate(click.ParamType[float]):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
         try:
-            rate = float(value)
+            rate = float(value) if str(value).isascii() else 0.0
         except ValueError:
             rate = 0.0
         if not math.isfinite(rate) or rate <= 0:

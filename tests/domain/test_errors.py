@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from domain import errors
-from domain.errors import MAX_FAULTS, DomainError, Fault, InvalidMetrics
+from domain.errors import MAX_FAULTS, DomainError, Fault, InvalidArgument, InvalidMetrics
+from domain.idempotency import check_idempotency_key
+from domain.organization import create_team, issue_token, register
+from tests.domain.samples import NOW, given, registered
 
 
 @pytest.mark.parametrize(
@@ -42,3 +48,31 @@ def test_every_refusal_is_a_domain_error_with_a_docstring() -> None:
     for refusal in refusals:
         assert issubclass(refusal, DomainError)
         assert inspect.getdoc(refusal)
+
+
+GILT = given([registered()])
+
+
+def issued(**arguments: Any) -> object:
+    return issue_token(GILT, token_id="t1", digest="d", now=NOW, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("field", "refused"),
+    [
+        ("name", lambda: register(None, "a b", now=NOW)),
+        ("email", lambda: register(None, "gilt", email="nobody", now=NOW)),
+        ("notification_url", lambda: register(None, "gilt", notification_url="ftp://x", now=NOW)),
+        ("name", lambda: create_team(GILT, "a b", NOW)),
+        ("scopes", lambda: issued(scopes=())),
+        ("scopes", lambda: issued(scopes=("write",))),
+        ("description", lambda: issued(description="a\nb")),
+        ("expires_in", lambda: issued(expires_at=NOW)),
+        ("expires_in", lambda: issued(expires_at=NOW - timedelta(days=1))),
+        ("key", lambda: check_idempotency_key("")),
+    ],
+)
+def test_an_invalid_argument_names_its_field(field: str, refused: Callable[[], object]) -> None:
+    with pytest.raises(InvalidArgument) as refusal:
+        refused()
+    assert refusal.value.field == field

@@ -26,7 +26,6 @@ from application.projections.errors import (
     ProjectionMissing,
     QueryTooLarge,
     StoreUnavailable,
-    TooManyQueries,
 )
 from application.projections.folds import PROJECTIONS
 from application.projections.ports import Generation, Role
@@ -326,11 +325,27 @@ class TestLimits:
         lake.commit(lake.create(Role.LIVE), [BLANK.recorded(*batch)])
         return lake
 
-    def test_no_more_queries_run_at_once_than_allowed(self, filled: Lake) -> None:
-        model = DuckLakeReadModel(filled.location, concurrency=1)
-        with model._query("series"), pytest.raises(TooManyQueries):
-            model.samples(M, None, 1)
-        assert len(model.samples(M, None, 1)) == 1
+    def test_a_large_query_gives_back_the_memory_that_it_took(
+        self, filled: Lake, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Whatever it read points by, also where it fails; a small one spares the time."""
+        given_back: list[bool] = []
+        monkeypatch.setattr(read_model, "give_back", lambda: given_back.append(True))
+        model = DuckLakeReadModel(filled.location)
+        total = Aggregation("sum", DAY)
+        model.samples(M, total, 1)
+        assert given_back == []
+        monkeypatch.setattr(read_model, "LARGE_QUERY", 50_000)
+        model.samples(M, total, 1)
+        assert given_back == [True]
+        model._cache = ColumnCache(0, most_points=0)
+        model.samples(M, total, 1)
+        model._max_points = 49_999
+        with pytest.raises(QueryTooLarge):
+            model.samples(M, total, 1)
+        assert given_back == [True] * 3
+        assert model.samples(M, None, 1)
+        assert given_back == [True] * 3
         model.close()
 
     def test_a_query_is_ended_when_its_time_is_over(self, filled: Lake) -> None:

@@ -40,6 +40,7 @@ class CommandLine:
         for variable in [name for name in os.environ if name.startswith("CAVE_")]:
             monkeypatch.delenv(variable)
         self.now = NOW
+        self.charset = "utf-8"
         self.metrics = MemoryMetricLog(lambda: self.now)
         self.opened: list[LogSettings] = []
         self.served: list[tuple[ServiceSettings, str, int]] = []
@@ -59,7 +60,9 @@ class CommandLine:
             serve=self._serve,
             clock=lambda: self.now,
         )
-        return CliRunner().invoke(main, arguments, obj=roots, env=environment, prog_name="cave")
+        return CliRunner(charset=self.charset).invoke(
+            main, arguments, obj=roots, env=environment, prog_name="cave"
+        )
 
     def output(self, *arguments: str) -> str:
         """Run it, which must succeed, and return what it prints."""
@@ -84,9 +87,11 @@ class CommandLine:
         """Return what reads the events of the log."""
         return MetricLogReader(self.metrics, self.metrics.codec)
 
-    def publish(self, organization: str, team: str | None = None, points: int = 1) -> str:
+    def publish(
+        self, organization: str, team: str | None = None, points: int = 1, host: str = "svc5"
+    ) -> str:
         """Append a batch to the log, a point a millisecond; return its receipt."""
-        tags = tag_set({"host": "svc5", "env": "production"})
+        tags = tag_set({"host": host, "env": "production"})
         assert tags is not None
         batch = PointBatch(
             ["orders"] * points,

@@ -45,6 +45,17 @@ def test_metric_and_times_select(cave: CommandLine) -> None:
     assert point["timestamp"] == 1398788625001
 
 
+@pytest.mark.parametrize(
+    "time",
+    ["2014-04-29T16:23:45.0010000001Z", "2014-04-29 16:23:45.001000001z", "1398788625.00100000001"],
+)
+def test_times_are_compared_without_rounding(cave: CommandLine, time: str) -> None:
+    before = exported(cave, "gilt", "--metric", "orders", "--end", time)
+    after = exported(cave, "gilt", "--metric", "orders", "--start", time)
+    assert [point["timestamp"] for point in before] == [1398788625000, 1398788625001]
+    assert after[0]["timestamp"] == 1398788625002
+
+
 def test_a_copy_is_read_by_its_label(cave: CommandLine) -> None:
     cave.publish("gilt", points=5)
     first = cave.reader.of_organization("gilt")

@@ -36,6 +36,14 @@ def test_aggregator_tags_times_and_limit_select(cave: CommandLine) -> None:
         assert "500┤" in last
 
 
+def test_tags_are_written_as_in_a_query_over_http(cave: CommandLine) -> None:
+    cave.publish("gilt", points=3, host="C:\\")
+    cave.publish("gilt", points=5, host="a,b\\,c")
+    arguments = ("plot", "gilt", "orders", "--aggregator", "count", "--tags")
+    assert "3┤" in cave.output(*arguments, r"host:C:\\,env:production")
+    assert "5┤" in cave.output(*arguments, r"env:production,host:a\,b\\\,c")
+
+
 def test_nothing_to_draw_is_said(cave: CommandLine) -> None:
     said = "gilt has no points of orders there: other tags or times may have some\n"
     assert cave.output("plot", "gilt", "orders", "--tags", "host:svc6") == said

@@ -57,6 +57,8 @@ def instance(kind: type[Exception]) -> Exception:
         return http.InvalidBody(fault)
     if kind is http.InvalidParameters:
         return http.InvalidParameters([http.ParameterFault("limit", "is wrong")])
+    if kind is domain.InvalidArgument:
+        return domain.InvalidArgument("is wrong", "name")
     if kind is domain.QuotaExceeded:
         return domain.QuotaExceeded("over", retry_after=7)
     return kind("said to a person")

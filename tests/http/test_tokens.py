@@ -116,7 +116,7 @@ def test_a_teams_administrator_manages_its_tokens_only(service: Service, admin: 
     [
         ({"expires_in": "90 days"}, "/expires_in", "90d"),
         ({"expires_in": 90}, "/expires_in", "`str | null`"),
-        ({"expires_in": "0d"}, "/expires_in", "at once"),
+        ({"expires_in": "0d"}, "/expires_in", "in the future"),
         ({"expires_in": "999999999999d"}, "/expires_in", "too long"),
         ({"expires_at": "2027-01-01T00:00:00Z"}, "/expires_at", "unknown field `expires_at`"),
         ({"scopes": "publish"}, "/scopes", "`array`"),

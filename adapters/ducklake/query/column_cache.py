@@ -249,6 +249,7 @@ def _read(
     batches = reading.connection.execute(*query).to_arrow_reader(BATCH)
     # Text becomes codes batch by batch: the tags alone are most of the points' size.
     read = pa.Table.from_batches([_coded(batch) for batch in batches], _LAYOUT)
+    reading.points += len(read)
     if len(read) > most_points:
         return dict.fromkeys(files, TOO_MANY)
     of_file = read["filename"].combine_chunks()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,11 +14,12 @@ from adapters.ducklake.query import queries
 from adapters.ducklake.query.aggregates import AGGREGATES, latest_buckets
 from adapters.ducklake.query.column_cache import ColumnCache, Points
 from adapters.ducklake.query.deadline import Deadline
+from adapters.ducklake.query.freed_memory import give_back
 from adapters.ducklake.query.readers import Readers, Reading
 from adapters.ducklake.query.series_files import SeriesFile
 from adapters.ducklake.query.windows import DAY, windows_back
 from application.event_log.receipts import Receipt
-from application.projections.errors import QueryTooLarge, TooManyQueries
+from application.projections.errors import QueryTooLarge
 from application.projections.folds import CATALOG, SERIES
 from application.reading.ports import Aggregation, MetricName, Sample, Selection, SeriesRow
 
@@ -34,6 +34,9 @@ AT_HAND_POINTS = 100_000
 AT_HAND_RANGE = 31 * DAY
 """What is looked at without leaving the event loop: it takes a few milliseconds at most."""
 
+LARGE_QUERY = 250_000
+"""Points from which on a query gives back the memory that it took: some 12 MB."""
+
 HOUR = 3_600_000
 
 EXPORT_SORTED = 200_000
@@ -47,9 +50,9 @@ _decode_tags = msgspec.json.Decoder(dict[str, str]).decode
 class DuckLakeReadModel:
     """Implements the port ReadModel. Close it after use.
 
-    At most `concurrency` queries run at once, each for `seconds` at most; `memory` is in bytes,
-    for all of them together within DuckDB, and again for each outside of it. Half as much is
-    for columns that they asked for of late.
+    A query runs for `seconds` at most. `memory` is in bytes, for all queries together within
+    DuckDB, and again for each outside of it; half as much is for the columns of recent queries. How
+    many run at once is up to the caller.
     """
 
     def __init__(
@@ -58,13 +61,11 @@ class DuckLakeReadModel:
         *,
         seconds: float = 10.0,
         memory: int = 256 << 20,
-        concurrency: int = 4,
         threads: int = 1,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._readers = Readers(location, threads=threads, memory=memory)
         self._cache = ColumnCache(memory // CACHE_SHARE)
-        self._running = threading.BoundedSemaphore(concurrency)
         self._seconds = seconds
         self._max_points = memory // BYTES_A_POINT
         self._clock = clock
@@ -196,14 +197,13 @@ class DuckLakeReadModel:
 
     @contextmanager
     def _query(self, projection: str, label: str | None = None) -> Iterator[_Query]:
-        if not self._running.acquire(blocking=False):
-            raise TooManyQueries("as many queries as may are running; try again")
-        try:
-            deadline = Deadline(self._seconds)
-            with self._readers.reading(projection, label, deadline) as reading:
+        deadline = Deadline(self._seconds)
+        with self._readers.reading(projection, label, deadline) as reading:
+            try:
                 yield _Query(reading, deadline)
-        finally:
-            self._running.release()
+            finally:
+                if reading.points >= LARGE_QUERY:
+                    give_back()
 
 
 class _Query:
@@ -220,7 +220,9 @@ class _Query:
 
     def columns(self, query: queries.Query) -> dict[str, Any]:
         with self.deadline.explained():
-            return self._reading.connection.execute(*query).fetchnumpy()
+            found = self._reading.connection.execute(*query).fetchnumpy()
+        self._reading.points += len(found["value"])
+        return found
 
     def files(self, selection: Selection) -> Sequence[SeriesFile]:
         """Return the files that may have points of the selection."""
@@ -231,7 +233,9 @@ class _Query:
         self, cache: ColumnCache, selection: Selection, files: Sequence[SeriesFile]
     ) -> Points | None:
         with self.deadline.explained():
-            return cache.points(self._reading, selection, files)
+            found = cache.points(self._reading, selection, files)
+        self._reading.points += len(found[1]) if found is not None else 0
+        return found
 
 
 class _NotAtHand(Exception):

@@ -39,6 +39,8 @@ class Reading:
 
     def __init__(self, database: _Database, source: str, deadline: Deadline | None) -> None:
         self.source = source
+        self.points = 0
+        """Points that were copied to this process's memory so far, for whoever counts them."""
         self._database = database
         self._deadline = deadline
         self._opened = ExitStack()

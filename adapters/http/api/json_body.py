@@ -12,7 +12,7 @@ from litestar import Request
 
 from adapters.http.body import read_body, too_large
 from adapters.http.errors import InvalidBody, UnsupportedMedia
-from adapters.http.header_fields import header_fields
+from adapters.http.header_fields import content_length, header_fields
 from application.errors import MalformedBody
 from domain.errors import Fault, InvalidArgument
 
@@ -38,8 +38,7 @@ async def read_json(request: Request[Any, Any, Any], decoder: msgspec.json.Decod
         )
     if fields.get(b"content-encoding", b"identity").strip().lower() != b"identity":
         raise UnsupportedMedia("a content encoding is not supported here; send the body as it is")
-    length = fields.get(b"content-length", b"0")
-    if length.isdigit() and int(length) > MAX_BYTES:
+    if content_length(fields) > MAX_BYTES:
         raise too_large(MAX_BYTES)
     return _decoded(await read_body(request.receive, MAX_BYTES), decoder)
 
@@ -65,13 +64,9 @@ def _fault(message: str) -> Fault:
 
 
 @contextmanager
-def blamed_on(pointer: str = "") -> Iterator[None]:
-    """Say of an InvalidArgument raised within which field of the body is to blame.
-
-    Without a pointer it is the one that the error tells.
-    """
+def blamed_on_body() -> Iterator[None]:
+    """Raise InvalidBody for an InvalidArgument: the body's fields are named as the command's."""
     try:
         yield
     except InvalidArgument as error:
-        pointer = pointer or f"/{error.field}".rstrip("/")
-        raise InvalidBody(Fault(None, pointer, str(error))) from None
+        raise InvalidBody(Fault(None, f"/{error.field}", str(error))) from None

@@ -10,7 +10,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from adapters.http.api.administration import Administration, AnyRequest
-from adapters.http.api.json_body import blamed_on, read_json
+from adapters.http.api.json_body import blamed_on_body, read_json
 from adapters.http.api.views import (
     IssuedTokenView,
     NewOrganization,
@@ -18,8 +18,6 @@ from adapters.http.api.views import (
     RegisteredOrganizationView,
 )
 from application.organizations.register_organization import RegisterOrganization
-from domain.errors import InvalidArgument
-from domain.names import owner_name_fault
 
 NO_STORE = {"Cache-Control": "no-store"}
 
@@ -32,15 +30,13 @@ async def register_organization(
 ) -> Response[RegisteredOrganizationView]:
     administration.require_operator(request)
     body = await read_json(request, _decoder)
-    with blamed_on("/name"):
-        check_owner_name(body.name)
     command = RegisterOrganization(
         name=body.name,
         email=body.email,
         notification_url=body.notification_url,
         scopes=body.scopes,
     )
-    with blamed_on():
+    with blamed_on_body():
         organization, issued = await to_thread(administration.manage.register_organization, command)
     return Response(
         RegisteredOrganizationView(
@@ -61,9 +57,3 @@ async def show_organization(
     administration.require_admin(request, organization, None)
     found = await to_thread(administration.manage.look_ups.organization, organization)
     return Response(OrganizationView.of(found))
-
-
-def check_owner_name(name: str) -> None:
-    """Raise InvalidArgument unless it may name an organization or a team."""
-    if fault := owner_name_fault(name):
-        raise InvalidArgument(f"the name {fault}")

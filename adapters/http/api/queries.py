@@ -108,7 +108,7 @@ async def read_metrics(
 ) -> Response[bytes]:
     grant = reading.grant(request, organization, team)
     query = metrics_query(request.scope["query_string"])
-    with _blamed_on("receipt"):
+    with _blamed_on_parameters():
         samples = await reading.queries.read_metrics(
             ReadMetrics(
                 grant=grant,
@@ -127,9 +127,9 @@ async def read_metrics(
 
 
 @contextmanager
-def _blamed_on(parameter: str) -> Iterator[None]:
-    """Say of an InvalidArgument raised within which parameter is to blame."""
+def _blamed_on_parameters() -> Iterator[None]:
+    """Raise InvalidParameters for an InvalidArgument: parameters are called as its fields are."""
     try:
         yield
     except InvalidArgument as error:
-        raise InvalidParameters([ParameterFault(parameter, str(error))]) from None
+        raise InvalidParameters([ParameterFault(error.field, str(error))]) from None

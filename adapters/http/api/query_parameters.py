@@ -17,6 +17,7 @@ from application.reading.query_values import (
     AGGREGATORS,
     DEFAULT_LIMIT,
     MAX_LIMIT,
+    PERIODS,
     parse_aggregator,
     parse_period,
     parse_tags,
@@ -25,6 +26,10 @@ from application.reading.query_values import (
 from domain.names import abbreviated, metric_name_fault
 
 _is_whole = re.compile(r"\d{1,10}\Z", re.ASCII).match
+
+# A plus sign that was not percent-encoded arrives as a blank. The one before a zone comes after
+# both date and time, so it is not the blank between them.
+_with_plus = re.compile(r"\A(\S+[Tt ]\S+) (\d\d(?::?\d\d)?)\Z", re.ASCII).sub
 
 
 class MetricsQuery(Struct, frozen=True, kw_only=True):
@@ -95,9 +100,7 @@ def _check_together(values: Mapping[str, Any], faults: dict[str, ParameterFault]
     if "metric" not in given:
         faults["metric"] = ParameterFault("metric", "is mandatory: the metric's name")
     if "aggregator" in given and "period" not in given:
-        faults["period"] = ParameterFault(
-            "period", "is mandatory with an aggregator: minutes, or 30s, 5m, 1h, 1d"
-        )
+        faults["period"] = ParameterFault("period", f"is mandatory with an aggregator: {PERIODS}")
     if "period" in given and "aggregator" not in given:
         faults["period"] = ParameterFault(
             "period", f"goes with an aggregator only: {', '.join(AGGREGATORS)}"
@@ -113,8 +116,7 @@ def _metric(text: str) -> str:
 
 
 def _time(text: str) -> int:
-    # A plus sign that was not percent-encoded has become a space.
-    return parse_time(text.replace(" ", "+") if "T" in text else text)
+    return parse_time(_with_plus(r"\1+\2", text))
 
 
 def _limit(text: str) -> int:

@@ -10,7 +10,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from adapters.http.api.administration import Administration, AnyRequest
-from adapters.http.api.json_body import blamed_on, read_json
+from adapters.http.api.json_body import blamed_on_body, read_json
 from adapters.http.api.views import NewTeam, TeamsView, TeamView
 from application.organizations.create_team import CreateTeam
 
@@ -36,7 +36,7 @@ async def create_team(
 ) -> Response[TeamView]:
     administration.require_admin(request, organization, None)
     body = await read_json(request, _decoder)
-    with blamed_on("/name"):
+    with blamed_on_body():
         team = await to_thread(
             administration.manage.create_team,
             CreateTeam(organization=organization, name=body.name),

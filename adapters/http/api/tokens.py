@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from asyncio import to_thread
+from datetime import timedelta
 
 import msgspec
 from litestar import Response, delete, get, post
@@ -10,13 +11,14 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from adapters.http.api.administration import Administration, AnyRequest
-from adapters.http.api.json_body import blamed_on, read_json
+from adapters.http.api.json_body import blamed_on_body, read_json
 from adapters.http.api.organizations import NO_STORE
 from adapters.http.api.views import IssuedTokenView, NewToken, TokensView, TokenView
+from adapters.http.errors import InvalidBody
 from application.durations import parse_duration
 from application.organizations.issue_token import IssueToken
 from application.organizations.revoke_own_token import RevokeOwnToken
-from domain.errors import InvalidArgument
+from domain.errors import Fault
 
 TOKENS = [
     "/organizations/{organization:str}/tokens",
@@ -49,20 +51,14 @@ async def issue_token(
 ) -> Response[IssuedTokenView]:
     administration.require_admin(request, organization, team)
     body = await read_json(request, _decoder)
-    expires_in = None
-    if body.expires_in is not None:
-        with blamed_on("/expires_in"):
-            expires_in = parse_duration(body.expires_in)
-            if not expires_in:
-                raise InvalidArgument("a token cannot expire at once")
     command = IssueToken(
         organization=organization,
         team=team,
         description=body.description,
         scopes=body.scopes,
-        expires_in=expires_in,
+        expires_in=_lifetime(body.expires_in),
     )
-    with blamed_on():
+    with blamed_on_body():
         issued = await to_thread(administration.manage.issue_token, command)
     location = f"{request.scope['path']}/{issued.token.id}"
     return Response(
@@ -97,3 +93,10 @@ async def revoke_token(
         administration.manage.revoke_own_token,
         RevokeOwnToken(organization=organization, team=team, token_id=token_id),
     )
+
+
+def _lifetime(text: str | None) -> timedelta | None:
+    try:
+        return None if text is None else parse_duration(text)
+    except ValueError as error:
+        raise InvalidBody(Fault(None, "/expires_in", str(error))) from None

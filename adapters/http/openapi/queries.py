@@ -13,10 +13,12 @@ from adapters.http.openapi.parts import (
     problems,
     ref,
 )
+from application.durations import UNITS
 from application.reading.query_values import AGGREGATORS, DEFAULT_LIMIT, MAX_LIMIT
 from domain.names import MAX_NAME_LENGTH, METRIC_NAME_PATTERN
 
-_TIME = "ISO 8601 with a zone, or seconds since the epoch."
+_TIME = "ISO 8601 or RFC 3339 with a zone, or seconds since the epoch; any number of decimals."
+_UNITS = "".join(UNITS)
 
 
 def _parameter(name: str, description: str, *, required: bool = False, **schema: object) -> Json:
@@ -40,7 +42,7 @@ _PARAMETERS: list[Json] = [
     _parameter(
         "tags",
         "Tags that a point must have, all of them: name and value with a colon between, with "
-        "commas between tags. A comma in a value is written `\\,`.",
+        "commas between tags. In a value `\\,` is a comma and `\\\\` a backslash.",
         examples=["host:svc5,env:production"],
     ),
     _parameter(
@@ -55,9 +57,9 @@ _PARAMETERS: list[Json] = [
     ),
     _parameter(
         "period",
-        "How wide a bucket is: minutes, or a number with `s`, `m`, `h` or `d`. Mandatory with an "
-        "aggregator. Buckets start at multiples of it since the epoch.",
-        pattern="^[0-9]{1,10}[smhd]?$",
+        "How wide a bucket is: minutes, or a number with `s`, `m`, `h`, `d` or `w`. Mandatory "
+        "with an aggregator. Buckets start at multiples of it since the epoch.",
+        pattern=f"^[0-9]{{1,12}}[{_UNITS}]?$",
         examples=["5", "30s", "1h"],
     ),
     _parameter(

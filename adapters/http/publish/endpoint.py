@@ -26,7 +26,7 @@ from adapters.http.body import (
 )
 from adapters.http.credentials import presented_token
 from adapters.http.failures import failure_answer
-from adapters.http.header_fields import header_fields
+from adapters.http.header_fields import content_length, header_fields
 from adapters.http.problems import Answer
 from adapters.http.publish.plain_heads import PlainHead
 from adapters.http.publish.routes import Destination
@@ -150,8 +150,7 @@ class PublishEndpoint:
 
     def _check_length(self, headers: Mapping[bytes, bytes]) -> None:
         """Refuse a body by its declared length, before any of it is read."""
-        length = headers.get(b"content-length", b"0")
-        if length.isdigit() and int(length) > self._max_body:
+        if content_length(headers) > self._max_body:
             raise too_large(self._max_body)
 
     async def _inflated(self, body: bytes, coding: str) -> bytes:
