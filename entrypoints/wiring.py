@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from adapters.ducklake.database import Location
+from adapters.ducklake.query.export import DuckLakePointExport
 from adapters.ducklake.query.read_model import DuckLakeReadModel
 from adapters.ducklake.store.stores import DuckLakeStores
 from adapters.eventsourcing.organizations import Organizations
@@ -43,8 +44,9 @@ from application.projections.replay import ReplayHandler
 from application.projections.verify import VerifyHandler
 from application.publishing.publish_metrics import PublishMetricsHandler
 from application.publishing.quota import PointQuota
+from application.reading.export_points import ExportPointsHandler
 from application.reading.list_metric_names import ListMetricNamesHandler
-from application.reading.ports import ReadModel
+from application.reading.ports import PointQueries
 from application.reading.query_threads import QueryThreads
 from application.reading.read_metrics import ReadMetricsHandler
 from application.reading.readable_receipts import ReadableReceipts
@@ -141,7 +143,8 @@ class ProjectionTools(Struct, frozen=True):
     stores: ProjectionStores
     replay: ReplayHandler
     verify: VerifyHandler
-    read_model: ReadModel
+    queries: PointQueries
+    export_points: ExportPointsHandler
 
 
 @contextmanager
@@ -151,16 +154,19 @@ def open_projections(settings: LogSettings, url: str) -> Iterator[ProjectionTool
     with (
         _open_log(settings, url) as log,
         closing(DuckLakeStores(location)) as stores,
-        closing(DuckLakeReadModel(location, seconds=COMMAND_SECONDS)) as read_model,
+        closing(DuckLakeReadModel(location, seconds=COMMAND_SECONDS)) as queries,
+        closing(DuckLakePointExport(location)) as points,
     ):
+        manage = _manage(log.organizations)
         replay = ReplayHandler(log.metrics, stores)
         yield ProjectionTools(
             log=log.metrics,
-            manage=_manage(log.organizations),
+            manage=manage,
             stores=stores,
             replay=replay,
             verify=VerifyHandler(replay, stores),
-            read_model=read_model,
+            queries=queries,
+            export_points=ExportPointsHandler(manage.look_ups, queries, points),
         )
 
 

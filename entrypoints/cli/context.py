@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 from msgspec import Struct
 
 from application.clock import Clock, utc_now
+from entrypoints.cli.interrupting import heeded
 from entrypoints.processes.reaching import reach_log
 from entrypoints.settings import LogSettings, ServiceSettings
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from entrypoints.wiring import Commands, ProjectionTools
 
 COMMAND_LEVEL = "warning"
+
+ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGXCPU)
+"""What ends a process from outside, beside Ctrl-C, which Python makes a KeyboardInterrupt."""
 
 # The imports within the functions below keep `cave --help` from loading the whole service.
 
@@ -66,16 +70,28 @@ def serve(settings: ServiceSettings, host: str, port: int) -> int:
 
 @contextmanager
 def terminated_in_order() -> Iterator[None]:
-    """Let SIGTERM leave the block by an exception, so that what was opened is closed."""
-    before = signal.signal(signal.SIGTERM, _exit)
+    """Let a signal that ends the process leave the block by an exception instead.
+
+    What was opened is then closed, and files in the making are removed. Signals that were ignored
+    before stay ignored. For the main thread.
+    """
+    ended_by = 0
+
+    def leave(number: int, _frame: FrameType | None) -> NoReturn:
+        nonlocal ended_by
+        ended_by = number
+        sys.exit(128 + number)
+
+    former = {number: signal.signal(number, leave) for number in heeded(ENDING)}
     try:
         yield
+    except Exception as error:
+        if ended_by:  # DuckDB replaces the exit by an error of its own
+            raise SystemExit(128 + ended_by) from error
+        raise
     finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _exit(number: int, _frame: FrameType | None) -> NoReturn:
-    sys.exit(128 + number)
+        for number, handler in former.items():
+            signal.signal(number, handler)
 
 
 class Roots(Struct, frozen=True):

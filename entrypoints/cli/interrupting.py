@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM for long work that ends in order, between two steps rather than within one.
+"""Ctrl-C, SIGTERM and SIGHUP for long work, which ends between two steps, not within one.
 
 An exception out of a signal's handler may come anywhere, in the middle of a transaction or of
 DuckDB, which replaces it by one of its own.
@@ -7,13 +7,18 @@ DuckDB, which replaces it by one of its own.
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 from application.projections.replay import OnProgress, ReplayProgress
 
-STOPPING = (signal.SIGINT, signal.SIGTERM)
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def heeded(numbers: Iterable[signal.Signals]) -> list[signal.Signals]:
+    """Return the signals that are not ignored, as SIGHUP is after nohup: those stay ignored."""
+    return [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
 
 
 class Interrupted(Exception):
@@ -39,7 +44,7 @@ def asked_to_stop() -> Iterator[Callable[[], None]]:
         if asked:
             raise Interrupted
 
-    former = {number: signal.signal(number, note) for number in STOPPING}
+    former = {number: signal.signal(number, note) for number in heeded(STOPPING)}
     try:
         yield check
     except BaseException as error:

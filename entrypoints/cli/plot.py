@@ -75,14 +75,12 @@ def plot(
     if team is not None:
         check_team(owner, team)
     named = organization if team is None else f"{organization}/{team}"
-    if not tools.read_model.knows(organization, team, metric):
+    if not tools.queries.knows(organization, team, metric):
         raise CommandFailed(f"{named} has no metric {metric!r}")
     selection = Selection(
         organization=organization, team=team, metric=metric, tags=tags or {}, start=start, end=end
     )
-    samples = tools.read_model.samples(
-        selection, Aggregation(aggregator, period), limit, label=label
-    )
+    samples = tools.queries.samples(selection, Aggregation(aggregator, period), limit, label=label)
     # A sum, say, may be too large for a number.
     samples = [sample for sample in samples if math.isfinite(sample.value)]
     if not samples:

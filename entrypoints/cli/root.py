@@ -12,7 +12,7 @@ import click
 
 from application.errors import LogError, UnknownReceipt
 from application.event_log.ports import UnreadableEvent
-from application.projections.errors import ProjectionError
+from application.projections.errors import ProjectionError, UnknownMetric
 from domain.errors import DomainError
 from entrypoints.cli.context import Roots
 from entrypoints.cli.demo import demo
@@ -37,6 +37,7 @@ EXPECTED = (
     DomainError,
     LogError,
     ProjectionError,
+    UnknownMetric,
     UnknownReceipt,
     UnreadableEvent,
     OSError,

@@ -28,6 +28,7 @@ from application.projections.ports import Role
 from application.projections.replay import ReplayHandler
 from application.projections.runner import ProjectionRunner
 from application.projections.verify import VerifyHandler
+from application.reading.export_points import ExportPointsHandler
 from application.use_cases import ManageOrganizations
 from domain.events import MetricsPublished
 from domain.metric_point import PointBatch, tag_set
@@ -122,14 +123,16 @@ class CommandLine:
         self.opened.append(settings)
         if self.failure is not None:
             raise self.failure
+        manage = self._manage()
         replay = ReplayHandler(self.metrics, self.stores)
         yield ProjectionTools(
             log=self.metrics,
-            manage=self._manage(),
+            manage=manage,
             stores=self.stores,
             replay=replay,
             verify=VerifyHandler(replay, self.stores),
-            read_model=self.read_model,
+            queries=self.read_model,
+            export_points=ExportPointsHandler(manage.look_ups, self.read_model, self.read_model),
         )
 
     def _manage(self) -> ManageOrganizations:
