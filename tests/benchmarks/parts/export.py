@@ -25,7 +25,7 @@ from application.event_log.receipts import Receipt
 from application.projections.folds import SERIES
 from application.projections.ports import Checkpoint, Role
 from domain.events import MetricsPublished
-from domain.metric_point import PointBatch, tag_set
+from domain.metric_point import PointBatch, TagSet
 from tests.benchmarks import goals
 from tests.benchmarks.bench import Bench, Invalid
 
@@ -70,7 +70,7 @@ def _fill(location: Location, total: int, names: int) -> None:
 
 def _events(total: int, names: int) -> Iterator[RecordedMetrics]:
     tags = [
-        tag_set({"host": f"host-{n}", "env": "production", "service": f"svc-{n % 40}"})
+        TagSet((("env", "production"), ("host", f"host-{n}"), ("service", f"svc-{n % 40}")))
         for n in range(500)
     ]
     for position, start in enumerate(range(0, total, SIZE), 1):
