@@ -30,9 +30,10 @@ from application.projections.verify import VerifyHandler
 from application.publishing.ports import MetricLog
 from application.publishing.publish_metrics import PublishMetricsHandler
 from application.publishing.quota import PointQuota
+from application.reading.export_points import ExportPointsHandler
 from application.reading.list_metric_names import ListMetricNamesHandler
 from application.reading.plot_samples import PlotSamplesHandler
-from application.reading.ports import ReadModel
+from application.reading.ports import PointExport, PointQueries, ProjectionPositions
 from application.reading.query_threads import QueryThreads
 from application.reading.read_metrics import ReadMetricsHandler
 from application.reading.readable_receipts import INTERVAL as RECEIPT_INTERVAL
@@ -76,7 +77,7 @@ class ProjectionTools(Commands, frozen=True, kw_only=True):
     """The use cases of commands that read, rebuild or verify projections, too."""
 
     stores: ProjectionStores
-    read_model: ReadModel
+    export_points: ExportPointsHandler
     plot_samples: PlotSamplesHandler
     replay: ReplayHandler
     verify: VerifyHandler
@@ -103,7 +104,8 @@ class ProjectionPorts(LogPorts, frozen=True, kw_only=True):
     """The log and the projections made of it."""
 
     stores: ProjectionStores
-    read_model: ReadModel
+    queries: PointQueries
+    points: PointExport
 
 
 class ServicePorts(LogPorts, frozen=True, kw_only=True):
@@ -115,7 +117,8 @@ class ServicePorts(LogPorts, frozen=True, kw_only=True):
 
     directory: TokenDirectory
     metric_log: MetricLog
-    read_model: ReadModel
+    queries: PointQueries
+    positions: ProjectionPositions
     threads: QueryThreads
 
 
@@ -219,8 +222,8 @@ def _projection_tools(
         manage=manage,
         metrics=metrics,
         stores=ports.stores,
-        read_model=ports.read_model,
-        plot_samples=PlotSamplesHandler(manage.look_ups, ports.read_model),
+        export_points=ExportPointsHandler(manage.look_ups, ports.queries, ports.points),
+        plot_samples=PlotSamplesHandler(manage.look_ups, ports.queries),
         replay=replay,
         verify=VerifyHandler(replay, ports.stores),
     )
@@ -235,7 +238,7 @@ def _service(
 ) -> UseCases:
     rate = limits.points_per_second
     receipts = ReadableReceipts(
-        ports.read_model,
+        ports.positions,
         ports.entries.partitions(),
         patience=limits.receipt_patience,
         interval=limits.receipt_interval,
@@ -258,7 +261,7 @@ def _service(
             quota=None if rate is None else PointQuota(rate, monotonic),
         ),
         queries=Queries(
-            list_metric_names=ListMetricNamesHandler(ports.read_model, ports.threads),
-            read_metrics=ReadMetricsHandler(ports.read_model, ports.threads, receipts),
+            list_metric_names=ListMetricNamesHandler(ports.queries, ports.threads),
+            read_metrics=ReadMetricsHandler(ports.queries, ports.threads, receipts),
         ),
     )

@@ -9,20 +9,25 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
 STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
+ENDING = (*STOPPING, signal.SIGQUIT, signal.SIGXCPU)
+"""All signals that end a process which does not handle them, and may have to clean up first."""
+
 APART_SECONDS = 0.5
 """Signals that follow the last one that counted more closely than this are part of it."""
 
 
 @contextmanager
-def on_stop(asked: Callable[[int], None]) -> Iterator[None]:
-    """Call `asked` with the number of each signal that asks to stop, for the block.
+def on_stop(
+    asked: Callable[[int], None], signals: Iterable[signal.Signals] = STOPPING
+) -> Iterator[None]:
+    """Call `asked` with the number of each of the signals that arrives within the block.
 
     `asked` runs in a signal handler, so it may raise. For the main thread. The former handlers come
     back afterwards.
@@ -38,7 +43,7 @@ def on_stop(asked: Callable[[int], None]) -> Iterator[None]:
 
     former: dict[signal.Signals, Any] = {}
     try:
-        for number in STOPPING:
+        for number in signals:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 former[number] = signal.signal(number, handle)
         yield

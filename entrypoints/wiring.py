@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from adapters.ducklake.database import Location
+from adapters.ducklake.query.export import DuckLakePointExport
 from adapters.ducklake.query.read_model import DuckLakeReadModel
 from adapters.ducklake.store.stores import DuckLakeStores
 from adapters.event_format.codec import MetricEventCodec
@@ -78,7 +79,8 @@ def open_projections(settings: LogSettings, url: str) -> Iterator[ProjectionTool
     with (
         _open_log(settings, url) as log,
         closing(DuckLakeStores(location)) as stores,
-        closing(DuckLakeReadModel(location, seconds=COMMAND_SECONDS)) as read_model,
+        closing(DuckLakeReadModel(location, seconds=COMMAND_SECONDS)) as queries,
+        closing(DuckLakePointExport(location)) as points,
     ):
         ports = ProjectionPorts(
             organizations=log.organizations,
@@ -86,7 +88,8 @@ def open_projections(settings: LogSettings, url: str) -> Iterator[ProjectionTool
             entries=log.entries,
             codec=log.codec,
             stores=stores,
-            read_model=read_model,
+            queries=queries,
+            points=points,
         )
         yield compose(ports, utc_now, new_token)
 
@@ -116,13 +119,13 @@ async def open_use_cases(
         await asyncio.to_thread(follower.catch_up)
         following = threading.Thread(target=follower.run, name="token-directory", daemon=True)
         metric_log = RedisMetricLog(url, log.keys, log.entries.partitions())
-        queries = settings.queries
+        query_limits = settings.queries
         read_model = DuckLakeReadModel(
             _location(settings.log),
-            seconds=queries.seconds,
-            memory=queries.memory,
+            seconds=query_limits.seconds,
+            memory=query_limits.memory,
         )
-        threads = QueryThreads(queries.concurrency)
+        threads = QueryThreads(query_limits.concurrency)
         ports = ServicePorts(
             organizations=log.organizations,
             organization_log=log.organizations,
@@ -130,7 +133,8 @@ async def open_use_cases(
             codec=log.codec,
             directory=directory,
             metric_log=metric_log,
-            read_model=read_model,
+            queries=read_model,
+            positions=read_model,
             threads=threads,
         )
         limits = Limits(

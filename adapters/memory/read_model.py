@@ -19,7 +19,7 @@ from application.reading.ports import Aggregation, MetricName, Sample, Selection
 
 
 class MemoryReadModel:
-    """Implements the port ReadModel over events that it is given."""
+    """Implements the ports PointQueries, PointExport and ProjectionPositions over given events."""
 
     def __init__(self) -> None:
         self._events: dict[str | None, list[RecordedMetrics]] = {None: []}
@@ -55,7 +55,7 @@ class MemoryReadModel:
             for bucket, points in groupby(rows, lambda row: row.time // period)
         ][-limit:]
 
-    def samples_at_hand(
+    def cached_samples(
         self, selection: Selection, aggregation: Aggregation, limit: int
     ) -> Sequence[Sample] | None:
         return self.samples(selection, aggregation, limit)

@@ -7,13 +7,12 @@ takes for the same time, see `as_published`. Parquet has a column a field.
 from adapters.point_files.errors import PointFileError
 from adapters.point_files.formats import Format
 from adapters.point_files.readers import Batch, count_points, read_batches
-from adapters.point_files.writers import PointWriter, point_writer
+from adapters.point_files.writers import point_writer
 
 __all__ = [
     "Batch",
     "Format",
     "PointFileError",
-    "PointWriter",
     "count_points",
     "point_writer",
     "read_batches",

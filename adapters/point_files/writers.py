@@ -6,24 +6,20 @@ import csv
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO
 
 import msgspec
 
 from adapters.point_files.formats import COLUMNS, Format, as_published
-from application.reading.ports import SeriesRow
-
-
-class PointWriter(Protocol):
-    """Takes points; they are complete in the file when its block has ended."""
-
-    def write(self, rows: Sequence[SeriesRow]) -> None:
-        """Add points. Raises OSError."""
+from application.reading.ports import PointWriter, SeriesRow
 
 
 @contextmanager
 def point_writer(form: Format, output: BinaryIO) -> Iterator[PointWriter]:
-    """Yield what writes points to `output`, which stays open."""
+    """Yield what writes points to `output`, which stays open.
+
+    They are complete in it when the block has ended.
+    """
     match form:
         case Format.JSONL:
             yield _JsonLines(output)

@@ -42,8 +42,8 @@ class Selection(Struct, frozen=True, kw_only=True):
     end: int | None = None
 
 
-class ReadModel(Protocol):
-    """What queries read: the live generations, or copies by label. Thread-safe; calls block.
+class PointQueries(Protocol):
+    """Questions about the live projections, or about copies by label. Thread-safe; calls block.
 
     Every method raises ProjectionMissing where there is nothing to read yet, StoreUnavailable
     and QueryTooLarge. How many calls run at once is the caller's to limit.
@@ -53,7 +53,7 @@ class ReadModel(Protocol):
         """Return an owner's metric names, sorted."""
 
     def knows(self, organization: str, team: str | None, metric: str) -> bool:
-        """Tell whether an owner ever published under the name."""
+        """Return whether an owner ever published under the name."""
 
     def samples(
         self,
@@ -69,7 +69,7 @@ class ReadModel(Protocol):
         contract says, all series together. With a label that copy is read, not the live one.
         """
 
-    def samples_at_hand(
+    def cached_samples(
         self, selection: Selection, aggregation: Aggregation, limit: int
     ) -> Sequence[Sample] | None:
         """Return buckets as `samples` does if that takes no waiting and little time, else None.
@@ -77,20 +77,15 @@ class ReadModel(Protocol):
         May be called where nothing may block. Never raises.
         """
 
-    def positions(self, projection: str) -> Mapping[int, int]:
-        """Return how far the live generation has read each partition."""
 
-    def rows(
-        self,
-        organization: str,
-        team: str | None,
-        *,
-        metric: str | None = None,
-        start: int | None = None,
-        end: int | None = None,
-        label: str | None = None,
-    ) -> Iterator[Sequence[SeriesRow]]:
-        """Yield an owner's points by name, time and log order, in chunks; not limited in time."""
+class ProjectionPositions(Protocol):
+    """How far the live projections have read the log. Thread-safe; calls block."""
+
+    def positions(self, projection: str) -> Mapping[int, int]:
+        """Return the position of the last event read, by partition.
+
+        Raises ProjectionMissing where there is nothing to read yet, and StoreUnavailable.
+        """
 
 
 class SeriesRow(Struct, frozen=True):
@@ -102,3 +97,31 @@ class SeriesRow(Struct, frozen=True):
     tags: Mapping[str, str]
     receipt: Receipt
     item: int
+
+
+class PointExport(Protocol):
+    """All points of an owner. Thread-safe; calls block."""
+
+    def rows(
+        self,
+        organization: str,
+        team: str | None,
+        *,
+        metric: str | None = None,
+        start: int | None = None,
+        end: int | None = None,
+        label: str | None = None,
+    ) -> Iterator[Sequence[SeriesRow]]:
+        """Yield an owner's points by name, time and log order, in chunks.
+
+        All of them are of one state of the projection, or of the copy with the label. Takes as
+        long as it takes, and memory that does not depend on the number of points or names.
+        Raises ProjectionMissing where there is nothing to read yet, and StoreUnavailable.
+        """
+
+
+class PointWriter(Protocol):
+    """Takes exported points, chunk by chunk."""
+
+    def write(self, rows: Sequence[SeriesRow]) -> None:
+        """Add points. Raises OSError."""

@@ -9,7 +9,7 @@ from msgspec import Struct
 from application.event_log.receipts import Receipt
 from application.organizations.access import Grant
 from application.projections.errors import UnknownMetric
-from application.reading.ports import Aggregation, ReadModel, Sample, Selection
+from application.reading.ports import Aggregation, PointQueries, Sample, Selection
 from application.reading.query_threads import QueryThreads
 from application.reading.readable_receipts import ReadableReceipts
 
@@ -32,9 +32,9 @@ class ReadMetrics(Struct, frozen=True, kw_only=True):
 
 class ReadMetricsHandler:
     def __init__(
-        self, read_model: ReadModel, threads: QueryThreads, receipts: ReadableReceipts
+        self, queries: PointQueries, threads: QueryThreads, receipts: ReadableReceipts
     ) -> None:
-        self._read_model = read_model
+        self._queries = queries
         self._threads = threads
         self._receipts = receipts
 
@@ -42,7 +42,7 @@ class ReadMetricsHandler:
         """Return the latest points or buckets, oldest first.
 
         Raises UnknownMetric, InvalidArgument for a receipt that is not the organization's,
-        NotReadableYet, and what ReadModel.samples raises.
+        NotReadableYet, and what PointQueries.samples raises.
         """
         if query.receipt is not None:
             await self._receipts.wait(query.grant.organization, query.receipt)
@@ -55,16 +55,16 @@ class ReadMetricsHandler:
             end=query.end,
         )
         if query.aggregation is not None:
-            # What dashboards ask again and again is told faster than a thread is woken.
-            samples = self._read_model.samples_at_hand(selection, query.aggregation, query.limit)
+            # Dashboards repeat their queries: these are answered faster than a thread is woken.
+            samples = self._queries.cached_samples(selection, query.aggregation, query.limit)
             if samples:
                 return samples
         return await self._threads.run(lambda: self._read(selection, query))
 
     def _read(self, selection: Selection, query: ReadMetrics) -> Sequence[Sample]:
-        samples = self._read_model.samples(selection, query.aggregation, query.limit)
+        samples = self._queries.samples(selection, query.aggregation, query.limit)
         organization, team = selection.organization, selection.team
-        if not samples and not self._read_model.knows(organization, team, query.metric):
+        if not samples and not self._queries.knows(organization, team, query.metric):
             owner = organization if team is None else f"{organization}/{team}"
             raise UnknownMetric(f"{owner} never published a metric {query.metric!r}")
         return samples

@@ -10,7 +10,7 @@ from application.event_log.partitioning import partition_of
 from application.event_log.receipts import Receipt
 from application.projections.errors import NotReadableYet, ProjectionMissing
 from application.projections.folds import PROJECTIONS
-from application.reading.ports import ReadModel
+from application.reading.ports import ProjectionPositions
 from domain.errors import InvalidArgument
 
 PATIENCE = 5.0
@@ -27,13 +27,13 @@ class ReadableReceipts:
 
     def __init__(
         self,
-        read_model: ReadModel,
+        projections: ProjectionPositions,
         partitions: int,
         *,
         patience: float = PATIENCE,
         interval: float = INTERVAL,
     ) -> None:
-        self._read_model = read_model
+        self._projections = projections
         self._partitions = partitions
         self._patience = patience
         self._interval = interval
@@ -45,7 +45,7 @@ class ReadableReceipts:
         """Return once every projection holds the batch.
 
         Raises InvalidArgument for a receipt that cannot be the organization's, NotReadableYet
-        where it takes too long, and what else ReadModel.positions raises.
+        where it takes too long, and what else ProjectionPositions.positions raises.
         """
         partition = partition_of(organization, self._partitions)
         if receipt.partition != partition:
@@ -85,6 +85,6 @@ class ReadableReceipts:
 
     def _read_so_far(self, projection: str) -> Positions:
         try:
-            return self._read_model.positions(projection)
+            return self._projections.positions(projection)
         except ProjectionMissing:  # the service has just started for the first time
             return {}

@@ -16,7 +16,7 @@ from application.clock import Clock, utc_now
 from entrypoints.cli.environment import log_what_is_ignored
 from entrypoints.processes.reaching import reach_log
 from entrypoints.settings import LogSettings, ServiceSettings
-from entrypoints.stop_signals import on_stop
+from entrypoints.stop_signals import ENDING, on_stop
 
 if TYPE_CHECKING:
     from application.use_cases import Commands, ProjectionTools
@@ -77,18 +77,27 @@ def _start_logging() -> None:
 
 @contextmanager
 def terminated_in_order() -> Iterator[None]:
-    """Let signals that ask to stop leave the block by an exception, which closes what was opened.
+    """Let a signal that ends the process leave the block by an exception instead.
 
-    That is KeyboardInterrupt for Ctrl-C, else SystemExit with the status that a shell reports.
+    What was opened is then closed, and files in the making are removed. The exception is
+    KeyboardInterrupt for Ctrl-C, else SystemExit with the status that a shell reports.
     """
-    with on_stop(_leave):
-        yield
+    ended_by = 0
 
+    def leave(number: int) -> NoReturn:
+        nonlocal ended_by
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
+        ended_by = number
+        sys.exit(128 + number)
 
-def _leave(number: int) -> NoReturn:
-    if number == signal.SIGINT:
-        raise KeyboardInterrupt
-    sys.exit(128 + number)
+    with on_stop(leave, ENDING):
+        try:
+            yield
+        except Exception as error:
+            if ended_by:  # DuckDB replaces the exit by an error of its own
+                raise SystemExit(128 + ended_by) from error
+            raise
 
 
 class Roots(Struct, frozen=True):

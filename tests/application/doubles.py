@@ -22,7 +22,6 @@ from application.organizations.ports import (
 )
 from application.organizations.token_directory import DirectoryFollower, TokenDirectory
 from application.publishing.ports import MetricLog
-from application.reading.ports import ReadModel
 from application.reading.query_threads import QueryThreads
 from application.use_cases import Limits, LogPorts, ServicePorts, UseCases, compose
 from domain.events import OrganizationEvent
@@ -96,13 +95,14 @@ def service_use_cases(
     organizations: Organizations | None = None,
     directory: TokenDirectory | None = None,
     metric_log: MetricLog | None = None,
-    read_model: ReadModel | None = None,
+    read_model: MemoryReadModel | None = None,
     limits: Limits | None = None,
     monotonic: FakeMonotonic | None = None,
 ) -> UseCases:
     """Compose a worker's use cases over adapters in memory, or those that are given."""
     organizations = organizations or Organizations({"PERSISTENCE_MODULE": "eventsourcing.popo"})
     log = MemoryMetricLog(clock)
+    model = read_model or MemoryReadModel()
     ports = ServicePorts(
         organizations=organizations,
         organization_log=organizations,
@@ -110,7 +110,8 @@ def service_use_cases(
         codec=MetricEventCodec(),
         directory=directory or TokenDirectory(),
         metric_log=metric_log or log,
-        read_model=read_model or MemoryReadModel(),
+        queries=model,
+        positions=model,
         threads=QueryThreads(2),
     )
     return compose(

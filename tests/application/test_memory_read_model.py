@@ -1,4 +1,4 @@
-"""The read model in memory keeps the port's contract."""
+"""The read model in memory keeps the ports' contracts."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ class TestMemoryReadModel(ReadModelContract):
     def opened(self) -> ReadModelUnderTest:
         model = MemoryReadModel()
         return ReadModelUnderTest(
+            model,
+            model,
             model,
             lambda events: model.add(*events),
             lambda label, events: model.add(*events, label=label),

@@ -50,7 +50,8 @@ def tools(organizations: Organizations, read_model: MemoryReadModel) -> Projecti
         entries=log,
         codec=log.codec,
         stores=MemoryProjectionStores(),
-        read_model=read_model,
+        queries=read_model,
+        points=read_model,
     )
     return compose(ports, clock, CountedTokens())
 

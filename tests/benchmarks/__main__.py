@@ -102,7 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--sizes", type=int, nargs="+", metavar="POINTS", help="points a request")
     add("--connections", type=int, nargs="+", help="connections of wrk")
     add("--only", nargs="+", metavar="NAME", help="these contestants, by their names in the table")
-    add("--total", type=int, metavar="POINTS", help="points of end-to-end, replay and query")
+    add("--total", type=int, metavar="POINTS", help="points of parts that store a fixed number")
     add("--rate", type=int, metavar="POINTS", help="points a second of memory")
     add("--memory-seconds", type=int, metavar="N", help="length of memory, an hour unless told")
     add("--go-procs", type=int, metavar="N", help="GOMAXPROCS of the contestants in Go")

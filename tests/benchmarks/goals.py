@@ -16,6 +16,7 @@ INFLUX = "InfluxDB"
 EMPTY = "empty application"
 
 TWO_WORKERS = "CAVE, 2 workers"
+ONE_NAME, MANY_NAMES = "one name", "176,000 names"
 REPLAY, SLOWER_LIMIT = "cave replay", "slower limit"
 
 GOALS = (
@@ -37,6 +38,7 @@ GOALS = (
     Goal(part="workers", figure=REQUESTS, ours=TWO_WORKERS, theirs="CAVE", factor=1.7),
     Goal(part="memory", figure=WORKER_GROWTH, factor=1.05, at_most=True),
     Goal(part="replay", figure=POINTS, ours=REPLAY, theirs=SLOWER_LIMIT, factor=0.5),
+    Goal(part="export", figure=POINTS, ours=MANY_NAMES, theirs=ONE_NAME, factor=0.5),
     *(
         Goal(
             part="query",

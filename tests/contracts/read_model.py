@@ -1,4 +1,4 @@
-"""What every read model does, whatever it reads: the port ReadModel."""
+"""The contracts of reading: PointQueries, PointExport and ProjectionPositions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from application.projections.errors import ProjectionMissing
 from application.reading.ports import (
     Aggregation,
     MetricName,
-    ReadModel,
+    PointExport,
+    PointQueries,
+    ProjectionPositions,
     Sample,
     Selection,
     SeriesRow,
@@ -88,12 +90,16 @@ EXTREMES: list[tuple[str, list[float], float]] = [
 
 
 class ReadModelUnderTest(Struct):
-    """A read model; `add` lets its live generations hold more events, `copy` makes a copy.
+    """The ports over one store.
+
+    `add` lets its live generations hold more events, `copy` makes a copy.
 
     It may be shared by many tests: each has organizations of its own, named by `suffix` too.
     """
 
-    model: ReadModel
+    model: PointQueries
+    export: PointExport
+    progress: ProjectionPositions
     add: Callable[[Sequence[RecordedMetrics]], None]
     copy: Callable[[str, Sequence[RecordedMetrics]], None]
     suffix: str = ""
@@ -286,10 +292,10 @@ class ReadModelContract(ABC):
         for tags in ({}, {"host": "h1"}, {"host": "h9"}):
             selection = opened.selection(start=20, end=95, tags=tags)
             told = model.samples(selection, buckets, 5)
-            assert model.samples_at_hand(selection, buckets, 5) in (None, told)
+            assert model.cached_samples(selection, buckets, 5) in (None, told)
         opened.add([opened.recorded(point(94, 1), position=2)])
         selection = opened.selection(start=20, end=95)
-        at_hand = model.samples_at_hand(selection, buckets, 5)
+        at_hand = model.cached_samples(selection, buckets, 5)
         assert at_hand in (None, model.samples(selection, buckets, 5))
 
     @pytest.mark.parametrize("projection", ["series", "catalog"])
@@ -301,7 +307,7 @@ class ReadModelContract(ABC):
             opened.recorded(point(1, 1), partition=1, position=4),
             opened.recorded(point(1, 1), partition=7, position=last),
         ])  # fmt: skip
-        positions = opened.model.positions(projection)
+        positions = opened.progress.positions(projection)
         assert (positions[1], positions[7]) == (4, last)
 
     def test_rows_are_an_owners_points_by_name_time_and_log_order(
@@ -319,7 +325,7 @@ class ReadModelContract(ABC):
             ("b", 3, 3.0, {"x": "1", "y": "2"}, 2, 1),
             ("b", 5, -0.0, {"host": "é"}, 1, 0),
         ]
-        read, gilt = opened.model.rows, opened.named("gilt")
+        read, gilt = opened.export.rows, opened.named("gilt")
         assert all_rows(read(gilt, None)) == expected
         assert all_rows(read(gilt, None, metric="b")) == expected[1:]
         assert all_rows(read(gilt, None, start=5)) == [expected[0], expected[3]]
@@ -333,7 +339,7 @@ class ReadModelContract(ABC):
         label = opened.named("before")
         opened.copy(label, [opened.recorded(point(1, 1))])
         assert pairs(opened.model.samples(opened.selection(), None, 9, label=label)) == [(1, 1)]
-        assert len(all_rows(opened.model.rows(opened.named("gilt"), None, label=label))) == 1
+        assert len(all_rows(opened.export.rows(opened.named("gilt"), None, label=label))) == 1
         assert len(opened.model.samples(opened.selection(), None, 9)) == 2
         with pytest.raises(ProjectionMissing, match="other"):
             opened.model.samples(opened.selection(), None, 9, label="other")

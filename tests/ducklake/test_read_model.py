@@ -20,6 +20,7 @@ from adapters.ducklake.catalog_state import SETTLED_NS
 from adapters.ducklake.database import Location
 from adapters.ducklake.query import column_cache, read_model
 from adapters.ducklake.query.column_cache import ColumnCache
+from adapters.ducklake.query.export import DuckLakePointExport
 from adapters.ducklake.query.read_model import DuckLakeReadModel
 from adapters.memory.read_model import AGGREGATES, MemoryReadModel
 from application.projections.errors import (
@@ -56,12 +57,16 @@ def shared_lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
 def shared(shared_lake: Lake) -> Iterator[ReadModelUnderTest]:
     live = shared_lake.create(Role.LIVE)
     model = DuckLakeReadModel(shared_lake.location, clock=lambda: NOW / 1000)
+    export = DuckLakePointExport(shared_lake.location)
     yield ReadModelUnderTest(
+        model,
+        export,
         model,
         lambda events: shared_lake.commit(live, events),
         lambda label, events: shared_lake.commit(shared_lake.create(Role.COPY, label), events),
     )
     model.close()
+    export.close()
 
 
 @pytest.fixture(scope="module")
@@ -76,10 +81,11 @@ def uncached(shared_lake: Lake) -> Iterator[DuckLakeReadModel]:
 class TestDuckLakeReadModel(ReadModelContract):
     @pytest.fixture
     def opened(self, shared: ReadModelUnderTest) -> ReadModelUnderTest:
-        return ReadModelUnderTest(shared.model, shared.add, shared.copy, next(suffixes))
+        return structs.replace(shared, suffix=next(suffixes))
 
 
-BLANK = ReadModelUnderTest(None, lambda _: None, lambda _, __: None)  # type: ignore[arg-type]
+NOTHING = MemoryReadModel()
+BLANK = ReadModelUnderTest(NOTHING, NOTHING, NOTHING, lambda _: None, lambda _, __: None)
 """It makes events, of organizations without a suffix."""
 
 times = st.one_of(
@@ -115,7 +121,7 @@ class TestAgainstStatistics:
         data: st.DataObject,
         batches: list[list[Point]],
     ) -> None:
-        opened = ReadModelUnderTest(shared.model, shared.add, shared.copy, next(suffixes))
+        opened = structs.replace(shared, suffix=next(suffixes))
         events = [
             opened.recorded(*batch, position=position, partition=position % 2)
             for position, batch in enumerate(batches, 1)
@@ -138,7 +144,7 @@ class TestAgainstStatistics:
     def test_many_points_with_ties_agree(
         self, shared: ReadModelUnderTest, uncached: DuckLakeReadModel, aggregator: str
     ) -> None:
-        opened = ReadModelUnderTest(shared.model, shared.add, shared.copy, next(suffixes))
+        opened = structs.replace(shared, suffix=next(suffixes))
         draw = random.Random(7)
         event = opened.recorded(
             *(
@@ -184,7 +190,8 @@ def test_the_generation_that_becomes_live_is_read_from_the_next_query_on(lake: L
     model = DuckLakeReadModel(lake.location)
     first = lake.create(Role.LIVE)
     lake.commit(first, [BLANK.recorded(point(1, 1))])
-    export = model.rows("gilt", None)
+    points = DuckLakePointExport(lake.location)
+    export = points.rows("gilt", None)
     assert [row.value for row in next(export)] == [1]
     second = lake.create(Role.BUILDING)
     lake.commit(second, [BLANK.recorded(point(1, 2), point(2, 3))])
@@ -195,6 +202,7 @@ def test_the_generation_that_becomes_live_is_read_from_the_next_query_on(lake: L
     assert next(export, None) is None
     assert pairs(model.samples(M, None, 9)) == [(1, 2), (2, 3)]
     model.close()
+    points.close()
 
 
 def test_readers_see_all_of_a_commit_or_nothing_while_it_is_written(lake: Lake) -> None:
@@ -248,14 +256,14 @@ class TestAtHand:
         return int(sample.value)
 
     def at_hand(self, model: DuckLakeReadModel) -> int | None:
-        samples = model.samples_at_hand(self.SELECTION, self.BUCKETS, 1)
+        samples = model.cached_samples(self.SELECTION, self.BUCKETS, 1)
         return None if samples is None else int(samples[0].value)
 
     def test_what_was_asked_for_is_at_hand(self, model: DuckLakeReadModel) -> None:
         assert self.ask(model) == self.at_hand(model) == 1000
         others = (M, structs.replace(M, start=0), structs.replace(self.SELECTION, metric="n"))
         for selection in others:
-            assert model.samples_at_hand(selection, self.BUCKETS, 1) is None
+            assert model.cached_samples(selection, self.BUCKETS, 1) is None
 
     def test_nothing_is_at_hand_after_a_commit_until_it_was_asked_for(
         self, lake: Lake, live: list[Generation], model: DuckLakeReadModel
@@ -425,7 +433,7 @@ def test_a_catalog_in_postgres_is_read_as_one_in_sqlite_is(tmp_path: Path, datab
                 expected = [(0, total)] if selection.tags != {"host": "other"} else []
                 assert pairs(model.samples(selection, buckets, 1)) == expected
                 assert len(model.samples(selection, None, 9)) == (total if expected else 0)
-                assert model.samples_at_hand(selection, buckets, 1) is None
+                assert model.cached_samples(selection, buckets, 1) is None
         assert model.knows("gilt", None, "m")
         model.close()
 

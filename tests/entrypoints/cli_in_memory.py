@@ -138,7 +138,8 @@ class CommandLine:
             entries=self.metrics,
             codec=self.metrics.codec,
             stores=self.stores,
-            read_model=self.read_model,
+            queries=self.read_model,
+            points=self.read_model,
         )
         yield compose(ports, lambda: self.now, new_token)
 

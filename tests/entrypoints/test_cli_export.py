@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from adapters.point_files import Format, read_batches
+from application.reading.ports import SeriesRow
 from entrypoints.cli import export
+from entrypoints.cli.context import terminated_in_order
 from tests.entrypoints.cli_in_memory import CommandLine
 
 TAGS = {"host": "svc5", "env": "production"}
@@ -91,18 +98,63 @@ def test_parquet_goes_to_standard_output_unless_that_is_a_terminal(
     [batch] = read_batches(path, Format.PARQUET, 10)
     assert len(batch.items) == 3
 
-    class Terminal:
-        @staticmethod
-        def isatty() -> bool:
-            return True
+    monkeypatch.setattr(export, "is_terminal", lambda path: path in ("-", "/dev/tty"))
+    for output in ("-", "/dev/tty"):
+        refused = cave("export", "gilt", "--format", "parquet", "-o", output)
+        assert refused.exit_code == 2
+        assert "Refusing to write Parquet to a terminal; choose a file" in refused.stderr
 
-    class Sys:
-        stdout = Terminal
 
-    monkeypatch.setattr(export, "sys", Sys)
-    refused = cave("export", "gilt", "--format", "parquet")
-    assert refused.exit_code == 2
-    assert "name a file with --output" in refused.stderr
+@pytest.mark.parametrize("form", Format)
+def test_a_pipe_is_written_into(cave: CommandLine, tmp_path: Path, form: Format) -> None:
+    fifo, copy = tmp_path / "fifo", tmp_path / "copy"
+    os.mkfifo(fifo)
+    reader = threading.Thread(target=lambda: copy.write_bytes(fifo.read_bytes()), daemon=True)
+    reader.start()
+    output = cave.output("export", "gilt", "-o", str(fifo), "--format", str(form))
+    reader.join()
+    assert output == f"{fifo}: 3 points\n"
+    [batch] = read_batches(copy, form, 10)
+    assert len(batch.items) == 3
+    assert fifo.is_fifo()
+
+
+def test_a_link_is_followed(cave: CommandLine, tmp_path: Path) -> None:
+    real, link = tmp_path / "real.csv", tmp_path / "latest.csv"
+    link.symlink_to("real.csv")
+    cave.output("export", "gilt", "-o", str(link))
+    assert link.is_symlink()
+    assert real.read_text().startswith("name,")
+
+
+def test_a_dash_is_standard_output_and_nothing_is_added_there(
+    cave: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert cave.output("export", "gilt", "-o", "-") == cave.output("export", "gilt")
+    monkeypatch.setattr(export, "is_standard_output", lambda _: True)
+    assert cave.output("export", "gilt", "-o", "/dev/null") == ""
+
+
+def test_a_full_device_is_said_in_one_line(cave: CommandLine) -> None:
+    assert "No space left" in cave.error("export", "gilt", "-o", "/dev/full")
+
+
+def test_a_signal_leaves_nothing_of_an_export(
+    cave: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "points.csv"
+    path.write_text("precious")
+    read = cave.read_model.rows
+
+    def interrupted(*arguments: Any, **more: Any) -> Iterator[Sequence[SeriesRow]]:
+        yield from read(*arguments, **more)
+        signal.raise_signal(signal.SIGHUP)
+
+    monkeypatch.setattr(cave.read_model, "rows", interrupted)
+    with terminated_in_order():
+        result = cave("export", "gilt", "-o", str(path))
+    assert result.exit_code == 128 + signal.SIGHUP
+    assert [(p, p.read_text()) for p in tmp_path.iterdir()] == [(path, "precious")]
 
 
 def test_a_file_stays_as_it_was_where_the_export_fails(cave: CommandLine, tmp_path: Path) -> None:

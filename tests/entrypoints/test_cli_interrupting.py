@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import pytest
 
 from application.projections.replay import ReplayProgress
+from entrypoints.cli.context import terminated_in_order
 from entrypoints.cli.interrupting import Interrupted, asked_to_stop, stopping
+from entrypoints.stop_signals import ENDING, STOPPING
 from tests.entrypoints.cli_in_memory import CommandLine
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", STOPPING)
 def test_a_signal_is_obeyed_at_the_next_step(number: signal.Signals) -> None:
     steps = []
 
@@ -78,3 +82,54 @@ def test_a_query_that_was_interrupted_is_no_defect(cave: CommandLine) -> None:
     cave.failure = RuntimeError("Query interrupted")
     result = cave("projections")
     assert (result.exit_code, result.stderr) == (1, "Aborted!\n")
+
+
+@pytest.mark.parametrize("number", ENDING)
+def test_a_signal_that_ends_the_process_leaves_by_an_exception(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+    closed = []
+
+    def work() -> None:
+        with terminated_in_order():
+            try:
+                signal.raise_signal(number)
+            finally:
+                closed.append(number)
+
+    with pytest.raises((SystemExit, KeyboardInterrupt)) as ended:
+        work()
+    assert closed == [number]
+    if number == signal.SIGINT:  # Ctrl-C is click's to report
+        assert isinstance(ended.value, KeyboardInterrupt)
+    else:
+        assert isinstance(ended.value, SystemExit)
+        assert ended.value.code == 128 + number
+    assert signal.getsignal(number) is before
+
+
+def test_an_exit_that_a_library_replaced_is_an_exit_all_the_same() -> None:
+    def work() -> None:
+        with terminated_in_order():
+            try:
+                signal.raise_signal(signal.SIGHUP)
+            except SystemExit:
+                raise RuntimeError("Query interrupted") from None
+
+    with pytest.raises(SystemExit) as ended:
+        work()
+    assert ended.value.code == 128 + signal.SIGHUP
+
+
+@pytest.mark.parametrize("number", sorted({*ENDING, *STOPPING}))
+@pytest.mark.parametrize("handling", [terminated_in_order, asked_to_stop])
+def test_a_signal_ignored_at_the_start_stays_ignored(
+    number: signal.Signals, handling: Callable[[], AbstractContextManager[object]]
+) -> None:
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        with handling():
+            signal.raise_signal(number)
+            assert signal.getsignal(number) is signal.SIG_IGN
+        assert signal.getsignal(number) is signal.SIG_IGN
+    finally:
+        signal.signal(number, before)

@@ -78,7 +78,8 @@ class Service:
             codec=self._log.codec,
             directory=self._directory,
             metric_log=metric_log,
-            read_model=self.read_model,
+            queries=self.read_model,
+            positions=self.read_model,
             threads=self.threads,
         )
         # The directory is brought up to date by each call, not by a thread.

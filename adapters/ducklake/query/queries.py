@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from msgspec import Struct
+
 from adapters.ducklake.store.rows import tag_text
 from application.reading.ports import Selection
 
@@ -97,18 +99,32 @@ def positions(source: str) -> Query:
     return f"SELECT partition, position FROM {source}.checkpoints", []
 
 
-def series_names(source: str, organization: str, team: str | None) -> Query:
-    """Rows (name): those of an owner's metrics that have points, sorted."""
+class Stretch(Struct, frozen=True, kw_only=True):
+    """An owner's points of the names from `first` to `last`, both included, and of a time range.
+
+    None is no limit. Times as in Selection.
+    """
+
+    organization: str
+    team: str | None
+    first: str | None = None
+    last: str | None = None
+    start: int | None = None
+    end: int | None = None
+
+
+def name_counts(source: str, stretch: Stretch) -> Query:
+    """Rows (name, number of points), sorted by name."""
+    condition, parameters = _stretch_condition(stretch)
     return (
-        f"SELECT DISTINCT name FROM {source}.series WHERE organization = ? AND team = ? "
-        "ORDER BY name",
-        [organization, team or ""],
+        f"SELECT name, count(*) FROM {source}.series WHERE {condition} GROUP BY name ORDER BY name",
+        parameters,
     )
 
 
-def hours(source: str, selection: Selection) -> Query:
+def hours(source: str, stretch: Stretch) -> Query:
     """Rows (hours since the epoch, number of points), in order."""
-    condition, parameters = _condition(selection)
+    condition, parameters = _stretch_condition(stretch)
     return (
         f"SELECT epoch_ms(time) // 3600000 AS hour, count(*) FROM {source}.series "
         f"WHERE {condition} GROUP BY hour ORDER BY hour",
@@ -116,12 +132,12 @@ def hours(source: str, selection: Selection) -> Query:
     )
 
 
-def rows(source: str, selection: Selection) -> Query:
-    """Rows (time in ms, value, tags, partition, position, item) in time and log order."""
-    condition, parameters = _condition(selection)
+def rows(source: str, stretch: Stretch) -> Query:
+    """Rows (name, time in ms, value, tags, partition, position, item) by name, time, log order."""
+    condition, parameters = _stretch_condition(stretch)
     return (
-        "SELECT epoch_ms(time), value, tags, partition, position, item "
-        f"FROM {source}.series WHERE {condition} ORDER BY {', '.join(LOG_ORDER)}",
+        "SELECT name, epoch_ms(time), value, tags, partition, position, item "
+        f"FROM {source}.series WHERE {condition} ORDER BY name, {', '.join(LOG_ORDER)}",
         parameters,
     )
 
@@ -132,7 +148,23 @@ def _condition(selection: Selection) -> tuple[str, list[Any]]:
     for tag, value in selection.tags.items():
         conditions.append("contains(tags, ?)")
         parameters.append(tag_text(tag, value))
-    for condition, time in ((_FROM, selection.start), (_TO, selection.end)):
+    return _within(conditions, parameters, selection.start, selection.end)
+
+
+def _stretch_condition(stretch: Stretch) -> tuple[str, list[Any]]:
+    conditions = ["organization = ?", "team = ?"]
+    parameters: list[Any] = [stretch.organization, stretch.team or ""]
+    for condition, name in (("name >= ?", stretch.first), ("name <= ?", stretch.last)):
+        if name is not None:
+            conditions.append(condition)
+            parameters.append(name)
+    return _within(conditions, parameters, stretch.start, stretch.end)
+
+
+def _within(
+    conditions: list[str], parameters: list[Any], start: int | None, end: int | None
+) -> tuple[str, list[Any]]:
+    for condition, time in ((_FROM, start), (_TO, end)):
         if time is not None:
             conditions.append(condition)
             parameters.append(_EPOCH + time * _MILLISECOND)

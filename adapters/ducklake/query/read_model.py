@@ -18,10 +18,9 @@ from adapters.ducklake.query.freed_memory import give_back
 from adapters.ducklake.query.readers import Readers, Reading
 from adapters.ducklake.query.series_files import SeriesFile
 from adapters.ducklake.query.windows import DAY, windows_back
-from application.event_log.receipts import Receipt
 from application.projections.errors import QueryTooLarge
 from application.projections.folds import CATALOG, SERIES
-from application.reading.ports import Aggregation, MetricName, Sample, Selection, SeriesRow
+from application.reading.ports import Aggregation, MetricName, Sample, Selection
 
 BYTES_A_POINT = 48
 """What a point takes at most while it is aggregated: bucket and value, and their order, twice."""
@@ -48,7 +47,7 @@ _decode_tags = msgspec.json.Decoder(dict[str, str]).decode
 
 
 class DuckLakeReadModel:
-    """Implements the port ReadModel. Close it after use.
+    """Implements the ports PointQueries and ProjectionPositions. Close it after use.
 
     A query runs for `seconds` at most. `memory` is in bytes, for all queries together within
     DuckDB, and again for each outside of it; half as much is for the columns of recent queries. How
@@ -100,7 +99,7 @@ class DuckLakeReadModel:
 
             return self._latest(selection, aggregation, limit, part)
 
-    def samples_at_hand(
+    def cached_samples(
         self, selection: Selection, aggregation: Aggregation, limit: int
     ) -> Sequence[Sample] | None:
         end = self._clock() * 1000 if selection.end is None else selection.end
@@ -146,24 +145,6 @@ class DuckLakeReadModel:
     def positions(self, projection: str) -> Mapping[int, int]:
         with self._readers.reading(projection) as reading:
             return dict(reading.connection.execute(*queries.positions(reading.source)).fetchall())
-
-    def rows(
-        self,
-        organization: str,
-        team: str | None,
-        *,
-        metric: str | None = None,
-        start: int | None = None,
-        end: int | None = None,
-        label: str | None = None,
-    ) -> Iterator[Sequence[SeriesRow]]:
-        """Yield points in chunks of one metric each. Reads one state of the store to the end."""
-        with self._readers.reading(SERIES.name, label) as reading:
-            for name in [metric] if metric is not None else _names(reading, organization, team):
-                selection = Selection(
-                    organization=organization, team=team, metric=name, start=start, end=end
-                )
-                yield from _chunks(reading, selection)
 
     def _points(self, query: _Query, window: Selection, wanted: int) -> Iterator[Sample]:
         if files := query.files(window):
@@ -247,47 +228,3 @@ def _aggregated(points: Points, aggregation: Aggregation, wanted: int) -> list[S
     aggregate, period = AGGREGATES[aggregation.aggregator], aggregation.period
     found = latest_buckets(times // period, values, wanted, aggregate)
     return [Sample(number * period, value) for number, value in found]
-
-
-def _names(reading: Reading, organization: str, team: str | None) -> list[str]:
-    query = queries.series_names(reading.source, organization, team)
-    return [name for (name,) in reading.connection.execute(*query).fetchall()]
-
-
-def _chunks(reading: Reading, selection: Selection) -> Iterator[Sequence[SeriesRow]]:
-    """Yield a metric's points, sorting a few hours' at a time to stay within the memory."""
-    for start, end in _stretches(
-        reading.connection.execute(*queries.hours(reading.source, selection)).fetchall()
-    ):
-        stretch = msgspec.structs.replace(
-            selection,
-            start=max(start, selection.start or 0),
-            end=end if selection.end is None else min(end, selection.end),
-        )
-        cursor = reading.connection.execute(*queries.rows(reading.source, stretch))
-        while rows := cursor.fetchmany(EXPORT_CHUNK):
-            yield [
-                SeriesRow(
-                    selection.metric,
-                    milliseconds,
-                    value,
-                    _decode_tags(tags),
-                    Receipt.at(partition, position),
-                    item,
-                )
-                for milliseconds, value, tags, partition, position, item in rows
-            ]
-
-
-def _stretches(hours: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Yield ranges of time (ms) of at most EXPORT_SORTED points, an hour at least."""
-    start, points = None, 0
-    for hour, count in hours:
-        if start is not None and points + count > EXPORT_SORTED:
-            yield start * HOUR, hour * HOUR
-            start, points = None, 0
-        if start is None:
-            start = hour
-        points += count
-    if start is not None:
-        yield start * HOUR, (hours[-1][0] + 1) * HOUR

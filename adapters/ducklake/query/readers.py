@@ -71,13 +71,17 @@ class Readers:
     """Opens generations for queries. Thread-safe.
 
     Which generation is live is looked up for each query; one that is no longer live is let go of
-    as soon as no query reads it. A DuckDB that failed is replaced, not used again.
+    as soon as no query reads it. A DuckDB that failed is replaced, not used again. What does not
+    fit the memory (in bytes) is refused, or with `spills` written to the disk meanwhile.
     """
 
-    def __init__(self, location: Location, *, threads: int, memory: int) -> None:
+    def __init__(
+        self, location: Location, *, threads: int, memory: int, spills: bool = False
+    ) -> None:
         self._location = location
         self._threads = threads
         self._memory = memory
+        self._spills = spills
         self._lock = threading.Lock()
         self._database: _Database | None = None
 
@@ -123,6 +127,8 @@ class Readers:
         with self._lock:
             if self._database is None:
                 self._database = _Database(self._location, self._threads, self._memory)
+                if not self._spills:
+                    self._database.refuse_to_spill()
             self._database.users += 1
             return self._database
 
@@ -148,10 +154,11 @@ class _Database:
         self._list_files: dict[str, SeriesFiles] = {}
         self._files = _Remembered[Sequence[SeriesFile]]()
         self._connection = connect(location, threads=threads, memory=f"{memory}B")
-        with translated():
-            # A query that does not fit its memory is refused, not written to the disk.
-            self._connection.execute("SET temp_directory = ''")
         self._registry = Registry(self._connection, location)
+
+    def refuse_to_spill(self) -> None:
+        with translated():
+            self._connection.execute("SET temp_directory = ''")
 
     def close(self) -> None:
         with suppress(duckdb.Error):

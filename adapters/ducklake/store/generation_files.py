@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from adapters.ducklake.database import (
@@ -86,11 +88,10 @@ def _remove_directory(directory: Path) -> None:
 def _size(directory: Path) -> int:
     """Return the bytes of a directory's files; some may vanish meanwhile."""
     total = 0
-    for file in directory.rglob("*"):
-        try:
-            total += file.stat().st_size if file.is_file() else 0
-        except FileNotFoundError:
-            continue
+    for parent, _, names in os.walk(directory):
+        for name in names:
+            with suppress(FileNotFoundError):
+                total += (Path(parent) / name).stat().st_size
     return total
 
 

@@ -160,12 +160,14 @@ def places(receipts: Sequence[Receipt], points: int = 2) -> list[tuple[int, int]
 def tools(log: Log, stores: Stores) -> ProjectionTools:
     """Compose the use cases of projections over a log and stores; there are no organizations."""
     organizations = Organizations({"PERSISTENCE_MODULE": "eventsourcing.popo"})
+    model = MemoryReadModel()
     ports = ProjectionPorts(
         organizations=organizations,
         organization_log=organizations,
         entries=log,
         codec=log.codec,
         stores=stores,
-        read_model=MemoryReadModel(),
+        queries=model,
+        points=model,
     )
     return compose(ports, log.clock, CountedTokens())

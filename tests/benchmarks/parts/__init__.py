@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.parts import (
     end_to_end,
+    export,
     latency,
     memory,
     publish,
@@ -22,5 +23,6 @@ PARTS: Mapping[str, Callable[[Bench], None]] = {
     "workers": workers.run,
     "replay": replay.run,
     "query": query.run,
+    "export": export.run,
     "memory": memory.run,
 }

@@ -1,0 +1,130 @@
+"""Reading all points of an owner, a stretch of names or of time after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import structs
+
+from adapters.ducklake.database import Connection, Location
+from adapters.ducklake.query import queries
+from adapters.ducklake.query.queries import Stretch
+from adapters.ducklake.query.readers import Readers, Reading
+from application.event_log.receipts import Receipt
+from application.projections.folds import SERIES
+from application.reading.ports import SeriesRow
+
+SORTED_POINTS = 200_000
+"""Points sorted at a time: of as many names as have so many together, or of some hours of one."""
+
+CHUNK = 10_000
+"""Points in one chunk of rows."""
+
+MEMORY = 256 << 20
+"""Bytes that DuckDB takes; an hour of one name that takes more is sorted on disk."""
+
+HOUR = 3_600_000
+
+_Key = TypeVar("_Key", str, int)
+
+_decode_tags = lru_cache(maxsize=16_384)(msgspec.json.Decoder(dict[str, str]).decode)
+"""The rows of a series follow each other more or less, and share their tags."""
+
+
+class DuckLakePointExport:
+    """Implements the port PointExport. Close it after use.
+
+    The number of statements depends on the number of points, not on that of names: one for the
+    counts, one per SORTED_POINTS, and one for each name that has more than these.
+    """
+
+    def __init__(self, location: Location, *, memory: int = MEMORY, threads: int = 1) -> None:
+        self._readers = Readers(location, threads=threads, memory=memory, spills=True)
+
+    def close(self) -> None:
+        """Close the store, once no export reads it."""
+        self._readers.close()
+
+    def rows(
+        self,
+        organization: str,
+        team: str | None,
+        *,
+        metric: str | None = None,
+        start: int | None = None,
+        end: int | None = None,
+        label: str | None = None,
+    ) -> Iterator[Sequence[SeriesRow]]:
+        with self._readers.reading(SERIES.name, label) as reading:
+            wanted = Stretch(
+                organization=organization,
+                team=team,
+                first=metric,
+                last=metric,
+                start=start,
+                end=end,
+            )
+            for names, points in _names(reading, wanted):
+                if points <= SORTED_POINTS:
+                    yield from _chunks(reading, names)
+                    continue
+                for hours in _hours(reading, names):
+                    yield from _chunks(reading, hours)
+
+
+def _chunks(reading: Reading, stretch: Stretch) -> Iterator[Sequence[SeriesRow]]:
+    cursor = reading.connection.execute(*queries.rows(reading.source, stretch))
+    while rows := cursor.fetchmany(CHUNK):
+        yield [
+            SeriesRow(
+                name, milliseconds, value, _decode_tags(tags), Receipt.at(partition, position), item
+            )
+            for name, milliseconds, value, tags, partition, position, item in rows
+        ]
+
+
+def _names(reading: Reading, wanted: Stretch) -> Sequence[tuple[Stretch, int]]:
+    """Return stretches of whole names, and how many points each has."""
+    counts = reading.connection.execute(*queries.name_counts(reading.source, wanted))
+    return [
+        (structs.replace(wanted, first=first, last=last), points)
+        for first, last, points in _runs(_fetched(counts))
+    ]
+
+
+def _hours(reading: Reading, name: Stretch) -> Sequence[Stretch]:
+    """Return stretches of whole hours of a name, but for the ends of its range of time."""
+    counts = reading.connection.execute(*queries.hours(reading.source, name))
+    return [
+        structs.replace(
+            name,
+            start=max(first * HOUR, name.start or 0),
+            end=(last + 1) * HOUR if name.end is None else min((last + 1) * HOUR, name.end),
+        )
+        for first, last, _ in _runs(_fetched(counts))
+    ]
+
+
+def _runs(counts: Iterable[tuple[_Key, int]]) -> Iterator[tuple[_Key, _Key, int]]:
+    """Yield the first and last key of runs of at most SORTED_POINTS, or of one key with more."""
+    first: _Key | None = None
+    last: _Key | None = None
+    points = 0
+    for key, count in counts:
+        if first is not None and last is not None and points + count > SORTED_POINTS:
+            yield first, last, points
+            first, points = None, 0
+        first = key if first is None else first
+        last = key
+        points += count
+    if first is not None and last is not None:
+        yield first, last, points
+
+
+def _fetched(cursor: Connection) -> Iterator[tuple[Any, int]]:
+    """Yield a result's rows without holding all of them: there may be very many names."""
+    while rows := cursor.fetchmany(CHUNK):
+        yield from rows
