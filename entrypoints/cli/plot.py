@@ -16,7 +16,7 @@ from domain.organization import check_team
 from entrypoints.cli.chart import chart
 from entrypoints.cli.options import example, on_the_projections, reads_copies, reads_from_to
 from entrypoints.cli.output import iso_milliseconds
-from entrypoints.cli.values import Period, Tags
+from entrypoints.cli.values import Period, Tags, WholeNumber
 from entrypoints.errors import CommandFailed
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 @reads_from_to
 @click.option(
     "--limit",
-    type=click.IntRange(1, MAX_LIMIT),
+    type=WholeNumber(1, MAX_LIMIT),
     default=DEFAULT_LIMIT,
     show_default=True,
     help="The latest so many buckets.",
