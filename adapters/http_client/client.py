@@ -120,7 +120,10 @@ class RetryingClient:
         patience: float = PATIENCE,
         on_retry: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """`on_retry` takes the reason before each pause. Raises ValueError for a bad URL or token."""
+        """`on_retry` takes the reason before each pause.
+
+        Raises ValueError for a bad URL or token.
+        """
         parts = urlsplit(url)
         kinds: dict[str, type[http.client.HTTPConnection]] = {
             "http": http.client.HTTPConnection,

@@ -52,7 +52,8 @@ def readers_of(schema: pa.Schema) -> list[Reader]:
 def _is_text(kind: pa.DataType) -> bool:
     if types.is_dictionary(kind):
         kind = kind.value_type
-    return types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
+    tests = (types.is_string, types.is_large_string, types.is_string_view)
+    return any(test(kind) for test in tests)
 
 
 def _name(kind: pa.DataType) -> Reader | None:
@@ -122,13 +123,14 @@ def _tags(kind: pa.DataType) -> Reader | None:
 
 
 def _is_list(kind: pa.DataType) -> bool:
-    return (
-        types.is_list(kind)
-        or types.is_large_list(kind)
-        or types.is_fixed_size_list(kind)
-        or types.is_list_view(kind)
-        or types.is_large_list_view(kind)
+    tests = (
+        types.is_list,
+        types.is_large_list,
+        types.is_fixed_size_list,
+        types.is_list_view,
+        types.is_large_list_view,
     )
+    return any(test(kind) for test in tests)
 
 
 def _all_text(kind: pa.DataType) -> bool:
