@@ -66,7 +66,7 @@ def _records(file: BinaryIO) -> Iterator[tuple[int, list[str]]]:
         try:
             record = next(reader, None)
         except csv.Error as error:
-            raise UnreadablePoints(f"{lines.place()} is not CSV: {error}") from error
+            raise UnreadablePoints(f"{lines.record()} is not CSV: {error}") from error
         if record is None:
             return
         if record:
@@ -87,10 +87,10 @@ class _Lines(Iterator[str]):
     def begin_record(self) -> None:
         self.first = self.number + 1
 
-    def place(self) -> str:
-        """Name the line being read, and where its record begins if that is another."""
-        since = f" (in the record from line {self.first} on)" if self.first < self.number else ""
-        return f"line {self.number}{since}"
+    def record(self) -> str:
+        """Name the line where the record begins, and the last that was read of it."""
+        last = f" (read to line {self.number})" if self.first < self.number else ""
+        return f"line {self.first}{last}"
 
     def __next__(self) -> str:
         line = next(self._lines)
@@ -98,7 +98,7 @@ class _Lines(Iterator[str]):
         try:
             return line.decode()
         except UnicodeDecodeError as error:
-            raise UnreadablePoints(f"{self.place()} is not UTF-8: {error.reason}") from error
+            raise UnreadablePoints(f"line {self.number} is not UTF-8: {error.reason}") from error
 
     @staticmethod
     def _split(file: BinaryIO) -> Iterator[bytes]:

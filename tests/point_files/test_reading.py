@@ -85,8 +85,8 @@ def test_lines_of_csv_end_in_any_way_and_may_be_empty(tmp_path: Path, end: str) 
         ('HEAD\n"a\nb",x,1,{}\n', "line 3: timestamp must be a whole number"),
         ('HEAD\n"a\r\nb",1,1,"{\n"\n', "line 3: tags must be an object of strings"),
         ('HEAD\na,1,1,{}\n"a"b,1,1,{}\n', "line 3 is not CSV"),
-        ('HEAD\na,1,1,{}\n"a,1,1,{}\nb,1,1,{}\n', r"line 4 is not CSV: .* from line 3 on"),
-        ('HEAD\na,1,1,{}\n"a\n\xff', r"line 4 \(in the record from line 3 on\) is not UTF-8"),
+        ('HEAD\na,1,1,{}\n"a,1,1,{}\nb,1,1,{}\n', r"line 3 \(read to line 4\) is not CSV"),
+        ('HEAD\na,1,1,{}\n"a\n\xff', "line 4 is not UTF-8"),
     ],
 )
 def test_what_is_wrong_in_csv_is_named(tmp_path: Path, text: str, fault: str) -> None:
