@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from adapters.point_files import Format, read_batches
+from adapters.point_files import Format
 from entrypoints.cli import export
 from tests.entrypoints.cli_in_memory import CommandLine
+from tests.point_files.support import read
 
 TAGS = {"host": "svc5", "env": "production"}
 
@@ -59,8 +60,7 @@ def test_a_file_is_written_in_the_format_of_its_ending(
 ) -> None:
     path = tmp_path / f"points.{form}"
     assert cave.output("export", "gilt", "--output", str(path)) == f"{path}: 3 points\n"
-    [batch] = read_batches(path, form, 10)
-    assert len(batch.items) == 3
+    assert len(read(path, Format(form))) == 3
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -77,8 +77,7 @@ def test_parquet_goes_to_standard_output_unless_that_is_a_terminal(
     result = cave("export", "gilt", "--format", "parquet")
     path = tmp_path / "points.parquet"
     path.write_bytes(result.stdout_bytes)
-    [batch] = read_batches(path, Format.PARQUET, 10)
-    assert len(batch.items) == 3
+    assert len(read(path, Format.PARQUET)) == 3
 
     class Terminal:
         @staticmethod

@@ -40,7 +40,7 @@ def test_ranges_hold() -> None:
 
 
 def _numeric_options() -> list[tuple[tuple[str, ...], click.Option]]:
-    found = []
+    found: list[tuple[tuple[str, ...], click.Option]] = []
 
     def walk(command: click.Command, path: tuple[str, ...]) -> None:
         if isinstance(command, click.Group):
@@ -53,7 +53,7 @@ def _numeric_options() -> list[tuple[tuple[str, ...], click.Option]]:
             and not parameter.is_flag
             and isinstance(
                 parameter.type,
-                (type(click.INT), type(click.FLOAT), click.IntRange, click.FloatRange),
+                (type(click.INT), type(click.FLOAT)),
             )
         )
 
