@@ -14,7 +14,9 @@ from entrypoints.cli.values import DecimalNumber, Rate, WholeNumber
 PYTHONS_OWN = ["1_000", " 1", "1 ", "\u0661", "\uff11\uff12", "1\uff10", "", "nan", "inf", "0x1"]
 
 
-@pytest.mark.parametrize("kind", [WholeNumber(), DecimalNumber(), Rate()], ids=repr)
+@pytest.mark.parametrize(
+    "kind", [WholeNumber(), DecimalNumber(), Rate()], ids=lambda kind: kind.name
+)
 @pytest.mark.parametrize("text", PYTHONS_OWN)
 def test_what_only_python_reads_is_refused(kind: click.ParamType[float], text: str) -> None:
     with pytest.raises(click.BadParameter):
