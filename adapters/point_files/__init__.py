@@ -1,19 +1,11 @@
 """Files of points: JSON lines, CSV and Parquet, written and read back without loss.
 
-JSON lines and CSV have a point a line with the fields of a publish; `timestamp` is what a publish
-takes for the same time, see `as_published`. Parquet has a column a field.
+JSON lines and CSV have a point per line with the fields of a publish; `timestamp` is what a publish
+takes for the same time, see `as_published`. Parquet has a column per field.
 """
 
-from adapters.point_files.errors import PointFileError
 from adapters.point_files.formats import Format
-from adapters.point_files.readers import Batch, count_points, read_batches
+from adapters.point_files.sources import STANDARD_INPUT, opened_points
 from adapters.point_files.writers import point_writer
 
-__all__ = [
-    "Batch",
-    "Format",
-    "PointFileError",
-    "count_points",
-    "point_writer",
-    "read_batches",
-]
+__all__ = ["STANDARD_INPUT", "Format", "opened_points", "point_writer"]

@@ -19,7 +19,7 @@ class Format(StrEnum):
 
     @classmethod
     def of(cls, path: Path) -> Format | None:
-        """Return the format that a file's name tells of, None if none."""
+        """Return the format that the ending of a file's name stands for, if it is one."""
         suffix = path.suffix.lower().removeprefix(".")
         suffix = {"ndjson": "jsonl"}.get(suffix, suffix)
         return next((form for form in cls if form == suffix), None)

@@ -25,6 +25,7 @@ from entrypoints.cli.output import (
     print_table,
 )
 from entrypoints.cli.records import EventRecord, UnreadableRecord
+from entrypoints.cli.values import WholeNumber
 
 if TYPE_CHECKING:
     from application.use_cases import Commands
@@ -61,7 +62,7 @@ def events() -> None:
 @click.option(
     "-n",
     "--last",
-    type=click.IntRange(min=0),
+    type=WholeNumber(min=0),
     default=LAST,
     show_default=True,
     help="How many events to begin with.",

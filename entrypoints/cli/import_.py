@@ -1,18 +1,24 @@
-"""`cave import`: a file of points, published."""
+"""`cave import`: files of points, published."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
-from hashlib import sha256
 from pathlib import Path
 from urllib.parse import quote
 
 import click
 from msgspec import Struct
 
-from adapters.http_client.publisher import BatchRefused, Publisher, PublishFailed
-from adapters.point_files import Batch, Format, PointFileError, count_points, read_batches
+from adapters.http_client.client import RetryingClient, bearer
+from adapters.http_client.publisher import HttpPublisher
+from adapters.point_files import STANDARD_INPUT, Format, opened_points
+from application.publishing.import_points import (
+    Imported,
+    ImportPoints,
+    ImportStopped,
+    UnreadablePoints,
+)
 from entrypoints.cli.options import (
     DEFAULT_HOST,
     DEFAULT_PORT,
@@ -22,7 +28,7 @@ from entrypoints.cli.options import (
 )
 from entrypoints.cli.output import counted, print_json
 from entrypoints.cli.progress import told_progress
-from entrypoints.cli.values import LocalPath
+from entrypoints.cli.values import LocalPath, WholeNumber
 from entrypoints.errors import CommandFailed
 
 BATCH = 1000
@@ -30,7 +36,7 @@ MAX_BATCH = 100_000
 
 
 class ImportedRecord(Struct, frozen=True):
-    """A file that was imported; `stored_before` counts the batches that were there already."""
+    """A file that was imported; `stored_before` counts the batches that had been stored before."""
 
     file: str
     points: int
@@ -43,6 +49,7 @@ class ImportedRecord(Struct, frozen=True):
     epilog=example(
         "cave import gilt orders.parquet --token $TOKEN",
         "cave import gilt --team web a.jsonl b.csv --url https://metrics.example",
+        "zcat orders.csv.gz | cave import gilt - --format csv",
     ),
 )
 @click.argument("organization")
@@ -51,14 +58,14 @@ class ImportedRecord(Struct, frozen=True):
     metavar="FILE...",
     nargs=-1,
     required=True,
-    type=LocalPath(exists=True, dir_okay=False),
+    type=LocalPath(exists=True, dir_okay=False, allow_dash=True),
 )
 @click.option("--team", help="Publish for this team; without it, for the organization itself.")
 @click.option(
     "--format",
     "form",
     type=click.Choice([form.value for form in Format]),
-    help="Without it the ending of FILE decides.",
+    help="Without it the ending of FILE decides; a pipe and - need it.",
 )
 @setting(
     "--token",
@@ -76,10 +83,10 @@ class ImportedRecord(Struct, frozen=True):
 @click.option(
     "--batch",
     "size",
-    type=click.IntRange(1, MAX_BATCH),
+    type=WholeNumber(1, MAX_BATCH),
     default=BATCH,
     show_default=True,
-    help="Points a batch.",
+    help="Points per batch.",
 )
 @prints_records
 def import_(
@@ -95,88 +102,63 @@ def import_(
 ) -> None:
     """Publish files that `cave export` wrote, or others like them, to a running service.
 
-    Every batch is stored whole or not at all. Interrupted or refused half-way, the same command
-    with the same --batch may be run again, also with the refused line put right: within 24 hours,
-    what was stored of that file up to there is not stored twice. After that every point counts
-    again.
+    FILE may be a pipe or, as -, standard input. Every batch is stored whole or not at all. If an
+    import is interrupted or a line is refused, run the same command again, also with that line
+    corrected: within 24 hours, nothing is stored twice. After that, every point counts again.
     """
     path = f"/organizations/{quote(organization)}"
     path += f"/teams/{quote(team)}/metrics" if team else "/metrics"
     chosen = [(file, _format(file, form)) for file in files]
     try:
-        publisher = Publisher(url, path, token, _told_once())
+        client = RetryingClient(url, bearer(token), on_retry=_each_once())
     except ValueError as error:
         raise click.UsageError(f"--url or --token: {error}") from error
-    with closing(publisher):
+    with closing(client):
+        import_points = ImportPoints(HttpPublisher(client, path), path, size)
         for file, kind in chosen:
-            record = _import_file(publisher, file, kind, path, size)
-            if as_json:
-                print_json(record)
-                continue
-            before = f", {record.stored_before} of them before" if record.stored_before else ""
-            click.echo(
-                f"{file}: {counted(record.points, 'point')} in {record.batches:,} "
-                f"batch{'es' if record.batches != 1 else ''} stored{before}"
-            )
+            _print(file, _import_file(import_points, file, kind), as_json=as_json)
 
 
-def _import_file(
-    publisher: Publisher, file: Path, form: Format, path: str, size: int
-) -> ImportedRecord:
-    points = batches = stored_before = 0
+def _import_file(import_points: ImportPoints, file: Path, form: Format) -> Imported:
     try:
-        unit = "rows" if form is Format.PARQUET else "lines"
-        with told_progress(f"import of {file.name}", unit) as advance:
-            total = count_points(file, form)
-            so_far = sha256(f"{file.name} {path} {size}".encode())
-            for batch in read_batches(file, form, size):
-                so_far.update(batch.body)
-                stored_before += _publish(publisher, batch, _key(so_far.hexdigest(), batches))
-                batches += 1
-                points += len(batch.items)
-                advance(batch.places[-1], max(total, batch.places[-1]), points)
-    except (PointFileError, PublishFailed) as error:
-        raise CommandFailed(
-            f"{file}: {error} ({counted(points, 'point')} stored before)"
-        ) from error
-    return ImportedRecord(str(file), points, batches, stored_before)
+        with opened_points(file, form) as source:
+            name = "standard input" if file == STANDARD_INPUT else file.name
+            with told_progress(f"import of {name}", f"{source.unit}s") as advance:
+                return import_points(source, advance)
+    except UnreadablePoints as error:
+        raise CommandFailed(f"{file}: {error} (0 points stored before)") from error
+    except ImportStopped as error:
+        before = counted(error.points, "point")
+        raise CommandFailed(f"{file}: {error} ({before} stored before)") from error
 
 
-def _publish(publisher: Publisher, batch: Batch, key: str) -> bool:
-    try:
-        return publisher.publish(batch.body, key)
-    except BatchRefused as error:
-        index, detail = error.faults[0]
-        place = "" if index is None else f"line {batch.places[index]}: "
-        others = len(error.faults) - 1
-        more = f", and {counted(others, 'other fault')} in this batch"
-        raise PublishFailed(f"{place}{detail}{more if others else ''}") from error
-
-
-def _key(so_far: str, number: int) -> str:
-    """Return the Idempotency-Key of a batch.
-
-    It is the same where all is up to the batch's end: a line that is refused can be put right
-    without what was stored before it being stored again.
-    """
-    return f"import-{so_far[:32]}-{number}"
+def _print(file: Path, imported: Imported, *, as_json: bool) -> None:
+    points, batches, stored_before = imported.points, imported.batches, imported.stored_before
+    if as_json:
+        print_json(ImportedRecord(str(file), points, batches, stored_before))
+        return
+    before = f", {stored_before:,} of them before" if stored_before else ""
+    click.echo(
+        f"{file}: {counted(points, 'point')} in {batches:,} "
+        f"batch{'es' if batches != 1 else ''} stored{before}"
+    )
 
 
 def _format(file: Path, form: str | None) -> Format:
     found = Format(form) if form is not None else Format.of(file)
     if found is None:
-        raise click.UsageError(f"the ending of {file} tells no format: name it with --format")
+        raise click.UsageError(f"the name {file} does not end in a known format: use --format")
     return found
 
 
-def _told_once() -> Callable[[str], None]:
-    """Return what tells each reason to wait on standard error, once in a row."""
-    told = ""
+def _each_once() -> Callable[[str], None]:
+    """Return what prints each reason to wait on standard error, once in a row."""
+    printed = ""
 
-    def tell(reason: str) -> None:
-        nonlocal told
-        if reason != told:
-            told = reason
+    def show(reason: str) -> None:
+        nonlocal printed
+        if reason != printed:
+            printed = reason
             click.echo(f"{reason}; trying again", err=True)
 
-    return tell
+    return show

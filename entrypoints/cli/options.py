@@ -19,7 +19,7 @@ from application.projections.folds import PROJECTIONS
 from domain.errors import InvalidArgument
 from entrypoints.cli.context import Roots
 from entrypoints.cli.environment import Setting
-from entrypoints.cli.values import KeyPrefix, LocalPath, PathOrUrl, RedisUrl, Time
+from entrypoints.cli.values import KeyPrefix, LocalPath, PathOrUrl, RedisUrl, Time, WholeNumber
 from entrypoints.settings import LogSettings
 
 Command = Callable[..., None]
@@ -72,7 +72,7 @@ LOG_OPTIONS = (
     setting(
         "--partitions",
         "CAVE_PARTITIONS",
-        type=click.IntRange(1, MAX_PARTITIONS),
+        type=WholeNumber(1, MAX_PARTITIONS),
         help=f"Partitions of a new log, {DEFAULT_PARTITIONS} if unset; those of one never change.",
     ),
     setting(

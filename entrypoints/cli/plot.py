@@ -17,7 +17,7 @@ from entrypoints.cli.chart import DRAWN, chart
 from entrypoints.cli.options import example, on_the_projections, reads_copies, reads_from_to
 from entrypoints.cli.output import iso_milliseconds
 from entrypoints.cli.terminal import encodes
-from entrypoints.cli.values import Period, Tags
+from entrypoints.cli.values import Period, Tags, WholeNumber
 
 if TYPE_CHECKING:
     from application.use_cases import ProjectionTools
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 @reads_from_to
 @click.option(
     "--limit",
-    type=click.IntRange(1, MAX_LIMIT),
+    type=WholeNumber(1, MAX_LIMIT),
     default=DEFAULT_LIMIT,
     show_default=True,
     help="The latest so many buckets.",

@@ -26,8 +26,8 @@ from rich.text import Text
 LINE_SECONDS = 1.0
 SILENT_SECONDS = 10.0
 
-Advance = Callable[[int, int, int], None]
-"""Tells how far it has come: steps done, of how many, and points so far."""
+Advance = Callable[[int, int | None, int], None]
+"""Takes the steps that are done, how many there are (None: unknown), and the points so far."""
 
 
 @contextmanager
@@ -46,7 +46,10 @@ def points_a_second(points: int, seconds: float) -> str:
 
 
 class _Lines:
-    """A line for each tenth of the work and for ten seconds of silence, at most one a second."""
+    """A line for each tenth of the work and for ten seconds of silence, at most one per second.
+
+    Work of unknown length has no tenths.
+    """
 
     def __init__(self, what: str, unit: str) -> None:
         self._what = what
@@ -54,20 +57,20 @@ class _Lines:
         self._began = self._told = time.monotonic()
         self._tenths = 0
 
-    def advance(self, done: int, total: int, points: int) -> None:
+    def advance(self, done: int, total: int | None, points: int) -> None:
         now = time.monotonic()
-        tenths = done * 10 // total if total else 10
+        tenths = 0 if total is None else done * 10 // total if total else 10
         silent = now - self._told
         if silent < (LINE_SECONDS if tenths > self._tenths else SILENT_SECONDS):
             return
         self._told, self._tenths = now, tenths
-        share = done / total if total else 1.0
+        if total is None:
+            steps = f"{done:,} {self._unit}"
+        else:
+            share = done / total if total else 1.0
+            steps = f"{share:4.0%}, {done:,} of {total:,} {self._unit}"
         rate = points_a_second(points, now - self._began)
-        click.echo(
-            f"{self._what}: {share:4.0%}, {done:,} of {total:,} {self._unit}, "
-            f"{points:,} points, {rate}",
-            err=True,
-        )
+        click.echo(f"{self._what}: {steps}, {points:,} points, {rate}", err=True)
 
 
 @contextmanager
@@ -85,10 +88,11 @@ def _bar(what: str, unit: str) -> Iterator[Advance]:
     with progress:
         task = progress.add_task(what, total=None, points=0)
 
-        def advance(done: int, total: int, points: int) -> None:
-            # A total of nothing would show as work without an end.
-            completed = done if total else 1
-            progress.update(task, completed=completed, total=total or 1, points=points)
+        def advance(done: int, total: int | None, points: int) -> None:
+            # A total of 0 would look like work without an end.
+            if total == 0:
+                done = total = 1
+            progress.update(task, completed=done, total=total, points=points)
 
         yield advance
 
@@ -102,5 +106,5 @@ class _Counts(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         rate = points_a_second(task.fields["points"], task.elapsed or 0.0)
-        total = f"{task.total:,.0f}" if task.total is not None else "?"
-        return Text(f"{task.completed:,.0f} of {total} {self._unit}, {rate}", style="dim")
+        of_total = f" of {task.total:,.0f}" if task.total is not None else ""
+        return Text(f"{task.completed:,.0f}{of_total} {self._unit}, {rate}", style="dim")

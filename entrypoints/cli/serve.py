@@ -14,7 +14,7 @@ from entrypoints.cli.options import (
     setting,
     takes_log_settings,
 )
-from entrypoints.cli.values import Duration, Rate, Size
+from entrypoints.cli.values import DecimalNumber, Duration, Rate, Size, WholeNumber
 from entrypoints.settings import (
     HttpLimits,
     LogSettings,
@@ -38,14 +38,14 @@ _SERVICE = ServiceSettings()
 @setting(
     "--port",
     "CAVE_PORT",
-    type=click.IntRange(0, 65535),
+    type=WholeNumber(0, 65535),
     default=DEFAULT_PORT,
     help="The port to listen on; 0 takes a free one.",
 )
 @setting(
     "--workers",
     "CAVE_WORKERS",
-    type=click.IntRange(min=1),
+    type=WholeNumber(min=1),
     default=_SERVICE.workers,
     help="How many processes answer.",
 )
@@ -77,7 +77,7 @@ _SERVICE = ServiceSettings()
 @setting(
     "--max-points",
     "CAVE_MAX_POINTS",
-    type=click.IntRange(min=1),
+    type=WholeNumber(min=1),
     default=_LIMITS.max_points,
     help="The most points of a batch.",
 )
@@ -91,7 +91,7 @@ _SERVICE = ServiceSettings()
 @setting(
     "--query-seconds",
     "CAVE_QUERY_SECONDS",
-    type=click.FloatRange(min=0, min_open=True),
+    type=DecimalNumber(min=0, min_open=True),
     default=_QUERIES.seconds,
     help="The longest a query may take.",
 )
@@ -105,7 +105,7 @@ _SERVICE = ServiceSettings()
 @setting(
     "--query-concurrency",
     "CAVE_QUERY_CONCURRENCY",
-    type=click.IntRange(min=1),
+    type=WholeNumber(min=1),
     default=_QUERIES.concurrency,
     help="The most queries that a worker runs at once.",
 )

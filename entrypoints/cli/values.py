@@ -19,6 +19,33 @@ _size = re.compile(r"(\d{1,12}) ?(?:([KMG])i?B?|B)?\Z", re.ASCII | re.IGNORECASE
 _is_key_prefix = re.compile(r"[a-zA-Z0-9][_a-zA-Z0-9.:-]{0,62}\Z").match
 
 
+# int() and float() also read underscores, blanks, and digits of other scripts.
+_is_whole = re.compile(r"[+-]?[0-9]{1,18}").fullmatch
+_is_decimal = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?").fullmatch
+
+
+class WholeNumber(click.IntRange):
+    """A whole number in ASCII digits, within a range."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, str) and not _is_whole(value):
+            self.fail(f"{value!r} is not a whole number", param, ctx)
+        number: int = super().convert(value, param, ctx)
+        return number
+
+
+class DecimalNumber(click.FloatRange):
+    """A finite number in ASCII digits, within a range."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        if isinstance(value, str) and not (_is_decimal(value) and math.isfinite(float(value))):
+            self.fail(f"{value!r} is not a finite number", param, ctx)
+        number: float = super().convert(value, param, ctx)
+        return number
+
+
 class Duration(click.ParamType[timedelta]):
     name = "duration"
 
@@ -88,12 +115,11 @@ class Rate(click.ParamType[float]):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        try:
-            rate = float(value) if str(value).isascii() else 0.0
-        except ValueError:
-            rate = 0.0
+        rate = float(value) if isinstance(value, float) or _is_decimal(value) else 0.0
         if not math.isfinite(rate) or rate <= 0:
-            self.fail(f"{value!r} is not a rate: a positive number of points a second", param, ctx)
+            self.fail(
+                f"{value!r} is not a rate: a positive number of points per second", param, ctx
+            )
         return rate
 
 

@@ -1,6 +1,6 @@
 """All of the service once, on real readings of this machine, checked as a client would.
 
-`story` tells it; `client` is an example of what a publishing application does.
+`story` is the sequence, `client` what it sends. To copy a client, see `examples/`.
 """
 
 from entrypoints.demo.story import run_demo

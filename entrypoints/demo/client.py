@@ -1,88 +1,74 @@
-"""A client of the service, of the standard library alone: an example to copy from."""
+"""The demo as a client of the service: what it publishes and asks."""
 
 from __future__ import annotations
 
-import http.client
 import json
-import time
-from base64 import b64encode
-from collections.abc import Sequence
-from email.message import Message
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote, urlencode
 from uuid import uuid4
 
-from msgspec import Struct
+from adapters.http_client.client import PASSING, Answer, RetryingClient, ServiceUnreachable
+from entrypoints.errors import CommandFailed
 
-ATTEMPTS = 6
-FIRST_PAUSE = 0.1
-TIMEOUT = 10.0
+PATIENCE = 10.0
 
-
-class Answer(Struct, frozen=True):
-    """What came back for a batch, `size` bytes of JSON, and `seconds` after it was first sent."""
-
-    status: int
-    headers: Message
-    body: bytes
-    size: int
-    seconds: float
-
-    @property
-    def receipt(self) -> str | None:
-        return self.headers["Cave-Receipt"]
-
-    @property
-    def replayed(self) -> bool:
-        return self.headers["Idempotent-Replayed"] == "true"
-
-
-def basic(token: str) -> str:
-    """Return the Authorization header that has the token as user name, the password empty."""
-    return f"Basic {b64encode(f'{token}:'.encode()).decode()}"
-
-
-def bearer(token: str) -> str:
-    """Return the Authorization header that has the token as it is."""
-    return f"Bearer {token}"
+NEW_TOKEN = PASSING | {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}
+"""What to retry with a new token or organization: workers know it within a second."""
 
 
 class MetricsClient:
-    """Publishes batches over one connection. Close it after use; for one thread."""
+    """Publishes to an organization and queries it; see `metrics_client`."""
 
-    def __init__(self, host: str, port: int, path: str, authorization: str) -> None:
-        self._connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT)
-        self._path = path
-        self._headers = {"Authorization": authorization, "Content-Type": "application/json"}
+    def __init__(self, client: RetryingClient, organization: str) -> None:
+        self._client = client
+        self._place = f"/organizations/{quote(organization)}"
 
     def publish(self, items: Sequence[dict[str, Any]], key: str | None = None) -> Answer:
-        """Send a batch, again where that may help; return the last answer.
+        """Publish a batch, under a new Idempotency-Key if none is given; return the answer."""
+        try:
+            return self._client.publish(
+                f"{self._place}/metrics", body_of(items), key or str(uuid4())
+            )
+        except ServiceUnreachable as error:
+            raise CommandFailed(str(error)) from error
 
-        A 503, a 429 and a broken connection are tried again. A connection that broke leaves open
-        whether the batch was stored, so every attempt has the same Idempotency-Key: stored once is
-        enough, and the service answers with the first receipt. Raises OSError where no attempt
-        was answered.
-        """
-        body = json.dumps({"metrics": items}).encode()
-        headers = {**self._headers, "Idempotency-Key": key or str(uuid4())}
-        pause = FIRST_PAUSE
-        started = time.monotonic()
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                self._connection.request("POST", self._path, body, headers)
-                with self._connection.getresponse() as response:
-                    content = response.read()
-            except (OSError, http.client.HTTPException) as error:
-                self._connection.close()
-                if attempt == ATTEMPTS:
-                    raise ConnectionError(f"the service does not answer: {error!r}") from error
-            else:
-                if response.status not in (429, 503) or attempt == ATTEMPTS:
-                    seconds = time.monotonic() - started
-                    return Answer(response.status, response.headers, content, len(body), seconds)
-                pause = max(pause, float(response.headers.get("Retry-After", 0)))
-            time.sleep(pause)
-            pause *= 2
-        raise AssertionError("unreachable")
+    def metric_names(self) -> list[dict[str, Any]]:
+        """Return each name with its tag names."""
+        names: list[dict[str, Any]] = self._get(f"{self._place}/metric-names")
+        return names
 
-    def close(self) -> None:
-        self._connection.close()
+    def metrics(self, metric: str, **parameters: str | int) -> list[dict[str, Any]]:
+        """Return points or, with `aggregator` and `period`, buckets of them."""
+        query = urlencode({"metric": metric, **parameters})
+        metrics: list[dict[str, Any]] = self._get(f"{self._place}/metrics?{query}")["metrics"]
+        return metrics
+
+    def _get(self, target: str) -> Any:
+        try:
+            answer = self._client.get(target)
+        except ServiceUnreachable as error:
+            raise CommandFailed(str(error)) from error
+        if answer.status != HTTPStatus.OK:
+            raise CommandFailed(f"GET {target}: {answer.failure()}")
+        return json.loads(answer.body)
+
+
+@contextmanager
+def metrics_client(
+    url: object, organization: str, authorization: str, *, new_token: bool = False
+) -> Iterator[MetricsClient]:
+    """Yield a client for the block. With `new_token` it waits until the token is known."""
+    retried = NEW_TOKEN if new_token else PASSING
+    client = RetryingClient(str(url), authorization, retried=retried, patience=PATIENCE)
+    try:
+        yield MetricsClient(client, organization)
+    finally:
+        client.close()
+
+
+def body_of(items: Sequence[dict[str, Any]]) -> bytes:
+    """Return the body of a publish."""
+    return json.dumps({"metrics": items}).encode()

@@ -7,15 +7,16 @@ from statistics import median
 from msgspec import Struct, field
 from redis import Redis
 
+from adapters.http_client.client import Answer
 from application.event_log.reader import MetricLogReader
-from entrypoints.demo.client import Answer
 
 
 class Sent(Struct, frozen=True):
-    """A batch that was acknowledged as stored, and its number of points."""
+    """A batch that was acknowledged as stored: its points, and bytes of JSON."""
 
     answer: Answer
     points: int
+    size: int
 
 
 class Ledger(Struct):
@@ -27,7 +28,7 @@ class Ledger(Struct):
         return sum(batch.points for batch in self.sent)
 
     def bytes_sent(self) -> int:
-        return sum(batch.answer.size for batch in self.sent)
+        return sum(batch.size for batch in self.sent)
 
     def receipts(self) -> set[str]:
         return {str(batch.answer.receipt) for batch in self.sent}

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing
 
-from entrypoints.demo.client import bearer
+from adapters.http_client.client import bearer
+from entrypoints.demo.client import MetricsClient, metrics_client
 from entrypoints.demo.ledger import Stored
-from entrypoints.demo.reader import MetricsReader
 from entrypoints.demo.service import Address, run_command
 
 CATALOG_SECONDS = 10.0
@@ -48,8 +47,8 @@ class ReadingBack:
         self._head("What can be read")
         token = self._run("token", "issue", self._organization, "--scope", "read", "--quiet")
         place = f"GET /organizations/{self._organization}"
-        reader = MetricsReader(address.host, address.port, self._organization, bearer(token))
-        with closing(reader):
+        client = metrics_client(address, self._organization, bearer(token), new_token=True)
+        with client as reader:
             points = reader.metrics(RAW, limit=SHOWN, receipt=last_receipt)
             self._say(f"{place}/metrics?metric={RAW}&limit={SHOWN}&receipt={last_receipt}")
             self._show(points)
@@ -91,7 +90,7 @@ class ReadingBack:
         return run_command(*arguments, *self._flags)
 
 
-def _names_once_complete(reader: MetricsReader, wanted: set[str]) -> set[str]:
+def _names_once_complete(reader: MetricsClient, wanted: set[str]) -> set[str]:
     """Return the names, when those that are wanted are there or have had their time."""
     deadline = time.monotonic() + CATALOG_SECONDS
     while True:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import time
-from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from entrypoints.demo.client import Answer, MetricsClient, basic, bearer
+from adapters.http_client.client import Answer, basic, bearer
+from entrypoints.demo.client import body_of, metrics_client
 from entrypoints.demo.ledger import Ledger, Sent, Stored, Streams, look_at_streams, read_back
 from entrypoints.demo.reading_back import ReadingBack
 from entrypoints.demo.readings import Item, Machine
@@ -25,7 +23,6 @@ ORGANIZATION = "gilt"
 PATH = f"/organizations/{ORGANIZATION}/metrics"
 READING_SECONDS = 5.0
 INTERVAL = 0.25
-TOKEN_SECONDS = 5.0
 
 EXAMPLE: list[Item] = [
     {
@@ -87,14 +84,14 @@ class _Story:
     def _publish_example(self, address: Address, token: str) -> None:
         self._heading("The same two points, published twice: both count")
         for scheme, authorization in [("Basic", basic(token)), ("Bearer", bearer(token))]:
-            with closing(_client(address, authorization)) as client:
-                _wait_until_known(client)
+            with metrics_client(address, ORGANIZATION, authorization, new_token=True) as client:
+                client.publish([])  # returns once the token is known, so that what follows is timed
                 answer = client.publish(EXAMPLE, key=f"example-{scheme}")
-                self._acknowledged(answer, len(EXAMPLE))
+                self._acknowledged(answer, EXAMPLE)
                 self._say(f"POST {PATH} ({scheme}): {answer.status}, receipt {answer.receipt}")
                 again = client.publish(EXAMPLE, key=f"example-{scheme}")
         if not again.replayed or again.receipt != answer.receipt:
-            raise CommandFailed(f"a retry was not recognized: {_words(again)}")
+            raise CommandFailed(f"a retry was not recognized: {again.failure()}")
         self._say("… and again with the same Idempotency-Key: the first receipt, nothing stored")
 
     def _publish_readings(self, address: Address, token: str) -> None:
@@ -103,24 +100,24 @@ class _Story:
         batches = round(READING_SECONDS / INTERVAL)
         first = len(self._ledger.sent)
         publishing = self._console.status("publishing …")
-        with publishing, closing(_client(address, bearer(token))) as client:
+        with publishing, metrics_client(address, ORGANIZATION, bearer(token)) as client:
             started = time.monotonic()
             for batch in range(1, batches + 1):
                 time.sleep(max(0.0, started + batch * INTERVAL - time.monotonic()))
                 items = machine.read()
-                self._acknowledged(client.publish(items), len(items))
+                self._acknowledged(client.publish(items), items)
         sent = self._ledger.sent[first:]
         points = sum(batch.points for batch in sent)
         self._say(f"{len(sent)} batches, {points} points: processors, memory, disk, network")
 
     def _publish_mistakes(self, address: Address, token: str) -> Answer:
         self._heading("A batch with mistakes: refused as a whole")
-        with closing(_client(address, bearer(token))) as client:
+        with metrics_client(address, ORGANIZATION, bearer(token)) as client:
             answer = client.publish(MISTAKES)
-        problem = _problem(answer)
-        self._say(f"{answer.status} {problem.get('title', '')}: {problem.get('detail', '')}")
-        for error in problem.get("errors", []):
-            self._say(f"  {error['pointer']} {error['detail']}")
+        problem = answer.problem()
+        self._say(f"{answer.status} {problem.title}: {problem.detail}")
+        for fault in problem.errors:
+            self._say(f"  {fault.pointer} {fault.detail}")
         return answer
 
     def _look_into_the_log(self, refused: Answer) -> tuple[Stored, dict[str, bool]]:
@@ -155,38 +152,13 @@ class _Story:
         table.add_row("until a batch was durable", f"{typical:.1f} ms, at most {longest:.1f} ms")
         return table
 
-    def _acknowledged(self, answer: Answer, points: int) -> None:
+    def _acknowledged(self, answer: Answer, items: list[Item]) -> None:
         if answer.status != 202 or answer.receipt is None:
-            raise CommandFailed(f"publishing failed: {_words(answer)}")
-        self._ledger.sent.append(Sent(answer, points))
+            raise CommandFailed(f"publishing failed: {answer.failure()}")
+        self._ledger.sent.append(Sent(answer, len(items), len(body_of(items))))
 
     def _heading(self, text: str) -> None:
         self._console.print(f"\n[bold cyan]{text}[/]")
 
     def _say(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-
-def _client(address: Address, authorization: str) -> MetricsClient:
-    return MetricsClient(address.host, address.port, PATH, authorization)
-
-
-def _wait_until_known(client: MetricsClient) -> None:
-    """Publish nothing until that is accepted: workers learn of a new token within a second."""
-    deadline = time.monotonic() + TOKEN_SECONDS
-    while (answer := client.publish([])).status != 202:
-        if time.monotonic() > deadline:
-            raise CommandFailed(f"the new token is not accepted: {_words(answer)}")
-        time.sleep(0.05)
-
-
-def _problem(answer: Answer) -> dict[str, Any]:
-    try:
-        problem = json.loads(answer.body)
-    except ValueError:
-        return {}
-    return problem if isinstance(problem, dict) else {}
-
-
-def _words(answer: Answer) -> str:
-    return f"{answer.status} {_problem(answer).get('detail', '')}".rstrip()

@@ -84,3 +84,15 @@ def test_the_readme_works_as_pasted_and_the_format_suffices_to_read_the_log(
         f"{receipt[1]} gilt http.cache.hits 1398788625000 123.0 {tags}",
         f"{receipt[1]} gilt http.cache.misses 1398788625000 12.0 {tags}",
     ]
+
+
+def test_streams_are_imported_as_the_page_says(service: Service, tmp_path: Path) -> None:
+    [imports] = blocks(ROOT / "docs" / "point-files.md", "sh")
+    token = service.register("streams")
+    settings = f"cd {tmp_path}\nexport CAVE_TOKEN={token} CAVE_URL=http://127.0.0.1:8000\n"
+    script = imports.replace("cave import gilt", ".venv/bin/cave import streams --json")
+    records = [json.loads(line) for line in shell(settings + script, service).splitlines()]
+    assert [record["stored_before"] for record in records] == [0, 0, 1]
+    stored = [recorded.event for recorded in service.stored().values()]
+    points = [len(event.points) for event in stored if event.organization == "streams"]
+    assert points == [1, 1]

@@ -1,4 +1,4 @@
-"""A service that answers publishes as it is told, and remembers what it was sent."""
+"""A service that answers from a script, and remembers what it was sent."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Received(Struct, frozen=True):
 
 
 class ScriptedService(HTTPServer):
-    """Answers with what `script` says, one a request, and accepts what comes after."""
+    """Answers with what `script` says, one per request, and accepts what comes after."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -52,11 +52,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self._answer(body["metrics"])
+
+    def do_GET(self) -> None:
+        self._answer([])
+
+    def _answer(self, items: list[dict[str, Any]]) -> None:
         headers = self.headers
         self.server.received.append(
-            Received(
-                self.path, headers["Idempotency-Key"], headers["Authorization"], body["metrics"]
-            )
+            Received(self.path, headers["Idempotency-Key"], headers["Authorization"], items)
         )
         said = self.server.script.pop(0) if self.server.script else ACCEPTED
         if said.status == 0:

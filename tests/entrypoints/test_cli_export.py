@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
-from adapters.point_files import Format, read_batches
+from adapters.point_files import Format
 from application.reading.ports import SeriesRow
 from entrypoints.cli import export
 from entrypoints.cli.context import terminated_in_order
 from tests.entrypoints.cli_in_memory import CommandLine
+from tests.point_files.support import read
 
 TAGS = {"host": "svc5", "env": "production"}
 
@@ -77,8 +78,7 @@ def test_a_file_is_written_in_the_format_of_its_ending(
 ) -> None:
     path = tmp_path / f"points.{form}"
     assert cave.output("export", "gilt", "--output", str(path)) == f"{path}: 3 points\n"
-    [batch] = read_batches(path, form, 10)
-    assert len(batch.items) == 3
+    assert len(read(path, Format(form))) == 3
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -95,8 +95,7 @@ def test_parquet_goes_to_standard_output_unless_that_is_a_terminal(
     result = cave("export", "gilt", "--format", "parquet")
     path = tmp_path / "points.parquet"
     path.write_bytes(result.stdout_bytes)
-    [batch] = read_batches(path, Format.PARQUET, 10)
-    assert len(batch.items) == 3
+    assert len(read(path, Format.PARQUET)) == 3
 
     monkeypatch.setattr(export, "is_terminal", lambda path: path in ("-", "/dev/tty"))
     for output in ("-", "/dev/tty"):
@@ -114,8 +113,7 @@ def test_a_pipe_is_written_into(cave: CommandLine, tmp_path: Path, form: Format)
     output = cave.output("export", "gilt", "-o", str(fifo), "--format", str(form))
     reader.join()
     assert output == f"{fifo}: 3 points\n"
-    [batch] = read_batches(copy, form, 10)
-    assert len(batch.items) == 3
+    assert len(read(copy, form)) == 3
     assert fifo.is_fifo()
 
 
@@ -144,10 +142,10 @@ def test_a_signal_leaves_nothing_of_an_export(
 ) -> None:
     path = tmp_path / "points.csv"
     path.write_text("precious")
-    read = cave.read_model.rows
+    rows = cave.read_model.rows
 
     def interrupted(*arguments: Any, **more: Any) -> Iterator[Sequence[SeriesRow]]:
-        yield from read(*arguments, **more)
+        yield from rows(*arguments, **more)
         signal.raise_signal(signal.SIGHUP)
 
     monkeypatch.setattr(cave.read_model, "rows", interrupted)

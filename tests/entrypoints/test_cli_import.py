@@ -1,14 +1,18 @@
-"""`cave import`, against a service that answers as it is told."""
+"""`cave import`, against a service that answers from a script."""
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from adapters.http_client import publisher
+from adapters.http_client.client import RetryingClient
 from tests.entrypoints.cli_in_memory import CommandLine
 from tests.entrypoints.scripted_service import (
     REPLAYED,
@@ -17,10 +21,13 @@ from tests.entrypoints.scripted_service import (
     scripted_service,
 )
 
+POINT = '{"name":"orders","timestamp":1398788625,"value":1,"tags":{}}'
+
 
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedService]:
-    monkeypatch.setattr(publisher, "PATIENCE", 0.0)
+    impatient = partial(RetryingClient, patience=0.0)
+    monkeypatch.setattr("entrypoints.cli.import_.RetryingClient", impatient)
     with scripted_service() as service:
         yield service
 
@@ -64,28 +71,51 @@ def test_a_team_and_csv_have_their_way(
     ]
 
 
-def test_the_same_file_has_the_same_keys_and_others_have_others(
-    cave: CommandLine, service: ScriptedService, points: Path
+def test_files_of_one_name_both_count_and_again_neither(
+    cave: CommandLine, service: ScriptedService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    copy = points.parent / "copied" / points.name
-    copy.parent.mkdir()
-    copy.write_bytes(points.read_bytes())
-    other = points.with_name("other.jsonl")
-    other.write_bytes(points.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    for directory in ("ha", "hb"):
+        Path(directory).mkdir()
+        Path(directory, "m.jsonl").write_text(POINT)
+    for _ in range(2):
+        cave.output("import", "gilt", "ha/m.jsonl", "hb/m.jsonl", *flags(service))
+    keys = [request.key for request in service.received]
+    assert len(set(keys)) == 2
+    assert keys[:2] == keys[2:]
 
-    def keys(*arguments: str) -> list[str | None]:
-        service.received.clear()
-        cave.output("import", *arguments, "--token", "t0", "--url", service.url)
-        return [request.key for request in service.received]
 
-    first = keys("gilt", str(points), "--batch", "2")
-    assert keys("gilt", str(copy), "--batch", "2") == first
-    for arguments in [
-        ("gilt", str(other), "--batch", "2"),
-        ("gilt", str(points), "--batch", "3"),
-        ("gilt", "--team", "web", str(points), "--batch", "2"),
-    ]:
-        assert not set(keys(*arguments)) & set(first)
+def test_a_pipe_is_read_once(cave: CommandLine, service: ScriptedService) -> None:
+    """As a shell's <(…) makes it."""
+    reading, writing = os.pipe()
+    os.write(writing, POINT.encode())
+    os.close(writing)
+    path = f"/dev/fd/{reading}"
+    try:
+        output = cave.output("import", "gilt", path, "--format", "jsonl", *flags(service))
+    finally:
+        os.close(reading)
+    assert output == f"{path}: 1 point in 1 batch stored\n"
+    assert [request.items for request in service.received] == [[json.loads(POINT)]]
+
+
+def test_a_type_that_is_not_documented_is_refused_before_anything_is_stored(
+    cave: CommandLine, service: ScriptedService, tmp_path: Path
+) -> None:
+    path = tmp_path / "points.parquet"
+    columns = {"name": ["a"], "timestamp": [1], "value": [True], "tags": ["{}"]}
+    pq.write_table(pa.table(columns), path)
+    error = cave.error("import", "gilt", str(path), *flags(service))
+    assert error.startswith(f"{path}: the column value is bool, but must be ")
+    assert service.received == []
+
+
+def test_a_row_is_called_a_row(cave: CommandLine, service: ScriptedService, tmp_path: Path) -> None:
+    path = tmp_path / "points.parquet"
+    columns = {"name": ["a", "?"], "timestamp": [1, 1], "value": [1, 1], "tags": ["{}", "{}"]}
+    pq.write_table(pa.table(columns), path)
+    service.script = [Said(400, {}, {"errors": [{"index": 1, "detail": "name must match"}]})]
+    assert "row 2: name must match" in cave.error("import", "gilt", str(path), *flags(service))
 
 
 def test_batches_that_were_there_are_told(
@@ -140,7 +170,7 @@ def test_what_is_missing_is_an_error_of_usage(
     unnamed = points.rename(tmp_path / "points")
     result = cave("import", "gilt", str(unnamed), *flags(service))
     assert (result.exit_code, service.received) == (2, [])
-    assert "tells no format: name it with --format" in result.stderr
+    assert "does not end in a known format: use --format" in result.stderr
 
 
 def test_token_and_url_are_set_by_variables(

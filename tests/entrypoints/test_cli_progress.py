@@ -87,3 +87,29 @@ def test_a_terminal_has_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_rate_over_no_time_is_unknown() -> None:
     assert points_a_second(10, 0.0) == "- points/s"
     assert points_a_second(3_000_000, 2.0) == "1,500,000 points/s"
+
+
+def test_work_of_unknown_length_has_no_share(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with told_progress("import of -", "lines") as advance:
+        for done in range(30):
+            clock.now += 1.0
+            advance(done * 1000, None, done * 900)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [
+        "import of -: 9,000 lines, 8,100 points, 810 points/s",
+        "import of -: 19,000 lines, 17,100 points, 855 points/s",
+        "import of -: 29,000 lines, 26,100 points, 870 points/s",
+    ]
+
+
+def test_a_bar_of_unknown_length_has_no_total(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    with told_progress("import of -", "lines") as advance:
+        advance(500, None, 400)
+    assert "500 lines" in terminal.getvalue()
+    assert "%" not in terminal.getvalue().replace("0%", "")

@@ -1,0 +1,37 @@
+"""Reading JSON lines: an item of a publish per line."""
+
+from __future__ import annotations
+
+from codecs import BOM_UTF8
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+import msgspec
+
+from adapters.point_files.items import MAX_LINE, Located
+from application.publishing.import_points import UnreadablePoints
+
+
+def json_items(file: BinaryIO) -> Iterator[Located]:
+    """Yield the items as they are; empty lines count as lines only. Raises UnreadablePoints."""
+    for number, line in lines_of(file):
+        if not (item := line.strip()):
+            continue
+        try:
+            msgspec.json.decode(item, type=dict[str, Any])
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise UnreadablePoints(f"line {number} is not a JSON object: {error}") from error
+        yield number, item
+
+
+def lines_of(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """Yield each line with its number, without a byte order mark before the first.
+
+    Raises UnreadablePoints for one that is longer than MAX_LINE.
+    """
+    number = 0
+    while line := file.readline(MAX_LINE + 1):
+        number += 1
+        if len(line) > MAX_LINE:
+            raise UnreadablePoints(f"line {number} is longer than {MAX_LINE:,} bytes")
+        yield number, line.removeprefix(BOM_UTF8) if number == 1 else line

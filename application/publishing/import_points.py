@@ -1,0 +1,133 @@
+"""Use case: publish the points of a file or stream, batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from typing import Protocol
+
+from msgspec import Struct
+
+Progress = Callable[[int, int | None, int], None]
+"""Takes the lines or rows done, how many there are (None: unknown), and the points stored."""
+
+
+class UnreadablePoints(Exception):
+    """A file is not what its format says. The text names the line or row where it is wrong."""
+
+
+class BatchNotStored(Exception):
+    """A batch was not accepted, and sending it again does not help, or did not."""
+
+
+class BatchRefused(BatchNotStored):
+    """Items of a batch are invalid: `faults` has each one's index (None: the batch) and reason."""
+
+    def __init__(self, faults: list[tuple[int | None, str]]) -> None:
+        super().__init__(faults[0][1])
+        self.faults = faults
+
+
+class ImportStopped(Exception):
+    """An import cannot go on; all batches before the one at fault are stored."""
+
+    def __init__(self, reason: str, points: int) -> None:
+        super().__init__(reason)
+        self.points = points
+
+
+class ItemBatch(Struct, frozen=True):
+    """Points as JSON items of a publish, and the line or row (counted from 1) where each begins."""
+
+    places: list[int]
+    items: list[bytes]
+
+    @property
+    def body(self) -> bytes:
+        return b'{"metrics":[%b]}' % b",".join(self.items)
+
+
+class PointSource(Protocol):
+    """Points that are read once, in order."""
+
+    unit: str
+    """What its places count: `line` or `row`."""
+    total: int | None
+    """About how many places there are; None if that is unknown without reading them."""
+    path: str | None
+    """The resolved path of a file that can be read again; None for a stream."""
+
+    def batches(self, size: int) -> Iterator[ItemBatch]:
+        """Yield the points, `size` per batch, the same batches for the same bytes.
+
+        Raises UnreadablePoints, all complete batches before the fault having been yielded, and
+        OSError.
+        """
+
+
+class BatchPublisher(Protocol):
+    """Where batches are published."""
+
+    def publish(self, body: bytes, key: str) -> bool:
+        """Publish a body under its Idempotency-Key; return whether it had been stored before.
+
+        Retries what may pass. Raises BatchRefused, BatchNotStored.
+        """
+
+
+class Imported(Struct, frozen=True):
+    """What was imported; `stored_before` counts the batches that had been stored already."""
+
+    points: int
+    batches: int
+    stored_before: int
+
+
+class ImportPoints:
+    """Imports sources one after the other into `destination`, `size` points per batch.
+
+    A batch's Idempotency-Key is made of the destination, the size, the source, and everything of
+    the source up to the batch's end. So an import may be repeated, also after a refused line was
+    corrected, and stores nothing twice. A file is known by its resolved path: two files of equal
+    contents both count. A stream is known by its number among the streams of this import, because
+    its path (such as /dev/fd/63) says nothing about it.
+    """
+
+    def __init__(self, publisher: BatchPublisher, destination: str, size: int) -> None:
+        self._publisher = publisher
+        self._destination = destination
+        self._size = size
+        self._streams = 0
+
+    def __call__(self, source: PointSource, progress: Progress) -> Imported:
+        """Publish all batches of a source. Raises ImportStopped, OSError."""
+        points = batches = stored_before = 0
+        so_far = sha256(repr((self._destination, self._size, self._identity(source))).encode())
+        try:
+            for batch in source.batches(self._size):
+                so_far.update(batch.body)
+                key = f"import-{so_far.hexdigest()[:32]}-{batches}"
+                stored_before += self._publish(batch, key, source.unit)
+                batches += 1
+                points += len(batch.items)
+                done = batch.places[-1]
+                progress(done, None if source.total is None else max(source.total, done), points)
+        except (UnreadablePoints, BatchNotStored) as error:
+            raise ImportStopped(str(error), points) from error
+        return Imported(points, batches, stored_before)
+
+    def _identity(self, source: PointSource) -> tuple[str, str | int]:
+        if source.path is not None:
+            return "file", source.path
+        self._streams += 1
+        return "stream", self._streams
+
+    def _publish(self, batch: ItemBatch, key: str, unit: str) -> bool:
+        try:
+            return self._publisher.publish(batch.body, key)
+        except BatchRefused as error:
+            index, detail = error.faults[0]
+            place = "" if index is None else f"{unit} {batch.places[index]}: "
+            others = len(error.faults) - 1
+            more = f", and {others:,} other fault{'s' if others > 1 else ''} in this batch"
+            raise BatchNotStored(f"{place}{detail}{more if others else ''}") from error
