@@ -21,7 +21,7 @@ from adapters.redis_streams.metrics.keys import MetricKeys
 from adapters.redis_streams.metrics.reader import RedisMetricLogReader
 from adapters.redis_streams.metrics.settings import settle_partitions
 from application.event_log.ports import RecordedMetrics
-from tests.entrypoints.served import wait_until
+from tests.waiting import wait_until
 
 CAVE = (sys.executable, "-m", "entrypoints.cli")
 OPERATOR = "the-operator-of-the-tests"

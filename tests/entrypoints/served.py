@@ -6,15 +6,12 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
 from adapters.embedded_valkey import DataDir
-
-SECONDS = 20.0
+from tests.waiting import SECONDS, wait_until
 
 SCRIPT = """
 import sys
@@ -96,14 +93,6 @@ class Served:
     def pids(self, child: str) -> list[int]:
         """Return the pids that a child had, each of which got ready."""
         return [record["pid"] for record in self.events("child ready") if record["child"] == child]
-
-
-def wait_until(true: Callable[[], object]) -> None:
-    """Wait until a condition holds; fail if it does not in time."""
-    deadline = time.monotonic() + SECONDS
-    while not true():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.01)
 
 
 def is_running(pid: int) -> bool:

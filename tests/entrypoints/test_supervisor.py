@@ -14,7 +14,8 @@ import pytest
 from redis import Redis
 
 from adapters.embedded_valkey import DataDir, reach_log_server
-from tests.entrypoints.served import Served, is_running, wait_until
+from tests.entrypoints.served import Served, is_running
+from tests.waiting import wait_until
 
 Serve = Callable[..., Served]
 
