@@ -1,16 +1,16 @@
-# What is done here, by name. The environment is made where it is missing or its pins have changed.
+# An environment is made when it is missing or its pins have changed.
 
 PYTHON ?= python3
 BIN := .venv/bin
 ROUNDS ?= 50
 EXAMPLES ?= 5000
 
-.PHONY: help demo serve test faults fuzz bench check clean picture
+.PHONY: help demo serve quick test faults fuzz bench picture check clean
 
-help: ## say what there is
+help: ## list the targets
 	@grep -hE '^[a-z.]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-.venv: .venv/installed ## the environment, from constraints.txt
+.venv: .venv/installed ## make the environment from constraints.txt
 
 .venv/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -18,38 +18,51 @@ help: ## say what there is
 	    "name another one: make PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -P -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	$(BIN)/python -P -c 'from adapters.point_formats.json.scanner import main; main()'
+	$(BIN)/cave compile
 	@touch $@
 
-demo: .venv ## all of it once, on readings of this machine
+demo: .venv ## try every feature once, on readings of this machine
 	@$(BIN)/cave demo
 
-serve: .venv ## the service, on ./cave-data
+serve: .venv ## run the service on ./cave-data
 	@$(BIN)/cave serve
 
-test: .venv ## every test
+# What the domain's and the application's tests need, and nothing else: an import of more fails.
+QUICK_PACKAGES := msgspec structlog tenacity eventsourcing "backports.zstd; python_version < '3.14'" \
+  pytest pytest-timeout pytest-xdist hypothesis freezegun
+
+.venv-quick/installed: constraints.txt Makefile
+	$(PYTHON) -m venv --clear .venv-quick
+	.venv-quick/bin/python -P -m pip install --quiet --disable-pip-version-check \
+	  -c constraints.txt $(QUICK_PACKAGES)
+	@touch $@
+
+quick: .venv-quick/installed ## run the domain and application tests, in seconds
+	.venv-quick/bin/python -m pytest -q -n 2 tests/domain tests/application
+
+test: .venv ## run every test
 	$(BIN)/pytest --hypothesis-profile=default -n 3 --dist loadfile --no-loadscope-reorder
 
-faults: .venv ## kills and stalls under load, ROUNDS of each kind
+faults: .venv ## kill and stall processes under load, ROUNDS times per kind
 	CAVE_FAULT_ROUNDS=$(ROUNDS) $(BIN)/pytest tests/faults
 
-fuzz: .venv ## requests of every kind against the contract, EXAMPLES a test
+fuzz: .venv ## send generated requests, EXAMPLES per test
 	CAVE_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/pytest --timeout=0 tests/fuzz
 
-bench: .venv ## beside VictoriaMetrics and InfluxDB; ARGUMENTS="publish --quick" for a part
+bench: .venv ## compare with VictoriaMetrics and InfluxDB; ARGUMENTS="publish --quick" runs a part
 	$(BIN)/python -m tests.benchmarks $(ARGUMENTS)
 
 picture: .venv ## draw the picture of the README again
 	$(BIN)/python -m tests.docs.picture
 
-check: .venv ## style, types, who may import what, and the documents' examples
+check: .venv ## check style, types, imports and the examples in docs/
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -q tests/docs
+	$(BIN)/pytest -q tests/docs tests/architecture
 
-clean: ## what was made here, the environment included, but not cave-data
-	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache \
+clean: ## delete everything made here, environments included, except cave-data
+	rm -rf .venv .venv-quick build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache \
 	  .import_linter_cache .hypothesis .benchmarks
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

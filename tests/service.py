@@ -24,7 +24,8 @@ from adapters.redis_streams.metrics.settings import settle_partitions
 from application.event_log.ports import RecordedMetrics
 from application.event_log.reader import MetricLogReader
 from entrypoints.program import python_module
-from tests.entrypoints.served import kill_with_children, wait_until
+from tests.entrypoints.served import kill_with_children
+from tests.waiting import wait_until
 
 CAVE = python_module("entrypoints.cli")
 OPERATOR = "the-operator-of-the-tests"

@@ -14,6 +14,7 @@ from application.errors import LogError, UnknownReceipt
 from application.event_log.ports import UnreadableEvent
 from application.projections.errors import ProjectionError, UnknownMetric
 from domain.errors import DomainError
+from entrypoints.cli.compile import compile_
 from entrypoints.cli.context import Roots
 from entrypoints.cli.demo import demo
 from entrypoints.cli.events import events
@@ -123,5 +124,6 @@ for command in (
     *(org, team, token, events),
     *(plot, export, import_),
     *(projections, replay, verify, projector),
+    compile_,
 ):
     main.add_command(command)

@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.e2e.conftest import StartService
 from tests.e2e.tenant import POINT, Tenant, metrics
-from tests.entrypoints.served import wait_until
+from tests.waiting import wait_until
 
 
 def test_it_is_live_and_ready(tenant: Tenant) -> None:

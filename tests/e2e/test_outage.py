@@ -15,10 +15,10 @@ from redis import Redis
 
 from tests.e2e.conftest import StartService
 from tests.e2e.tenant import Tenant, metrics
-from tests.entrypoints.served import wait_until
 from tests.http.conftest import problem_of
 from tests.servers import LogServer, redis_binary, start_redis, start_valkey
 from tests.service import Service
+from tests.waiting import wait_until
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from application.event_log.receipts import Receipt
-from tests.entrypoints.served import wait_until
 from tests.service import CAVE, SECONDS, Service, clean_environment, running
+from tests.waiting import wait_until
 
 StartService = Callable[..., Service]
 

@@ -5,8 +5,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,8 +13,7 @@ from urllib.request import urlopen
 import psutil
 
 from adapters.embedded_valkey import DataDir
-
-SECONDS = 20.0
+from tests.waiting import SECONDS, wait_until
 
 SCRIPT = """
 import sys
@@ -103,14 +100,6 @@ class Served:
     def pids(self, child: str) -> list[int]:
         """Return the pids that a child had, each of which got ready."""
         return [record["pid"] for record in self.events("child ready") if record["child"] == child]
-
-
-def wait_until(true: Callable[[], object]) -> None:
-    """Wait until a condition holds; fail if it does not in time."""
-    deadline = time.monotonic() + SECONDS
-    while not true():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.01)
 
 
 def kill_with_children(process: subprocess.Popen[bytes]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -35,9 +37,14 @@ def test_help_has_an_example(cave: CommandLine, path: tuple[str, ...]) -> None:
     assert f"Example:\n    cave {path[0] if path else ''}" in output
 
 
-@pytest.mark.parametrize("path", [path for path in LEAVES if path != ("import",)], ids=" ".join)
+WITHOUT_A_LOG = (("import",), ("compile",))
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in LEAVES if path not in WITHOUT_A_LOG], ids=" ".join
+)
 def test_every_command_takes_the_log_it_works_on(cave: CommandLine, path: tuple[str, ...]) -> None:
-    """All but `import`, which publishes to a service wherever that is."""
+    """All but `import`, which publishes to a service, and `compile`, which reads no data."""
     output = cave.output(*path, "--help")
     assert "--data-dir" in output
     assert "--redis-url" in output
@@ -45,6 +52,7 @@ def test_every_command_takes_the_log_it_works_on(cave: CommandLine, path: tuple[
 
 def test_the_commands_are_those_of_the_contract() -> None:
     assert sorted(map(" ".join, LEAVES)) == [
+        "compile",
         "demo",
         "events show",
         "events tail",
@@ -187,3 +195,20 @@ def test_a_password_is_not_repeated_in_an_error(cave: CommandLine) -> None:
     result = cave("org", "list", "--redis-url", "http://:hunter2@log")
     assert result.exit_code == 2
     assert "hunter2" not in result.stderr
+
+
+def test_compile_compiles(cave: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+    monkeypatch.setattr("adapters.point_formats.json.scanner.main", lambda: calls.append("main"))
+    assert cave.output("compile") == ""
+    assert calls == ["main"]
+
+
+def test_compile_without_numba_is_refused(
+    cave: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = importlib.import_module("adapters.point_formats.json")
+    monkeypatch.delattr(package, "scanner", raising=False)
+    monkeypatch.delitem(sys.modules, "adapters.point_formats.json.scanner", raising=False)
+    monkeypatch.setitem(sys.modules, "numba", None)
+    assert cave.error("compile").startswith("Numba is not installed")

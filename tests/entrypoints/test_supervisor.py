@@ -16,7 +16,8 @@ from redis import Redis
 from adapters.embedded_valkey import DataDir, reach_log_server
 from entrypoints.processes.stages import SHORT_STOP_LIMIT
 from entrypoints.stop_signals import STOPPING
-from tests.entrypoints.served import Served, is_running, wait_until
+from tests.entrypoints.served import Served, is_running
+from tests.waiting import wait_until
 
 Serve = Callable[..., Served]
 

@@ -13,8 +13,8 @@ from itertools import count
 from typing import Any
 
 from tests.contracts.metric_log import exactly
-from tests.entrypoints.served import wait_until
 from tests.service import Service
+from tests.waiting import wait_until
 
 ORGANIZATIONS = ("gilt", "acme", "initech")
 WRITERS = 8

@@ -10,10 +10,10 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.entrypoints.served import wait_until
 from tests.faults.campaign import Campaign
 from tests.faults.conftest import ROUNDS
 from tests.service import Service, running
+from tests.waiting import wait_until
 
 PROJECTIONS = ("series", "catalog")
 

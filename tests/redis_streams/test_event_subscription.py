@@ -11,9 +11,9 @@ from redis import Redis
 from adapters.redis_streams import Factory
 from adapters.redis_streams.organizations.event_log import PAGE
 from adapters.redis_streams.organizations.recorders import RedisApplicationRecorder
-from tests.entrypoints.served import wait_until
 from tests.redis_streams.support import calls, connections, event, history
 from tests.servers import LogServer
+from tests.waiting import wait_until
 
 STOP_SECONDS = 0.35
 """250 ms, and something for a busy machine."""

@@ -16,7 +16,7 @@ from application.projections.folds import SERIES
 from application.projections.live import LiveProjection, live_generation, rebuild_hint
 from application.projections.ports import Checkpoint, Generation, Role
 from tests.application.projections.world import Log, Stores, places
-from tests.entrypoints.served import wait_until
+from tests.waiting import wait_until
 
 
 @contextmanager
