@@ -23,6 +23,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "adapters/http_client": {"msgspec", "tenacity"},
     "adapters/memory": {"msgspec"},
+    "adapters/output_files": set(),
     "adapters/point_files": {"msgspec", "pyarrow"},
     "adapters/point_formats": {"msgspec", "numba", "numpy", "structlog"},
     "adapters/redis_streams": {
