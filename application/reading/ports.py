@@ -88,7 +88,7 @@ class ProjectionPositions(Protocol):
         """
 
 
-class SeriesRow(Struct, frozen=True):
+class PointRow(Struct, frozen=True):
     """One point as it can be exported. `time` in milliseconds; `item` is its place in the batch."""
 
     name: str
@@ -111,7 +111,7 @@ class PointExport(Protocol):
         start: int | None = None,
         end: int | None = None,
         label: str | None = None,
-    ) -> Iterator[Sequence[SeriesRow]]:
+    ) -> Iterator[Sequence[PointRow]]:
         """Yield an owner's points by name, time and log order, in chunks.
 
         All of them are of one state of the projection, or of the copy with the label. Takes as
@@ -123,5 +123,5 @@ class PointExport(Protocol):
 class PointWriter(Protocol):
     """Takes exported points, chunk by chunk."""
 
-    def write(self, rows: Sequence[SeriesRow]) -> None:
+    def write(self, rows: Sequence[PointRow]) -> None:
         """Add points. Raises OSError."""

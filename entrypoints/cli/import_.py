@@ -27,7 +27,7 @@ from entrypoints.cli.options import (
     setting,
 )
 from entrypoints.cli.output import counted, print_json
-from entrypoints.cli.progress import told_progress
+from entrypoints.cli.progress import shown_progress
 from entrypoints.cli.values import LocalPath, WholeNumber
 from entrypoints.errors import CommandFailed
 
@@ -123,7 +123,7 @@ def _import_file(import_points: ImportPoints, file: Path, form: Format) -> Impor
     try:
         with opened_points(file, form) as source:
             name = "standard input" if file == STANDARD_INPUT else file.name
-            with told_progress(f"import of {name}", f"{source.unit}s") as advance:
+            with shown_progress(f"import of {name}", f"{source.unit}s") as advance:
                 return import_points(source, advance)
     except UnreadablePoints as error:
         raise CommandFailed(f"{file}: {error} (0 points stored before)") from error

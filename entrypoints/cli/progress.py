@@ -31,7 +31,7 @@ Advance = Callable[[int, int | None, int], None]
 
 
 @contextmanager
-def told_progress(what: str, unit: str) -> Iterator[Advance]:
+def shown_progress(what: str, unit: str) -> Iterator[Advance]:
     """Yield what is to be told of the progress; `unit` is what the steps are."""
     if sys.stderr.isatty():
         with _bar(what, unit) as advance:
@@ -40,7 +40,7 @@ def told_progress(what: str, unit: str) -> Iterator[Advance]:
         yield _Lines(what, unit).advance
 
 
-def points_a_second(points: int, seconds: float) -> str:
+def points_per_second(points: int, seconds: float) -> str:
     """Return a rate as text; nothing is known of one over no time."""
     return f"{points / seconds:,.0f} points/s" if seconds > 0 else "- points/s"
 
@@ -69,7 +69,7 @@ class _Lines:
         else:
             share = done / total if total else 1.0
             steps = f"{share:4.0%}, {done:,} of {total:,} {self._unit}"
-        rate = points_a_second(points, now - self._began)
+        rate = points_per_second(points, now - self._began)
         click.echo(f"{self._what}: {steps}, {points:,} points, {rate}", err=True)
 
 
@@ -105,6 +105,6 @@ class _Counts(ProgressColumn):
         self._unit = unit
 
     def render(self, task: Task) -> Text:
-        rate = points_a_second(task.fields["points"], task.elapsed or 0.0)
+        rate = points_per_second(task.fields["points"], task.elapsed or 0.0)
         of_total = f" of {task.total:,.0f}" if task.total is not None else ""
         return Text(f"{task.completed:,.0f}{of_total} {self._unit}, {rate}", style="dim")

@@ -11,7 +11,7 @@ from application.projections.live import rebuild_hint
 from entrypoints.cli.interrupting import Interrupted, asked_to_stop, stopping
 from entrypoints.cli.options import example, names_projection, on_the_projections, prints_records
 from entrypoints.cli.output import counted, print_json, print_table
-from entrypoints.cli.progress import told_progress
+from entrypoints.cli.progress import shown_progress
 from entrypoints.cli.projection_records import VerifiedRecord
 from entrypoints.cli.replay import tells
 from entrypoints.errors import CommandFailed
@@ -34,7 +34,7 @@ def verify(tools: ProjectionTools, projection: Projection, *, as_json: bool) -> 
     try:
         with (
             asked_to_stop() as check,
-            told_progress(f"verification of {projection.name}", "events") as advance,
+            shown_progress(f"verification of {projection.name}", "events") as advance,
         ):
             verified = tools.verify(projection, stopping(tells(advance), check))
     except Interrupted as interruption:

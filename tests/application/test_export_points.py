@@ -12,7 +12,7 @@ from adapters.memory.projection_stores import MemoryProjectionStores
 from adapters.memory.read_model import MemoryReadModel
 from application.projections.errors import ProjectionMissing, UnknownMetric
 from application.reading.export_points import ExportPoints, ExportPointsHandler
-from application.reading.ports import SeriesRow
+from application.reading.ports import PointRow
 from application.use_cases import ProjectionPorts, compose
 from domain.errors import UnknownOrganization, UnknownTeam
 from tests.application.doubles import CountedTokens, FakeClock, organizations_in_memory
@@ -24,7 +24,7 @@ class Writer:
     def __init__(self) -> None:
         self.opened = 0
         self.closed = 0
-        self.rows: list[SeriesRow] = []
+        self.rows: list[PointRow] = []
 
     @contextmanager
     def __call__(self) -> Iterator[Writer]:
@@ -32,7 +32,7 @@ class Writer:
         yield self
         self.closed += 1
 
-    def write(self, rows: Sequence[SeriesRow]) -> None:
+    def write(self, rows: Sequence[PointRow]) -> None:
         self.rows += rows
 
 

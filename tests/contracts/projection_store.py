@@ -19,7 +19,7 @@ from application.projections.errors import (
     RowsRefused,
     StoreUnavailable,
 )
-from application.projections.folds import CATALOG, SERIES, Projection, catalog
+from application.projections.folds import METRIC_NAMES, POINTS, Projection, catalog
 from application.projections.ports import (
     Checkpoint,
     Generation,
@@ -105,7 +105,7 @@ class ProjectionStoresContract(ABC):
 
     @pytest.fixture
     def live(self, stores: ProjectionStores) -> Generation:
-        return stores.create(SERIES, Role.LIVE)
+        return stores.create(POINTS, Role.LIVE)
 
     def test_there_is_nothing_at_first(self, stores: ProjectionStores) -> None:
         assert list(stores.generations("series")) == []
@@ -124,11 +124,11 @@ class ProjectionStoresContract(ABC):
         self, stores: ProjectionStores
     ) -> None:
         made = [
-            stores.create(SERIES, Role.LIVE),
-            stores.create(Projection("series", 7, SERIES.fold), Role.BUILDING),
-            stores.create(SERIES, Role.COPY, label="then", until=5),
+            stores.create(POINTS, Role.LIVE),
+            stores.create(Projection("series", 7, POINTS.fold), Role.BUILDING),
+            stores.create(POINTS, Role.COPY, label="then", until=5),
         ]
-        other = stores.create(CATALOG, Role.LIVE)
+        other = stores.create(METRIC_NAMES, Role.LIVE)
         assert list(stores.generations("series")) == made
         assert list(stores.generations("catalog")) == [other]
         assert [(g.number, g.version, g.role, g.label, g.until) for g in made] == [
@@ -140,22 +140,22 @@ class ProjectionStoresContract(ABC):
     def test_there_is_one_live_generation_and_one_copy_of_a_label(
         self, stores: ProjectionStores, live: Generation
     ) -> None:
-        stores.create(SERIES, Role.COPY, label="a")
-        stores.create(SERIES, Role.COPY, label="b")
-        stores.create(CATALOG, Role.COPY, label="a")
+        stores.create(POINTS, Role.COPY, label="a")
+        stores.create(POINTS, Role.COPY, label="b")
+        stores.create(METRIC_NAMES, Role.COPY, label="a")
         with pytest.raises(ProjectionBusy):
-            stores.create(SERIES, Role.LIVE)
+            stores.create(POINTS, Role.LIVE)
         with pytest.raises(ProjectionBusy):
-            stores.create(SERIES, Role.COPY, label="a")
+            stores.create(POINTS, Role.COPY, label="a")
         assert len(stores.generations("series")) == 3
 
     def test_a_copy_has_its_label_while_it_is_made_and_is_one_when_it_is_kept(
         self, stores: ProjectionStores, live: Generation
     ) -> None:
-        making = stores.create(SERIES, Role.COPYING, label="a", until=5)
+        making = stores.create(POINTS, Role.COPYING, label="a", until=5)
         for role in (Role.COPY, Role.COPYING):
             with pytest.raises(ProjectionBusy):
-                stores.create(SERIES, role, label="a")
+                stores.create(POINTS, role, label="a")
         kept = stores.keep(making)
         assert (kept.number, kept.role, kept.label, kept.until) == (
             making.number,
@@ -176,7 +176,7 @@ class ProjectionStoresContract(ABC):
         def contend(_: int) -> bool:
             gate.wait()
             try:
-                stores.create(SERIES, Role.LIVE)
+                stores.create(POINTS, Role.LIVE)
             except ProjectionBusy:
                 return False
             return True
@@ -265,8 +265,8 @@ class ProjectionStoresContract(ABC):
     def test_catalog_rows_are_kept_once_with_the_first_receipt(
         self, stores: ProjectionStores, open_stores: OpenStores
     ) -> None:
-        live = stores.create(CATALOG, Role.LIVE)
-        once = stores.create(CATALOG, Role.BUILDING)
+        live = stores.create(METRIC_NAMES, Role.LIVE)
+        once = stores.create(METRIC_NAMES, Role.BUILDING)
         first = [recorded(0, 1), recorded(0, 2, [("a", 0, 1.0, {"x": "y"})], team="web")]
         second = [recorded(0, 3), recorded(0, 4, [("a", 0, 1.0, {"x": "y", "z": "y"})])]
         with stores.open(live) as store:
@@ -282,7 +282,7 @@ class ProjectionStoresContract(ABC):
         assert dict(stores.digests(live)) == dict(stores.digests(once))
 
     def digest_of(self, stores: ProjectionStores, *commits: list[RecordedMetrics]) -> Owners:
-        generation = stores.create(SERIES, Role.BUILDING)
+        generation = stores.create(POINTS, Role.BUILDING)
         with stores.open(generation) as store:
             for events in commits:
                 commit(store, *events)
@@ -349,7 +349,7 @@ class ProjectionStoresContract(ABC):
     def test_one_writes_a_generation_at_a_time(
         self, stores: ProjectionStores, live: Generation, open_stores: OpenStores
     ) -> None:
-        building = stores.create(SERIES, Role.BUILDING)
+        building = stores.create(POINTS, Role.BUILDING)
         with stores.open(live), open_stores() as other:
             with pytest.raises(ProjectionBusy), other.open(live):
                 pytest.fail("two writers")
@@ -388,7 +388,7 @@ class ProjectionStoresContract(ABC):
     def test_the_first_generation_that_is_swapped_in_becomes_the_live_one(
         self, stores: ProjectionStores
     ) -> None:
-        building = stores.create(SERIES, Role.BUILDING)
+        building = stores.create(POINTS, Role.BUILDING)
         assert stores.swap_in(building)
         (only,) = stores.generations("series")
         assert (only.number, only.role) == (building.number, Role.LIVE)
@@ -396,7 +396,7 @@ class ProjectionStoresContract(ABC):
     def test_a_swap_is_refused_while_the_live_one_has_read_further(
         self, stores: ProjectionStores, live: Generation
     ) -> None:
-        building = stores.create(SERIES, Role.BUILDING)
+        building = stores.create(POINTS, Role.BUILDING)
         with stores.open(live) as ahead, stores.open(building) as store:
             commit(ahead, recorded(0, 1), recorded(1, 1))
             assert not stores.swap_in(building)
@@ -411,7 +411,7 @@ class ProjectionStoresContract(ABC):
     def test_a_stopped_one_is_replaced_however_far_it_has_read(
         self, stores: ProjectionStores, live: Generation
     ) -> None:
-        building = stores.create(SERIES, Role.BUILDING)
+        building = stores.create(POINTS, Role.BUILDING)
         with stores.open(live) as ahead:
             commit(ahead, recorded(0, 9))
         assert not stores.swap_in(building)
@@ -421,9 +421,9 @@ class ProjectionStoresContract(ABC):
     def test_what_is_not_being_built_is_not_swapped_in(
         self, stores: ProjectionStores, live: Generation
     ) -> None:
-        dropped = stores.create(SERIES, Role.BUILDING)
+        dropped = stores.create(POINTS, Role.BUILDING)
         stores.drop(dropped)
-        for generation in (dropped, live, stores.create(SERIES, Role.COPY, label="x")):
+        for generation in (dropped, live, stores.create(POINTS, Role.COPY, label="x")):
             with pytest.raises(ProjectionMissing):
                 stores.swap_in(generation)
         assert [g.role for g in stores.generations("series")] == [Role.LIVE, Role.COPY]
@@ -433,7 +433,7 @@ class ProjectionStoresContract(ABC):
     ) -> None:
         with stores.open(live) as store:
             commit(store, recorded(0, 1))
-            building = stores.create(SERIES, Role.BUILDING)
+            building = stores.create(POINTS, Role.BUILDING)
             with stores.open(building) as other:
                 commit(other, recorded(0, 1))
             assert stores.swap_in(building)
@@ -452,7 +452,7 @@ class ProjectionStoresContract(ABC):
 
     def test_numbers_are_never_used_again(self, stores: ProjectionStores) -> None:
         for number in (1, 2, 3):
-            generation = stores.create(SERIES, Role.COPY, label="x")
+            generation = stores.create(POINTS, Role.COPY, label="x")
             assert generation.number == number
             with stores.open(generation) as store:
                 commit(store, recorded(0, 1))

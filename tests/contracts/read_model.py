@@ -18,10 +18,10 @@ from application.reading.ports import (
     MetricName,
     PointExport,
     PointQueries,
+    PointRow,
     ProjectionPositions,
     Sample,
     Selection,
-    SeriesRow,
 )
 from tests.contracts.metric_log import Point, published
 
@@ -353,7 +353,7 @@ def as_pair(name: MetricName) -> tuple[str, list[str]]:
     return name.name, list(name.tags)
 
 
-def all_rows(chunks: Iterator[Sequence[SeriesRow]]) -> list[tuple[Any, ...]]:
+def all_rows(chunks: Iterator[Sequence[PointRow]]) -> list[tuple[Any, ...]]:
     return [
         (row.name, row.time, row.value, dict(row.tags), row.receipt.position, row.item)
         for row in chain.from_iterable(chunks)

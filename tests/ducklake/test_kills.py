@@ -11,7 +11,7 @@ from pathlib import Path
 
 from adapters.ducklake.database import Location
 from adapters.ducklake.store.stores import DuckLakeStores
-from application.projections.folds import SERIES
+from application.projections.folds import POINTS
 from application.projections.live import live_generation
 from application.projections.ports import Role
 from tests.ducklake.support import POINTS, digests_at_once, number_of
@@ -74,5 +74,5 @@ def test_generations_can_be_used_and_dropped_after_every_kill(tmp_path: Path) ->
             stores.drop_retired()
             assert [path.name for path in tmp_path.glob("series-*")] == []
             assert [path.name for path in (tmp_path / "locks").iterdir()] == []
-            made = stores.create(SERIES, Role.BUILDING)
+            made = stores.create(POINTS, Role.BUILDING)
             stores.drop(made)

@@ -13,7 +13,7 @@ import pytest
 from adapters.ducklake.database import Location
 from adapters.ducklake.store.stores import DuckLakeStores
 from application.projections.errors import StoreUnavailable
-from application.projections.folds import SERIES
+from application.projections.folds import POINTS
 from application.projections.ports import Role
 from tests.contracts.projection_store import commit, recorded
 from tests.ducklake.postgres import PostgresServer, postgres_binaries
@@ -70,7 +70,7 @@ def test_files_at_a_url_are_removed_with_their_generation(database: str, tmp_pat
     files.mkdir()
     location = Location(root=tmp_path / "local", catalog=database, files=f"file://{files}")
     with closing(DuckLakeStores(location)) as stores:
-        generation = stores.create(SERIES, Role.BUILDING)
+        generation = stores.create(POINTS, Role.BUILDING)
         with stores.open(generation) as store:
             commit(store, recorded(0, 1), recorded(1, 1))
             commit(store, recorded(0, 2))

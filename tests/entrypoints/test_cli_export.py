@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from adapters.point_files import Format
-from application.reading.ports import SeriesRow
+from application.reading.ports import PointRow
 from entrypoints.cli import export
 from entrypoints.cli.context import terminated_in_order
 from tests.entrypoints.cli_in_memory import CommandLine
@@ -144,7 +144,7 @@ def test_a_signal_leaves_nothing_of_an_export(
     path.write_text("precious")
     rows = cave.read_model.rows
 
-    def interrupted(*arguments: Any, **more: Any) -> Iterator[Sequence[SeriesRow]]:
+    def interrupted(*arguments: Any, **more: Any) -> Iterator[Sequence[PointRow]]:
         yield from rows(*arguments, **more)
         signal.raise_signal(signal.SIGHUP)
 

@@ -8,7 +8,7 @@ from io import StringIO
 import pytest
 
 from entrypoints.cli import progress
-from entrypoints.cli.progress import points_a_second, told_progress
+from entrypoints.cli.progress import points_per_second, shown_progress
 
 
 class Clock:
@@ -29,14 +29,14 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def test_quick_work_has_no_lines(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
-    with told_progress("replay of series", "events") as advance:
+    with shown_progress("replay of series", "events") as advance:
         clock.now += 0.9
         advance(100, 100, 5000)
     assert capsys.readouterr() == ("", "")
 
 
 def test_a_line_for_each_tenth(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
-    with told_progress("replay of series", "events") as advance:
+    with shown_progress("replay of series", "events") as advance:
         for done in range(0, 2001, 50):
             clock.now += 1.0
             advance(done, 2000, done * 1000)
@@ -52,7 +52,7 @@ def test_a_line_for_each_tenth(clock: Clock, capsys: pytest.CaptureFixture[str])
 def test_slow_work_is_told_of_all_the_same(
     clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with told_progress("replay of series", "events") as advance:
+    with shown_progress("replay of series", "events") as advance:
         for done in range(30):
             clock.now += 1.0
             advance(done, 1_000_000, done)
@@ -60,7 +60,7 @@ def test_slow_work_is_told_of_all_the_same(
 
 
 def test_nothing_to_do_is_done(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
-    with told_progress("replay of series", "events") as advance:
+    with shown_progress("replay of series", "events") as advance:
         clock.now += 20.0
         advance(0, 0, 0)
     assert "100%, 0 of 0 events, 0 points, 0 points/s" in capsys.readouterr().err
@@ -76,7 +76,7 @@ def test_a_terminal_has_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "120")
-    with told_progress("replay of series", "events") as advance:
+    with shown_progress("replay of series", "events") as advance:
         advance(500, 1000, 70_000)
     drawn = terminal.getvalue()
     assert "replay of series" in drawn
@@ -85,14 +85,14 @@ def test_a_terminal_has_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_rate_over_no_time_is_unknown() -> None:
-    assert points_a_second(10, 0.0) == "- points/s"
-    assert points_a_second(3_000_000, 2.0) == "1,500,000 points/s"
+    assert points_per_second(10, 0.0) == "- points/s"
+    assert points_per_second(3_000_000, 2.0) == "1,500,000 points/s"
 
 
 def test_work_of_unknown_length_has_no_share(
     clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with told_progress("import of -", "lines") as advance:
+    with shown_progress("import of -", "lines") as advance:
         for done in range(30):
             clock.now += 1.0
             advance(done * 1000, None, done * 900)
@@ -109,7 +109,7 @@ def test_a_bar_of_unknown_length_has_no_total(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "120")
-    with told_progress("import of -", "lines") as advance:
+    with shown_progress("import of -", "lines") as advance:
         advance(500, None, 400)
     assert "500 lines" in terminal.getvalue()
     assert "%" not in terminal.getvalue().replace("0%", "")

@@ -9,7 +9,7 @@ import pytest
 
 from application.event_log.ports import Entry, RecordedMetrics
 from application.event_log.receipts import Receipt
-from application.projections.folds import CATALOG, SERIES, Projection
+from application.projections.folds import METRIC_NAMES, POINTS, Projection
 from application.projections.live import live_generation
 from application.projections.ports import Role, SetAside
 from entrypoints.settings import LogSettings
@@ -63,7 +63,7 @@ def test_a_live_projection_tells_how_far_it_is_behind(cave: CommandLine) -> None
     read = Receipt.parse(cave.publish("gilt", points=3))
     cave.project()
     record = shown(cave)
-    assert (record["state"], record["version"], record["rows"]) == ("live", SERIES.version, 3)
+    assert (record["state"], record["version"], record["rows"]) == ("live", POINTS.version, 3)
     assert (record["lag_events"], record["lag_seconds"]) == (0, 0.0)
     for _ in range(2):
         cave.now += timedelta(seconds=1)
@@ -99,10 +99,10 @@ def test_a_stopped_projection_says_why_and_what_helps(cave: CommandLine) -> None
 
 
 def test_a_projection_of_another_version_has_to_be_rebuilt(cave: CommandLine) -> None:
-    older = Projection(SERIES.name, SERIES.version - 1, SERIES.fold)
+    older = Projection(POINTS.name, POINTS.version - 1, POINTS.fold)
     cave.stores.create(older, Role.LIVE)
     record = shown(cave)
-    assert (record["state"], record["version"]) == ("stopped", SERIES.version - 1)
+    assert (record["state"], record["version"]) == ("stopped", POINTS.version - 1)
     assert record["help"] == "rebuild it: cave replay series"
 
 
@@ -191,10 +191,10 @@ def test_an_interrupted_replay_leaves_the_live_one_and_can_go_on(
 
 def test_an_unfinished_replay_is_dropped_or_begun_again(cave: CommandLine) -> None:
     cave.publish("gilt")
-    cave.stores.create(SERIES, Role.BUILDING)
+    cave.stores.create(POINTS, Role.BUILDING)
     assert cave.output("replay", "series", "--drop") == "unfinished rebuild of series dropped\n"
     assert cave.error("replay", "series", "--drop") == "there is no unfinished rebuild of series"
-    cave.stores.create(SERIES, Role.BUILDING)
+    cave.stores.create(POINTS, Role.BUILDING)
     assert "generation 3 is live" in cave.output("replay", "series", "--restart")
 
 
@@ -226,7 +226,7 @@ def test_a_rebuilt_projection_is_what_the_log_says(cave: CommandLine) -> None:
 def test_what_differs_is_told(cave: CommandLine) -> None:
     cave.publish("gilt", points=3)
     cave.publish("gilt", "web")
-    cave.project(Projection("series", SERIES.version, teams_only))
+    cave.project(Projection("series", POINTS.version, teams_only))
     failed = cave("verify", "series")
     assert failed.exit_code == 1
     assert failed.stderr == (
@@ -266,7 +266,7 @@ def test_what_cannot_be_meant_is_an_error_of_usage(
 
 def test_events_set_aside_are_shown(cave: CommandLine) -> None:
     receipt = Receipt.parse(cave.publish("gilt"))
-    live = cave.stores.create(CATALOG, Role.LIVE)
+    live = cave.stores.create(METRIC_NAMES, Role.LIVE)
     with cave.stores.open(live) as store:
         store.commit([], [SetAside(receipt, "unknown topic")], [])
     record = shown(cave, "catalog")

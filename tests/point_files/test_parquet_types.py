@@ -18,7 +18,7 @@ from adapters.point_files import Format, point_writer
 from adapters.point_files.parquet_types import readers_of
 from application.event_log.receipts import Receipt
 from application.publishing.import_points import UnreadablePoints
-from application.reading.ports import SeriesRow
+from application.reading.ports import PointRow
 from domain.metric_point import MAX_TIMESTAMP
 from tests.point_files.support import parquet, read
 
@@ -215,7 +215,7 @@ def test_a_missing_or_doubled_column_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("tags", ["tags", "map_entries(tags)", "to_json(tags)"])
 def test_what_duckdb_makes_of_an_export_is_read_as_what_it_was(tmp_path: Path, tags: str) -> None:
     exported, copied = tmp_path / "exported.parquet", tmp_path / "copied.parquet"
-    row = SeriesRow("orders", 1398788625001, 0.5, {"host": "a", "env": "b"}, Receipt(0, 1, 0), 0)
+    row = PointRow("orders", 1398788625001, 0.5, {"host": "a", "env": "b"}, Receipt(0, 1, 0), 0)
     with exported.open("wb") as file, point_writer(Format.PARQUET, file) as writer:
         writer.write([row])
     with duckdb.connect() as connection:

@@ -13,7 +13,7 @@ import pytest
 
 from adapters.point_files import STANDARD_INPUT, Format, opened_points, point_writer
 from application.event_log.receipts import Receipt
-from application.reading.ports import SeriesRow
+from application.reading.ports import PointRow
 from tests.point_files.support import read
 
 POINTS = 500  # more than a pipe holds
@@ -31,7 +31,7 @@ def file(tmp_path: Path, form: Format) -> Path:
     with path.open("wb") as output, point_writer(form, output) as writer:
         writer.write(
             [
-                SeriesRow("orders", 1398788625000 + i, i / 7, tags, Receipt(0, 1, 0), i)
+                PointRow("orders", 1398788625000 + i, i / 7, tags, Receipt(0, 1, 0), i)
                 for i in range(POINTS)
             ]
         )

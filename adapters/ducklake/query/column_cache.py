@@ -23,8 +23,8 @@ from msgspec import Struct
 
 from adapters.ducklake.query import queries
 from adapters.ducklake.query.exact import Floats, Integers
+from adapters.ducklake.query.parquet_files import ParquetFile
 from adapters.ducklake.query.readers import Reading
-from adapters.ducklake.query.series_files import SeriesFile
 from adapters.ducklake.store.rows import tag_text
 from application.reading.ports import Selection
 
@@ -155,7 +155,7 @@ class ColumnCache:
         self._kept: OrderedDict[_Key, MetricColumns | _Instead] = OrderedDict()
 
     def points(
-        self, reading: Reading, selection: Selection, files: Sequence[SeriesFile]
+        self, reading: Reading, selection: Selection, files: Sequence[ParquetFile]
     ) -> Points | None:
         """Return the points that are in the files.
 
@@ -182,7 +182,7 @@ class ColumnCache:
         return _points(selection, parts)
 
     def points_at_hand(
-        self, selection: Selection, files: Sequence[SeriesFile], most: int
+        self, selection: Selection, files: Sequence[ParquetFile], most: int
     ) -> Points | None:
         """Return the points if all that has to be looked at is here, and no more than `most`."""
         parts, left = [], most
@@ -197,7 +197,7 @@ class ColumnCache:
             parts.append((columns, rows))
         return _points(selection, parts)
 
-    def _kept_columns(self, selection: Selection, file: SeriesFile) -> MetricColumns | _Instead:
+    def _kept_columns(self, selection: Selection, file: ParquetFile) -> MetricColumns | _Instead:
         key = _key(selection, file)
         with self._lock:
             if key not in self._kept:
@@ -216,7 +216,7 @@ class ColumnCache:
                 self._bytes -= _size(oldest)
 
 
-def _key(selection: Selection, file: SeriesFile) -> _Key:
+def _key(selection: Selection, file: ParquetFile) -> _Key:
     return file.path, selection.organization, selection.team, selection.metric
 
 
@@ -228,9 +228,9 @@ def _points(selection: Selection, parts: Sequence[tuple[MetricColumns, slice]]) 
     return np.concatenate(times), np.concatenate(values)
 
 
-def _groups(files: Sequence[SeriesFile], most_points: int) -> Iterator[Sequence[SeriesFile]]:
+def _groups(files: Sequence[ParquetFile], most_points: int) -> Iterator[Sequence[ParquetFile]]:
     """Yield files to be read together: as many as have no more points than may be kept of one."""
-    group: list[SeriesFile] = []
+    group: list[ParquetFile] = []
     for file in files:
         if group and sum(each.points for each in group) + file.points > most_points:
             yield group
@@ -241,8 +241,8 @@ def _groups(files: Sequence[SeriesFile], most_points: int) -> Iterator[Sequence[
 
 
 def _read(
-    reading: Reading, selection: Selection, files: Sequence[SeriesFile], most_points: int
-) -> dict[SeriesFile, MetricColumns | _Instead]:
+    reading: Reading, selection: Selection, files: Sequence[ParquetFile], most_points: int
+) -> dict[ParquetFile, MetricColumns | _Instead]:
     """Read a metric's columns of files, or find that there are too many of the one file."""
     whole = msgspec.structs.replace(selection, tags={}, start=None, end=None)
     query = queries.columns([file.path for file in files], whole, most_points + 1)
@@ -261,7 +261,7 @@ def _read(
     times, values = read["time"].to_numpy(), read["value"].to_numpy()
     tags = read["tags"].combine_chunks()
     series = tags.indices.to_numpy()
-    found: dict[SeriesFile, MetricColumns | _Instead] = {}
+    found: dict[ParquetFile, MetricColumns | _Instead] = {}
     for file in files:
         rows = rows_of.get(file.path, _NO_ROWS)
         found[file] = MetricColumns.of(times[rows], values[rows], series[rows], tags.dictionary)

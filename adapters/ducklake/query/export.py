@@ -14,8 +14,8 @@ from adapters.ducklake.query import queries
 from adapters.ducklake.query.queries import Stretch
 from adapters.ducklake.query.readers import Readers, Reading
 from application.event_log.receipts import Receipt
-from application.projections.folds import SERIES
-from application.reading.ports import SeriesRow
+from application.projections.folds import POINTS
+from application.reading.ports import PointRow
 
 SORTED_POINTS = 200_000
 """Points sorted at a time: of as many names as have so many together, or of some hours of one."""
@@ -57,8 +57,8 @@ class DuckLakePointExport:
         start: int | None = None,
         end: int | None = None,
         label: str | None = None,
-    ) -> Iterator[Sequence[SeriesRow]]:
-        with self._readers.reading(SERIES.name, label) as reading:
+    ) -> Iterator[Sequence[PointRow]]:
+        with self._readers.reading(POINTS.name, label) as reading:
             wanted = Stretch(
                 organization=organization,
                 team=team,
@@ -75,11 +75,11 @@ class DuckLakePointExport:
                     yield from _chunks(reading, hours)
 
 
-def _chunks(reading: Reading, stretch: Stretch) -> Iterator[Sequence[SeriesRow]]:
+def _chunks(reading: Reading, stretch: Stretch) -> Iterator[Sequence[PointRow]]:
     cursor = reading.connection.execute(*queries.rows(reading.source, stretch))
     while rows := cursor.fetchmany(CHUNK):
         yield [
-            SeriesRow(
+            PointRow(
                 name, milliseconds, value, _decode_tags(tags), Receipt.at(partition, position), item
             )
             for name, milliseconds, value, tags, partition, position, item in rows

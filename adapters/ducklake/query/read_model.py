@@ -15,22 +15,22 @@ from adapters.ducklake.query.aggregates import AGGREGATES, latest_buckets
 from adapters.ducklake.query.column_cache import ColumnCache, Points
 from adapters.ducklake.query.deadline import Deadline
 from adapters.ducklake.query.freed_memory import give_back
+from adapters.ducklake.query.parquet_files import ParquetFile
 from adapters.ducklake.query.readers import Readers, Reading
-from adapters.ducklake.query.series_files import SeriesFile
 from adapters.ducklake.query.windows import DAY, windows_back
 from application.projections.errors import QueryTooLarge
-from application.projections.folds import CATALOG, SERIES
+from application.projections.folds import METRIC_NAMES, POINTS
 from application.reading.ports import Aggregation, MetricName, Sample, Selection
 
-BYTES_A_POINT = 48
+BYTES_PER_POINT = 48
 """What a point takes at most while it is aggregated: bucket and value, and their order, twice."""
 
 CACHE_SHARE = 2
 """The part of the memory that the columns of recent queries may take: one in so many bytes."""
 
-AT_HAND_FILES = 1000
-AT_HAND_POINTS = 100_000
-AT_HAND_RANGE = 31 * DAY
+MAX_FILES_AT_HAND = 1000
+MAX_POINTS_AT_HAND = 100_000
+MAX_RANGE_AT_HAND = 31 * DAY
 """What is looked at without leaving the event loop: it takes a few milliseconds at most."""
 
 LARGE_QUERY = 250_000
@@ -66,7 +66,7 @@ class DuckLakeReadModel:
         self._readers = Readers(location, threads=threads, memory=memory)
         self._cache = ColumnCache(memory // CACHE_SHARE)
         self._seconds = seconds
-        self._max_points = memory // BYTES_A_POINT
+        self._max_points = memory // BYTES_PER_POINT
         self._clock = clock
 
     def close(self) -> None:
@@ -74,12 +74,12 @@ class DuckLakeReadModel:
         self._readers.close()
 
     def metric_names(self, organization: str, team: str | None) -> Sequence[MetricName]:
-        with self._query(CATALOG.name) as query:
+        with self._query(METRIC_NAMES.name) as query:
             found = query.rows(queries.names(query.source, organization, team))
         return [MetricName(name, tuple(tags)) for name, tags in found]
 
     def knows(self, organization: str, team: str | None, metric: str) -> bool:
-        with self._query(CATALOG.name) as query:
+        with self._query(METRIC_NAMES.name) as query:
             return bool(query.rows(queries.name(query.source, organization, team, metric)))
 
     def samples(
@@ -90,7 +90,7 @@ class DuckLakeReadModel:
         *,
         label: str | None = None,
     ) -> Sequence[Sample]:
-        with self._query(SERIES.name, label) as query:
+        with self._query(POINTS.name, label) as query:
 
             def part(window: Selection, wanted: int) -> Iterable[Sample]:
                 if aggregation is None:
@@ -103,17 +103,17 @@ class DuckLakeReadModel:
         self, selection: Selection, aggregation: Aggregation, limit: int
     ) -> Sequence[Sample] | None:
         end = self._clock() * 1000 if selection.end is None else selection.end
-        if selection.start is None or end - selection.start > AT_HAND_RANGE:
+        if selection.start is None or end - selection.start > MAX_RANGE_AT_HAND:
             return None
-        files = self._readers.files_at_hand(SERIES.name)
-        if files is None or len(files) > AT_HAND_FILES:
+        files = self._readers.files_at_hand(POINTS.name)
+        if files is None or len(files) > MAX_FILES_AT_HAND:
             return None
 
         def part(window: Selection, wanted: int) -> Iterable[Sample]:
             overlapping = [file for file in files if file.overlaps(window)]
             if not overlapping:
                 return ()
-            points = self._cache.points_at_hand(window, overlapping, AT_HAND_POINTS)
+            points = self._cache.points_at_hand(window, overlapping, MAX_POINTS_AT_HAND)
             if points is None:
                 raise _NotAtHand
             return _aggregated(points, aggregation, wanted)
@@ -205,13 +205,13 @@ class _Query:
         self._reading.points += len(found["value"])
         return found
 
-    def files(self, selection: Selection) -> Sequence[SeriesFile]:
+    def files(self, selection: Selection) -> Sequence[ParquetFile]:
         """Return the files that may have points of the selection."""
         with self.deadline.explained():
             return [file for file in self._reading.files() if file.overlaps(selection)]
 
     def cached(
-        self, cache: ColumnCache, selection: Selection, files: Sequence[SeriesFile]
+        self, cache: ColumnCache, selection: Selection, files: Sequence[ParquetFile]
     ) -> Points | None:
         with self.deadline.explained():
             found = cache.points(self._reading, selection, files)

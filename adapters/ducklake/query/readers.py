@@ -21,7 +21,7 @@ from adapters.ducklake.database import (
     translated,
 )
 from adapters.ducklake.query.deadline import Deadline
-from adapters.ducklake.query.series_files import SeriesFile, SeriesFiles
+from adapters.ducklake.query.parquet_files import ParquetFile, ParquetFiles
 from adapters.ducklake.store.registry import Registry
 from application.projections.errors import ProjectionMissing, StoreUnavailable
 from application.projections.ports import Generation, Role
@@ -45,7 +45,7 @@ class Reading:
         self._deadline = deadline
         self._opened = ExitStack()
         self._connection: Connection | None = None
-        self._files: Sequence[SeriesFile] | None = None
+        self._files: Sequence[ParquetFile] | None = None
 
     @property
     def connection(self) -> Connection:
@@ -57,7 +57,7 @@ class Reading:
             self._connection.execute("BEGIN")
         return self._connection
 
-    def files(self) -> Sequence[SeriesFile]:
+    def files(self) -> Sequence[ParquetFile]:
         """Return the files of the generation's points, as they were when first asked for."""
         if self._files is None:
             self._files = self._database.files(self.source)
@@ -118,7 +118,7 @@ class Readers:
                 if not database.users and self._database is not database:
                     database.close()
 
-    def files_at_hand(self, projection: str) -> Sequence[SeriesFile] | None:
+    def files_at_hand(self, projection: str) -> Sequence[ParquetFile] | None:
         """Return the files of the live generation; None where that takes a look at a catalog."""
         database = self._database
         return None if database is None else database.files_at_hand(projection)
@@ -151,8 +151,8 @@ class _Database:
         self._attached: set[str] = set()
         self._live: dict[str, str] = {}
         self._generations = _Remembered[Sequence[Generation]]()
-        self._list_files: dict[str, SeriesFiles] = {}
-        self._files = _Remembered[Sequence[SeriesFile]]()
+        self._list_files: dict[str, ParquetFiles] = {}
+        self._files = _Remembered[Sequence[ParquetFile]]()
         self._connection = connect(location, threads=threads, memory=f"{memory}B")
         self._registry = Registry(self._connection, location)
 
@@ -184,7 +184,7 @@ class _Database:
     def cursor(self) -> Connection:
         return self._connection.cursor()
 
-    def files(self, alias: str) -> Sequence[SeriesFile]:
+    def files(self, alias: str) -> Sequence[ParquetFile]:
         """Return an attached generation's files; they are listed anew when its catalog changed."""
         name = alias.replace("_", "-")
         state = self._state(f"{name}/catalog.sqlite")
@@ -194,13 +194,13 @@ class _Database:
             with closing(self.cursor()) as connection:
                 if alias not in self._list_files:
                     schema = "main" if self._location.catalog is None else metadata_schema(name)
-                    self._list_files[alias] = SeriesFiles(connection, alias, schema)
+                    self._list_files[alias] = ParquetFiles(connection, alias, schema)
                 files = self._list_files[alias](connection)
             if state is not None:
                 self._files[alias] = state, files
         return files
 
-    def files_at_hand(self, projection: str) -> Sequence[SeriesFile] | None:
+    def files_at_hand(self, projection: str) -> Sequence[ParquetFile] | None:
         generations = self._generations.as_of(projection, self._state("registry.sqlite"))
         for generation in generations or ():
             if generation.role is Role.LIVE:

@@ -9,8 +9,8 @@ import pyarrow as pa
 from msgspec import Struct
 
 from adapters.ducklake.database import Connection, transaction
-from adapters.ducklake.store.rows import catalog_table, series_table
-from application.projections.folds import CatalogRow
+from adapters.ducklake.store.rows import metric_names_table, points_table
+from application.projections.folds import MetricNameRow
 
 INLINED_ROWS = 1000
 """Up to so many rows of an insert, but for points, are kept in the catalog's own database."""
@@ -35,11 +35,11 @@ class Table(Struct, frozen=True):
     key: Callable[[Any], Hashable] | None = None
 
 
-def _catalog_key(row: CatalogRow) -> Hashable:
+def _metric_name_key(row: MetricNameRow) -> Hashable:
     return row.organization, row.team, row.name, row.tag
 
 
-SERIES = Table(
+POINTS = Table(
     name="series",
     columns=(
         "organization VARCHAR, team VARCHAR, name VARCHAR, tags VARCHAR, time TIMESTAMP_MS, "
@@ -56,14 +56,14 @@ SERIES = Table(
         "'sort_on_insert', false, table_name => 'series'",
         "'data_inlining_row_limit', 0, table_name => 'series'",
     ),
-    arrow=series_table,
+    arrow=points_table,
     add=(
         "SELECT organization, team, name, tags, make_timestamp_ms(time), value, "
         "partition, position, item, day FROM arriving"
     ),
     digest="hash(name, tags, epoch_ms(time), value, partition, position, item)",
 )
-CATALOG = Table(
+METRIC_NAMES = Table(
     name="catalog",
     columns=(
         "organization VARCHAR, team VARCHAR, name VARCHAR, tag VARCHAR, "
@@ -71,12 +71,12 @@ CATALOG = Table(
     ),
     layout=("SET SORTED BY (organization, team, name, tag)",),
     options=OPTIONS,
-    arrow=catalog_table,
+    arrow=metric_names_table,
     add="FROM arriving ANTI JOIN lake.catalog USING (organization, team, name, tag)",
     digest="hash(name, tag, partition, position)",
-    key=_catalog_key,
+    key=_metric_name_key,
 )
-TABLES = {table.name: table for table in (SERIES, CATALOG)}
+TABLES = {table.name: table for table in (POINTS, METRIC_NAMES)}
 
 CHECKPOINTS = "partition USMALLINT, position BIGINT, digest BLOB"
 SET_ASIDE = "partition USMALLINT, position BIGINT, reason VARCHAR"

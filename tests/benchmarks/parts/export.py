@@ -22,7 +22,7 @@ from adapters.output_files import written
 from adapters.point_files import Format, point_writer
 from application.event_log.ports import RecordedMetrics
 from application.event_log.receipts import Receipt
-from application.projections.folds import SERIES
+from application.projections.folds import POINTS
 from application.projections.ports import Checkpoint, Role
 from domain.events import MetricsPublished
 from domain.metric_point import PointBatch, TagSet
@@ -56,14 +56,14 @@ def run(bench: Bench) -> None:
 
 def _fill(location: Location, total: int, names: int) -> None:
     with closing(DuckLakeStores(location)) as stores:
-        live = stores.create(SERIES, Role.LIVE)
+        live = stores.create(POINTS, Role.LIVE)
         with stores.open(live) as store:
             events = list[RecordedMetrics]()
             for event in _events(total, names):
                 events.append(event)
                 last = event.receipt.position
                 if len(events) == COMMIT or last * SIZE >= total:
-                    store.commit(SERIES.fold(events), [], [Checkpoint(0, last, b"")])
+                    store.commit(POINTS.fold(events), [], [Checkpoint(0, last, b"")])
                     store.tidy()
                     events = []
 

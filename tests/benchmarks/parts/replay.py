@@ -15,8 +15,8 @@ import msgspec
 import pyarrow as pa
 from redis import Redis
 
-from adapters.ducklake.store.rows import series_table
-from adapters.ducklake.store.tables import SERIES
+from adapters.ducklake.store.rows import points_table
+from adapters.ducklake.store.tables import POINTS
 from adapters.event_format.decoder import MetricDecoder
 from application.event_log.ports import RecordedMetrics
 from application.event_log.receipts import Receipt
@@ -110,7 +110,7 @@ def _tables(entries: Sequence[_Entry], partition: int) -> list[pa.Table]:
         for key, fields in entries
     ]
     events = COMMIT_POINTS // SIZE
-    return [series_table(batches[at : at + events]) for at in range(0, len(batches), events)]
+    return [points_table(batches[at : at + events]) for at in range(0, len(batches), events)]
 
 
 def _decoding(entries: Sequence[_Entry]) -> float:
@@ -126,10 +126,10 @@ def _decoding(entries: Sequence[_Entry]) -> float:
 def _inserting(file: Path, tables: Sequence[pa.Table]) -> float:
     """Return the seconds that inserting rows from memory into a DuckDB file takes."""
     with duckdb.connect(str(file)) as connection:
-        connection.execute(f"CREATE OR REPLACE TABLE series ({SERIES.columns})")
+        connection.execute(f"CREATE OR REPLACE TABLE series ({POINTS.columns})")
         began = time.perf_counter()
         for table in tables:
             connection.register("arriving", table)
-            connection.execute(f"INSERT INTO series {SERIES.add}")
+            connection.execute(f"INSERT INTO series {POINTS.add}")
         connection.execute("CHECKPOINT")
         return time.perf_counter() - began

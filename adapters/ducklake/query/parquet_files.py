@@ -15,7 +15,7 @@ from application.projections.errors import ProjectionMissing
 from application.reading.ports import Selection
 
 
-class SeriesFile(Struct, frozen=True):
+class ParquetFile(Struct, frozen=True):
     """A Parquet file of so many points, from `first` to `last` (ms). It never changes."""
 
     path: str
@@ -29,7 +29,7 @@ class SeriesFile(Struct, frozen=True):
         return (start is None or self.last >= start) and (end is None or self.first < end)
 
 
-class SeriesFiles:
+class ParquetFiles:
     """Lists the files of the generation attached as `source`. Raises ProjectionMissing.
 
     `schema` is where its database keeps the catalog's tables.
@@ -49,7 +49,7 @@ class SeriesFiles:
             raise ProjectionMissing("series was not built yet")
         self._directory, self._table, self._time = found
 
-    def __call__(self, connection: Connection) -> Sequence[SeriesFile]:
+    def __call__(self, connection: Connection) -> Sequence[ParquetFile]:
         """Return those of the latest snapshot."""
         rows = connection.execute(
             "SELECT path, record_count, epoch_ms(min_value::TIMESTAMP_MS), "
@@ -59,4 +59,4 @@ class SeriesFiles:
             "WHERE files.table_id = ? AND files.end_snapshot IS NULL AND stats.column_id = ?",
             [self._table, self._time],
         ).fetchall()
-        return [SeriesFile(self._directory + path, *more) for path, *more in rows]
+        return [ParquetFile(self._directory + path, *more) for path, *more in rows]
