@@ -10,7 +10,7 @@ from adapters.embedded_valkey.data_dir import DataDir
 from adapters.embedded_valkey.errors import SocketPathTooLong
 
 # sizeof(sun_path) less the byte that ends the string.
-LONGEST_SOCKET_PATH = 107 if sys.platform == "linux" else 103
+MAX_SOCKET_PATH = 107 if sys.platform == "linux" else 103
 
 
 def binary() -> str:
@@ -21,10 +21,10 @@ def binary() -> str:
 def command_line(data_dir: DataDir) -> list[str]:
     """Return program and arguments; raises `SocketPathTooLong`."""
     length = len(str(data_dir.socket_path).encode())
-    if length > LONGEST_SOCKET_PATH:
+    if length > MAX_SOCKET_PATH:
         raise SocketPathTooLong(
             f"the socket's path {data_dir.socket_path} has {length} bytes, "
-            f"the system allows {LONGEST_SOCKET_PATH}: choose a data dir with a shorter path"
+            f"the system allows {MAX_SOCKET_PATH}: choose a data dir with a shorter path"
         )
     settings = {
         "port": "0",

@@ -21,7 +21,7 @@ from adapters.embedded_valkey.command_line import binary
 from adapters.embedded_valkey.errors import LogCorrupt
 
 MANIFEST = "appendonly.aof.manifest"
-LONGEST_ARGUMENT = 512 << 20  # the server takes no longer one
+MAX_ARGUMENT = 512 << 20  # the server takes no longer one
 
 _COUNT = re.compile(rb"\*(\d{1,10})\r\n")
 _LENGTH = re.compile(rb"\$(\d{1,10})\r\n")
@@ -133,7 +133,7 @@ def _command(tail: bytes | mmap.mmap, at: int) -> tuple[bytes, int]:
     arguments, at = _number(tail, at, _COUNT, _PART_OF_COUNT)
     for index in range(arguments):
         length, at = _number(tail, at, _LENGTH, _PART_OF_LENGTH)
-        if length > LONGEST_ARGUMENT:
+        if length > MAX_ARGUMENT:
             raise _Malformed
         end = at + length
         if end + 2 > len(tail):

@@ -19,7 +19,7 @@ from application.projections.errors import (
     RowsRefused,
     StoreUnavailable,
 )
-from application.projections.folds import CatalogRow, Projection, Rows
+from application.projections.folds import MetricNameRow, Projection, Rows
 from application.projections.ports import (
     Checkpoint,
     Generation,
@@ -32,7 +32,7 @@ from application.projections.ports import (
 
 RETIRED_SECONDS = 60.0
 
-LATEST_TIME = 1 << 53
+MAX_TIME = 1 << 53
 """Milliseconds; later points are refused, as any store refuses what its type of time has not."""
 
 Row = tuple[object, ...]
@@ -221,14 +221,14 @@ def _keyed_points(recorded: RecordedMetrics) -> Keyed:
     owner = (event.organization, event.team or "")
     keyed: Keyed = {}
     for item, point in enumerate(event.points.points()):
-        if not 0 <= point.timestamp < LATEST_TIME:
+        if not 0 <= point.timestamp < MAX_TIME:
             raise RowsRefused(f"the time {point.timestamp} cannot be stored")
         row = (item, point.name, sorted(point.tags.items()), point.timestamp, point.value + 0.0)
         keyed[(*owner, receipt, item)] = owner, receipt, row
     return keyed
 
 
-def _keyed(row: CatalogRow) -> Keyed:
+def _keyed(row: MetricNameRow) -> Keyed:
     owner = (row.organization, row.team or "")
     return {(*owner, row.name, row.tag): (owner, row.receipt, (row.name, row.tag))}
 

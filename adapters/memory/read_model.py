@@ -14,8 +14,8 @@ from itertools import groupby
 
 from application.event_log.ports import RecordedMetrics
 from application.projections.errors import ProjectionMissing
-from application.projections.folds import catalog
-from application.reading.ports import Aggregation, MetricName, Sample, Selection, SeriesRow
+from application.projections.folds import metric_names
+from application.reading.ports import Aggregation, MetricName, PointRow, Sample, Selection
 
 
 class MemoryReadModel:
@@ -30,7 +30,7 @@ class MemoryReadModel:
 
     def metric_names(self, organization: str, team: str | None) -> Sequence[MetricName]:
         tags: defaultdict[str, set[str]] = defaultdict(set)
-        for row in catalog(self._events[None]):
+        for row in metric_names(self._events[None]):
             if (row.organization, row.team) == (organization, team):
                 tags[row.name] |= set() if row.tag is None else {row.tag}
         return [MetricName(name, sorted(tags[name])) for name in sorted(tags)]
@@ -75,7 +75,7 @@ class MemoryReadModel:
         start: int | None = None,
         end: int | None = None,
         label: str | None = None,
-    ) -> Iterator[Sequence[SeriesRow]]:
+    ) -> Iterator[Sequence[PointRow]]:
         for known in self.metric_names(organization, team):
             if metric in (None, known.name):
                 selection = Selection(
@@ -84,13 +84,13 @@ class MemoryReadModel:
                 if rows := self._rows(selection, label):
                     yield rows
 
-    def _rows(self, selection: Selection, label: str | None) -> list[SeriesRow]:
+    def _rows(self, selection: Selection, label: str | None) -> list[PointRow]:
         """Return the points of a metric in the range, whatever their tags, in order."""
         if label not in self._events:
             raise ProjectionMissing(f"there is no copy {label!r}")
         # As in the stores, minus zero is zero.
         rows = [
-            SeriesRow(
+            PointRow(
                 point.name, point.timestamp, point.value + 0.0, point.tags, recorded.receipt, item
             )
             for recorded in self._events[label]
@@ -104,7 +104,7 @@ class MemoryReadModel:
         return sorted(rows, key=lambda row: (row.time, row.receipt, row.item))
 
 
-def _has(row: SeriesRow, tags: Mapping[str, str]) -> bool:
+def _has(row: PointRow, tags: Mapping[str, str]) -> bool:
     return tags.items() <= row.tags.items()
 
 

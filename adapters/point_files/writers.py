@@ -11,13 +11,13 @@ from typing import Any, BinaryIO, Protocol
 import msgspec
 
 from adapters.point_files.formats import COLUMNS, Format, as_published
-from application.reading.ports import SeriesRow
+from application.reading.ports import PointRow
 
 
 class PointWriter(Protocol):
     """Takes points; they are complete in the file when its block has ended."""
 
-    def write(self, rows: Sequence[SeriesRow]) -> None:
+    def write(self, rows: Sequence[PointRow]) -> None:
         """Add points. Raises OSError."""
 
 
@@ -44,7 +44,7 @@ class _JsonLines:
         self._output = output
         self._encode = msgspec.json.Encoder().encode_lines
 
-    def write(self, rows: Sequence[SeriesRow]) -> None:
+    def write(self, rows: Sequence[PointRow]) -> None:
         self._output.write(
             self._encode(
                 [
@@ -68,7 +68,7 @@ class _Csv:
         self._writer.writerow(COLUMNS)
         self._encode = msgspec.json.Encoder().encode
 
-    def write(self, rows: Sequence[SeriesRow]) -> None:
+    def write(self, rows: Sequence[PointRow]) -> None:
         self._writer.writerows(
             (row.name, as_published(row.time), repr(row.value), self._encode(row.tags).decode())
             for row in rows
@@ -80,7 +80,7 @@ class _Parquet:
         self._writer = writer
         self._schema = schema
 
-    def write(self, rows: Sequence[SeriesRow]) -> None:
+    def write(self, rows: Sequence[PointRow]) -> None:
         import pyarrow as pa
 
         columns = [

@@ -11,7 +11,7 @@ from application.organizations.token_directory import DirectoryState, TokenDirec
 from domain.access import authorize
 from domain.token import Scope, token_digest
 
-MOST_DECISIONS = 4096
+MAX_DECISIONS = 4096
 
 
 class Grant(Struct, frozen=True):
@@ -58,7 +58,7 @@ class AccessControl:
             owner, presented = self._directory.look_up(organization, token_digest(token))
             held = authorize(owner, presented, team=team, scope=scope, now=self._clock())
             found = _Decision(Grant(organization, team, held.id), version, held.expires_at)
-            if len(self._decisions) >= MOST_DECISIONS:
+            if len(self._decisions) >= MAX_DECISIONS:
                 self._decisions.clear()
             self._decisions[asked] = found
         return found.grant

@@ -17,7 +17,7 @@ from domain.columns import coded
 from domain.metric_point import PointBatch, TagSet
 
 
-class CatalogRow(Struct, frozen=True):
+class MetricNameRow(Struct, frozen=True):
     """An owner's metric name with one of its tag names, or with None for the name itself.
 
     `receipt` is that of the first event that told of it.
@@ -30,11 +30,11 @@ class CatalogRow(Struct, frozen=True):
     receipt: Receipt
 
 
-SeriesRows = Sequence[RecordedMetrics]
-"""Rows of `series`, one a point: its batch's organization, team and receipt, its place in it
+PointRows = Sequence[RecordedMetrics]
+"""Rows of `points`, one a point: its batch's organization, team and receipt, its place in it
 (`item`, from 0), name, tags, time and value. Left in columns, since there are many."""
 
-Rows = SeriesRows | Sequence[CatalogRow]
+Rows = PointRows | Sequence[MetricNameRow]
 
 
 class Projection(Struct, frozen=True):
@@ -45,12 +45,12 @@ class Projection(Struct, frozen=True):
     fold: Callable[[Sequence[RecordedMetrics]], Rows]
 
 
-def series(events: Sequence[RecordedMetrics]) -> SeriesRows:
+def points(events: Sequence[RecordedMetrics]) -> PointRows:
     """Every point counts: the rows are the points of the events as they are."""
     return events
 
 
-def catalog(events: Sequence[RecordedMetrics]) -> Sequence[CatalogRow]:
+def metric_names(events: Sequence[RecordedMetrics]) -> Sequence[MetricNameRow]:
     """Return each name and tag name once, with the first of the events that told of it.
 
     What earlier events told of is told again; a store keeps the first.
@@ -60,7 +60,7 @@ def catalog(events: Sequence[RecordedMetrics]) -> Sequence[CatalogRow]:
         event = recorded.event
         for name, tag in _names_and_tags(event.points):
             seen.setdefault((event.organization, event.team, name, tag), recorded.receipt)
-    return [CatalogRow(*key, receipt) for key, receipt in seen.items()]
+    return [MetricNameRow(*key, receipt) for key, receipt in seen.items()]
 
 
 def _names_and_tags(points: PointBatch) -> Iterator[tuple[str, str | None]]:
@@ -81,6 +81,6 @@ def _tag_names(tags: TagSet) -> tuple[str, ...]:
     return tuple(name for name, _ in tags.pairs)
 
 
-SERIES = Projection("series", 1, series)
-CATALOG = Projection("catalog", 1, catalog)
-PROJECTIONS = (SERIES, CATALOG)
+POINTS = Projection("points", 1, points)
+METRIC_NAMES = Projection("metric_names", 1, metric_names)
+PROJECTIONS = (POINTS, METRIC_NAMES)

@@ -45,7 +45,7 @@ class LiveProjection:
         self._projection = projection
         self._interval = interval
         self._pause = pause
-        self._told: str | None = None
+        self._reported: str | None = None
 
     def run(self, stop: threading.Event) -> None:
         """Keep it up to date until `stop` is set. Never raises."""
@@ -53,7 +53,7 @@ class LiveProjection:
             try:
                 self._run_live(stop)
             except (LogError, ProjectionError) as error:
-                self._tell(str(error))
+                self._report(str(error))
                 stop.wait(self._pause)
             except Exception:  # noqa: BLE001  a defect must not end what keeps the views current
                 _log.exception("projection failed", projection=self._projection.name)
@@ -101,16 +101,16 @@ class LiveProjection:
         self._stores.stop(generation, reason)
         _log.error("projection stopped", projection=name, reason=reason, help=rebuild_hint(name))
 
-    def _tell(self, reason: str) -> None:
+    def _report(self, reason: str) -> None:
         """Say why it waits, once for each reason."""
-        if reason != self._told:
+        if reason != self._reported:
             _log.warning("projection waits", projection=self._projection.name, reason=reason)
-            self._told = reason
+            self._reported = reason
 
     def _recovered(self) -> None:
-        if self._told is not None:
+        if self._reported is not None:
             _log.info("projection goes on", projection=self._projection.name)
-            self._told = None
+            self._reported = None
 
 
 def live_generation(stores: ProjectionStores, name: str) -> Generation | None:

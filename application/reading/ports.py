@@ -89,11 +89,11 @@ class ReadModel(Protocol):
         start: int | None = None,
         end: int | None = None,
         label: str | None = None,
-    ) -> Iterator[Sequence[SeriesRow]]:
+    ) -> Iterator[Sequence[PointRow]]:
         """Yield an owner's points by name, time and log order, in chunks; not limited in time."""
 
 
-class SeriesRow(Struct, frozen=True):
+class PointRow(Struct, frozen=True):
     """One point as it can be exported. `time` in milliseconds; `item` is its place in the batch."""
 
     name: str

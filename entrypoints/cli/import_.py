@@ -21,7 +21,7 @@ from entrypoints.cli.options import (
     setting,
 )
 from entrypoints.cli.output import counted, print_json
-from entrypoints.cli.progress import told_progress
+from entrypoints.cli.progress import shown_progress
 from entrypoints.errors import CommandFailed
 
 BATCH = 1000
@@ -125,7 +125,7 @@ def _import_file(
     points = batches = stored_before = 0
     try:
         unit = "rows" if form is Format.PARQUET else "lines"
-        with told_progress(f"import of {file.name}", unit) as advance:
+        with shown_progress(f"import of {file.name}", unit) as advance:
             total = count_points(file, form)
             so_far = sha256(f"{file.name} {path} {size}".encode())
             for batch in read_batches(file, form, size):

@@ -15,10 +15,9 @@ from typing import Any
 import click
 
 from application.event_log.partitioning import DEFAULT_PARTITIONS
-from application.projections.folds import PROJECTIONS
 from domain.errors import InvalidArgument
 from entrypoints.cli.context import Roots
-from entrypoints.cli.values import KeyPrefix, RedisUrl, Time
+from entrypoints.cli.values import KeyPrefix, ProjectionName, RedisUrl, Time
 from entrypoints.settings import LogSettings
 
 Command = Callable[..., None]
@@ -173,13 +172,7 @@ def on_the_projections(function: Command) -> Command:
 def names_projection(function: Command) -> Command:
     """Add the argument NAME; the command receives `projection`."""
 
-    @wraps(function)
-    def command(name: str, **arguments: Any) -> None:
-        [projection] = [found for found in PROJECTIONS if found.name == name]
-        function(projection=projection, **arguments)
-
-    names = [projection.name for projection in PROJECTIONS]
-    return click.argument("name", type=click.Choice(names), metavar="NAME")(command)
+    return click.argument("projection", type=ProjectionName(), metavar="NAME")(function)
 
 
 def reads_copies(function: Command) -> Command:

@@ -31,7 +31,7 @@ Advance = Callable[[int, int, int], None]
 
 
 @contextmanager
-def told_progress(what: str, unit: str) -> Iterator[Advance]:
+def shown_progress(what: str, unit: str) -> Iterator[Advance]:
     """Yield what is to be told of the progress; `unit` is what the steps are."""
     if sys.stderr.isatty():
         with _bar(what, unit) as advance:
@@ -51,16 +51,16 @@ class _Lines:
     def __init__(self, what: str, unit: str) -> None:
         self._what = what
         self._unit = unit
-        self._began = self._told = time.monotonic()
+        self._began = self._shown_at = time.monotonic()
         self._tenths = 0
 
     def advance(self, done: int, total: int, points: int) -> None:
         now = time.monotonic()
         tenths = done * 10 // total if total else 10
-        silent = now - self._told
+        silent = now - self._shown_at
         if silent < (LINE_SECONDS if tenths > self._tenths else SILENT_SECONDS):
             return
-        self._told, self._tenths = now, tenths
+        self._shown_at, self._tenths = now, tenths
         share = done / total if total else 1.0
         rate = points_a_second(points, now - self._began)
         click.echo(

@@ -15,7 +15,7 @@ from domain.names import abbreviated, text_fault
 from entrypoints.cli.interrupting import Interrupted, asked_to_stop, stopping
 from entrypoints.cli.options import example, names_projection, on_the_projections, prints_records
 from entrypoints.cli.output import counted, iso_milliseconds, print_json
-from entrypoints.cli.progress import Advance, points_a_second, told_progress
+from entrypoints.cli.progress import Advance, points_a_second, shown_progress
 from entrypoints.cli.projection_records import ReplayedRecord
 from entrypoints.cli.values import Time
 from entrypoints.errors import CommandFailed
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 @click.command(
     epilog=example(
-        "cave replay series",
-        "cave replay series --until 2026-11-24T02:00:00Z --as before-the-incident",
-        "cave replay series --drop --as before-the-incident",
+        "cave replay points",
+        "cave replay points --until 2026-11-24T02:00:00Z --as before-the-incident",
+        "cave replay points --drop --as before-the-incident",
     )
 )
 @names_projection
@@ -60,7 +60,7 @@ def replay(
     drop: bool,
     as_json: bool,
 ) -> None:
-    """Rebuild a projection (series, catalog) from the first event of the log on.
+    """Rebuild a projection (points, metric_names) from the first event of the log on.
 
     It is built beside the live one and swapped in, in one step: readers never see half of it.
     Interrupted, the live one is untouched, and the same command goes on where it ended.
@@ -82,9 +82,9 @@ def replay(
     try:
         with (
             asked_to_stop() as check,
-            told_progress(f"replay of {projection.name}", "events") as advance,
+            shown_progress(f"replay of {projection.name}", "events") as advance,
         ):
-            on_progress = stopping(tells(advance), check)
+            on_progress = stopping(reporting(advance), check)
             replayed = _replay(tools, projection, until, label, on_progress, restart=restart)
     except Interrupted as interruption:
         raise CommandFailed(_interrupted(projection.name, label)) from interruption
@@ -105,7 +105,7 @@ def _replay(
     return tools.replay.copy(projection, until, _checked(label), on_progress)
 
 
-def tells(advance: Advance) -> OnProgress:
+def reporting(advance: Advance) -> OnProgress:
     """Return what hands a replay's progress on."""
 
     def on_progress(progress: ReplayProgress) -> None:
@@ -136,9 +136,9 @@ def _checked(label: str) -> str:
 
 def _interrupted(name: str, label: str | None) -> str:
     if label is not None:
-        return f"interrupted: nothing is left of the copy, the live {name} is untouched"
+        return "interrupted: nothing is left of the copy, the live projection is untouched"
     return (
-        f"interrupted: the live {name} is untouched; "
+        f"interrupted: the live projection is untouched; "
         f"go on: cave replay {name}, or drop what is there: cave replay {name} --drop"
     )
 

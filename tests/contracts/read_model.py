@@ -16,10 +16,10 @@ from application.projections.errors import ProjectionMissing
 from application.reading.ports import (
     Aggregation,
     MetricName,
+    PointRow,
     ReadModel,
     Sample,
     Selection,
-    SeriesRow,
 )
 from tests.contracts.metric_log import Point, published
 
@@ -292,7 +292,7 @@ class ReadModelContract(ABC):
         at_hand = model.samples_at_hand(selection, buckets, 5)
         assert at_hand in (None, model.samples(selection, buckets, 5))
 
-    @pytest.mark.parametrize("projection", ["series", "catalog"])
+    @pytest.mark.parametrize("projection", ["points", "metric_names"])
     def test_positions_are_those_of_the_last_events(
         self, opened: ReadModelUnderTest, projection: str
     ) -> None:
@@ -347,7 +347,7 @@ def as_pair(name: MetricName) -> tuple[str, list[str]]:
     return name.name, list(name.tags)
 
 
-def all_rows(chunks: Iterator[Sequence[SeriesRow]]) -> list[tuple[Any, ...]]:
+def all_rows(chunks: Iterator[Sequence[PointRow]]) -> list[tuple[Any, ...]]:
     return [
         (row.name, row.time, row.value, dict(row.tags), row.receipt.position, row.item)
         for row in chain.from_iterable(chunks)

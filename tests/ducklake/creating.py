@@ -1,4 +1,4 @@
-"""A process that makes generations when its stdin ends: `python creating.py ROOT CATALOG`."""
+"""A process that makes generations when its stdin ends: `python creating.py ROOT METRIC_NAMES`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from adapters.ducklake.database import Location
 from adapters.ducklake.store.stores import DuckLakeStores
 from application.projections.errors import ProjectionBusy, StoreUnavailable
-from application.projections.folds import SERIES
+from application.projections.folds import POINTS
 from application.projections.ports import Role
 
 ATTEMPTS = 50
@@ -19,7 +19,7 @@ def create(stores: DuckLakeStores, role: Role) -> None:
     """Create one as the projector does, which tries again where the stores did not answer."""
     for _ in range(ATTEMPTS):
         with suppress(StoreUnavailable):
-            stores.create(SERIES, role)
+            stores.create(POINTS, role)
             return
     raise StoreUnavailable(f"not in {ATTEMPTS} attempts")
 

@@ -9,11 +9,11 @@ from adapters.ducklake.database import Location
 from adapters.ducklake.store.generation import DuckLakeStore
 from adapters.ducklake.store.stores import DuckLakeStores
 from application.event_log.receipts import Receipt
-from application.projections.folds import SERIES, Projection
+from application.projections.folds import POINTS, Projection
 from application.projections.ports import Checkpoint, Generation, OwnerDigest, Role
 from tests.contracts.projection_store import commit, recorded, some_points
 
-POINTS = 50
+POINTS_PER_EVENT = 50
 """Points of each numbered event."""
 
 
@@ -25,7 +25,7 @@ def number_of(checkpoints: Mapping[int, Checkpoint]) -> int:
 
 @contextmanager
 def live_store(
-    location: Location, projection: Projection = SERIES
+    location: Location, projection: Projection = POINTS
 ) -> Iterator[tuple[DuckLakeStores, Generation, DuckLakeStore]]:
     """Open new stores with a live generation, and that for writing."""
     with closing(DuckLakeStores(location)) as stores:
@@ -36,7 +36,9 @@ def live_store(
 
 def digests_at_once(stores: DuckLakeStores, last: int) -> Mapping[tuple[str, str], OwnerDigest]:
     """Return the digests of a generation that took the events 1 to `last` in one commit."""
-    generation = stores.create(SERIES, Role.BUILDING)
+    generation = stores.create(POINTS, Role.BUILDING)
     with stores.open(generation) as store:
-        commit(store, *(recorded(0, n, some_points(POINTS, n)) for n in range(1, last + 1)))
+        commit(
+            store, *(recorded(0, n, some_points(POINTS_PER_EVENT, n)) for n in range(1, last + 1))
+        )
     return stores.digests(generation)

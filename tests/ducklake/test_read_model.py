@@ -69,7 +69,7 @@ def shared(shared_lake: Lake) -> Iterator[ReadModelUnderTest]:
 def uncached(shared_lake: Lake) -> Iterator[DuckLakeReadModel]:
     """Return what reads the same and leaves buckets to DuckDB, as where points are too many."""
     model = DuckLakeReadModel(shared_lake.location, clock=lambda: NOW / 1000)
-    model._cache = ColumnCache(0, most_points=0)
+    model._cache = ColumnCache(0, max_points=0)
     yield model
     model.close()
 
@@ -177,7 +177,7 @@ def test_there_is_nothing_to_read_before_the_first_build(
     with pytest.raises(ProjectionMissing):
         model.metric_names("gilt", None)
     with pytest.raises(ProjectionMissing):
-        model.positions("series")
+        model.positions("points")
     model.close()
 
 
@@ -296,8 +296,8 @@ class TestAtHand:
             batch = (point(at, 1, host=f"h{at // 1500 % 5}") for at in range(10_000))
             lake.commit(live, [BLANK.recorded(*batch, position=position)])
         model = DuckLakeReadModel(lake.location)
-        for most_points in (10_000, 10_999, 100_000):
-            model._cache = ColumnCache(1 << 24, most_points=most_points)
+        for max_points in (10_000, 10_999, 100_000):
+            model._cache = ColumnCache(1 << 24, max_points=max_points)
             for host, count in (("h0", 6000), ("h1", 5000), ("h4", 3000), ("h5", 0)):
                 selection = structs.replace(self.SELECTION, tags={"host": host})
                 found = model.samples(selection, self.BUCKETS, 1)
@@ -328,7 +328,7 @@ class TestLimits:
 
     def test_no_more_queries_run_at_once_than_allowed(self, filled: Lake) -> None:
         model = DuckLakeReadModel(filled.location, concurrency=1)
-        with model._query("series"), pytest.raises(TooManyQueries):
+        with model._query("points"), pytest.raises(TooManyQueries):
             model.samples(M, None, 1)
         assert len(model.samples(M, None, 1)) == 1
         model.close()
@@ -336,7 +336,7 @@ class TestLimits:
     def test_a_query_is_ended_when_its_time_is_over(self, filled: Lake) -> None:
         model = DuckLakeReadModel(filled.location, seconds=0.3)
         endless = "SELECT count(*) FROM range(1000000) a, range(1000000) b WHERE a.range < b.range"
-        with pytest.raises(QueryTooLarge, match=r"0\.3 s"), model._query("series") as query:
+        with pytest.raises(QueryTooLarge, match=r"0\.3 s"), model._query("points") as query:
             query.rows((endless, []))
         model._seconds = 60
         assert len(model.samples(M, None, 1)) == 1
@@ -344,7 +344,7 @@ class TestLimits:
 
     def test_a_query_with_too_many_points_to_hold_is_refused(self, filled: Lake) -> None:
         model = DuckLakeReadModel(filled.location)
-        model._cache = ColumnCache(0, most_points=0)
+        model._cache = ColumnCache(0, max_points=0)
         model._max_points = 49_999
         with pytest.raises(QueryTooLarge, match="49999 points"):
             model.samples(M, Aggregation("sum", DAY), 1)
@@ -356,7 +356,7 @@ class TestLimits:
     def test_a_query_that_does_not_fit_the_memory_is_ended(self, filled: Lake) -> None:
         model = DuckLakeReadModel(filled.location, memory=32 << 20)
         large = "SELECT list(a.range ORDER BY hash(a.range)) FROM range(20000000) a"
-        with pytest.raises(QueryTooLarge, match="memory"), model._query("series") as query:
+        with pytest.raises(QueryTooLarge, match="memory"), model._query("points") as query:
             query.rows((large, []))
         assert len(model.samples(M, None, 1)) == 1
         model.close()

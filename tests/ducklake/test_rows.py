@@ -15,7 +15,7 @@ from adapters.ducklake.store.rows import (
     MANY_DAYS,
     MANY_POINTS,
     days,
-    series_table,
+    points_table,
     tag_text,
     tags_text,
 )
@@ -117,7 +117,7 @@ def test_every_point_is_there_sorted_and_else_in_log_order(code_types: str) -> N
     events = several()
     if code_types:
         events = [as_columns(e, code_types[i % len(code_types)]) for i, e in enumerate(events)]
-    table = series_table(events)
+    table = points_table(events)
     columns = [column.to_pylist() for column in table.drop_columns(["day"]).columns]
     rows = list(zip(*columns, strict=True))
     assert rows == sorted(rows_of(events), key=lambda row: row[:3])
@@ -125,16 +125,16 @@ def test_every_point_is_there_sorted_and_else_in_log_order(code_types: str) -> N
 
 def test_many_names_are_sorted_too() -> None:
     points: list[Point] = [(f"n{i * 7919 % 80_021}", 0, 1.0, {}) for i in range(80_000)]
-    found = series_table([recorded(0, 1, points)])["name"].to_pylist()
+    found = points_table([recorded(0, 1, points)])["name"].to_pylist()
     assert found == sorted(name for name, _, _, _ in points)
 
 
 def test_no_events_make_no_rows() -> None:
-    assert series_table([recorded(0, 1, [])]).num_rows == 0
+    assert points_table([recorded(0, 1, [])]).num_rows == 0
 
 
 def days_of(*numbers: int) -> list[int | None]:
-    times = series_table([recorded(0, 1, [("a", n * DAY + 5, 1.0, {}) for n in numbers])])["time"]
+    times = points_table([recorded(0, 1, [("a", n * DAY + 5, 1.0, {}) for n in numbers])])["time"]
     found = days(times.to_numpy()).cast("int32").to_pylist()
     return list(found)
 

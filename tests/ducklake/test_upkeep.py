@@ -12,7 +12,7 @@ from adapters.ducklake.database import Location, attach, connect, metadata_schem
 from adapters.ducklake.store.generation import DuckLakeStore
 from adapters.ducklake.store.tables import TABLES
 from adapters.ducklake.store.upkeep import MERGE_EVERY, MERGE_FROM, TIERS
-from application.projections.folds import CATALOG, SERIES, CatalogRow
+from application.projections.folds import METRIC_NAMES, POINTS, MetricNameRow
 from application.projections.ports import Checkpoint, Role
 from tests.contracts.metric_log import Point
 from tests.contracts.projection_store import ManualClock, commit, recorded, some_points
@@ -53,7 +53,7 @@ def at(location: Location, clock: ManualClock) -> Iterator[DuckLakeStore]:
     """Open the generation series-1 with a clock of the test's."""
     with closing(connect(location)) as connection:
         attach(connection, location, "series-1", "lake")
-        yield DuckLakeStore(connection, TABLES["series"], location.root, clock)
+        yield DuckLakeStore(connection, TABLES["points"], location.root, clock)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -78,7 +78,7 @@ def test_files_stay_few_and_rows_the_same(location: Location) -> None:
         assert len(files(store)) < count
         merged = stores.digests(live)
         assert merged["gilt", ""].rows == 40 * count
-        once = stores.create(SERIES, Role.BUILDING)
+        once = stores.create(POINTS, Role.BUILDING)
         with stores.open(once) as other:
             commit(other, *events)
         assert stores.digests(once) == merged
@@ -121,11 +121,11 @@ def test_files_of_no_snapshot_are_deleted(location: Location) -> None:
 
 
 def test_many_names_are_moved_to_files(tmp_path: Path) -> None:
-    with live_store(Location(root=tmp_path), CATALOG) as (stores, live, store):
+    with live_store(Location(root=tmp_path), METRIC_NAMES) as (stores, live, store):
         for number in range(1, 14):
             event = recorded(0, number)
             rows = [
-                CatalogRow("gilt", None, f"name{number}-{i}", None, event.receipt)
+                MetricNameRow("gilt", None, f"name{number}-{i}", None, event.receipt)
                 for i in range(900)
             ]
             store.commit(rows, [], [Checkpoint(0, event.receipt.position, event.digest)])

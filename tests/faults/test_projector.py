@@ -15,7 +15,7 @@ from tests.faults.campaign import Campaign
 from tests.faults.conftest import ROUNDS
 from tests.service import Service, running
 
-PROJECTIONS = ("series", "catalog")
+PROJECTIONS = ("points", "metric_names")
 
 
 def kill_projector(service: Service) -> None:

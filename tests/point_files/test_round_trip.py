@@ -16,7 +16,7 @@ from adapters.point_files import Format, count_points, point_writer, read_batche
 from adapters.point_files.formats import as_published
 from adapters.point_formats.json.readers import MetricsBodyReader
 from application.event_log.receipts import Receipt
-from application.reading.ports import SeriesRow
+from application.reading.ports import PointRow
 from domain.metric_point import LATEST_SECONDS, to_milliseconds
 
 FOREVER = 1 << 62
@@ -28,7 +28,7 @@ times = st.one_of(
     st.integers(LATEST_SECONDS, LATEST_SECONDS * 1000),
 )
 rows = st.builds(
-    SeriesRow,
+    PointRow,
     names,
     times,
     st.floats(allow_nan=False, allow_infinity=False),
@@ -38,7 +38,7 @@ rows = st.builds(
 )
 
 
-def written(path: Path, form: Format, points: list[SeriesRow]) -> Path:
+def written(path: Path, form: Format, points: list[PointRow]) -> Path:
     with path.open("wb") as file, point_writer(form, file) as writer:
         for chunk in (points[:2], points[2:]):
             writer.write(chunk)
@@ -47,7 +47,7 @@ def written(path: Path, form: Format, points: list[SeriesRow]) -> Path:
 
 @pytest.mark.parametrize("form", Format)
 @given(points=st.lists(rows, max_size=7))
-def test_points_are_published_back_as_they_were(form: Format, points: list[SeriesRow]) -> None:
+def test_points_are_published_back_as_they_were(form: Format, points: list[PointRow]) -> None:
     with TemporaryDirectory() as directory:
         path = written(Path(directory) / "points", form, points)
         batches = list(read_batches(path, form, 3))
@@ -69,7 +69,7 @@ def test_a_time_is_published_as_what_a_publish_reads_back(time: int) -> None:
     assert to_milliseconds(as_published(time)) == time
 
 
-POINT = SeriesRow("orders", 1398788625001, 0.1, {"host": "a,b", "env": '"x"'}, Receipt(0, 1, 0), 0)
+POINT = PointRow("orders", 1398788625001, 0.1, {"host": "a,b", "env": '"x"'}, Receipt(0, 1, 0), 0)
 
 
 def test_json_lines_are_items_of_a_publish(tmp_path: Path) -> None:

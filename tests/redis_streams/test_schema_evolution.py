@@ -22,7 +22,7 @@ from adapters.redis_streams.metrics.settings import settle_partitions
 from application.errors import LogUnavailable
 from application.event_log.ports import RecordedMetrics, UnreadableMetrics
 from application.event_log.versioned_topics import VersionedTopics
-from application.projections.folds import catalog
+from application.projections.folds import metric_names
 from domain.events import OrganizationEvent, OrganizationRegistered, TeamCreated
 from domain.organization import organization_id
 from tests.contracts.metric_log import published
@@ -118,7 +118,7 @@ def test_metrics_of_several_versions_read_and_project_alike(server: LogServer) -
         current = RedisMetricLogReader(raw, KEYS, 1, MetricDecoder(topics)).read(0, 0, 10)
         events = [entry for entry in current if isinstance(entry, RecordedMetrics)]
         assert [entry.event for entry in events] == [published("gilt")] * 3
-        assert {row.organization for row in catalog(events)} == {"gilt"}
+        assert {row.organization for row in metric_names(events)} == {"gilt"}
         assert raw.xrange(KEYS.log(0))[0][1] == old
         *known, unknown = RedisMetricLogReader(raw, KEYS, 1).read(0, 0, 10)
         assert [type(entry) for entry in known] == [RecordedMetrics] * 2

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from adapters.ducklake.store.rows import tag_text
+from adapters.ducklake.store.stored_names import METRIC_NAMES_TABLE, POINTS_TABLE
 from application.reading.ports import Selection
 
 Query = tuple[str, list[Any]]
@@ -79,7 +80,8 @@ def names(source: str, organization: str, team: str | None) -> Query:
     """Rows (name, list of its tags), sorted."""
     return (
         "SELECT name, coalesce(list(DISTINCT tag ORDER BY tag) FILTER (tag <> ''), []) "
-        f"FROM {source}.catalog WHERE organization = ? AND team = ? GROUP BY name ORDER BY name",
+        f"FROM {source}.{METRIC_NAMES_TABLE} WHERE organization = ? AND team = ? "
+        "GROUP BY name ORDER BY name",
         [organization, team or ""],
     )
 
@@ -87,7 +89,8 @@ def names(source: str, organization: str, team: str | None) -> Query:
 def name(source: str, organization: str, team: str | None, metric: str) -> Query:
     """A row if the name is there."""
     return (
-        f"SELECT 1 FROM {source}.catalog WHERE organization = ? AND team = ? AND name = ? LIMIT 1",
+        f"SELECT 1 FROM {source}.{METRIC_NAMES_TABLE} "
+        "WHERE organization = ? AND team = ? AND name = ? LIMIT 1",
         [organization, team or "", metric],
     )
 
@@ -97,10 +100,10 @@ def positions(source: str) -> Query:
     return f"SELECT partition, position FROM {source}.checkpoints", []
 
 
-def series_names(source: str, organization: str, team: str | None) -> Query:
+def published_names(source: str, organization: str, team: str | None) -> Query:
     """Rows (name): those of an owner's metrics that have points, sorted."""
     return (
-        f"SELECT DISTINCT name FROM {source}.series WHERE organization = ? AND team = ? "
+        f"SELECT DISTINCT name FROM {source}.{POINTS_TABLE} WHERE organization = ? AND team = ? "
         "ORDER BY name",
         [organization, team or ""],
     )
@@ -110,7 +113,7 @@ def hours(source: str, selection: Selection) -> Query:
     """Rows (hours since the epoch, number of points), in order."""
     condition, parameters = _condition(selection)
     return (
-        f"SELECT epoch_ms(time) // 3600000 AS hour, count(*) FROM {source}.series "
+        f"SELECT epoch_ms(time) // 3600000 AS hour, count(*) FROM {source}.{POINTS_TABLE} "
         f"WHERE {condition} GROUP BY hour ORDER BY hour",
         parameters,
     )
@@ -121,7 +124,7 @@ def rows(source: str, selection: Selection) -> Query:
     condition, parameters = _condition(selection)
     return (
         "SELECT epoch_ms(time), value, tags, partition, position, item "
-        f"FROM {source}.series WHERE {condition} ORDER BY {', '.join(LOG_ORDER)}",
+        f"FROM {source}.{POINTS_TABLE} WHERE {condition} ORDER BY {', '.join(LOG_ORDER)}",
         parameters,
     )
 

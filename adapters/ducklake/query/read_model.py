@@ -15,13 +15,13 @@ from adapters.ducklake.query import queries
 from adapters.ducklake.query.aggregates import AGGREGATES, latest_buckets
 from adapters.ducklake.query.column_cache import ColumnCache, Points
 from adapters.ducklake.query.deadline import Deadline
+from adapters.ducklake.query.parquet_files import ParquetFile
 from adapters.ducklake.query.readers import Readers, Reading
-from adapters.ducklake.query.series_files import SeriesFile
 from adapters.ducklake.query.windows import DAY, windows_back
 from application.event_log.receipts import Receipt
 from application.projections.errors import QueryTooLarge, TooManyQueries
-from application.projections.folds import CATALOG, SERIES
-from application.reading.ports import Aggregation, MetricName, Sample, Selection, SeriesRow
+from application.projections.folds import METRIC_NAMES, POINTS
+from application.reading.ports import Aggregation, MetricName, PointRow, Sample, Selection
 
 BYTES_A_POINT = 48
 """What a point takes at most while it is aggregated: bucket and value, and their order, twice."""
@@ -74,12 +74,12 @@ class DuckLakeReadModel:
         self._readers.close()
 
     def metric_names(self, organization: str, team: str | None) -> Sequence[MetricName]:
-        with self._query(CATALOG.name) as query:
+        with self._query(METRIC_NAMES.name) as query:
             found = query.rows(queries.names(query.source, organization, team))
         return [MetricName(name, tuple(tags)) for name, tags in found]
 
     def knows(self, organization: str, team: str | None, metric: str) -> bool:
-        with self._query(CATALOG.name) as query:
+        with self._query(METRIC_NAMES.name) as query:
             return bool(query.rows(queries.name(query.source, organization, team, metric)))
 
     def samples(
@@ -90,7 +90,7 @@ class DuckLakeReadModel:
         *,
         label: str | None = None,
     ) -> Sequence[Sample]:
-        with self._query(SERIES.name, label) as query:
+        with self._query(POINTS.name, label) as query:
 
             def part(window: Selection, wanted: int) -> Iterable[Sample]:
                 if aggregation is None:
@@ -105,7 +105,7 @@ class DuckLakeReadModel:
         end = self._clock() * 1000 if selection.end is None else selection.end
         if selection.start is None or end - selection.start > AT_HAND_RANGE:
             return None
-        files = self._readers.files_at_hand(SERIES.name)
+        files = self._readers.files_at_hand(POINTS.name)
         if files is None or len(files) > AT_HAND_FILES:
             return None
 
@@ -155,9 +155,9 @@ class DuckLakeReadModel:
         start: int | None = None,
         end: int | None = None,
         label: str | None = None,
-    ) -> Iterator[Sequence[SeriesRow]]:
+    ) -> Iterator[Sequence[PointRow]]:
         """Yield points in chunks of one metric each. Reads one state of the store to the end."""
-        with self._readers.reading(SERIES.name, label) as reading:
+        with self._readers.reading(POINTS.name, label) as reading:
             for name in [metric] if metric is not None else _names(reading, organization, team):
                 selection = Selection(
                     organization=organization, team=team, metric=name, start=start, end=end
@@ -222,13 +222,13 @@ class _Query:
         with self.deadline.explained():
             return self._reading.connection.execute(*query).fetchnumpy()
 
-    def files(self, selection: Selection) -> Sequence[SeriesFile]:
+    def files(self, selection: Selection) -> Sequence[ParquetFile]:
         """Return the files that may have points of the selection."""
         with self.deadline.explained():
             return [file for file in self._reading.files() if file.overlaps(selection)]
 
     def cached(
-        self, cache: ColumnCache, selection: Selection, files: Sequence[SeriesFile]
+        self, cache: ColumnCache, selection: Selection, files: Sequence[ParquetFile]
     ) -> Points | None:
         with self.deadline.explained():
             return cache.points(self._reading, selection, files)
@@ -246,11 +246,11 @@ def _aggregated(points: Points, aggregation: Aggregation, wanted: int) -> list[S
 
 
 def _names(reading: Reading, organization: str, team: str | None) -> list[str]:
-    query = queries.series_names(reading.source, organization, team)
+    query = queries.published_names(reading.source, organization, team)
     return [name for (name,) in reading.connection.execute(*query).fetchall()]
 
 
-def _chunks(reading: Reading, selection: Selection) -> Iterator[Sequence[SeriesRow]]:
+def _chunks(reading: Reading, selection: Selection) -> Iterator[Sequence[PointRow]]:
     """Yield a metric's points, sorting a few hours' at a time to stay within the memory."""
     for start, end in _stretches(
         reading.connection.execute(*queries.hours(reading.source, selection)).fetchall()
@@ -263,7 +263,7 @@ def _chunks(reading: Reading, selection: Selection) -> Iterator[Sequence[SeriesR
         cursor = reading.connection.execute(*queries.rows(reading.source, stretch))
         while rows := cursor.fetchmany(EXPORT_CHUNK):
             yield [
-                SeriesRow(
+                PointRow(
                     selection.metric,
                     milliseconds,
                     value,

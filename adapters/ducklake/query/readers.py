@@ -21,8 +21,9 @@ from adapters.ducklake.database import (
     translated,
 )
 from adapters.ducklake.query.deadline import Deadline
-from adapters.ducklake.query.series_files import SeriesFile, SeriesFiles
+from adapters.ducklake.query.parquet_files import ParquetFile, ParquetFiles
 from adapters.ducklake.store.registry import Registry
+from adapters.ducklake.store.stored_names import lake_name
 from application.projections.errors import ProjectionMissing, StoreUnavailable
 from application.projections.ports import Generation, Role
 
@@ -43,7 +44,7 @@ class Reading:
         self._deadline = deadline
         self._opened = ExitStack()
         self._connection: Connection | None = None
-        self._files: Sequence[SeriesFile] | None = None
+        self._files: Sequence[ParquetFile] | None = None
 
     @property
     def connection(self) -> Connection:
@@ -55,7 +56,7 @@ class Reading:
             self._connection.execute("BEGIN")
         return self._connection
 
-    def files(self) -> Sequence[SeriesFile]:
+    def files(self) -> Sequence[ParquetFile]:
         """Return the files of the generation's points, as they were when first asked for."""
         if self._files is None:
             self._files = self._database.files(self.source)
@@ -112,7 +113,7 @@ class Readers:
                 if not database.users and self._database is not database:
                     database.close()
 
-    def files_at_hand(self, projection: str) -> Sequence[SeriesFile] | None:
+    def files_at_hand(self, projection: str) -> Sequence[ParquetFile] | None:
         """Return the files of the live generation; None where that takes a look at a catalog."""
         database = self._database
         return None if database is None else database.files_at_hand(projection)
@@ -140,11 +141,11 @@ class _Database:
         self._location = location
         self._lock = threading.Lock()
         self._queries: Counter[str] = Counter()
-        self._attached: set[str] = set()
+        self._names: dict[str, str] = {}
         self._live: dict[str, str] = {}
         self._generations = _Remembered[Sequence[Generation]]()
-        self._list_files: dict[str, SeriesFiles] = {}
-        self._files = _Remembered[Sequence[SeriesFile]]()
+        self._list_files: dict[str, ParquetFiles] = {}
+        self._files = _Remembered[Sequence[ParquetFile]]()
         self._connection = connect(location, threads=threads, memory=f"{memory}B")
         with translated():
             # A query that does not fit its memory is refused, not written to the disk.
@@ -175,9 +176,9 @@ class _Database:
     def cursor(self) -> Connection:
         return self._connection.cursor()
 
-    def files(self, alias: str) -> Sequence[SeriesFile]:
+    def files(self, alias: str) -> Sequence[ParquetFile]:
         """Return an attached generation's files; they are listed anew when its catalog changed."""
-        name = alias.replace("_", "-")
+        name = self._names[alias]
         state = self._state(f"{name}/catalog.sqlite")
         files = self._files.as_of(alias, state)
         if files is None:
@@ -185,18 +186,18 @@ class _Database:
             with closing(self.cursor()) as connection:
                 if alias not in self._list_files:
                     schema = "main" if self._location.catalog is None else metadata_schema(name)
-                    self._list_files[alias] = SeriesFiles(connection, alias, schema)
+                    self._list_files[alias] = ParquetFiles(connection, alias, schema)
                 files = self._list_files[alias](connection)
             if state is not None:
                 self._files[alias] = state, files
         return files
 
-    def files_at_hand(self, projection: str) -> Sequence[SeriesFile] | None:
+    def files_at_hand(self, projection: str) -> Sequence[ParquetFile] | None:
         generations = self._generations.as_of(projection, self._state("registry.sqlite"))
         for generation in generations or ():
             if generation.role is Role.LIVE:
-                state = self._state(f"{projection}-{generation.number}/catalog.sqlite")
-                return self._files.as_of(f"{projection}_{generation.number}", state)
+                name = lake_name(projection, generation.number)
+                return self._files.as_of(_alias(name), self._state(f"{name}/catalog.sqlite"))
         return None
 
     def _state(self, database: str) -> CatalogState | None:
@@ -207,11 +208,11 @@ class _Database:
     def _acquire(self, projection: str, label: str | None) -> str:
         with self._lock:
             generation = self._find(projection, label)
-            alias = f"{projection}_{generation.number}"
-            if alias not in self._attached:
-                name = f"{projection}-{generation.number}"
+            name = lake_name(projection, generation.number)
+            alias = _alias(name)
+            if alias not in self._names:
                 attach(self._connection, self._location, name, alias, read_only=True)
-                self._attached.add(alias)
+                self._names[alias] = name
             self._queries[alias] += 1
             if label is None:
                 self._live[projection] = alias
@@ -244,11 +245,16 @@ class _Database:
         return generations
 
     def _detach_unused(self) -> None:
-        unused = {a for a in self._attached if not self._queries[a]} - set(self._live.values())
+        unused = {a for a in self._names if not self._queries[a]} - set(self._live.values())
         for alias in unused:
-            self._attached.remove(alias)
+            del self._names[alias]
             del self._queries[alias]
             self._list_files.pop(alias, None)
             self._files.pop(alias, None)
             with translated():
                 self._connection.execute(f"DETACH {alias}")
+
+
+def _alias(name: str) -> str:
+    """Return the alias under which a generation is attached."""
+    return name.replace("-", "_")

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from application.event_log.ports import RecordedMetrics
-from application.projections.folds import CatalogRow
+from application.projections.folds import MetricNameRow
 from domain.columns import CodedColumn, coded
 from domain.metric_point import TagSet
 
@@ -53,7 +53,7 @@ def tag_text(name: str, value: str) -> str:
     return f"{_encode_json(name).decode()}:{_encode_json(value).decode()}"
 
 
-def series_table(events: Sequence[RecordedMetrics]) -> pa.Table:
+def points_table(events: Sequence[RecordedMetrics]) -> pa.Table:
     """Return the points as columns, sorted by organization, team and name, else in log order.
 
     `time` is in milliseconds; `item` is a point's place in its batch; `day` is as `days` tells; a
@@ -87,8 +87,8 @@ def series_table(events: Sequence[RecordedMetrics]) -> pa.Table:
     return pa.table(columns)
 
 
-def catalog_table(rows: Sequence[CatalogRow]) -> pa.Table:
-    """Return catalog rows as columns; a name by itself has the empty tag."""
+def metric_names_table(rows: Sequence[MetricNameRow]) -> pa.Table:
+    """Return metric names as columns; a name by itself has the empty tag."""
     return pa.table(
         {
             "organization": pa.array([row.organization for row in rows], pa.string()),

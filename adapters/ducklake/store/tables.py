@@ -9,8 +9,10 @@ import pyarrow as pa
 from msgspec import Struct
 
 from adapters.ducklake.database import Connection, transaction
-from adapters.ducklake.store.rows import catalog_table, series_table
-from application.projections.folds import CatalogRow
+from adapters.ducklake.store.rows import metric_names_table, points_table
+from adapters.ducklake.store.stored_names import METRIC_NAMES_TABLE, POINTS_TABLE
+from application.projections import folds
+from application.projections.folds import MetricNameRow
 
 INLINED_ROWS = 1000
 """Up to so many rows of an insert, but for points, are kept in the catalog's own database."""
@@ -20,6 +22,9 @@ OPTIONS = (f"'data_inlining_row_limit', {INLINED_ROWS}", "'parquet_compression',
 
 class Table(Struct, frozen=True):
     """A projection's table: its columns, how rows become Arrow, are added, and are digested.
+
+    Whoever changes how rows are stored raises the version of the projection (see
+    `application.projections.folds`), so that generations stored otherwise are rebuilt.
 
     `add` selects from the Arrow table `arriving`; `digest` is a 64-bit hash of one row, the same
     within one version of DuckDB. `key` tells rows that are kept once only.
@@ -35,12 +40,12 @@ class Table(Struct, frozen=True):
     key: Callable[[Any], Hashable] | None = None
 
 
-def _catalog_key(row: CatalogRow) -> Hashable:
+def _metric_name_key(row: MetricNameRow) -> Hashable:
     return row.organization, row.team, row.name, row.tag
 
 
-SERIES = Table(
-    name="series",
+POINTS = Table(
+    name=POINTS_TABLE,
     columns=(
         "organization VARCHAR, team VARCHAR, name VARCHAR, tags VARCHAR, time TIMESTAMP_MS, "
         "value DOUBLE, partition USMALLINT, position BIGINT, item UINTEGER, day DATE"
@@ -53,30 +58,32 @@ SERIES = Table(
     ),
     options=(
         *OPTIONS,
-        "'sort_on_insert', false, table_name => 'series'",
-        "'data_inlining_row_limit', 0, table_name => 'series'",
+        f"'sort_on_insert', false, table_name => '{POINTS_TABLE}'",
+        f"'data_inlining_row_limit', 0, table_name => '{POINTS_TABLE}'",
     ),
-    arrow=series_table,
+    arrow=points_table,
     add=(
         "SELECT organization, team, name, tags, make_timestamp_ms(time), value, "
         "partition, position, item, day FROM arriving"
     ),
     digest="hash(name, tags, epoch_ms(time), value, partition, position, item)",
 )
-CATALOG = Table(
-    name="catalog",
+METRIC_NAMES = Table(
+    name=METRIC_NAMES_TABLE,
     columns=(
         "organization VARCHAR, team VARCHAR, name VARCHAR, tag VARCHAR, "
         "partition USMALLINT, position BIGINT"
     ),
     layout=("SET SORTED BY (organization, team, name, tag)",),
     options=OPTIONS,
-    arrow=catalog_table,
-    add="FROM arriving ANTI JOIN lake.catalog USING (organization, team, name, tag)",
+    arrow=metric_names_table,
+    add=(
+        f"FROM arriving ANTI JOIN lake.{METRIC_NAMES_TABLE} USING (organization, team, name, tag)"
+    ),
     digest="hash(name, tag, partition, position)",
-    key=_catalog_key,
+    key=_metric_name_key,
 )
-TABLES = {table.name: table for table in (SERIES, CATALOG)}
+TABLES = {folds.POINTS.name: POINTS, folds.METRIC_NAMES.name: METRIC_NAMES}
 
 CHECKPOINTS = "partition USMALLINT, position BIGINT, digest BLOB"
 SET_ASIDE = "partition USMALLINT, position BIGINT, reason VARCHAR"

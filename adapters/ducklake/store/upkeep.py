@@ -45,7 +45,7 @@ ORPHANS_EVERY = 3600.0
 ORPHAN_SECONDS = 60
 """Files of no snapshot are what a failed commit left, or a killed writer, if they are so old."""
 
-INLINED_AT_MOST = 10_000
+MAX_INLINED_ROWS = 10_000
 """More rows than these are moved from the catalog's database to a file."""
 
 
@@ -124,7 +124,7 @@ class Upkeep:
         ((rows,),) = self._connection.execute(
             f"SELECT count(*) FROM lake.{self._table.name}"
         ).fetchall()
-        if self._table.key is not None and rows > self._flushed + INLINED_AT_MOST:
+        if self._table.key is not None and rows > self._flushed + MAX_INLINED_ROWS:
             self._call(f"ducklake_flush_inlined_data('lake', table_name => '{self._table.name}')")
             self._flushed = rows
 

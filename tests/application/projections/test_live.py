@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from application.errors import LogUnavailable
 from application.projections.errors import StoreFull, StoreUnavailable
-from application.projections.folds import SERIES
+from application.projections.folds import POINTS
 from application.projections.live import LiveProjection, live_generation, rebuild_hint
 from application.projections.ports import Checkpoint, Generation, Role
 from tests.application.projections.world import Log, Stores, places
@@ -22,7 +22,7 @@ from tests.entrypoints.served import wait_until
 @contextmanager
 def running(log: Log, stores: Stores, version: int = 1) -> Iterator[None]:
     stop = threading.Event()
-    projection = replace(SERIES, version=version)
+    projection = replace(POINTS, version=version)
     live = LiveProjection(log, stores, projection, interval=0.001, pause=0.001)
     thread = threading.Thread(target=live.run, args=(stop,))
     thread.start()
@@ -35,13 +35,13 @@ def running(log: Log, stores: Stores, version: int = 1) -> Iterator[None]:
 
 
 def live(stores: Stores) -> Generation:
-    found = live_generation(stores, "series")
+    found = live_generation(stores, "points")
     assert found is not None
     return found
 
 
 def projected(stores: Stores) -> list[tuple[int, int]]:
-    found = live_generation(stores, "series")
+    found = live_generation(stores, "points")
     return [] if found is None else stores.places(found)
 
 
@@ -95,7 +95,7 @@ def test_a_generation_that_the_log_does_not_bear_out_is_stopped_with_the_reason(
         wait_until(lambda: live(stores).stopped is not None)
     assert str(receipts[-1]) in (live(stores).stopped or "")
     assert projected(stores) == sorted(places(receipts))
-    assert rebuild_hint("series") == "rebuild it: cave replay series"
+    assert rebuild_hint("points") == "rebuild it: cave replay points"
 
 
 def test_a_generation_of_another_version_is_stopped_until_it_is_rebuilt() -> None:
@@ -108,7 +108,7 @@ def test_a_generation_of_another_version_is_stopped_until_it_is_rebuilt() -> Non
         wait_until(lambda: live(stores).stopped is not None)
         assert "version" in (live(stores).stopped or "")
         assert len(projected(stores)) == 6
-        rebuilt = stores.create(replace(SERIES, version=2), Role.BUILDING)
+        rebuilt = stores.create(replace(POINTS, version=2), Role.BUILDING)
         with stores.open(rebuilt) as store:
             store.commit(list(map(log.get, receipts)), [], checkpoints(stores))
         assert stores.swap_in(rebuilt)
@@ -120,7 +120,7 @@ def test_it_goes_on_with_a_generation_that_was_swapped_in() -> None:
     receipts = log.publish_many(4)
     with running(log, stores):
         wait_until(lambda: projected(stores) == sorted(places(receipts)))
-        rebuilt = stores.create(SERIES, Role.BUILDING)
+        rebuilt = stores.create(POINTS, Role.BUILDING)
         with stores.open(rebuilt) as store:
             store.commit(list(map(log.get, receipts)), [], checkpoints(stores))
         assert stores.swap_in(rebuilt)

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from application.event_log.receipts import Receipt
 from application.projections.errors import ProjectionBusy, ProjectionMissing, StoreUnavailable
-from application.projections.folds import SERIES
+from application.projections.folds import POINTS
 from application.projections.live import live_generation
 from application.projections.ports import Generation, Role, SetAside
 from application.projections.replay import ReplayHandler, ReplayProgress
@@ -22,7 +22,7 @@ def ignore(progress: ReplayProgress) -> None:
 
 def feed(log: Log, stores: Stores, generation: Generation) -> None:
     with stores.open(generation) as store:
-        while ProjectionRunner(log, store, SERIES).step().events:
+        while ProjectionRunner(log, store, POINTS).step().events:
             pass
 
 
@@ -39,7 +39,7 @@ def stores() -> Stores:
 @pytest.fixture
 def live(log: Log, stores: Stores) -> Generation:
     log.publish_many(10)
-    generation = stores.create(SERIES, Role.LIVE)
+    generation = stores.create(POINTS, Role.LIVE)
     feed(log, stores, generation)
     return generation
 
@@ -48,11 +48,11 @@ def test_a_rebuild_takes_the_place_of_the_live_one(
     log: Log, stores: Stores, live: Generation
 ) -> None:
     told: list[ReplayProgress] = []
-    replayed = ReplayHandler(log, stores).rebuild(SERIES, told.append)
+    replayed = ReplayHandler(log, stores).rebuild(POINTS, told.append)
     assert (replayed.events, replayed.points) == (10, 20)
     assert told[0] == ReplayProgress(0, 0, 10)
     assert told[-1] == ReplayProgress(10, 20, 10)
-    current = live_generation(stores, "series")
+    current = live_generation(stores, "points")
     assert current is not None
     assert current.number == replayed.generation.number != live.number
     assert stores.places(current) == stores.places(live)
@@ -69,11 +69,11 @@ def test_an_interrupted_rebuild_leaves_the_live_one_and_can_go_on(
     replay = ReplayHandler(log, stores)
     stores.fault = fault
     with pytest.raises(KeyboardInterrupt):
-        replay.rebuild(SERIES, ignore)
+        replay.rebuild(POINTS, ignore)
     stores.fault = lambda now: None
-    assert live_generation(stores, "series") == live
-    (unfinished,) = [g for g in stores.generations("series") if g.role is Role.BUILDING]
-    replayed = replay.rebuild(SERIES, ignore)
+    assert live_generation(stores, "points") == live
+    (unfinished,) = [g for g in stores.generations("points") if g.role is Role.BUILDING]
+    replayed = replay.rebuild(POINTS, ignore)
     assert replayed.generation.number == unfinished.number
     assert replayed.events == (0 if call == "after commit" else 10)
     assert len(stores.rows(replayed.generation)) == 20
@@ -83,32 +83,32 @@ def test_an_interrupted_rebuild_can_be_restarted_or_dropped(
     log: Log, stores: Stores, live: Generation
 ) -> None:
     replay = ReplayHandler(log, stores)
-    unfinished = stores.create(SERIES, Role.BUILDING)
-    assert replay.drop_unfinished(SERIES)
-    assert not replay.drop_unfinished(SERIES)
-    assert stores.generations("series") == [live]
-    unfinished = stores.create(SERIES, Role.BUILDING)
-    replayed = replay.rebuild(SERIES, ignore, restart=True)
+    unfinished = stores.create(POINTS, Role.BUILDING)
+    assert replay.drop_unfinished(POINTS)
+    assert not replay.drop_unfinished(POINTS)
+    assert stores.generations("points") == [live]
+    unfinished = stores.create(POINTS, Role.BUILDING)
+    replayed = replay.rebuild(POINTS, ignore, restart=True)
     assert replayed.generation.number > unfinished.number
 
 
 def test_what_an_older_release_began_is_not_gone_on_with(
     log: Log, stores: Stores, live: Generation
 ) -> None:
-    old = stores.create(replace(SERIES, version=0), Role.BUILDING)
-    replayed = ReplayHandler(log, stores).rebuild(SERIES, ignore)
+    old = stores.create(replace(POINTS, version=0), Role.BUILDING)
+    replayed = ReplayHandler(log, stores).rebuild(POINTS, ignore)
     assert replayed.generation.number > old.number
-    assert replayed.generation.version == SERIES.version
+    assert replayed.generation.version == POINTS.version
 
 
 def test_what_was_begun_on_another_log_is_built_anew(
     log: Log, stores: Stores, live: Generation
 ) -> None:
-    unfinished = stores.create(SERIES, Role.BUILDING)
+    unfinished = stores.create(POINTS, Role.BUILDING)
     feed(log, stores, unfinished)
     last = max(stores.info(unfinished).checkpoints.values(), key=lambda c: c.position)
     log.changed[Receipt.at(last.partition, last.position)] = None
-    replayed = ReplayHandler(log, stores).rebuild(SERIES, ignore)
+    replayed = ReplayHandler(log, stores).rebuild(POINTS, ignore)
     assert replayed.generation.number > unfinished.number
     assert len(stores.rows(replayed.generation)) == 18
 
@@ -127,7 +127,7 @@ def test_a_swap_waits_until_the_rebuilt_one_has_caught_up(
         return swaps[-1]
 
     stores.swap_in = racing  # type: ignore[method-assign]
-    replayed = ReplayHandler(log, stores).rebuild(SERIES, ignore)
+    replayed = ReplayHandler(log, stores).rebuild(POINTS, ignore)
     assert swaps == [False, False, False, True]
     assert len(stores.rows(replayed.generation)) == 38
 
@@ -137,14 +137,14 @@ def test_a_copy_has_what_was_recorded_before_its_time_under_its_label(
 ) -> None:
     later = log.publish_many(5)
     replay = ReplayHandler(log, stores)
-    copied = replay.copy(SERIES, later[2].milliseconds, "then", ignore)
+    copied = replay.copy(POINTS, later[2].milliseconds, "then", ignore)
     assert (copied.generation.role, copied.generation.label) == (Role.COPY, "then")
     assert len(stores.rows(copied.generation)) == 24
     assert not set(stores.places(copied.generation)) & set(places(later[2:]))
     with pytest.raises(ProjectionBusy, match="then"):
-        replay.copy(SERIES, None, "then", ignore)
-    assert replay.drop_copy(SERIES, "then")
-    assert not replay.drop_copy(SERIES, "then")
+        replay.copy(POINTS, None, "then", ignore)
+    assert replay.drop_copy(POINTS, "then")
+    assert not replay.drop_copy(POINTS, "then")
 
 
 def test_nothing_is_left_of_a_copy_that_failed(log: Log, stores: Stores, live: Generation) -> None:
@@ -154,8 +154,8 @@ def test_nothing_is_left_of_a_copy_that_failed(log: Log, stores: Stores, live: G
 
     stores.fault = fault
     with pytest.raises(StoreUnavailable):
-        ReplayHandler(log, stores).copy(SERIES, None, "now", ignore)
-    assert stores.generations("series") == [live]
+        ReplayHandler(log, stores).copy(POINTS, None, "now", ignore)
+    assert stores.generations("points") == [live]
 
 
 def verify(log: Log, stores: Stores) -> VerifyHandler:
@@ -166,12 +166,12 @@ def test_a_live_generation_that_is_what_the_log_says_agrees_with_it(
     log: Log, stores: Stores, live: Generation
 ) -> None:
     log.publish_many(4)  # not read yet: not compared
-    stores.create(SERIES, Role.COPYING, label="verify")  # left by a crash
-    verified = verify(log, stores)(SERIES, ignore)
+    stores.create(POINTS, Role.COPYING, label="verify")  # left by a crash
+    verified = verify(log, stores)(POINTS, ignore)
     assert verified.agrees
     assert verified.rows == 20
-    assert verified == verify(log, stores)(SERIES, ignore)
-    assert stores.generations("series") == [live]
+    assert verified == verify(log, stores)(POINTS, ignore)
+    assert stores.generations("points") == [live]
 
 
 @pytest.mark.parametrize("damage", ["missing", "doubled", "changed"])
@@ -181,7 +181,7 @@ def test_a_row_that_is_not_what_the_log_says_is_found(
     rows = stores.rows(live)
     key = list(rows)[3]
     owner, receipt, row = rows[key]
-    digest = verify(log, stores)(SERIES, ignore).digest
+    digest = verify(log, stores)(POINTS, ignore).digest
     match damage:
         case "missing":
             del rows[key]
@@ -189,7 +189,7 @@ def test_a_row_that_is_not_what_the_log_says_is_found(
             rows[*key, "again"] = rows[key]
         case _:
             rows[key] = owner, receipt, (*row, "changed")
-    verified = verify(log, stores)(SERIES, ignore)
+    verified = verify(log, stores)(POINTS, ignore)
     assert not verified.agrees
     assert verified.digest != digest
     (difference,) = verified.differences
@@ -203,14 +203,14 @@ def test_events_that_only_one_of_the_two_set_aside_are_told(
     with stores.open(live) as store:
         aside = SetAside(log.publish_many(1)[0], "a bug of an older release")
         store.commit([], [aside], [])
-    verified = verify(log, stores)(SERIES, ignore)
+    verified = verify(log, stores)(POINTS, ignore)
     assert verified.set_aside == (aside,)
     assert not verified.agrees
 
 
 def test_there_must_be_something_to_verify(log: Log, stores: Stores) -> None:
     with pytest.raises(ProjectionMissing):
-        verify(log, stores)(SERIES, ignore)
+        verify(log, stores)(POINTS, ignore)
 
 
 def test_a_copy_is_read_by_its_label_once_it_is_complete_and_not_before(
@@ -219,27 +219,27 @@ def test_a_copy_is_read_by_its_label_once_it_is_complete_and_not_before(
     roles: list[Role] = []
 
     def look(_: object) -> None:
-        roles.extend(g.role for g in stores.generations("series") if g.label == "now")
+        roles.extend(g.role for g in stores.generations("points") if g.label == "now")
 
-    copied = ReplayHandler(log, stores).copy(SERIES, None, "now", look)
+    copied = ReplayHandler(log, stores).copy(POINTS, None, "now", look)
     assert set(roles) == {Role.COPYING}
-    assert stores.generations("series") == [live, copied.generation]
+    assert stores.generations("points") == [live, copied.generation]
     assert copied.generation.role is Role.COPY
 
 
 def test_what_a_crash_left_of_a_copy_is_dropped_by_the_next_one_of_its_label(
     log: Log, stores: Stores, live: Generation
 ) -> None:
-    stores.create(SERIES, Role.COPYING, label="now")
-    other = stores.create(SERIES, Role.COPYING, label="other")
-    copied = ReplayHandler(log, stores).copy(SERIES, None, "now", ignore)
-    assert stores.generations("series") == [live, other, copied.generation]
+    stores.create(POINTS, Role.COPYING, label="now")
+    other = stores.create(POINTS, Role.COPYING, label="other")
+    copied = ReplayHandler(log, stores).copy(POINTS, None, "now", ignore)
+    assert stores.generations("points") == [live, other, copied.generation]
 
 
 def test_a_copy_that_is_being_made_is_left_to_its_maker(
     log: Log, stores: Stores, live: Generation
 ) -> None:
-    making = stores.create(SERIES, Role.COPYING, label="now")
+    making = stores.create(POINTS, Role.COPYING, label="now")
     with stores.open(making), pytest.raises(ProjectionBusy):
-        ReplayHandler(log, stores).copy(SERIES, None, "now", ignore)
-    assert stores.generations("series") == [live, making]
+        ReplayHandler(log, stores).copy(POINTS, None, "now", ignore)
+    assert stores.generations("points") == [live, making]

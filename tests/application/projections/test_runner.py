@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from application.event_log.ports import RecordedMetrics
 from application.projections.errors import ProjectionDiverged, StoreUnavailable
-from application.projections.folds import SERIES, Projection, Rows
+from application.projections.folds import POINTS, Projection, Rows
 from application.projections.runner import ProjectionRunner
 from tests.application.projections.world import Log, Store, batch, places
 
@@ -34,8 +34,8 @@ def test_every_point_is_projected_once_in_the_order_of_its_partition(
     for number, size in enumerate(sizes):
         receipts.append(log.publish(f"o{number % 5}", batch([1.0] * size)))
         if number == first:
-            run_to_the_end(ProjectionRunner(log, store, SERIES, max_points=max_points))
-    run_to_the_end(ProjectionRunner(log, store, SERIES, max_points=max_points))
+            run_to_the_end(ProjectionRunner(log, store, POINTS, max_points=max_points))
+    run_to_the_end(ProjectionRunner(log, store, POINTS, max_points=max_points))
     wanted = [p for r, size in zip(receipts, sizes, strict=True) for p in places([r], size)]
     for partition in range(log.partitions()):
         found = [place for place in store.places if place[0] == partition]
@@ -46,7 +46,7 @@ def test_a_commit_takes_no_more_than_it_may_unless_one_event_has_more() -> None:
     log, store = Log(), Store()
     log.publish_many(60)
     log.publish("gilt", batch([1.0] * 50))
-    run_to_the_end(ProjectionRunner(log, store, SERIES, max_points=10))
+    run_to_the_end(ProjectionRunner(log, store, POINTS, max_points=10))
     assert sum(store.commits) == 170
     *others, most = sorted(store.commits)
     assert 50 <= most <= 60
@@ -56,7 +56,7 @@ def test_a_commit_takes_no_more_than_it_may_unless_one_event_has_more() -> None:
 def test_no_partition_waits_for_another_one_to_be_empty() -> None:
     log, store = Log(), Store()
     receipts = log.publish_many(60)
-    runner = ProjectionRunner(log, store, SERIES, max_points=4)
+    runner = ProjectionRunner(log, store, POINTS, max_points=4)
     for _ in range(2 * log.partitions()):
         runner.step()
     assert {partition for partition, _ in store.places} == {r.partition for r in receipts}
@@ -65,7 +65,7 @@ def test_no_partition_waits_for_another_one_to_be_empty() -> None:
 def test_what_was_recorded_later_than_until_is_left_out() -> None:
     log, store = Log(), Store()
     receipts = log.publish_many(10)
-    runner = ProjectionRunner(log, store, SERIES, until=receipts[6].milliseconds)
+    runner = ProjectionRunner(log, store, POINTS, until=receipts[6].milliseconds)
     run_to_the_end(runner)
     assert sorted(store.places) == sorted(places(receipts[:6]))
 
@@ -74,7 +74,7 @@ def test_an_entry_that_is_no_event_is_set_aside_and_the_rest_goes_on() -> None:
     log, store = Log(), Store()
     receipts = log.publish_many(9)
     log.make_unreadable(receipts[4])
-    run_to_the_end(ProjectionRunner(log, store, SERIES))
+    run_to_the_end(ProjectionRunner(log, store, POINTS))
     assert [(e.receipt, e.reason) for e in store.set_aside()] == [(receipts[4], "it is garbage")]
     assert sorted(store.places) == sorted(places([*receipts[:4], *receipts[5:]]))
 
@@ -84,7 +84,7 @@ def test_exactly_the_events_that_a_store_cannot_take_are_set_aside(poisoned: lis
     log, store = Log(), Store()
     receipts = log.publish_many(9)
     store.poison = {receipts[n] for n in poisoned}
-    run_to_the_end(ProjectionRunner(log, store, SERIES))
+    run_to_the_end(ProjectionRunner(log, store, POINTS))
     assert {e.receipt for e in store.set_aside()} == store.poison
     assert {e.reason for e in store.set_aside()} == {"no column can hold it"}
     rest = [r for r in receipts if r not in store.poison]
@@ -99,7 +99,7 @@ def test_an_event_that_the_fold_fails_on_is_set_aside_with_the_reason() -> None:
 
     log, store = Log(), Store()
     receipts = log.publish_many(8)
-    run_to_the_end(ProjectionRunner(log, store, Projection("series", 1, fold)))  # type: ignore[arg-type]
+    run_to_the_end(ProjectionRunner(log, store, Projection("points", 1, fold)))  # type: ignore[arg-type]
     assert {e.receipt for e in store.set_aside()} == {receipts[1], receipts[5]}
     assert {e.reason for e in store.set_aside()} == {"KeyError: 'acme'"}
     assert len(store.places) == 12
@@ -108,24 +108,24 @@ def test_an_event_that_the_fold_fails_on_is_set_aside_with_the_reason() -> None:
 def test_a_log_that_lost_what_was_read_is_not_followed() -> None:
     log, store = Log(), Store()
     receipts = log.publish_many(4)
-    run_to_the_end(ProjectionRunner(log, store, SERIES))
+    run_to_the_end(ProjectionRunner(log, store, POINTS))
     log.changed[receipts[-1]] = None
     with pytest.raises(ProjectionDiverged, match=str(receipts[-1])):
-        ProjectionRunner(log, store, SERIES).check_continuity()
+        ProjectionRunner(log, store, POINTS).check_continuity()
     log.publish_many(8)
     before = len(store.places)
     with pytest.raises(ProjectionDiverged, match="not in the log any more"):
-        run_to_the_end(ProjectionRunner(log, store, SERIES))
+        run_to_the_end(ProjectionRunner(log, store, POINTS))
     assert receipts[-1].partition not in {partition for partition, _ in store.places[before:]}
 
 
 def test_a_log_that_gave_an_id_to_another_event_is_not_followed() -> None:
     log, store = Log(), Store()
     receipts = log.publish_many(4)
-    run_to_the_end(ProjectionRunner(log, store, SERIES))
+    run_to_the_end(ProjectionRunner(log, store, POINTS))
     log.changed[receipts[-1]] = replace(log.get(receipts[-1]), digest=b"another")
     with pytest.raises(ProjectionDiverged, match="not the one that was read before"):
-        ProjectionRunner(log, store, SERIES).check_continuity()
+        ProjectionRunner(log, store, POINTS).check_continuity()
 
 
 @given(seed=st.integers(0, 1 << 32))
@@ -140,12 +140,12 @@ def test_failures_anywhere_neither_lose_nor_double_a_point(seed: int) -> None:
     log.fault = store.fault = fault
     for _ in range(500):
         try:
-            runner = ProjectionRunner(log, store, SERIES, max_points=5)
+            runner = ProjectionRunner(log, store, POINTS, max_points=5)
             runner.check_continuity()
             run_to_the_end(runner)
         except StoreUnavailable:
             continue
         break
     log.fault = store.fault = lambda call: None
-    run_to_the_end(ProjectionRunner(log, store, SERIES))
+    run_to_the_end(ProjectionRunner(log, store, POINTS))
     assert sorted(store.places) == sorted(places(receipts))

@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from adapters.ducklake.database import Connection
+from adapters.ducklake.store.stored_names import POINTS_TABLE
 from application.projections.errors import ProjectionMissing
 from application.reading.ports import Selection
 
 
-class SeriesFile(Struct, frozen=True):
+class ParquetFile(Struct, frozen=True):
     """A Parquet file of so many points, from `first` to `last` (ms). It never changes."""
 
     path: str
@@ -29,7 +30,7 @@ class SeriesFile(Struct, frozen=True):
         return (start is None or self.last >= start) and (end is None or self.first < end)
 
 
-class SeriesFiles:
+class ParquetFiles:
     """Lists the files of the generation attached as `source`. Raises ProjectionMissing.
 
     `schema` is where its database keeps the catalog's tables.
@@ -43,13 +44,14 @@ class SeriesFiles:
             f"JOIN {self._catalog}.ducklake_schema schemas USING (schema_id) "
             f"JOIN {self._catalog}.ducklake_column columns USING (table_id), "
             f"ducklake_settings('{source}') "
-            "WHERE table_name = 'series' AND column_name = 'time'"
+            "WHERE table_name = ? AND column_name = 'time'",
+            [POINTS_TABLE],
         ).fetchone()
         if found is None:
-            raise ProjectionMissing("series was not built yet")
+            raise ProjectionMissing("the points were not built yet")
         self._directory, self._table, self._time = found
 
-    def __call__(self, connection: Connection) -> Sequence[SeriesFile]:
+    def __call__(self, connection: Connection) -> Sequence[ParquetFile]:
         """Return those of the latest snapshot."""
         rows = connection.execute(
             "SELECT path, record_count, epoch_ms(min_value::TIMESTAMP_MS), "
@@ -59,4 +61,4 @@ class SeriesFiles:
             "WHERE files.table_id = ? AND files.end_snapshot IS NULL AND stats.column_id = ?",
             [self._table, self._time],
         ).fetchall()
-        return [SeriesFile(self._directory + path, *more) for path, *more in rows]
+        return [ParquetFile(self._directory + path, *more) for path, *more in rows]
