@@ -10,6 +10,7 @@ from application.organizations.issue_token import IssueTokenHandler
 from application.organizations.look_ups import LookUps
 from application.organizations.register_organization import RegisterOrganizationHandler
 from application.organizations.revoke_token import RevokeTokenHandler
+from application.projections.watch import ProjectionWatch
 from application.publishing.publish_metrics import PublishMetricsHandler
 from application.reading.list_metric_names import ListMetricNamesHandler
 from application.reading.read_metrics import ReadMetricsHandler
@@ -39,3 +40,4 @@ class UseCases(Struct, frozen=True):
     publish_metrics: PublishMetricsHandler
     manage: ManageOrganizations
     queries: Queries
+    projections: ProjectionWatch

@@ -38,9 +38,12 @@ from application.organizations.ports import OrganizationRepository
 from application.organizations.register_organization import RegisterOrganizationHandler
 from application.organizations.revoke_token import RevokeTokenHandler
 from application.organizations.token_directory import MAX_SILENCE, DirectoryFollower, TokenDirectory
+from application.projections.overview import ProjectionOverviewHandler
 from application.projections.ports import ProjectionStores
 from application.projections.replay import ReplayHandler
+from application.projections.status import ProjectionStatusHandler
 from application.projections.verify import VerifyHandler
+from application.projections.watch import ProjectionWatch
 from application.publishing.publish_metrics import PublishMetricsHandler
 from application.publishing.quota import PointQuota
 from application.reading.list_metric_names import ListMetricNamesHandler
@@ -123,8 +126,14 @@ async def open_use_cases(
                         ReadableReceipts(read_model, log.metrics.partitions()),
                     ),
                 ),
+                projections=ProjectionWatch(
+                    ProjectionStatusHandler(read_model, log.metrics, utc_now)
+                ),
             )
-            yield use_cases, LogReadiness(metric_log, directory, log.weaknesses)
+            yield (
+                use_cases,
+                LogReadiness(metric_log, directory, use_cases.projections, log.weaknesses),
+            )
         finally:
             await metric_log.close()
             await asyncio.to_thread(query_threads.close)
@@ -139,6 +148,7 @@ class ProjectionTools(Struct, frozen=True):
     log: MetricLogReader
     manage: ManageOrganizations
     stores: ProjectionStores
+    overview: ProjectionOverviewHandler
     replay: ReplayHandler
     verify: VerifyHandler
     read_model: ReadModel
@@ -158,6 +168,7 @@ def open_projections(settings: LogSettings, url: str) -> Iterator[ProjectionTool
             log=log.metrics,
             manage=_manage(log.organizations),
             stores=stores,
+            overview=ProjectionOverviewHandler(stores, log.metrics, utc_now),
             replay=replay,
             verify=VerifyHandler(replay, stores),
             read_model=read_model,
@@ -168,10 +179,15 @@ class LogReadiness:
     """Implements the port Readiness of adapters.http."""
 
     def __init__(
-        self, metric_log: RedisMetricLog, directory: TokenDirectory, weak: tuple[str, ...]
+        self,
+        metric_log: RedisMetricLog,
+        directory: TokenDirectory,
+        projections: ProjectionWatch,
+        weak: tuple[str, ...],
     ) -> None:
         self._metric_log = metric_log
         self._directory = directory
+        self._projections = projections
         self._weak = weak
 
     async def report(self) -> ReadinessReport:
@@ -185,7 +201,8 @@ class LogReadiness:
             problems.append(
                 f"the token directory has not heard of the log for {status.silence:.0f} s"
             )
-        return ReadinessReport(tuple(problems), self._weak)
+        warnings = (*self._weak, *await self._projections.warnings())
+        return ReadinessReport(tuple(problems), warnings)
 
 
 def _location(settings: LogSettings) -> Location:

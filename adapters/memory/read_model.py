@@ -14,15 +14,25 @@ from itertools import groupby
 
 from application.event_log.ports import RecordedMetrics
 from application.projections.errors import ProjectionMissing
-from application.projections.folds import metric_names
+from application.projections.folds import PROJECTIONS, metric_names
+from application.projections.ports import Generation, LiveProgress, Role
 from application.reading.ports import Aggregation, MetricName, PointRow, Sample, Selection
 
 
 class MemoryReadModel:
-    """Implements the port ReadModel over events that it is given."""
+    """Implements the ports ReadModel and LiveGenerations over events that it is given.
+
+    `generations` has the live generation of each projection that was built.
+    """
 
     def __init__(self) -> None:
         self._events: dict[str | None, list[RecordedMetrics]] = {None: []}
+        self.generations = {
+            projection.name: Generation(
+                projection=projection.name, number=1, version=projection.version, role=Role.LIVE
+            )
+            for projection in PROJECTIONS
+        }
 
     def add(self, *events: RecordedMetrics, label: str | None = None) -> None:
         """Let the live generations hold these events too, or the copy of a label."""
@@ -59,6 +69,12 @@ class MemoryReadModel:
         self, selection: Selection, aggregation: Aggregation, limit: int
     ) -> Sequence[Sample] | None:
         return self.samples(selection, aggregation, limit)
+
+    def live(self, projection: str) -> LiveProgress | None:
+        generation = self.generations.get(projection)
+        if generation is None:
+            return None
+        return LiveProgress(generation, self.positions(projection))
 
     def positions(self, projection: str) -> Mapping[int, int]:  # noqa: ARG002  all are as far
         return {

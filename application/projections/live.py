@@ -61,18 +61,15 @@ class LiveProjection:
 
     def _run_live(self, stop: threading.Event) -> None:
         generation = self._live()
-        if generation.stopped is None and generation.version != self._projection.version:
-            self._stop(
-                generation,
-                f"it was built by version {generation.version} of the projection, "
-                f"this release has version {self._projection.version}",
-            )
-        elif generation.stopped is None:
+        reason = why_stopped(self._projection, generation)
+        if reason is None:
             try:
                 with self._stores.open(generation) as store:
                     self._feed(generation, store, stop)
             except ProjectionDiverged as error:
                 self._stop(generation, str(error))
+        elif generation.stopped is None:
+            self._stop(generation, reason)
         else:
             self._stores.drop_retired()
             stop.wait(self._pause)
@@ -117,6 +114,16 @@ def live_generation(stores: ProjectionStores, name: str) -> Generation | None:
     """Return a projection's live generation, None while there is none."""
     live = (g for g in stores.generations(name) if g.role is Role.LIVE)
     return next(live, None)
+
+
+def why_stopped(projection: Projection, live: Generation) -> str | None:
+    """Say why a live generation is not kept up to date, None where it is."""
+    if live.stopped is None and live.version != projection.version:
+        return (
+            f"it was built by version {live.version} of the projection, "
+            f"this release has version {projection.version}"
+        )
+    return live.stopped
 
 
 def rebuild_hint(name: str) -> str:

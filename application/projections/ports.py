@@ -47,8 +47,8 @@ class Role(StrEnum):
 class Generation(Struct, frozen=True, kw_only=True):
     """One build of a projection. `number` counts from 1 within its projection.
 
-    `version` is that of the fold it was made by; `label` and `until` (milliseconds since the
-    epoch, exclusive) are set for a copy; `stopped` says why it is not written any more, if so.
+    `version` is that of the projection when it was made; `label` and `until` (milliseconds since
+    the epoch, exclusive) are set for a copy; `stopped` says why it is not written any more, if so.
     """
 
     projection: str
@@ -106,6 +106,23 @@ class GenerationInfo(Struct, frozen=True):
     rows: int
     bytes: int
     set_aside: Sequence[SetAside]
+
+
+class LiveProgress(Struct, frozen=True):
+    """A live generation, and how far it has read each partition that it has read at all."""
+
+    generation: Generation
+    positions: Mapping[int, int]
+
+
+class LiveGenerations(Protocol):
+    """The live generations as readers see them. Thread-safe; calls block, for a short time."""
+
+    def live(self, projection: str) -> LiveProgress | None:
+        """Return a projection's live generation, None while there is none.
+
+        Raises StoreUnavailable.
+        """
 
 
 class ProjectionStores(Protocol):

@@ -137,7 +137,7 @@ def make(release: Path, data: Path) -> dict[str, Any]:
         listed = json.loads(service.cave("token", "list", "gilt", "--json").splitlines()[-1])
         service.cave("token", "revoke", "gilt", listed["id"])
         time.sleep(1.5)
-        events = []
+        events: list[dict[str, Any]] = []
 
         def publish(owner: str, items: list[dict[str, Any]], key: str = "") -> str:
             receipt = service.publish(owner, tokens[owner], items, key)

@@ -54,7 +54,7 @@ def _point(name: str, time: int, value: float, tags: dict[str, str]) -> Point:
 
 
 def _milliseconds(timestamp: int) -> int:
-    """Return an exported timestamp in milliseconds; as a publish takes it, small ones are seconds."""
+    """Return an exported timestamp, which is in seconds where it is small, in milliseconds."""
     return timestamp * 1000 if timestamp <= 95617584000 else timestamp
 
 

@@ -24,6 +24,7 @@ from application.organizations.register_organization import RegisterOrganization
 from application.organizations.revoke_token import RevokeTokenHandler
 from application.projections.folds import PROJECTIONS, Projection
 from application.projections.live import live_generation
+from application.projections.overview import ProjectionOverviewHandler
 from application.projections.ports import Role
 from application.projections.replay import ReplayHandler
 from application.projections.runner import ProjectionRunner
@@ -127,6 +128,7 @@ class CommandLine:
             log=self.metrics,
             manage=self._manage(),
             stores=self.stores,
+            overview=ProjectionOverviewHandler(self.stores, self.metrics, lambda: self.now),
             replay=replay,
             verify=VerifyHandler(replay, self.stores),
             read_model=self.read_model,

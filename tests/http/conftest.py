@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -25,6 +26,8 @@ from application.organizations.register_organization import (
 )
 from application.organizations.revoke_token import RevokeTokenHandler
 from application.organizations.token_directory import DirectoryFollower, TokenDirectory
+from application.projections.status import ProjectionStatusHandler
+from application.projections.watch import ProjectionWatch
 from application.publishing.publish_metrics import PublishMetricsHandler
 from application.reading.list_metric_names import ListMetricNamesHandler
 from application.reading.query_threads import QueryThreads
@@ -85,11 +88,18 @@ class Service:
         log = MemoryMetricLog(clock)
         self.read_model = MemoryReadModel()
         self.threads = QueryThreads(1)
+        self.log = log
         self.use_cases = UseCases(
             AccessControl(directory, clock),
             PublishMetricsHandler(log, clock, max_future_ms=86_400_000),
             self.manage,
             self._queries(log),
+            ProjectionWatch(
+                ProjectionStatusHandler(self.read_model, log, clock),
+                interval=0.0,
+                max_share=math.inf,
+                patience=60.0,
+            ),
         )
         self.app = self.app_for(OPERATOR)
 

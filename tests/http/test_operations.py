@@ -21,7 +21,7 @@ def samples(text: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
 
 
 def value(name: str, **labels: str) -> float:
-    return samples(exposition().decode()).get((name, frozenset(labels.items())), 0.0)
+    return samples(exposition(None).decode()).get((name, frozenset(labels.items())), 0.0)
 
 
 def test_live_is_live(service: Service) -> None:
@@ -88,7 +88,7 @@ def test_metrics_are_prometheus_text_with_help(service: Service) -> None:
 
 def test_several_workers_are_counted_as_one(tmp_path: Path) -> None:
     record = "from adapters.http.telemetry import record_publish; record_publish(202, 5, 70, 0.1)"
-    show = "import sys; from adapters.http.telemetry import exposition as e; print(e().decode())"
+    show = "from adapters.http.telemetry import exposition as e; print(e(None).decode())"
     environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
 
     def run(code: str) -> str:

@@ -19,8 +19,9 @@ from adapters.ducklake.query.parquet_files import ParquetFile
 from adapters.ducklake.query.readers import Readers, Reading
 from adapters.ducklake.query.windows import DAY, windows_back
 from application.event_log.receipts import Receipt
-from application.projections.errors import QueryTooLarge, TooManyQueries
+from application.projections.errors import ProjectionMissing, QueryTooLarge, TooManyQueries
 from application.projections.folds import METRIC_NAMES, POINTS
+from application.projections.ports import LiveProgress
 from application.reading.ports import Aggregation, MetricName, PointRow, Sample, Selection
 
 BYTES_A_POINT = 48
@@ -45,7 +46,7 @@ _decode_tags = msgspec.json.Decoder(dict[str, str]).decode
 
 
 class DuckLakeReadModel:
-    """Implements the port ReadModel. Close it after use.
+    """Implements the ports ReadModel and LiveGenerations. Close it after use.
 
     At most `concurrency` queries run at once, each for `seconds` at most; `memory` is in bytes,
     for all of them together within DuckDB, and again for each outside of it. Half as much is
@@ -141,6 +142,15 @@ class DuckLakeReadModel:
             if len(found) == limit:
                 break
         return found[::-1]
+
+    def live(self, projection: str) -> LiveProgress | None:
+        """As the port LiveGenerations says; a generation without tables yet is none."""
+        try:
+            with self._readers.reading(projection) as reading:
+                rows = reading.connection.execute(*queries.positions(reading.source)).fetchall()
+                return LiveProgress(reading.generation, dict(rows))
+        except ProjectionMissing:
+            return None
 
     def positions(self, projection: str) -> Mapping[int, int]:
         with self._readers.reading(projection) as reading:

@@ -38,7 +38,14 @@ class Reading:
     Its connection is opened by who needs one: what is remembered is answered without.
     """
 
-    def __init__(self, database: _Database, source: str, deadline: Deadline | None) -> None:
+    def __init__(
+        self,
+        database: _Database,
+        generation: Generation,
+        source: str,
+        deadline: Deadline | None,
+    ) -> None:
+        self.generation = generation
         self.source = source
         self._database = database
         self._deadline = deadline
@@ -160,8 +167,8 @@ class _Database:
     def reading(
         self, projection: str, label: str | None, deadline: Deadline | None
     ) -> Iterator[Reading]:
-        alias = self._acquire(projection, label)
-        reading = Reading(self, alias, deadline)
+        generation, alias = self._acquire(projection, label)
+        reading = Reading(self, generation, alias, deadline)
         try:
             with translated():
                 try:
@@ -205,7 +212,7 @@ class _Database:
             return None
         return catalog_state(f"{self._location.root}/{database}")
 
-    def _acquire(self, projection: str, label: str | None) -> str:
+    def _acquire(self, projection: str, label: str | None) -> tuple[Generation, str]:
         with self._lock:
             generation = self._find(projection, label)
             name = lake_name(projection, generation.number)
@@ -217,7 +224,7 @@ class _Database:
             if label is None:
                 self._live[projection] = alias
                 self._detach_unused()
-            return alias
+            return generation, alias
 
     def _release(self, alias: str) -> None:
         with self._lock:

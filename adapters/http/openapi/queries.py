@@ -6,6 +6,7 @@ from adapters.http.api.queries import MetricNameView, MetricsView
 from adapters.http.openapi.parts import (
     NO_STORE,
     ORGANIZATION,
+    STALE,
     TEAM,
     TOKEN,
     Json,
@@ -84,11 +85,11 @@ _PROBLEMS = {
     503: "the service cannot answer it now: nothing can be read yet, too many queries are running, "
     "or this one takes more time or memory than one may.",
 }
-_NO_STORE: Json = {"Cache-Control": NO_STORE}
+_HEADERS: Json = {"Cache-Control": NO_STORE, "Cave-Stale": STALE}
 
 
 def _names(operation: str, summary: str, path_parameters: list[Json]) -> Json:
-    answer = answers(MetricNameView, "All of them, by name.", _NO_STORE)
+    answer = answers(MetricNameView, "All of them, by name.", _HEADERS)
     answer["content"]["application/json"]["schema"] = {
         "type": "array",
         "items": ref(MetricNameView),
@@ -122,7 +123,7 @@ def _metrics(operation: str, summary: str, path_parameters: list[Json]) -> Json:
                     MetricsView,
                     "The latest points or buckets, oldest first; none where there are none in the "
                     "range.",
-                    _NO_STORE,
+                    _HEADERS,
                 ),
                 **problems(
                     {**_PROBLEMS, 404: "no such organization or team, or no such metric of it."}
