@@ -29,7 +29,7 @@ MAX_PARTITIONS = 4096
 
 
 def example(*lines: str) -> str:
-    """Return a command's epilog: how it is called, one call a line."""
+    """Return a command's epilog: how it is called, one call per line."""
     return "\n".join(["\b", "Example:", *(f"  {line}" for line in lines)])
 
 

@@ -29,7 +29,7 @@ from application.projections.errors import (
     TooManyQueries,
 )
 from application.projections.folds import PROJECTIONS
-from application.projections.ports import Generation, Role
+from application.projections.ports import Generation, LiveProgress, Role
 from application.reading.ports import Aggregation, Selection
 from tests.contracts.metric_log import Point
 from tests.contracts.read_model import (
@@ -178,6 +178,7 @@ def test_there_is_nothing_to_read_before_the_first_build(
         model.metric_names("gilt", None)
     with pytest.raises(ProjectionMissing):
         model.positions("points")
+    assert model.live("points") is None
     model.close()
 
 
@@ -412,6 +413,34 @@ def test_a_catalog_in_postgres_is_read_as_one_in_sqlite_is(tmp_path: Path, datab
                 assert len(model.samples(selection, None, 9)) == (total if expected else 0)
                 assert model.samples_at_hand(selection, buckets, 1) is None
         assert model.knows("gilt", None, "m")
+        model.close()
+
+
+@pytest.mark.parametrize("catalog", ["sqlite", "postgres"])
+def test_the_live_generation_is_seen_with_its_positions_and_when_it_stops(
+    request: pytest.FixtureRequest, tmp_path: Path, catalog: str
+) -> None:
+    database = request.getfixturevalue("database") if catalog == "postgres" else None
+    with open_lake(tmp_path / "a", str(tmp_path / "files"), database) as lake:
+        model = DuckLakeReadModel(lake.location)
+        assert model.live("points") is None
+        made = lake.create(Role.LIVE)
+        lake.create(Role.BUILDING)
+        event = BLANK.recorded(point(1, 1), position=7)
+        for generation, positions in ((made[0], {}), (made[0], {event.receipt.partition: 7})):
+            assert model.live("points") == LiveProgress(generation, positions)
+            if not positions:
+                lake.commit(made, [event])
+        lake.stores.stop(made[0], "the log is another")
+        stopped = model.live("points")
+        assert stopped is not None
+        assert (stopped.generation.stopped, stopped.positions) == (
+            "the log is another",
+            {event.receipt.partition: 7},
+        )
+        names = model.live("metric_names")
+        assert names is not None
+        assert names.generation == made[1]
         model.close()
 
 

@@ -9,13 +9,20 @@ import json
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from email.message import Message
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
 
+from adapters.ducklake.database import Location
+from adapters.ducklake.store.stores import DuckLakeStores
 from application.event_log.receipts import Receipt
+from application.projections.live import live_generation
 from tests.entrypoints.served import wait_until
 from tests.service import CAVE, SECONDS, Service, clean_environment, running
 
@@ -171,6 +178,37 @@ def test_an_interrupted_replay_leaves_the_live_one(service: Service) -> None:
     after = shown(service)
     assert (after["rebuilds"], after["rows"]) == ([], before["rows"])
     assert after["generation"] > before["generation"]
+
+
+def test_a_stopped_projection_is_seen_everywhere(service: Service) -> None:
+    token = service.cave("token", "issue", "gilt", "--scope", "read", "--quiet")
+    query = "/organizations/gilt/metrics?metric=orders&aggregator=count&period=1h"
+    wait_until(lambda: service.answer("GET", query, token=token)[0] == 200)
+    assert service.ask("GET", "/health/ready")["warnings"] == []
+    root = service.data_dir.path / "projections"
+    with closing(DuckLakeStores(Location(root=root))) as stores:
+        live = live_generation(stores, "points")
+        assert live is not None
+        stores.stop(live, "a test stopped it")
+    stopped = "the projection points is stopped: a test stopped it; rebuild it: cave replay points"
+    wait_until(lambda: service.ask("GET", "/health/ready")["warnings"] == [stopped])
+    _, metrics = got(service, "/metrics", token)
+    assert 'cave_projection_state{projection="points",state="stopped"} 1.0' in metrics
+    last = Receipt.parse(max(service.stored(), key=Receipt.parse)).milliseconds
+    expected = datetime.fromtimestamp(last / 1000, UTC).isoformat(timespec="milliseconds")
+    wait_until(lambda: "Cave-Stale" in got(service, query, token)[0])
+    headers, _ = got(service, query, token)
+    assert headers["Cave-Stale"] == expected.replace("+00:00", "Z")
+    service.cave("replay", "points")
+    wait_until(lambda: service.ask("GET", "/health/ready")["warnings"] == [])
+    wait_until(lambda: "Cave-Stale" not in got(service, query, token)[0])
+
+
+def got(service: Service, path: str, token: str) -> tuple[Message, str]:
+    """Return headers and text of an answer that must be good."""
+    request = Request(service.url + path, headers={"Authorization": f"Bearer {token}"})
+    with urlopen(request, timeout=SECONDS) as answer:
+        return answer.headers, answer.read().decode()
 
 
 def test_a_projector_alone_does_what_that_of_the_service_did(start_service: StartService) -> None:

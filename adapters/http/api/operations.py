@@ -26,7 +26,7 @@ class Live(Struct, frozen=True):
 
 
 class Ready(Struct, frozen=True):
-    """The worker serves; `warnings` says in words what it is weak in."""
+    """The worker serves; `warnings` names what needs a person all the same."""
 
     warnings: tuple[str, ...]
     status: str = "ready"

@@ -108,6 +108,12 @@ def _names(operation: str, summary: str, path_parameters: list[Json]) -> Json:
     }
 
 
+def _stale_404(answers: Json) -> Json:
+    """Let the 404, which may come from a stopped projection too, have the header that says so."""
+    refused = answers["404"]
+    return {**answers, "404": {**refused, "headers": {**refused["headers"], "Cave-Stale": STALE}}}
+
+
 def _metrics(operation: str, summary: str, path_parameters: list[Json]) -> Json:
     return {
         "get": {
@@ -125,8 +131,10 @@ def _metrics(operation: str, summary: str, path_parameters: list[Json]) -> Json:
                     "range.",
                     _HEADERS,
                 ),
-                **problems(
-                    {**_PROBLEMS, 404: "no such organization or team, or no such metric of it."}
+                **_stale_404(
+                    problems(
+                        {**_PROBLEMS, 404: "no such organization or team, or no such metric of it."}
+                    )
                 ),
             },
         }
