@@ -23,7 +23,7 @@ from application.projections.errors import (
 
 BUSY_TIMEOUT_MS = 5000
 
-LEAST_ROOM = 1 << 20
+MIN_ROOM = 1 << 20
 """With fewer bytes than this, SQLite may not even open its files."""
 
 _FULL = ("No space left", "File too large", "is full", "quota exceeded")
@@ -182,7 +182,7 @@ def quoted(text: str) -> str:
 
 
 def _is_full(root: Path | None) -> bool:
-    return root is not None and shutil.disk_usage(root).free < LEAST_ROOM
+    return root is not None and shutil.disk_usage(root).free < MIN_ROOM
 
 
 def _brief(text: str) -> str:

@@ -15,7 +15,7 @@ from application.projections.ports import Generation, ProjectionStore, Projectio
 from application.projections.runner import ProjectionRunner, check_continuity
 
 COMMIT_POINTS = 1_000_000
-"""Points a commit: large, since nobody reads yet, and whole files need no merging."""
+"""Points per commit: large, since nobody reads yet, and whole files need no merging."""
 
 SWAP_ATTEMPTS = 20
 

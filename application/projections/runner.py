@@ -19,7 +19,7 @@ from application.projections.folds import Projection, Rows
 from application.projections.ports import Checkpoint, ProjectionStore, SetAside
 
 MAX_POINTS = 90_000
-"""Points a commit at most, unless a single event has more."""
+"""Points per commit at most, unless a single event has more."""
 
 MAX_PAGE = 1000
 """Entries a read of the log at most; fewer where they are large, to fit the commit."""
@@ -62,7 +62,7 @@ class ProjectionRunner:
         self._end = None if until is None else Receipt(0, until, 0).position
         self._checkpoints = dict(store.checkpoints())
         self._turn = 0
-        self._points_an_entry = FIRST_POINTS
+        self._points_per_entry = FIRST_POINTS
 
     @property
     def positions(self) -> list[int]:
@@ -103,7 +103,7 @@ class ProjectionRunner:
 
     def _after(self, known: Checkpoint, room: int) -> Sequence[Recorded]:
         """Read the entries after a known one, that one making sure of the log."""
-        limit = max(1, min(MAX_PAGE, int(room / self._points_an_entry)))
+        limit = max(1, min(MAX_PAGE, int(room / self._points_per_entry)))
         if known.position == 0:
             page = self._log.read(known.partition, 0, limit)
         else:
@@ -111,7 +111,7 @@ class ProjectionRunner:
             _check(known, found)
             page = found[1:]
         if page:
-            self._points_an_entry = max(1.0, _points(page) / len(page))
+            self._points_per_entry = max(1.0, _points(page) / len(page))
         return [e for e in page if self._end is None or e.receipt.position < self._end]
 
     def _commit(self, entries: Sequence[Recorded]) -> None:

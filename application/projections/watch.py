@@ -33,7 +33,7 @@ PATIENCE = 1.0
 """Seconds that who asks waits for a look; then what the last one found is the answer."""
 
 MAX_AGE = 30.0
-"""Seconds after which what was found counts as not known."""
+"""Seconds that a look may be overdue until what the last one found counts as not known."""
 
 MAX_LAG_SECONDS = 60.0
 """A projection that is further behind is warned of."""
@@ -118,22 +118,23 @@ class _Look(Generic[T]):
         self._max_age = max_age
         self._looking: asyncio.Task[None] | None = None
         self._found: T | Unknown = Unknown("there was no look at it yet")
-        self._found_at = self._due = float("-inf")
+        self._due = float("-inf")
 
     async def __call__(self) -> T | Unknown:
         if monotonic() >= self._due:
             if self._looking is None or self._looking.done():
                 self._looking = asyncio.create_task(self._look())
             await asyncio.wait({self._looking}, timeout=self._patience)
-            if monotonic() - self._found_at > self._max_age:
+            if monotonic() - self._due > self._max_age:
                 return Unknown("the log or the projections' store does not answer in time")
         return self._found
 
     async def _look(self) -> None:
         began = monotonic()
+        pause = self._interval
         try:
             self._found = await asyncio.to_thread(self._call)
+            pause = max(pause, (monotonic() - began) / self._max_share)
         except (LogError, ProjectionError) as error:
             self._found = Unknown(str(error))
-        self._found_at = monotonic()
-        self._due = self._found_at + max(self._interval, (self._found_at - began) / self._max_share)
+        self._due = monotonic() + pause

@@ -40,7 +40,7 @@ def shown_progress(what: str, unit: str) -> Iterator[Advance]:
         yield _Lines(what, unit).advance
 
 
-def points_a_second(points: int, seconds: float) -> str:
+def points_per_second(points: int, seconds: float) -> str:
     """Return a rate as text; nothing is known of one over no time."""
     return f"{points / seconds:,.0f} points/s" if seconds > 0 else "- points/s"
 
@@ -62,7 +62,7 @@ class _Lines:
             return
         self._shown_at, self._tenths = now, tenths
         share = done / total if total else 1.0
-        rate = points_a_second(points, now - self._began)
+        rate = points_per_second(points, now - self._began)
         click.echo(
             f"{self._what}: {share:4.0%}, {done:,} of {total:,} {self._unit}, "
             f"{points:,} points, {rate}",
@@ -101,6 +101,6 @@ class _Counts(ProgressColumn):
         self._unit = unit
 
     def render(self, task: Task) -> Text:
-        rate = points_a_second(task.fields["points"], task.elapsed or 0.0)
+        rate = points_per_second(task.fields["points"], task.elapsed or 0.0)
         total = f"{task.total:,.0f}" if task.total is not None else "?"
         return Text(f"{task.completed:,.0f} of {total} {self._unit}, {rate}", style="dim")

@@ -15,7 +15,7 @@ from domain.names import abbreviated, text_fault
 from entrypoints.cli.interrupting import Interrupted, asked_to_stop, stopping
 from entrypoints.cli.options import example, names_projection, on_the_projections, prints_records
 from entrypoints.cli.output import counted, iso_milliseconds, print_json
-from entrypoints.cli.progress import Advance, points_a_second, shown_progress
+from entrypoints.cli.progress import Advance, points_per_second, shown_progress
 from entrypoints.cli.projection_records import ReplayedRecord
 from entrypoints.cli.values import Time
 from entrypoints.errors import CommandFailed
@@ -163,6 +163,6 @@ def _print(replayed: Replayed, seconds: float, *, as_json: bool) -> None:
     click.echo(
         f"{generation.projection}: {counted(replayed.points, 'point')} of "
         f"{counted(replayed.events, 'event')} in "
-        f"{seconds:.1f} s ({points_a_second(replayed.points, seconds)}); "
+        f"{seconds:.1f} s ({points_per_second(replayed.points, seconds)}); "
         f"generation {generation.number} {fate}"
     )

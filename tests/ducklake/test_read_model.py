@@ -284,7 +284,7 @@ class TestAtHand:
         self, model: DuckLakeReadModel, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         assert self.ask(model) == 1000
-        monkeypatch.setattr(read_model, "AT_HAND_POINTS", 999)
+        monkeypatch.setattr(read_model, "MAX_POINTS_AT_HAND", 999)
         assert self.at_hand(model) is None
         assert self.ask(model) == 1000
 

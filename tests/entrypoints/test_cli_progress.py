@@ -8,7 +8,7 @@ from io import StringIO
 import pytest
 
 from entrypoints.cli import progress
-from entrypoints.cli.progress import points_a_second, shown_progress
+from entrypoints.cli.progress import points_per_second, shown_progress
 
 
 class Clock:
@@ -85,5 +85,5 @@ def test_a_terminal_has_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_rate_over_no_time_is_unknown() -> None:
-    assert points_a_second(10, 0.0) == "- points/s"
-    assert points_a_second(3_000_000, 2.0) == "1,500,000 points/s"
+    assert points_per_second(10, 0.0) == "- points/s"
+    assert points_per_second(3_000_000, 2.0) == "1,500,000 points/s"

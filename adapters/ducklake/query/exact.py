@@ -20,7 +20,7 @@ Integers = NDArray[np.int64]
 CHUNK = 1 << 13
 """Values at a time: sums of so many halves are exact as floats, and arrays stay in the caches."""
 
-LEAST_EXPONENT = -1074
+MIN_EXPONENT = -1074
 """The smallest float is two to this."""
 
 MANTISSA_BITS = 52
@@ -160,7 +160,7 @@ def _split(values: Floats) -> tuple[Integers, Integers]:
     exponents = bits >> MANTISSA_BITS & 0x7FF
     normal = exponents != 0
     mantissas = (bits & (1 << MANTISSA_BITS) - 1) + (normal.astype(np.int64) << MANTISSA_BITS)
-    return (mantissas ^ signs) - signs, exponents - normal + LEAST_EXPONENT
+    return (mantissas ^ signs) - signs, exponents - normal + MIN_EXPONENT
 
 
 def _chunks(values: Floats, starts: Integers) -> Iterator[tuple[Floats, Integers]]:

@@ -24,15 +24,15 @@ from application.projections.folds import METRIC_NAMES, POINTS
 from application.projections.ports import LiveProgress
 from application.reading.ports import Aggregation, MetricName, PointRow, Sample, Selection
 
-BYTES_A_POINT = 48
+BYTES_PER_POINT = 48
 """What a point takes at most while it is aggregated: bucket and value, and their order, twice."""
 
 CACHE_SHARE = 2
 """The part of the memory that the columns of recent queries may take: one in so many bytes."""
 
-AT_HAND_FILES = 1000
-AT_HAND_POINTS = 100_000
-AT_HAND_RANGE = 31 * DAY
+MAX_FILES_AT_HAND = 1000
+MAX_POINTS_AT_HAND = 100_000
+MAX_RANGE_AT_HAND = 31 * DAY
 """What is looked at without leaving the event loop: it takes a few milliseconds at most."""
 
 HOUR = 3_600_000
@@ -67,7 +67,7 @@ class DuckLakeReadModel:
         self._cache = ColumnCache(memory // CACHE_SHARE)
         self._running = threading.BoundedSemaphore(concurrency)
         self._seconds = seconds
-        self._max_points = memory // BYTES_A_POINT
+        self._max_points = memory // BYTES_PER_POINT
         self._clock = clock
 
     def close(self) -> None:
@@ -104,17 +104,17 @@ class DuckLakeReadModel:
         self, selection: Selection, aggregation: Aggregation, limit: int
     ) -> Sequence[Sample] | None:
         end = self._clock() * 1000 if selection.end is None else selection.end
-        if selection.start is None or end - selection.start > AT_HAND_RANGE:
+        if selection.start is None or end - selection.start > MAX_RANGE_AT_HAND:
             return None
         files = self._readers.files_at_hand(POINTS.name)
-        if files is None or len(files) > AT_HAND_FILES:
+        if files is None or len(files) > MAX_FILES_AT_HAND:
             return None
 
         def part(window: Selection, wanted: int) -> Iterable[Sample]:
             overlapping = [file for file in files if file.overlaps(window)]
             if not overlapping:
                 return ()
-            points = self._cache.points_at_hand(window, overlapping, AT_HAND_POINTS)
+            points = self._cache.points_at_hand(window, overlapping, MAX_POINTS_AT_HAND)
             if points is None:
                 raise _NotAtHand
             return _aggregated(points, aggregation, wanted)
