@@ -31,7 +31,7 @@ class SetAside(Struct, frozen=True):
 class Role(StrEnum):
     """What a generation is for.
 
-    `live` is what readers see, at most one a projection. `building` becomes the live one or is
+    `live` is what readers see, at most one per projection. `building` becomes the live one or is
     dropped. `copy` is the state as of a time, kept under a label; `copying` is one that is being
     made, or was when its maker died, and has its label already. `retired` was live, and is removed
     when no query can be reading it any more.
@@ -175,7 +175,7 @@ class ProjectionStores(Protocol):
     def digests(
         self, generation: Generation, up_to: Mapping[int, int] | None = None
     ) -> Mapping[Owner, OwnerDigest]:
-        """Return a digest of each owner's rows, those up to a position a partition if given.
+        """Return a digest of each owner's rows, those up to a position per partition if given.
 
         A partition that `up_to` does not name counts as not read at all. Read without disturbing
         the writer, as `info`.

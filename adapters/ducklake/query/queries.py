@@ -57,7 +57,7 @@ def buckets(
 
 
 def values(files: Sequence[str], selection: Selection, period: int, limit: int) -> Query:
-    """Columns `bucket` (its number) and `value`, a row a point, in any order."""
+    """Columns `bucket` (its number) and `value`, a row per point, in any order."""
     condition, parameters = _condition(selection)
     return (
         f"SELECT epoch_ms(time) // {period:d} AS bucket, value FROM {_FILES} "
