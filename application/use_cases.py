@@ -24,9 +24,15 @@ from application.organizations.revoke_token import RevokeTokenHandler
 from application.organizations.token_directory import TokenDirectory
 from application.projections.folds import PROJECTIONS
 from application.projections.live import LiveProjection
-from application.projections.ports import ProjectionStores
+from application.projections.overview import ProjectionOverviewHandler
+from application.projections.ports import LiveGenerations, ProjectionStores
 from application.projections.replay import ReplayHandler
+from application.projections.status import ProjectionStatuses
 from application.projections.verify import VerifyHandler
+from application.projections.watch import INTERVAL as STATUS_INTERVAL
+from application.projections.watch import MAX_SHARE as STATUS_SHARE
+from application.projections.watch import PATIENCE as STATUS_PATIENCE
+from application.projections.watch import ProjectionWatch
 from application.publishing.ports import MetricLog
 from application.publishing.publish_metrics import PublishMetricsHandler
 from application.publishing.quota import PointQuota
@@ -76,7 +82,7 @@ class Commands(Struct, frozen=True, kw_only=True):
 class ProjectionTools(Commands, frozen=True, kw_only=True):
     """The use cases of commands that read, rebuild or verify projections, too."""
 
-    stores: ProjectionStores
+    overview: ProjectionOverviewHandler
     export_points: ExportPointsHandler
     plot_samples: PlotSamplesHandler
     replay: ReplayHandler
@@ -89,6 +95,7 @@ class UseCases(Commands, frozen=True, kw_only=True):
     access: AccessControl
     publish_metrics: PublishMetricsHandler
     queries: Queries
+    projections: ProjectionWatch
 
 
 class LogPorts(Struct, frozen=True, kw_only=True):
@@ -119,6 +126,7 @@ class ServicePorts(LogPorts, frozen=True, kw_only=True):
     metric_log: MetricLog
     queries: PointQueries
     positions: ProjectionPositions
+    generations: LiveGenerations
     threads: QueryThreads
 
 
@@ -135,7 +143,8 @@ class Limits(Struct, frozen=True, kw_only=True):
 
     `max_future_ms` is how far ahead of the clock a point may be, `max_points` how many there may
     be in a batch; `points_per_second` the quota of an organization in this worker, None for no
-    quota. Patience and intervals are in seconds.
+    quota. Patience and intervals are in seconds; `status_share` is the share of the time that
+    looking at the projections' state may take.
     """
 
     max_future_ms: int = 24 * 60 * 60 * 1000
@@ -144,6 +153,9 @@ class Limits(Struct, frozen=True, kw_only=True):
     own_change_patience: float = PATIENCE
     receipt_patience: float = RECEIPT_PATIENCE
     receipt_interval: float = RECEIPT_INTERVAL
+    status_interval: float = STATUS_INTERVAL
+    status_share: float = STATUS_SHARE
+    status_patience: float = STATUS_PATIENCE
 
 
 @overload
@@ -221,7 +233,7 @@ def _projection_tools(
     return ProjectionTools(
         manage=manage,
         metrics=metrics,
-        stores=ports.stores,
+        overview=ProjectionOverviewHandler(ports.stores, ports.entries, clock),
         export_points=ExportPointsHandler(manage.look_ups, ports.queries, ports.points),
         plot_samples=PlotSamplesHandler(manage.look_ups, ports.queries),
         replay=replay,
@@ -249,9 +261,10 @@ def _service(
         ports.directory,
         patience=limits.own_change_patience,
     )
+    metrics = MetricLogReader(ports.entries, ports.codec)
     return UseCases(
         manage=_manage(own_changes, ports.organization_log, clock, new_token),
-        metrics=MetricLogReader(ports.entries, ports.codec),
+        metrics=metrics,
         access=AccessControl(ports.directory, clock),
         publish_metrics=PublishMetricsHandler(
             ports.metric_log,
@@ -263,5 +276,11 @@ def _service(
         queries=Queries(
             list_metric_names=ListMetricNamesHandler(ports.queries, ports.threads),
             read_metrics=ReadMetricsHandler(ports.queries, ports.threads, receipts),
+        ),
+        projections=ProjectionWatch(
+            ProjectionStatuses(ports.generations, ports.entries, clock),
+            interval=limits.status_interval,
+            max_share=limits.status_share,
+            patience=limits.status_patience,
         ),
     )

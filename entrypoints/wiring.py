@@ -32,6 +32,7 @@ from application.clock import utc_now
 from application.errors import LogUnavailable, LogUnfit
 from application.organizations.issue_token import NewToken
 from application.organizations.token_directory import MAX_SILENCE, DirectoryFollower, TokenDirectory
+from application.projections.watch import ProjectionWatch
 from application.reading.query_threads import QueryThreads
 from application.use_cases import (
     Commands,
@@ -135,6 +136,7 @@ async def open_use_cases(
             metric_log=metric_log,
             queries=read_model,
             positions=read_model,
+            generations=read_model,
             threads=threads,
         )
         limits = Limits(
@@ -146,7 +148,8 @@ async def open_use_cases(
         following.start()
         try:
             use_cases = compose(ports, utc_now, new_token, limits=limits)
-            yield use_cases, LogReadiness(metric_log, directory, log.weaknesses)
+            readiness = LogReadiness(metric_log, directory, use_cases.projections, log.weaknesses)
+            yield use_cases, readiness
         finally:
             await metric_log.close()
             await asyncio.to_thread(threads.close)
@@ -159,10 +162,15 @@ class LogReadiness:
     """Implements the port Readiness of adapters.http."""
 
     def __init__(
-        self, metric_log: RedisMetricLog, directory: TokenDirectory, weak: tuple[str, ...]
+        self,
+        metric_log: RedisMetricLog,
+        directory: TokenDirectory,
+        projections: ProjectionWatch,
+        weak: tuple[str, ...],
     ) -> None:
         self._metric_log = metric_log
         self._directory = directory
+        self._projections = projections
         self._weak = weak
 
     async def report(self) -> ReadinessReport:
@@ -176,7 +184,8 @@ class LogReadiness:
             problems.append(
                 f"the token directory has not heard of the log for {status.silence:.0f} s"
             )
-        return ReadinessReport(tuple(problems), self._weak)
+        warnings = (*self._weak, *await self._projections.warnings())
+        return ReadinessReport(tuple(problems), warnings)
 
 
 def _location(settings: LogSettings) -> Location:

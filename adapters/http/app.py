@@ -16,6 +16,7 @@ from adapters.http.failures import EXCEPTION_HANDLERS, allowed_methods
 from adapters.http.publish.routes import ROUTES, Destination, PublishRoute, find_destination
 from adapters.http.telemetry import record_request
 from application.clock import Clock, utc_now
+from application.projections.watch import ProjectionWatch
 from application.use_cases import UseCases
 
 PUBLISH = "publish"
@@ -40,8 +41,9 @@ def create_app(
 ) -> ASGIApp:
     """Wire the application. It opens and closes nothing: what it is given must be open."""
     administration = Administration.of(use_cases, operator_token, clock)
-    reading = queries.Reading(use_cases.access, use_cases.queries)
-    return HttpService(publish, _routed(publish, administration, reading, readiness))
+    reading = queries.Reading(use_cases.access, use_cases.queries, use_cases.projections)
+    routed = _routed(publish, administration, reading, readiness, use_cases.projections)
+    return HttpService(publish, routed)
 
 
 class HttpService:
@@ -145,6 +147,7 @@ def _routed(
     administration: Administration,
     reading: queries.Reading,
     readiness: Readiness,
+    projections: ProjectionWatch,
 ) -> Litestar:
     return Litestar(
         route_handlers=[options, *ROUTE_HANDLERS],
@@ -153,6 +156,7 @@ def _routed(
             "administration": _provide(administration),
             "reading": _provide(reading),
             "readiness": _provide(readiness),
+            "projections": _provide(projections),
         },
         exception_handlers=EXCEPTION_HANDLERS,
         logging_config=None,

@@ -56,7 +56,7 @@ def allowed_methods(routed: Iterable[str]) -> str:
     return ", ".join(sorted(methods))
 
 
-class _ProblemResponse(Response[bytes]):
+class ProblemResponse(Response[bytes]):
     """An answer in Litestar's terms; a header may be in it more than once."""
 
     def __init__(self, answer: Answer) -> None:
@@ -72,7 +72,7 @@ class _ProblemResponse(Response[bytes]):
 
 def _handle(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     path = request.scope["path"]
-    return _ProblemResponse(failure_answer(error, request.method, path))
+    return ProblemResponse(failure_answer(error, request.method, path))
 
 
 EXCEPTION_HANDLERS: ExceptionHandlersMap = {Exception: _handle}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,7 +15,9 @@ from prometheus_client import (
     values,
 )
 
+from adapters.http.projection_metrics import ProjectionMetrics
 from adapters.http.shared_metrics import SharedMetrics
+from application.projections.status import ProjectionStatus
 
 # PROMETHEUS_MULTIPROC_DIR, if set, is for other programs: our workers share in their own way.
 values.ValueClass = values.MutexValue
@@ -62,9 +64,14 @@ def record_request(operation: str, status: int) -> None:
     _requests.labels(operation, status).inc()
 
 
-def exposition() -> bytes:
-    """Return all metrics as Prometheus text. Reads files where there are several workers."""
-    return generate_latest(_exposed)
+def exposition(projections: Sequence[ProjectionStatus] | None) -> bytes:
+    """Return all metrics as Prometheus text. Reads files where there are several workers.
+
+    `projections` is None where their state is unknown: they then have no lag.
+    """
+    of_projections = CollectorRegistry()
+    of_projections.register(ProjectionMetrics(projections))
+    return generate_latest(_exposed) + generate_latest(of_projections)
 
 
 @contextmanager

@@ -14,15 +14,25 @@ from itertools import groupby
 
 from application.event_log.ports import RecordedMetrics
 from application.projections.errors import ProjectionMissing
-from application.projections.folds import catalog
+from application.projections.folds import PROJECTIONS, metric_names
+from application.projections.ports import Generation, LiveProgress, Role
 from application.reading.ports import Aggregation, MetricName, PointRow, Sample, Selection
 
 
 class MemoryReadModel:
-    """Implements the ports PointQueries, PointExport and ProjectionPositions over given events."""
+    """Implements the ports of reading, and LiveGenerations, over the events that it is given.
+
+    `generations` has the live generation of each projection that was built.
+    """
 
     def __init__(self) -> None:
         self._events: dict[str | None, list[RecordedMetrics]] = {None: []}
+        self.generations = {
+            projection.name: Generation(
+                projection=projection.name, number=1, version=projection.version, role=Role.LIVE
+            )
+            for projection in PROJECTIONS
+        }
 
     def add(self, *events: RecordedMetrics, label: str | None = None) -> None:
         """Let the live generations hold these events too, or the copy of a label."""
@@ -30,7 +40,7 @@ class MemoryReadModel:
 
     def metric_names(self, organization: str, team: str | None) -> Sequence[MetricName]:
         tags: defaultdict[str, set[str]] = defaultdict(set)
-        for row in catalog(self._events[None]):
+        for row in metric_names(self._events[None]):
             if (row.organization, row.team) == (organization, team):
                 tags[row.name] |= set() if row.tag is None else {row.tag}
         return [MetricName(name, sorted(tags[name])) for name in sorted(tags)]
@@ -59,6 +69,12 @@ class MemoryReadModel:
         self, selection: Selection, aggregation: Aggregation, limit: int
     ) -> Sequence[Sample] | None:
         return self.samples(selection, aggregation, limit)
+
+    def live(self, projection: str) -> LiveProgress | None:
+        generation = self.generations.get(projection)
+        if generation is None:
+            return None
+        return LiveProgress(generation, self.positions(projection))
 
     def positions(self, projection: str) -> Mapping[int, int]:  # noqa: ARG002  all are as far
         return {

@@ -1,7 +1,9 @@
 """The projections: what each makes of the events, as pure functions.
 
-Their `version` goes up whenever a fold makes other rows of the same events; a live generation of
-an older version has to be rebuilt.
+A projection's `version` covers its rows as they are stored: it goes up whenever the fold makes
+other rows of the same events, and whenever a store keeps the same rows in another way (other
+columns, types, encodings or order). A live generation of another version is stopped and has to be
+rebuilt. There is one version for both, because either change needs the same rebuild.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from domain.metric_point import PointBatch, TagSet
 class MetricNameRow(Struct, frozen=True):
     """An owner's metric name with one of its tag names, or with None for the name itself.
 
-    `receipt` is that of the first event that told of it.
+    `receipt` is that of the first event that has it.
     """
 
     organization: str
@@ -31,29 +33,32 @@ class MetricNameRow(Struct, frozen=True):
 
 
 PointRows = Sequence[RecordedMetrics]
-"""Rows of `series`, one a point: its batch's organization, team and receipt, its place in it
+"""Rows of `points`, one per point: its batch's organization, team and receipt, its place in it
 (`item`, from 0), name, tags, time and value. Left in columns, since there are many."""
 
 Rows = PointRows | Sequence[MetricNameRow]
 
 
 class Projection(Struct, frozen=True):
-    """A name, a version, and the fold from some events, in log order a partition, to new rows."""
+    """A name, a version of the rows as stored, and the fold from some events to new rows.
+
+    The fold gets the events of each partition in log order.
+    """
 
     name: str
     version: int
     fold: Callable[[Sequence[RecordedMetrics]], Rows]
 
 
-def series(events: Sequence[RecordedMetrics]) -> PointRows:
+def points(events: Sequence[RecordedMetrics]) -> PointRows:
     """Every point counts: the rows are the points of the events as they are."""
     return events
 
 
-def catalog(events: Sequence[RecordedMetrics]) -> Sequence[MetricNameRow]:
-    """Return each name and tag name once, with the first of the events that told of it.
+def metric_names(events: Sequence[RecordedMetrics]) -> Sequence[MetricNameRow]:
+    """Return each name and tag name once, with the first of these events that has it.
 
-    What earlier events told of is told again; a store keeps the first.
+    Names that earlier events had are among them; a store keeps the first.
     """
     seen: dict[tuple[str, str | None, str, str | None], Receipt] = {}
     for recorded in events:
@@ -83,6 +88,6 @@ def _names_of(tags: TagSet) -> tuple[str, ...]:
 _tag_names = Memo(_names_of, TagSet.size)
 
 
-POINTS = Projection("series", 1, series)
-METRIC_NAMES = Projection("catalog", 1, catalog)
+POINTS = Projection("points", 1, points)
+METRIC_NAMES = Projection("metric_names", 1, metric_names)
 PROJECTIONS = (POINTS, METRIC_NAMES)

@@ -45,7 +45,7 @@ class LiveProjection:
         self._projection = projection
         self._interval = interval
         self._pause = pause
-        self._told: str | None = None
+        self._reported: str | None = None
 
     @property
     def name(self) -> str:
@@ -58,7 +58,7 @@ class LiveProjection:
             try:
                 self._run_live(stop)
             except (LogError, ProjectionError) as error:
-                self._tell(str(error))
+                self._report(str(error))
                 stop.wait(self._pause)
             except Exception:  # noqa: BLE001  a defect must not end what keeps the views current
                 _log.exception("projection failed", projection=self._projection.name)
@@ -66,18 +66,15 @@ class LiveProjection:
 
     def _run_live(self, stop: threading.Event) -> None:
         generation = self._live()
-        if generation.stopped is None and generation.version != self._projection.version:
-            self._stop(
-                generation,
-                f"it was built by version {generation.version} of the projection, "
-                f"this release has version {self._projection.version}",
-            )
-        elif generation.stopped is None:
+        reason = why_stopped(self._projection, generation)
+        if reason is None:
             try:
                 with self._stores.open(generation) as store:
                     self._feed(generation, store, stop)
             except ProjectionDiverged as error:
                 self._stop(generation, str(error))
+        elif generation.stopped is None:
+            self._stop(generation, reason)
         else:
             self._stores.drop_retired()
             stop.wait(self._pause)
@@ -106,22 +103,32 @@ class LiveProjection:
         self._stores.stop(generation, reason)
         _log.error("projection stopped", projection=name, reason=reason, help=rebuild_hint(name))
 
-    def _tell(self, reason: str) -> None:
+    def _report(self, reason: str) -> None:
         """Say why it waits, once for each reason."""
-        if reason != self._told:
+        if reason != self._reported:
             _log.warning("projection waits", projection=self._projection.name, reason=reason)
-            self._told = reason
+            self._reported = reason
 
     def _recovered(self) -> None:
-        if self._told is not None:
+        if self._reported is not None:
             _log.info("projection goes on", projection=self._projection.name)
-            self._told = None
+            self._reported = None
 
 
 def live_generation(stores: ProjectionStores, name: str) -> Generation | None:
     """Return a projection's live generation, None while there is none."""
     live = (g for g in stores.generations(name) if g.role is Role.LIVE)
     return next(live, None)
+
+
+def why_stopped(projection: Projection, live: Generation) -> str | None:
+    """Say why a live generation is not kept up to date, None where it is."""
+    if live.stopped is None and live.version != projection.version:
+        return (
+            f"it was built by version {live.version} of the projection, "
+            f"this release has version {projection.version}"
+        )
+    return live.stopped
 
 
 def rebuild_hint(name: str) -> str:

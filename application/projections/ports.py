@@ -31,7 +31,7 @@ class SetAside(Struct, frozen=True):
 class Role(StrEnum):
     """What a generation is for.
 
-    `live` is what readers see, at most one a projection. `building` becomes the live one or is
+    `live` is what readers see, at most one per projection. `building` becomes the live one or is
     dropped. `copy` is the state as of a time, kept under a label; `copying` is one that is being
     made, or was when its maker died, and has its label already. `retired` was live, and is removed
     when no query can be reading it any more.
@@ -47,8 +47,8 @@ class Role(StrEnum):
 class Generation(Struct, frozen=True, kw_only=True):
     """One build of a projection. `number` counts from 1 within its projection.
 
-    `version` is that of the fold it was made by; `label` and `until` (milliseconds since the
-    epoch, exclusive) are set for a copy; `stopped` says why it is not written any more, if so.
+    `version` is that of the projection when it was made; `label` and `until` (milliseconds since
+    the epoch, exclusive) are set for a copy; `stopped` says why it is not written any more, if so.
     """
 
     projection: str
@@ -108,6 +108,23 @@ class GenerationInfo(Struct, frozen=True):
     set_aside: Sequence[SetAside]
 
 
+class LiveProgress(Struct, frozen=True):
+    """A live generation, and how far it has read each partition that it has read at all."""
+
+    generation: Generation
+    positions: Mapping[int, int]
+
+
+class LiveGenerations(Protocol):
+    """The live generations as readers see them. Thread-safe; calls block, for a short time."""
+
+    def live(self, projection: str) -> LiveProgress | None:
+        """Return a projection's live generation, None while there is none.
+
+        Raises StoreUnavailable.
+        """
+
+
 class ProjectionStores(Protocol):
     """All generations of all projections. Thread-safe.
 
@@ -158,7 +175,7 @@ class ProjectionStores(Protocol):
     def digests(
         self, generation: Generation, up_to: Mapping[int, int] | None = None
     ) -> Mapping[Owner, OwnerDigest]:
-        """Return a digest of each owner's rows, those up to a position a partition if given.
+        """Return a digest of each owner's rows, those up to a position per partition if given.
 
         A partition that `up_to` does not name counts as not read at all. Read without disturbing
         the writer, as `info`.

@@ -17,7 +17,7 @@ from domain.errors import InvalidArgument
 from domain.names import label_fault
 
 COMMIT_POINTS = 1_000_000
-"""Points a commit: large, since nobody reads yet, and whole files need no merging."""
+"""Points per commit: large, since nobody reads yet, and whole files need no merging."""
 
 SWAP_ATTEMPTS = 20
 

@@ -19,7 +19,7 @@ from application.projections.folds import Projection, Rows
 from application.projections.ports import Checkpoint, ProjectionStore, SetAside
 
 MAX_POINTS = 90_000
-"""Points a commit at most, unless a single event has more."""
+"""Points per commit at most, unless a single event has more."""
 
 MAX_PAGE = 1000
 """Entries a read of the log at most; fewer where they are large, to fit the commit."""

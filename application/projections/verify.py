@@ -55,7 +55,7 @@ class VerifyHandler:
         """Compare. Raises ProjectionMissing, ProjectionBusy where it is verified already."""
         live = live_generation(self._stores, projection.name)
         if live is None:
-            raise ProjectionMissing(f"there is no live {projection.name} yet")
+            raise ProjectionMissing(f"the projection {projection.name} was not built yet")
         info = self._stores.info(live)
         up_to = {p: checkpoint.position for p, checkpoint in info.checkpoints.items()}
         scratch = self._replay.scratch(projection, on_progress)

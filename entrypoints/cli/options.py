@@ -15,11 +15,18 @@ from typing import Any
 import click
 
 from application.event_log.partitioning import DEFAULT_PARTITIONS, MAX_PARTITIONS
-from application.projections.folds import PROJECTIONS
 from domain.errors import InvalidArgument
 from entrypoints.cli.context import Roots
 from entrypoints.cli.environment import Setting
-from entrypoints.cli.values import KeyPrefix, LocalPath, PathOrUrl, RedisUrl, Time, WholeNumber
+from entrypoints.cli.values import (
+    KeyPrefix,
+    LocalPath,
+    PathOrUrl,
+    ProjectionName,
+    RedisUrl,
+    Time,
+    WholeNumber,
+)
 from entrypoints.settings import LogSettings
 
 Command = Callable[..., None]
@@ -30,7 +37,7 @@ DEFAULT_PORT = 8000
 
 
 def example(*lines: str) -> str:
-    """Return a command's epilog: how it is called, one call a line."""
+    """Return a command's epilog: how it is called, one call per line."""
     return "\n".join(["\b", "Example:", *(f"  {line}" for line in lines)])
 
 
@@ -174,13 +181,7 @@ def on_the_projections(function: Command) -> Command:
 def names_projection(function: Command) -> Command:
     """Add the argument NAME; the command receives `projection`."""
 
-    @wraps(function)
-    def command(name: str, **arguments: Any) -> None:
-        [projection] = [found for found in PROJECTIONS if found.name == name]
-        function(projection=projection, **arguments)
-
-    names = [projection.name for projection in PROJECTIONS]
-    return click.argument("name", type=click.Choice(names), metavar="NAME")(command)
+    return click.argument("projection", type=ProjectionName(), metavar="NAME")(function)
 
 
 def reads_copies(function: Command) -> Command:

@@ -54,16 +54,16 @@ class _Lines:
     def __init__(self, what: str, unit: str) -> None:
         self._what = what
         self._unit = unit
-        self._began = self._told = time.monotonic()
+        self._began = self._shown_at = time.monotonic()
         self._tenths = 0
 
     def advance(self, done: int, total: int | None, points: int) -> None:
         now = time.monotonic()
         tenths = 0 if total is None else done * 10 // total if total else 10
-        silent = now - self._told
+        silent = now - self._shown_at
         if silent < (LINE_SECONDS if tenths > self._tenths else SILENT_SECONDS):
             return
-        self._told, self._tenths = now, tenths
+        self._shown_at, self._tenths = now, tenths
         if total is None:
             steps = f"{done:,} {self._unit}"
         else:

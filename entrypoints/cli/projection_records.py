@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from msgspec import Struct
 
-from application.event_log.reader import MetricLogReader
-from application.event_log.receipts import Receipt
-from application.projections.folds import Projection
-from application.projections.live import rebuild_hint
-from application.projections.ports import (
-    Generation,
-    GenerationInfo,
-    ProjectionStores,
-    Role,
-    SetAside,
-)
+from application.projections.overview import ProjectionOverview
+from application.projections.ports import GenerationInfo, SetAside
+from application.projections.status import PartitionStatus, State
 from application.projections.verify import Difference, Verified
 from entrypoints.cli.output import iso_milliseconds
-
-State = Literal["live", "stopped", "missing"]
 
 
 class PartitionRecord(Struct, frozen=True, kw_only=True):
@@ -34,6 +22,15 @@ class PartitionRecord(Struct, frozen=True, kw_only=True):
     position: str | None
     lag_events: int
     lag_seconds: float
+
+    @classmethod
+    def of(cls, status: PartitionStatus) -> PartitionRecord:
+        return cls(
+            partition=status.partition,
+            position=None if status.position is None else str(status.position),
+            lag_events=status.lag_events,
+            lag_seconds=status.lag_seconds,
+        )
 
 
 class SetAsideRecord(Struct, frozen=True):
@@ -93,56 +90,26 @@ class ProjectionRecord(Struct, frozen=True, kw_only=True):
     copies: tuple[BuildRecord, ...]
     rebuilds: tuple[BuildRecord, ...]
 
-
-def projection_record(
-    projection: Projection, stores: ProjectionStores, log: MetricLogReader, now: int
-) -> ProjectionRecord:
-    """Look at a projection; `now` in ms since the epoch. Raises what these ports raise."""
-    infos = [
-        stores.info(generation)
-        for generation in stores.generations(projection.name)
-        if generation.role is not Role.RETIRED
-    ]
-    live = next((info for info in infos if info.generation.role is Role.LIVE), None)
-    reason = None if live is None else _why_stopped(projection, live.generation)
-    state: State = "missing" if live is None else "stopped" if reason else "live"
-    partitions = tuple(_partition(p, live, log, now) for p in range(log.entries.partitions()))
-    return ProjectionRecord(
-        name=projection.name,
-        state=state,
-        reason=reason,
-        help=rebuild_hint(projection.name) if reason else None,
-        generation=live.generation.number if live else None,
-        version=live.generation.version if live else projection.version,
-        rows=live.rows if live else 0,
-        bytes=live.bytes if live else 0,
-        lag_events=sum(partition.lag_events for partition in partitions),
-        lag_seconds=max(partition.lag_seconds for partition in partitions),
-        partitions=partitions,
-        set_aside=tuple(map(SetAsideRecord.of, live.set_aside)) if live else (),
-        copies=tuple(BuildRecord.of(i) for i in infos if i.generation.role is Role.COPY),
-        rebuilds=tuple(BuildRecord.of(i) for i in infos if i.generation.role is Role.BUILDING),
-    )
-
-
-def _why_stopped(projection: Projection, live: Generation) -> str | None:
-    if live.stopped is None and live.version != projection.version:
-        return f"version {live.version} built it, this release has version {projection.version}"
-    return live.stopped
-
-
-def _partition(
-    partition: int, live: GenerationInfo | None, log: MetricLogReader, now: int
-) -> PartitionRecord:
-    checkpoint = live.checkpoints.get(partition) if live else None
-    position = checkpoint.position if checkpoint else 0
-    unread = log.read(partition, position, 1)
-    return PartitionRecord(
-        partition=partition,
-        position=str(Receipt.at(partition, position)) if checkpoint else None,
-        lag_events=log.entries.count(partition, position),
-        lag_seconds=max(now - unread[0].receipt.milliseconds, 0) / 1000 if unread else 0.0,
-    )
+    @classmethod
+    def of(cls, overview: ProjectionOverview, version: int) -> ProjectionRecord:
+        """`version` is this release's, shown while there is no live generation."""
+        status, live = overview.status, overview.live
+        return cls(
+            name=status.now.projection,
+            state=status.now.state,
+            reason=status.now.reason,
+            help=status.now.help,
+            generation=live.generation.number if live else None,
+            version=live.generation.version if live else version,
+            rows=live.rows if live else 0,
+            bytes=live.bytes if live else 0,
+            lag_events=status.lag_events,
+            lag_seconds=status.lag_seconds,
+            partitions=tuple(map(PartitionRecord.of, status.partitions)),
+            set_aside=tuple(map(SetAsideRecord.of, live.set_aside)) if live else (),
+            copies=tuple(map(BuildRecord.of, overview.copies)),
+            rebuilds=tuple(map(BuildRecord.of, overview.rebuilds)),
+        )
 
 
 class ReplayedRecord(Struct, frozen=True, kw_only=True):

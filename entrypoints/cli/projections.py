@@ -7,13 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from application.projections.folds import PROJECTIONS
-from entrypoints.cli.options import example, on_the_projections, prints_records, roots
+from entrypoints.cli.options import example, on_the_projections, prints_records
 from entrypoints.cli.output import counted, print_fields, print_json, print_table
-from entrypoints.cli.projection_records import (
-    BuildRecord,
-    ProjectionRecord,
-    projection_record,
-)
+from entrypoints.cli.projection_records import BuildRecord, ProjectionRecord
 
 if TYPE_CHECKING:
     from application.use_cases import ProjectionTools
@@ -32,10 +28,10 @@ def projections(tools: ProjectionTools, *, as_json: bool) -> None:
     The lag of a partition: the events of the log that were not read yet, and how long ago the
     first of those was recorded.
     """
-    now = int(roots().clock().timestamp() * 1000)
+    versions = {projection.name: projection.version for projection in PROJECTIONS}
     records = [
-        projection_record(projection, tools.stores, tools.metrics, now)
-        for projection in PROJECTIONS
+        ProjectionRecord.of(overview, versions[overview.status.now.projection])
+        for overview in tools.overview()
     ]
     if as_json:
         print_json(*records)

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 @click.command(
     epilog=example(
-        "cave replay series",
-        "cave replay series --until 2026-11-24T02:00:00Z --as before-the-incident",
-        "cave replay series --drop --as before-the-incident",
+        "cave replay points",
+        "cave replay points --until 2026-11-24T02:00:00Z --as before-the-incident",
+        "cave replay points --drop --as before-the-incident",
     )
 )
 @names_projection
@@ -58,7 +58,7 @@ def replay(
     drop: bool,
     as_json: bool,
 ) -> None:
-    """Rebuild a projection (series, catalog) from the first event of the log on.
+    """Rebuild a projection (points, metric_names) from the first event of the log on.
 
     It is built beside the live one and swapped in, in one step: readers never see half of it.
     Interrupted, the live one is untouched, and the same command goes on where it ended.
@@ -82,7 +82,7 @@ def replay(
             asked_to_stop() as check,
             shown_progress(f"replay of {projection.name}", "events") as advance,
         ):
-            on_progress = stopping(tells(advance), check)
+            on_progress = stopping(reporting(advance), check)
             replayed = _replay(tools, projection, until, label, on_progress, restart=restart)
     except Interrupted as interruption:
         raise CommandFailed(_interrupted(projection.name, label)) from interruption
@@ -103,7 +103,7 @@ def _replay(
     return tools.replay.copy(projection, until, label, on_progress)
 
 
-def tells(advance: Advance) -> OnProgress:
+def reporting(advance: Advance) -> OnProgress:
     """Return what hands a replay's progress on."""
 
     def on_progress(progress: ReplayProgress) -> None:
@@ -126,9 +126,9 @@ def _drop(tools: ProjectionTools, projection: Projection, label: str | None) -> 
 
 def _interrupted(name: str, label: str | None) -> str:
     if label is not None:
-        return f"interrupted: nothing is left of the copy, the live {name} is untouched"
+        return "interrupted: nothing is left of the copy, the live projection is untouched"
     return (
-        f"interrupted: the live {name} is untouched; "
+        f"interrupted: the live projection is untouched; "
         f"go on: cave replay {name}, or drop what is there: cave replay {name} --drop"
     )
 

@@ -12,7 +12,10 @@ from typing import Any
 import click
 
 from application.durations import parse_duration
+from application.projections.folds import METRIC_NAMES, POINTS, PROJECTIONS, Projection
 from application.reading.query_values import parse_period, parse_tags, parse_time
+
+FORMER_PROJECTION_NAMES = {"series": POINTS.name, "catalog": METRIC_NAMES.name}
 
 _SIZE_UNITS = {"": 0, "k": 10, "m": 20, "g": 30}
 _size = re.compile(r"(\d{1,12}) ?(?:([KMG])i?B?|B)?\Z", re.ASCII | re.IGNORECASE).match
@@ -84,6 +87,24 @@ class Period(click.ParamType[int]):
             return parse_period(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+class ProjectionName(click.ParamType[Projection]):
+    """The name of a projection; the command receives the projection."""
+
+    name = "projection"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Projection:
+        by_name = {projection.name: projection for projection in PROJECTIONS}
+        if value in FORMER_PROJECTION_NAMES:
+            renamed = FORMER_PROJECTION_NAMES[value]
+            self.fail(f"the projection {value!r} is now called {renamed!r}", param, ctx)
+        if value not in by_name:
+            names = ", ".join(by_name)
+            self.fail(f"there is no projection {value!r}; the projections are {names}", param, ctx)
+        return by_name[value]
 
 
 class Tags(click.ParamType[dict[str, str]]):

@@ -13,19 +13,21 @@ from entrypoints.cli.options import example, names_projection, on_the_projection
 from entrypoints.cli.output import counted, print_json, print_table
 from entrypoints.cli.progress import shown_progress
 from entrypoints.cli.projection_records import VerifiedRecord
-from entrypoints.cli.replay import tells
+from entrypoints.cli.replay import reporting
 from entrypoints.errors import CommandFailed
 
 if TYPE_CHECKING:
     from application.use_cases import ProjectionTools
 
 
-@click.command(epilog=example("cave verify series", "cave verify catalog --json"))
+@click.command(epilog=example("cave verify points", "cave verify metric_names --json"))
 @names_projection
 @prints_records
 @on_the_projections
 def verify(tools: ProjectionTools, projection: Projection, *, as_json: bool) -> None:
-    """Replay a projection (series, catalog) into a scratch copy and compare it with the live one.
+    """Replay a projection into a scratch copy and compare it with the live one.
+
+    The projections are points and metric_names.
 
     Prints the digest of the rows, which is the same for the same rows in any order. Where they
     differ it exits 1 and prints what does: owners with their number of rows, and events that only
@@ -36,7 +38,7 @@ def verify(tools: ProjectionTools, projection: Projection, *, as_json: bool) -> 
             asked_to_stop() as check,
             shown_progress(f"verification of {projection.name}", "events") as advance,
         ):
-            verified = tools.verify(projection, stopping(tells(advance), check))
+            verified = tools.verify(projection, stopping(reporting(advance), check))
     except Interrupted as interruption:
         raise CommandFailed("interrupted: nothing was changed") from interruption
     record = VerifiedRecord.of(projection.name, verified)
@@ -72,4 +74,6 @@ def _what_differs(record: VerifiedRecord) -> str:
         parts.append(f"the rows of {counted(len(record.differences), 'owner')}")
     if record.set_aside:
         parts.append(f"{counted(len(record.set_aside), 'event')} set aside")
-    return f"{record.projection} is not what the log says: {' and '.join(parts)} differ"
+    return (
+        f"the projection {record.projection} is not what the log says: {' and '.join(parts)} differ"
+    )

@@ -38,7 +38,7 @@ class ReadingBack:
         self._plot()
         before, after = self._rebuild()
         return {
-            "every name in the log is in the catalog, and no other": names == stored.names,
+            "every name in the log is listed, and no other": names == stored.names,
             "every point of the log can be read, once": exported == stored.points,
             "rebuilt from the log, the projection is what it was": before == after,
         }
@@ -81,8 +81,8 @@ class ReadingBack:
         self._head("Thrown away and rebuilt from the events")
         told = []
         for command in ("verify", "replay", "verify"):
-            self._say(f"$ cave {command} series")
-            told.append(self._run(command, "series"))
+            self._say(f"$ cave {command} points")
+            told.append(self._run(command, "points"))
             self._say(told[-1])
         return told[0], told[-1]
 

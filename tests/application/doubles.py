@@ -112,6 +112,7 @@ def service_use_cases(
         metric_log=metric_log or log,
         queries=model,
         positions=model,
+        generations=model,
         threads=QueryThreads(2),
     )
     return compose(

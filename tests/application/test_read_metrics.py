@@ -50,7 +50,7 @@ class WatchedReadModel(MemoryReadModel):
         self.behind: str | None = None
 
     def positions(self, projection: str) -> Mapping[int, int]:
-        self.looks += projection == "series"
+        self.looks += projection == "points"
         if self.failure is not None:
             raise self.failure
         if arrived := self.arriving.pop(self.looks, None):
@@ -118,7 +118,7 @@ def test_with_a_receipt_the_answer_waits_for_its_batch(model: WatchedReadModel) 
     assert model.looks == 3
 
 
-@pytest.mark.parametrize("behind", ["series", "catalog"])
+@pytest.mark.parametrize("behind", ["points", "metric_names"])
 def test_a_batch_that_one_projection_lacks_cannot_be_read_yet(
     model: WatchedReadModel, behind: str
 ) -> None:
@@ -134,7 +134,7 @@ def test_a_batch_that_one_projection_lacks_cannot_be_read_yet(
 def test_a_projection_that_is_not_there_yet_is_waited_for(model: WatchedReadModel) -> None:
     """As when a batch is read back right after the first start ever."""
     model.add(event(7))
-    model.failure = ProjectionMissing("series was not built yet")
+    model.failure = ProjectionMissing("points was not built yet")
     query = ReadMetrics(grant=GILT, metric="m", limit=9, receipt=Receipt.at(PARTITION, 7))
     with pytest.raises(NotReadableYet):
         asyncio.run(reading(model, patience=0.05)(query))

@@ -12,7 +12,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from tests.benchmarks.formats import Format
-from tests.benchmarks.points import INTERVAL, POINTS, points
+from tests.benchmarks.points import INTERVAL, SERIES, points
 
 POINTS_A_PASS = 100_000
 """So many points are prepared for wrk; each time through them, all their times move on."""
@@ -49,7 +49,7 @@ def write_requests(path: Path, head: bytes, form: Format, size: int) -> None:
     second of each point, and its text, filled up to a multiple of four bytes.
     """
     prepared = bodies(form, size)
-    span = -(-len(prepared) * size // POINTS) * INTERVAL
+    span = -(-len(prepared) * size // SERIES) * INTERVAL
     with path.open("wb") as file:
         file.write(struct.pack("=II", len(prepared), span))
         for body in prepared:

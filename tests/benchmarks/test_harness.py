@@ -20,7 +20,7 @@ from tests.benchmarks import formats, prepared
 from tests.benchmarks.bench import Bench, Cores, Settings
 from tests.benchmarks.load import LoadFailed, load, missing, parsed
 from tests.benchmarks.parts import publish
-from tests.benchmarks.points import HOSTS, INTERVAL, NAMES, POINTS, point, points
+from tests.benchmarks.points import HOSTS, INTERVAL, NAMES, SERIES, point, points
 from tests.benchmarks.pusher import PushRefused, push
 from tests.benchmarks.report import CAVEATS, Report, machine, show
 from tests.benchmarks.results import Goal, Measurement, cells, verdicts
@@ -31,15 +31,15 @@ FORMATS = (formats.CAVE, formats.OPENTSDB, formats.VICTORIA_IMPORT, formats.INFL
 
 
 def test_points_are_of_two_thousand_series_with_four_tags() -> None:
-    found = list(points(0, POINTS))
+    found = list(points(0, SERIES))
     assert {each.name for each in found} == set(NAMES)
     assert len({each.tags["host"] for each in found}) == HOSTS
-    assert len({(each.name, each.tags["host"]) for each in found}) == POINTS
+    assert len({(each.name, each.tags["host"]) for each in found}) == SERIES
     assert {len(each.tags) for each in found} == {4}
 
 
 def test_a_series_advances_in_time_and_varies_in_value() -> None:
-    turns = [point(17 + turn * POINTS) for turn in range(50)]
+    turns = [point(17 + turn * SERIES) for turn in range(50)]
     assert len({(each.name, each.tags["host"]) for each in turns}) == 1
     seconds = [each.second for each in turns]
     assert seconds == list(range(seconds[0], seconds[0] + 50 * INTERVAL, INTERVAL))
@@ -51,7 +51,7 @@ def test_a_point_is_the_same_whenever_it_is_made() -> None:
 
 
 def test_ever_new_points_never_return_to_a_series() -> None:
-    found = list(points(0, 3 * POINTS, ever_new=True))
+    found = list(points(0, 3 * SERIES, ever_new=True))
     assert len({(each.name, each.tags["host"]) for each in found}) == len(found)
 
 

@@ -19,7 +19,7 @@ from application.projections.errors import (
     RowsRefused,
     StoreUnavailable,
 )
-from application.projections.folds import METRIC_NAMES, POINTS, Projection, catalog
+from application.projections.folds import METRIC_NAMES, POINTS, Projection, metric_names
 from application.projections.ports import (
     Checkpoint,
     Generation,
@@ -68,7 +68,7 @@ def checkpoint(event: RecordedMetrics) -> Checkpoint:
 
 
 def commit(store: ProjectionStore, *events: RecordedMetrics) -> None:
-    """Commit events as the projection `series` does."""
+    """Commit events as the projection `points` does."""
     last = {event.receipt.partition: checkpoint(event) for event in events}
     store.commit(list(events), [], list(last.values()))
 
@@ -108,7 +108,7 @@ class ProjectionStoresContract(ABC):
         return stores.create(POINTS, Role.LIVE)
 
     def test_there_is_nothing_at_first(self, stores: ProjectionStores) -> None:
-        assert list(stores.generations("series")) == []
+        assert list(stores.generations("points")) == []
         stores.drop_retired()
 
     def test_a_new_generation_is_empty(self, stores: ProjectionStores, live: Generation) -> None:
@@ -125,12 +125,12 @@ class ProjectionStoresContract(ABC):
     ) -> None:
         made = [
             stores.create(POINTS, Role.LIVE),
-            stores.create(Projection("series", 7, POINTS.fold), Role.BUILDING),
+            stores.create(Projection("points", 7, POINTS.fold), Role.BUILDING),
             stores.create(POINTS, Role.COPY, label="then", until=5),
         ]
         other = stores.create(METRIC_NAMES, Role.LIVE)
-        assert list(stores.generations("series")) == made
-        assert list(stores.generations("catalog")) == [other]
+        assert list(stores.generations("points")) == made
+        assert list(stores.generations("metric_names")) == [other]
         assert [(g.number, g.version, g.role, g.label, g.until) for g in made] == [
             (1, 1, Role.LIVE, None, None),
             (2, 7, Role.BUILDING, None, None),
@@ -147,7 +147,7 @@ class ProjectionStoresContract(ABC):
             stores.create(POINTS, Role.LIVE)
         with pytest.raises(ProjectionBusy):
             stores.create(POINTS, Role.COPY, label="a")
-        assert len(stores.generations("series")) == 3
+        assert len(stores.generations("points")) == 3
 
     def test_a_copy_has_its_label_while_it_is_made_and_is_one_when_it_is_kept(
         self, stores: ProjectionStores, live: Generation
@@ -163,7 +163,7 @@ class ProjectionStoresContract(ABC):
             "a",
             5,
         )
-        assert list(stores.generations("series")) == [live, kept]
+        assert list(stores.generations("points")) == [live, kept]
         for generation in (kept, live):
             with pytest.raises(ProjectionMissing):
                 stores.keep(generation)
@@ -183,7 +183,7 @@ class ProjectionStoresContract(ABC):
 
         with ThreadPoolExecutor(4) as pool:
             assert sorted(pool.map(contend, range(4))) == [False, False, False, True]
-        assert len(stores.generations("series")) == 1
+        assert len(stores.generations("points")) == 1
 
     def test_rows_checkpoints_and_what_was_set_aside_are_committed_together(
         self, stores: ProjectionStores, live: Generation, open_stores: OpenStores
@@ -270,14 +270,14 @@ class ProjectionStoresContract(ABC):
         first = [recorded(0, 1), recorded(0, 2, [("a", 0, 1.0, {"x": "y"})], team="web")]
         second = [recorded(0, 3), recorded(0, 4, [("a", 0, 1.0, {"x": "y", "z": "y"})])]
         with stores.open(live) as store:
-            store.commit(catalog(first), [], [checkpoint(first[-1])])
-            store.commit(catalog(first), [], [checkpoint(first[-1])])
+            store.commit(metric_names(first), [], [checkpoint(first[-1])])
+            store.commit(metric_names(first), [], [checkpoint(first[-1])])
         with open_stores() as again, again.open(live) as store:
-            store.commit(catalog(second), [], [checkpoint(second[-1])])
-            store.commit(catalog(second), [], [checkpoint(second[-1])])
+            store.commit(metric_names(second), [], [checkpoint(second[-1])])
+            store.commit(metric_names(second), [], [checkpoint(second[-1])])
             store.tidy()
         with stores.open(once) as store:
-            store.commit(catalog([*first, *second]), [], [checkpoint(second[-1])])
+            store.commit(metric_names([*first, *second]), [], [checkpoint(second[-1])])
         assert stores.info(live).rows == stores.info(once).rows == 7
         assert dict(stores.digests(live)) == dict(stores.digests(once))
 
@@ -390,7 +390,7 @@ class ProjectionStoresContract(ABC):
     ) -> None:
         building = stores.create(POINTS, Role.BUILDING)
         assert stores.swap_in(building)
-        (only,) = stores.generations("series")
+        (only,) = stores.generations("points")
         assert (only.number, only.role) == (building.number, Role.LIVE)
 
     def test_a_swap_is_refused_while_the_live_one_has_read_further(
@@ -402,11 +402,11 @@ class ProjectionStoresContract(ABC):
             assert not stores.swap_in(building)
             commit(store, recorded(0, 5))
             assert not stores.swap_in(building)
-            assert [g.role for g in stores.generations("series")] == [Role.LIVE, Role.BUILDING]
+            assert [g.role for g in stores.generations("points")] == [Role.LIVE, Role.BUILDING]
             commit(store, recorded(1, 1))
             assert stores.swap_in(building)
-        assert [g.role for g in stores.generations("series")] == [Role.RETIRED, Role.LIVE]
-        assert stores.info(stores.generations("series")[1]).rows == 2
+        assert [g.role for g in stores.generations("points")] == [Role.RETIRED, Role.LIVE]
+        assert stores.info(stores.generations("points")[1]).rows == 2
 
     def test_a_stopped_one_is_replaced_however_far_it_has_read(
         self, stores: ProjectionStores, live: Generation
@@ -426,7 +426,7 @@ class ProjectionStoresContract(ABC):
         for generation in (dropped, live, stores.create(POINTS, Role.COPY, label="x")):
             with pytest.raises(ProjectionMissing):
                 stores.swap_in(generation)
-        assert [g.role for g in stores.generations("series")] == [Role.LIVE, Role.COPY]
+        assert [g.role for g in stores.generations("points")] == [Role.LIVE, Role.COPY]
 
     def test_a_retired_generation_is_kept_for_queries_that_read_it_then_removed(
         self, stores: ProjectionStores, live: Generation, clock: ManualClock
@@ -443,10 +443,10 @@ class ProjectionStoresContract(ABC):
             assert stores.info(live).rows == 1
             clock.now += 10
             stores.drop_retired()
-            assert len(stores.generations("series")) == 2, "its writer has it open still"
+            assert len(stores.generations("points")) == 2, "its writer has it open still"
         clock.now += 10
         stores.drop_retired()
-        assert [g.number for g in stores.generations("series")] == [building.number]
+        assert [g.number for g in stores.generations("points")] == [building.number]
         with pytest.raises(ProjectionMissing), stores.open(live):
             pytest.fail("opened what was removed")
 
@@ -457,7 +457,7 @@ class ProjectionStoresContract(ABC):
             with stores.open(generation) as store:
                 commit(store, recorded(0, 1))
             stores.drop(generation)
-            assert list(stores.generations("series")) == []
+            assert list(stores.generations("points")) == []
             stores.drop(generation)
 
     def test_the_live_generation_is_not_dropped(
@@ -468,18 +468,18 @@ class ProjectionStoresContract(ABC):
         with pytest.raises(ProjectionBusy):
             stores.drop(live)
         assert stores.info(live).rows == 1
-        assert list(stores.generations("series")) == [live]
+        assert list(stores.generations("points")) == [live]
 
     def test_a_stopped_generation_tells_why_until_it_goes_on(
         self, stores: ProjectionStores, live: Generation, open_stores: OpenStores
     ) -> None:
         stores.stop(live, "the log's events are not those 'read' before")
         with open_stores() as again:
-            (stopped,) = again.generations("series")
+            (stopped,) = again.generations("points")
             assert stopped.stopped == "the log's events are not those 'read' before"
             assert stopped != live
             again.stop(live, None)
-        assert list(stores.generations("series")) == [live]
+        assert list(stores.generations("points")) == [live]
 
     def test_a_generation_can_be_looked_at_while_it_is_written(
         self, stores: ProjectionStores, live: Generation

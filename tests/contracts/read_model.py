@@ -298,7 +298,7 @@ class ReadModelContract(ABC):
         at_hand = model.cached_samples(selection, buckets, 5)
         assert at_hand in (None, model.samples(selection, buckets, 5))
 
-    @pytest.mark.parametrize("projection", ["series", "catalog"])
+    @pytest.mark.parametrize("projection", ["points", "metric_names"])
     def test_positions_are_those_of_the_last_events(
         self, opened: ReadModelUnderTest, projection: str
     ) -> None:

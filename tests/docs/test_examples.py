@@ -69,7 +69,7 @@ def test_the_readme_works_as_pasted_and_the_format_suffices_to_read_the_log(
 
     looked = shell(log, service)
     assert receipt[1] in looked
-    assert "series" in looked
+    assert "projection  points\n" in looked
 
     (reader,) = blocks(ROOT / "docs" / "event-format.md", "python")
     done = subprocess.run(

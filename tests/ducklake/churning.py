@@ -17,20 +17,20 @@ from application.projections.folds import POINTS
 from application.projections.live import live_generation
 from application.projections.ports import Role
 from tests.contracts.projection_store import commit, recorded, some_points
-from tests.ducklake.support import POINTS, number_of
+from tests.ducklake.support import POINTS_PER_EVENT, number_of
 
 KEEP_NOTHING = 0
 
 
 def commit_on(stores: DuckLakeStores) -> None:
     """Commit event after event, with all upkeep as often as can be."""
-    live = live_generation(stores, "series") or stores.create(POINTS, Role.LIVE)
+    live = live_generation(stores, "points") or stores.create(POINTS, Role.LIVE)
     with stores.open(live) as writing:
         number = number_of(writing.checkpoints())
         print("began", flush=True)
         while True:
             number += 1
-            commit(writing, recorded(0, number, some_points(POINTS, number)))
+            commit(writing, recorded(0, number, some_points(POINTS_PER_EVENT, number)))
             writing.tidy()
             if number % 5 == 0:
                 writing._upkeep.expire(KEEP_NOTHING)
@@ -46,8 +46,8 @@ def create_on(stores: DuckLakeStores) -> None:
         for label in ("kept", "dropped"):
             copy = stores.create(POINTS, Role.COPY, label=f"{label} {number}")
             with stores.open(copy) as writing:
-                commit(writing, recorded(0, 1, some_points(POINTS, 1)))
-        for generation in stores.generations("series"):
+                commit(writing, recorded(0, 1, some_points(POINTS_PER_EVENT, 1)))
+        for generation in stores.generations("points"):
             stores.drop(generation)
 
 

@@ -13,7 +13,7 @@ from application.projections.folds import POINTS, Projection
 from application.projections.ports import Checkpoint, Generation, OwnerDigest, Role
 from tests.contracts.projection_store import commit, recorded, some_points
 
-POINTS = 50
+POINTS_PER_EVENT = 50
 """Points of each numbered event."""
 
 
@@ -38,5 +38,7 @@ def digests_at_once(stores: DuckLakeStores, last: int) -> Mapping[tuple[str, str
     """Return the digests of a generation that took the events 1 to `last` in one commit."""
     generation = stores.create(POINTS, Role.BUILDING)
     with stores.open(generation) as store:
-        commit(store, *(recorded(0, n, some_points(POINTS, n)) for n in range(1, last + 1)))
+        commit(
+            store, *(recorded(0, n, some_points(POINTS_PER_EVENT, n)) for n in range(1, last + 1))
+        )
     return stores.digests(generation)

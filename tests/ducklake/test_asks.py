@@ -119,7 +119,7 @@ def test_statements_are_as_many_for_many_owners_and_names_as_for_few(
                 "buckets": lambda: queries.samples(selection, Aggregation("sum", 1), 5),  # noqa: B023
                 "info": lambda: list(map(others.info, live)),  # noqa: B023
                 "digests": lambda: list(map(others.digests, live)),  # noqa: B023
-                "positions": lambda: queries.positions("series"),
+                "positions": lambda: queries.positions("points"),
             }
             counts.append({name: asks.of(step) for name, step in steps.items()})
     assert counts[0] == counts[1]

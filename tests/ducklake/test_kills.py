@@ -14,7 +14,7 @@ from adapters.ducklake.store.stores import DuckLakeStores
 from application.projections.folds import POINTS
 from application.projections.live import live_generation
 from application.projections.ports import Role
-from tests.ducklake.support import POINTS, digests_at_once, number_of
+from tests.ducklake.support import POINTS_PER_EVENT, digests_at_once, number_of
 
 KILLS = 8
 
@@ -38,11 +38,11 @@ def test_rows_and_checkpoints_agree_after_every_kill(tmp_path: Path) -> None:
     for _ in range(KILLS):
         run_and_kill(tmp_path, "commit", rng.random())
         with closing(DuckLakeStores(Location(root=tmp_path))) as stores:
-            live = live_generation(stores, "series")
+            live = live_generation(stores, "points")
             assert live is not None
             info = stores.info(live)
             numbers.append(number_of(info.checkpoints))
-            assert info.rows == POINTS * numbers[-1]
+            assert info.rows == POINTS_PER_EVENT * numbers[-1]
     assert numbers == sorted(numbers)
     assert numbers[-1] > 0
     assert live is not None
@@ -66,8 +66,8 @@ def test_generations_can_be_used_and_dropped_after_every_kill(tmp_path: Path) ->
     for _ in range(KILLS):
         run_and_kill(tmp_path, "create", rng.random())
         with closing(DuckLakeStores(Location(root=tmp_path))) as stores:
-            for generation in stores.generations("series"):
-                assert stores.info(generation).rows in {0, POINTS}
+            for generation in stores.generations("points"):
+                assert stores.info(generation).rows in {0, POINTS_PER_EVENT}
                 with stores.open(generation) as store:
                     assert len(store.checkpoints()) in {0, 1}
                 stores.drop(generation)

@@ -44,11 +44,11 @@ def test_it_goes_on_after_postgres_was_down(own_server: PostgresServer, tmp_path
             with pytest.raises(StoreUnavailable):
                 commit(store, recorded(0, 2))
             with pytest.raises(StoreUnavailable):
-                stores.generations("series")
+                stores.generations("points")
             with pytest.raises(StoreUnavailable):
                 stores.info(live)
         own_server.start()
-        assert list(stores.generations("series")) == [live]
+        assert list(stores.generations("points")) == [live]
         assert stores.info(live).rows == 1
     with closing(DuckLakeStores(location)) as stores, stores.open(live) as store:
         assert set(store.checkpoints()) == {0}
@@ -60,7 +60,7 @@ def test_stores_can_be_made_while_postgres_is_down(tmp_path: Path) -> None:
     location = Location(root=tmp_path, catalog=f"host={tmp_path} dbname=none")
     with closing(DuckLakeStores(location)) as stores:
         with pytest.raises(StoreUnavailable):
-            stores.generations("series")
+            stores.generations("points")
         with pytest.raises(StoreUnavailable):
             stores.drop_retired()
 
@@ -80,7 +80,7 @@ def test_files_at_a_url_are_removed_with_their_generation(database: str, tmp_pat
         assert list(files.rglob("*.parquet")) == []
 
 
-@pytest.mark.parametrize("catalog", ["sqlite", "postgres"])
+@pytest.mark.parametrize("metric_names", ["sqlite", "postgres"])
 def test_processes_that_come_at_once_share_the_first_registry(
     request: pytest.FixtureRequest, tmp_path: Path, catalog: str
 ) -> None:
@@ -102,6 +102,6 @@ def test_processes_that_come_at_once_share_the_first_registry(
         assert process.stdout is not None
         process.stdout.close()
     with closing(DuckLakeStores(Location(root=tmp_path, catalog=dsn or None))) as stores:
-        found = stores.generations("series")
+        found = stores.generations("points")
         assert [g.number for g in found] == list(range(1, CREATORS + 2))
         assert sorted(g.role for g in found) == ["building"] * CREATORS + ["live"]

@@ -12,6 +12,7 @@ import pytest
 
 from adapters.ducklake.database import Location, attach, connect
 from adapters.ducklake.store.generation import DuckLakeStore
+from adapters.ducklake.store.stored_names import lake_name
 from adapters.ducklake.store.stores import DuckLakeStores
 from adapters.ducklake.store.tables import TABLES
 from application.projections.folds import PROJECTIONS, Projection
@@ -48,7 +49,7 @@ class _DuckLakeContract(ProjectionStoresContract):
         self, stores: ProjectionStores, generation: Generation
     ) -> Iterator[ProjectionStore]:
         with closing(connect(self.used)) as connection:
-            name = f"{generation.projection}-{generation.number}"
+            name = lake_name(generation.projection, generation.number)
             attach(connection, self.used, name, "lake")
             yield DuckLakeStore(connection, TABLES[generation.projection], self.used.root)
 

@@ -29,7 +29,7 @@ from application.projections.errors import (
     StoreUnavailable,
 )
 from application.projections.folds import PROJECTIONS
-from application.projections.ports import Generation, Role
+from application.projections.ports import Generation, LiveProgress, Role
 from application.reading.ports import Aggregation, Selection
 from tests.contracts.metric_log import Point
 from tests.contracts.read_model import (
@@ -73,7 +73,7 @@ def shared(shared_lake: Lake) -> Iterator[ReadModelUnderTest]:
 def uncached(shared_lake: Lake) -> Iterator[DuckLakeReadModel]:
     """Return what reads the same and leaves buckets to DuckDB, as where points are too many."""
     model = DuckLakeReadModel(shared_lake.location, clock=lambda: NOW / 1000)
-    model._cache = ColumnCache(0, most_points=0)
+    model._cache = ColumnCache(0, max_points=0)
     yield model
     model.close()
 
@@ -182,7 +182,8 @@ def test_there_is_nothing_to_read_before_the_first_build(
     with pytest.raises(ProjectionMissing):
         model.metric_names("gilt", None)
     with pytest.raises(ProjectionMissing):
-        model.positions("series")
+        model.positions("points")
+    assert model.live("points") is None
     model.close()
 
 
@@ -303,8 +304,8 @@ class TestAtHand:
             batch = (point(at, 1, host=f"h{at // 1500 % 5}") for at in range(10_000))
             lake.commit(live, [BLANK.recorded(*batch, position=position)])
         model = DuckLakeReadModel(lake.location)
-        for most_points in (10_000, 10_999, 100_000):
-            model._cache = ColumnCache(1 << 24, most_points=most_points)
+        for max_points in (10_000, 10_999, 100_000):
+            model._cache = ColumnCache(1 << 24, max_points=max_points)
             for host, count in (("h0", 6000), ("h1", 5000), ("h4", 3000), ("h5", 0)):
                 selection = structs.replace(self.SELECTION, tags={"host": host})
                 found = model.samples(selection, self.BUCKETS, 1)
@@ -346,7 +347,7 @@ class TestLimits:
         monkeypatch.setattr(read_model, "LARGE_QUERY", 50_000)
         model.samples(M, total, 1)
         assert given_back == [True]
-        model._cache = ColumnCache(0, most_points=0)
+        model._cache = ColumnCache(0, max_points=0)
         model.samples(M, total, 1)
         model._max_points = 49_999
         with pytest.raises(QueryTooLarge):
@@ -359,7 +360,7 @@ class TestLimits:
     def test_a_query_is_ended_when_its_time_is_over(self, filled: Lake) -> None:
         model = DuckLakeReadModel(filled.location, seconds=0.3)
         endless = "SELECT count(*) FROM range(1000000) a, range(1000000) b WHERE a.range < b.range"
-        with pytest.raises(QueryTooLarge, match=r"0\.3 s"), model._query("series") as query:
+        with pytest.raises(QueryTooLarge, match=r"0\.3 s"), model._query("points") as query:
             query.rows((endless, []))
         model._seconds = 60
         assert len(model.samples(M, None, 1)) == 1
@@ -367,7 +368,7 @@ class TestLimits:
 
     def test_a_query_with_too_many_points_to_hold_is_refused(self, filled: Lake) -> None:
         model = DuckLakeReadModel(filled.location)
-        model._cache = ColumnCache(0, most_points=0)
+        model._cache = ColumnCache(0, max_points=0)
         model._max_points = 49_999
         with pytest.raises(QueryTooLarge, match="49999 points"):
             model.samples(M, Aggregation("sum", DAY), 1)
@@ -379,7 +380,7 @@ class TestLimits:
     def test_a_query_that_does_not_fit_the_memory_is_ended(self, filled: Lake) -> None:
         model = DuckLakeReadModel(filled.location, memory=32 << 20)
         large = "SELECT list(a.range ORDER BY hash(a.range)) FROM range(20000000) a"
-        with pytest.raises(QueryTooLarge, match="memory"), model._query("series") as query:
+        with pytest.raises(QueryTooLarge, match="memory"), model._query("points") as query:
             query.rows((large, []))
         assert len(model.samples(M, None, 1)) == 1
         model.close()
@@ -435,6 +436,34 @@ def test_a_catalog_in_postgres_is_read_as_one_in_sqlite_is(tmp_path: Path, datab
                 assert len(model.samples(selection, None, 9)) == (total if expected else 0)
                 assert model.cached_samples(selection, buckets, 1) is None
         assert model.knows("gilt", None, "m")
+        model.close()
+
+
+@pytest.mark.parametrize("metric_names", ["sqlite", "postgres"])
+def test_the_live_generation_is_seen_with_its_positions_and_when_it_stops(
+    request: pytest.FixtureRequest, tmp_path: Path, catalog: str
+) -> None:
+    database = request.getfixturevalue("database") if catalog == "postgres" else None
+    with open_lake(tmp_path / "a", str(tmp_path / "files"), database) as lake:
+        model = DuckLakeReadModel(lake.location)
+        assert model.live("points") is None
+        made = lake.create(Role.LIVE)
+        lake.create(Role.BUILDING)
+        event = BLANK.recorded(point(1, 1), position=7)
+        for generation, positions in ((made[0], {}), (made[0], {event.receipt.partition: 7})):
+            assert model.live("points") == LiveProgress(generation, positions)
+            if not positions:
+                lake.commit(made, [event])
+        lake.stores.stop(made[0], "the log is another")
+        stopped = model.live("points")
+        assert stopped is not None
+        assert (stopped.generation.stopped, stopped.positions) == (
+            "the log is another",
+            {event.receipt.partition: 7},
+        )
+        names = model.live("metric_names")
+        assert names is not None
+        assert names.generation == made[1]
         model.close()
 
 

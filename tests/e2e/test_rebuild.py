@@ -9,13 +9,20 @@ import json
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from email.message import Message
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
 
+from adapters.ducklake.database import Location
+from adapters.ducklake.store.stores import DuckLakeStores
 from application.event_log.receipts import Receipt
+from application.projections.live import live_generation
 from tests.service import CAVE, SECONDS, Service, clean_environment, running
 from tests.waiting import wait_until
 
@@ -57,8 +64,8 @@ def records(service: Service, *arguments: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in service.cave(*arguments, "--json").splitlines()]
 
 
-def series(service: Service) -> dict[str, Any]:
-    return next(record for record in records(service, "projections") if record["name"] == "series")
+def shown(service: Service) -> dict[str, Any]:
+    return next(record for record in records(service, "projections") if record["name"] == "points")
 
 
 def caught_up(service: Service) -> bool:
@@ -82,10 +89,10 @@ def start(service: Service, *arguments: str) -> subprocess.Popen[str]:
 
 def test_every_projection_is_live_and_has_all(service: Service) -> None:
     found = {record["name"]: record for record in records(service, "projections")}
-    assert sorted(found) == ["catalog", "series"]
+    assert sorted(found) == ["metric_names", "points"]
     assert {record["state"] for record in found.values()} == {"live"}
-    assert found["series"]["rows"] == BATCHES * POINTS + 1
-    assert found["catalog"]["rows"] == 9
+    assert found["points"]["rows"] == BATCHES * POINTS + 1
+    assert found["metric_names"]["rows"] == 9
     for record in found.values():
         positions = [p["position"] for p in record["partitions"] if p["position"]]
         assert positions == [max(service.stored(), key=Receipt.parse)]
@@ -93,36 +100,36 @@ def test_every_projection_is_live_and_has_all(service: Service) -> None:
 
 
 def test_a_replay_is_the_same_again(service: Service) -> None:
-    digest, before = service.cave("verify", "series"), series(service)
-    [replayed] = records(service, "replay", "series")
+    digest, before = service.cave("verify", "points"), shown(service)
+    [replayed] = records(service, "replay", "points")
     assert replayed["points"] == before["rows"]
-    after = series(service)
+    after = shown(service)
     assert after["generation"] == replayed["generation"] > before["generation"]
     assert (after["rows"], after["copies"], after["rebuilds"]) == (before["rows"], [], [])
-    assert service.cave("verify", "series") == digest
-    assert service.cave("replay", "catalog").endswith("is live")
-    assert len(service.cave("verify", "catalog")) == 64
+    assert service.cave("verify", "points") == digest
+    assert service.cave("replay", "metric_names").endswith("is live")
+    assert len(service.cave("verify", "metric_names")) == 64
 
 
 def test_the_projector_goes_on_with_the_rebuilt_one(service: Service) -> None:
-    service.cave("replay", "series")
-    rows = series(service)["rows"]
+    service.cave("replay", "points")
+    rows = shown(service)["rows"]
     token = service.cave("token", "issue", "gilt", "--team", "web", "--quiet")
     path = "/organizations/gilt/teams/web/metrics"
     wait_until(lambda: service.answer("POST", path, {"metrics": []}, token)[0] == 202)
     service.ask("POST", path, {"metrics": [item(0, 1), item(0, 2)]}, token)
-    wait_until(lambda: series(service)["rows"] == rows + 2)
+    wait_until(lambda: shown(service)["rows"] == rows + 2)
 
 
 def test_a_copy_is_what_was_there_then(service: Service) -> None:
     third = sorted(service.stored(), key=Receipt.parse)[2]
     until = int(third.split("-")[1]) / 1000
-    service.cave("replay", "series", "--until", f"{until:.3f}", "--as", "before")
+    service.cave("replay", "points", "--until", f"{until:.3f}", "--as", "before")
     assert len(exported(service, "gilt", "--as", "before")) < BATCHES * POINTS
     drawn = service.cave("plot", "gilt", "orders", "--as", "before")
     assert "gilt orders, mean" in drawn
-    service.cave("replay", "series", "--drop", "--as", "before")
-    assert series(service)["copies"] == []
+    service.cave("replay", "points", "--drop", "--as", "before")
+    assert shown(service)["copies"] == []
 
 
 @pytest.mark.parametrize("form", ["parquet", "csv", "jsonl"])
@@ -157,20 +164,51 @@ def test_a_plot_has_the_buckets(service: Service) -> None:
 
 def test_an_interrupted_replay_leaves_the_live_one(service: Service) -> None:
     """Whenever the signal comes: in between, or when all is built."""
-    before = series(service)
-    with start(service, "replay", "series") as process:
-        wait_until(lambda: series(service)["rebuilds"] or process.poll() is not None)
+    before = shown(service)
+    with start(service, "replay", "points") as process:
+        wait_until(lambda: shown(service)["rebuilds"] or process.poll() is not None)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=SECONDS)
     assert process.returncode in (0, 1)
     if "is live" not in out:
         assert process.returncode == 1
-        assert "interrupted: the live series is untouched; go on: cave replay series" in err
-        assert series(service)["generation"] == before["generation"]
-        service.cave("replay", "series")
-    after = series(service)
+        assert "interrupted: the live projection is untouched; go on: cave replay points" in err
+        assert shown(service)["generation"] == before["generation"]
+        service.cave("replay", "points")
+    after = shown(service)
     assert (after["rebuilds"], after["rows"]) == ([], before["rows"])
     assert after["generation"] > before["generation"]
+
+
+def test_a_stopped_projection_is_seen_everywhere(service: Service) -> None:
+    token = service.cave("token", "issue", "gilt", "--scope", "read", "--quiet")
+    query = "/organizations/gilt/metrics?metric=orders&aggregator=count&period=1h"
+    wait_until(lambda: service.answer("GET", query, token=token)[0] == 200)
+    assert service.ask("GET", "/health/ready")["warnings"] == []
+    root = service.data_dir.path / "projections"
+    with closing(DuckLakeStores(Location(root=root))) as stores:
+        live = live_generation(stores, "points")
+        assert live is not None
+        stores.stop(live, "a test stopped it")
+    stopped = "the projection points is stopped: a test stopped it; rebuild it: cave replay points"
+    wait_until(lambda: service.ask("GET", "/health/ready")["warnings"] == [stopped])
+    _, metrics = got(service, "/metrics", token)
+    assert 'cave_projection_state{projection="points",state="stopped"} 1.0' in metrics
+    last = Receipt.parse(max(service.stored(), key=Receipt.parse)).milliseconds
+    expected = datetime.fromtimestamp(last / 1000, UTC).isoformat(timespec="milliseconds")
+    wait_until(lambda: "Cave-Stale" in got(service, query, token)[0])
+    headers, _ = got(service, query, token)
+    assert headers["Cave-Stale"] == expected.replace("+00:00", "Z")
+    service.cave("replay", "points")
+    wait_until(lambda: service.ask("GET", "/health/ready")["warnings"] == [])
+    wait_until(lambda: "Cave-Stale" not in got(service, query, token)[0])
+
+
+def got(service: Service, path: str, token: str) -> tuple[Message, str]:
+    """Return headers and text of an answer that must be good."""
+    request = Request(service.url + path, headers={"Authorization": f"Bearer {token}"})
+    with urlopen(request, timeout=SECONDS) as answer:
+        return answer.headers, answer.read().decode()
 
 
 def test_a_projector_alone_does_what_that_of_the_service_did(start_service: StartService) -> None:
@@ -184,7 +222,7 @@ def test_a_projector_alone_does_what_that_of_the_service_did(start_service: Star
             # It owns the data dir then; a command that came first would wait for it to end.
             while '"projector runs"' not in process.stderr.readline():
                 assert process.poll() is None
-            wait_until(lambda: series(service)["rows"] == 1)
+            wait_until(lambda: shown(service)["rows"] == 1)
         finally:
             process.terminate()
         out, err = process.communicate(timeout=SECONDS)

@@ -29,14 +29,14 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def test_quick_work_has_no_lines(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
-    with shown_progress("replay of series", "events") as advance:
+    with shown_progress("replay of points", "events") as advance:
         clock.now += 0.9
         advance(100, 100, 5000)
     assert capsys.readouterr() == ("", "")
 
 
 def test_a_line_for_each_tenth(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
-    with shown_progress("replay of series", "events") as advance:
+    with shown_progress("replay of points", "events") as advance:
         for done in range(0, 2001, 50):
             clock.now += 1.0
             advance(done, 2000, done * 1000)
@@ -44,15 +44,15 @@ def test_a_line_for_each_tenth(clock: Clock, capsys: pytest.CaptureFixture[str])
     lines = err.splitlines()
     assert (out, len(lines)) == ("", 10)
     assert lines[0] == (
-        "replay of series:  10%, 200 of 2,000 events, 200,000 points, 40,000 points/s"
+        "replay of points:  10%, 200 of 2,000 events, 200,000 points, 40,000 points/s"
     )
-    assert lines[-1].startswith("replay of series: 100%, 2,000 of 2,000 events")
+    assert lines[-1].startswith("replay of points: 100%, 2,000 of 2,000 events")
 
 
 def test_slow_work_is_told_of_all_the_same(
     clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with shown_progress("replay of series", "events") as advance:
+    with shown_progress("replay of points", "events") as advance:
         for done in range(30):
             clock.now += 1.0
             advance(done, 1_000_000, done)
@@ -60,7 +60,7 @@ def test_slow_work_is_told_of_all_the_same(
 
 
 def test_nothing_to_do_is_done(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
-    with shown_progress("replay of series", "events") as advance:
+    with shown_progress("replay of points", "events") as advance:
         clock.now += 20.0
         advance(0, 0, 0)
     assert "100%, 0 of 0 events, 0 points, 0 points/s" in capsys.readouterr().err
@@ -76,10 +76,10 @@ def test_a_terminal_has_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "120")
-    with shown_progress("replay of series", "events") as advance:
+    with shown_progress("replay of points", "events") as advance:
         advance(500, 1000, 70_000)
     drawn = terminal.getvalue()
-    assert "replay of series" in drawn
+    assert "replay of points" in drawn
     assert "500 of 1,000 events" in drawn
     assert "50%" in drawn
 

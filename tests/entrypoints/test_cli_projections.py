@@ -16,7 +16,7 @@ from entrypoints.settings import LogSettings
 from tests.entrypoints.cli_in_memory import NOW, CommandLine
 
 
-def shown(cave: CommandLine, name: str = "series") -> dict[str, object]:
+def shown(cave: CommandLine, name: str = "points") -> dict[str, object]:
     [record] = [record for record in cave.json("projections") if record["name"] == name]
     found: dict[str, object] = record
     return found
@@ -88,13 +88,13 @@ def test_a_live_projection_tells_how_far_it_is_behind(cave: CommandLine) -> None
 
 def test_a_stopped_projection_says_why_and_what_helps(cave: CommandLine) -> None:
     cave.project()
-    live = live_generation(cave.stores, "series")
+    live = live_generation(cave.stores, "points")
     assert live is not None
     cave.stores.stop(live, "the event 1-2-3, read before, is not in the log any more")
     record = shown(cave)
     assert record["state"] == "stopped"
     assert record["reason"] == "the event 1-2-3, read before, is not in the log any more"
-    assert record["help"] == "rebuild it: cave replay series"
+    assert record["help"] == "rebuild it: cave replay points"
     assert "stopped: the event 1-2-3" in cave.output("projections")
 
 
@@ -103,15 +103,15 @@ def test_a_projection_of_another_version_has_to_be_rebuilt(cave: CommandLine) ->
     cave.stores.create(older, Role.LIVE)
     record = shown(cave)
     assert (record["state"], record["version"]) == ("stopped", POINTS.version - 1)
-    assert record["help"] == "rebuild it: cave replay series"
+    assert record["help"] == "rebuild it: cave replay points"
 
 
 def test_a_replay_is_live_when_it_is_done(cave: CommandLine) -> None:
     cave.publish("gilt", points=3)
     cave.project()
     cave.publish("zalando", points=2)
-    output = cave.output("replay", "series")
-    assert output.startswith("series: 5 points of 2 events in ")
+    output = cave.output("replay", "points")
+    assert output.startswith("points: 5 points of 2 events in ")
     assert output.endswith("generation 2 is live\n")
     record = shown(cave)
     assert (record["state"], record["generation"], record["rows"]) == ("live", 2, 5)
@@ -119,10 +119,10 @@ def test_a_replay_is_live_when_it_is_done(cave: CommandLine) -> None:
 
 def test_a_replay_tells_what_it_made(cave: CommandLine) -> None:
     cave.publish("gilt", points=3)
-    [record] = cave.json("replay", "catalog")
+    [record] = cave.json("replay", "metric_names")
     assert record.pop("seconds") >= 0
     assert record == {
-        "projection": "catalog",
+        "projection": "metric_names",
         "generation": 1,
         "label": None,
         "until": None,
@@ -135,20 +135,20 @@ def test_a_copy_is_as_of_its_time(cave: CommandLine) -> None:
     cave.publish("gilt", points=3)
     cave.now += timedelta(hours=1)
     cave.publish("gilt", points=2)
-    output = cave.output("replay", "series", "--until", "2014-10-24T13:00:00Z")
-    assert "series: 3 points of 1 event " in output
-    assert output.endswith("generation 1 is the copy series@2014-10-24T13:00:00Z\n")
+    output = cave.output("replay", "points", "--until", "2014-10-24T13:00:00Z")
+    assert "points: 3 points of 1 event " in output
+    assert output.endswith("generation 1 is the copy points@2014-10-24T13:00:00Z\n")
     [named] = cave.json(
-        *("replay", "series", "--until", str(NOW.timestamp() + 0.5), "--as", "before")
+        *("replay", "points", "--until", str(NOW.timestamp() + 0.5), "--as", "before")
     )
     assert (named["label"], named["until"]) == ("before", "2014-10-24T12:37:28.500Z")
-    [now] = cave.json("replay", "series", "--as", "now")
+    [now] = cave.json("replay", "points", "--as", "now")
     assert (now["until"], now["points"]) == (None, 5)
     record = shown(cave)
     copies = record["copies"]
     assert isinstance(copies, list)
     assert [(copy["label"], copy["until"], copy["rows"]) for copy in copies] == [
-        ("series@2014-10-24T13:00:00Z", "2014-10-24T13:00:00.000Z", 3),
+        ("points@2014-10-24T13:00:00Z", "2014-10-24T13:00:00.000Z", 3),
         ("before", "2014-10-24T12:37:28.500Z", 3),
         ("now", None, 5),
     ]
@@ -157,13 +157,13 @@ def test_a_copy_is_as_of_its_time(cave: CommandLine) -> None:
 
 
 def test_a_copy_stays_until_it_is_dropped(cave: CommandLine) -> None:
-    cave.output("replay", "series", "--as", "before")
-    assert "a copy 'before' of series already" in cave.error("replay", "series", "--as", "before")
-    assert cave.output("replay", "series", "--drop", "--as", "before") == (
-        "copy 'before' of series dropped\n"
+    cave.output("replay", "points", "--as", "before")
+    assert "a copy 'before' of points already" in cave.error("replay", "points", "--as", "before")
+    assert cave.output("replay", "points", "--drop", "--as", "before") == (
+        "copy 'before' of points dropped\n"
     )
-    assert cave.error("replay", "series", "--drop", "--as", "before") == (
-        "there is no copy 'before' of series"
+    assert cave.error("replay", "points", "--drop", "--as", "before") == (
+        "there is no copy 'before' of points"
     )
     assert shown(cave)["copies"] == []
 
@@ -175,9 +175,9 @@ def test_an_interrupted_replay_leaves_the_live_one_and_can_go_on(
     cave.project()
     with monkeypatch.context() as patched:
         Interrupted(cave, patched, reads=0)
-        assert cave.error("replay", "series") == (
-            "interrupted: the live series is untouched; go on: cave replay series, "
-            "or drop what is there: cave replay series --drop"
+        assert cave.error("replay", "points") == (
+            "interrupted: the live projection is untouched; go on: cave replay points, "
+            "or drop what is there: cave replay points --drop"
         )
     record = shown(cave)
     assert (record["state"], record["generation"], record["rows"]) == ("live", 1, 3)
@@ -185,17 +185,17 @@ def test_an_interrupted_replay_leaves_the_live_one_and_can_go_on(
     assert isinstance(rebuilds, list)
     assert [rebuild["generation"] for rebuild in rebuilds] == [2]
     assert "unfinished rebuild: 0 rows" in cave.output("projections")
-    assert "generation 2 is live" in cave.output("replay", "series")
+    assert "generation 2 is live" in cave.output("replay", "points")
     assert shown(cave)["rebuilds"] == []
 
 
 def test_an_unfinished_replay_is_dropped_or_begun_again(cave: CommandLine) -> None:
     cave.publish("gilt")
     cave.stores.create(POINTS, Role.BUILDING)
-    assert cave.output("replay", "series", "--drop") == "unfinished rebuild of series dropped\n"
-    assert cave.error("replay", "series", "--drop") == "there is no unfinished rebuild of series"
+    assert cave.output("replay", "points", "--drop") == "unfinished rebuild of points dropped\n"
+    assert cave.error("replay", "points", "--drop") == "there is no unfinished rebuild of points"
     cave.stores.create(POINTS, Role.BUILDING)
-    assert "generation 3 is live" in cave.output("replay", "series", "--restart")
+    assert "generation 3 is live" in cave.output("replay", "points", "--restart")
 
 
 def test_an_interrupted_copy_leaves_nothing(
@@ -204,8 +204,8 @@ def test_an_interrupted_copy_leaves_nothing(
     cave.publish("gilt")
     with monkeypatch.context() as patched:
         Interrupted(cave, patched, reads=0)
-        assert cave.error("replay", "series", "--as", "before") == (
-            "interrupted: nothing is left of the copy, the live series is untouched"
+        assert cave.error("replay", "points", "--as", "before") == (
+            "interrupted: nothing is left of the copy, the live projection is untouched"
         )
     assert shown(cave)["copies"] == []
 
@@ -214,11 +214,11 @@ def test_a_rebuilt_projection_is_what_the_log_says(cave: CommandLine) -> None:
     cave.publish("gilt", points=3)
     cave.publish("gilt", "web")
     cave.project()
-    first = cave.output("verify", "series")
+    first = cave.output("verify", "points")
     assert len(first.strip()) == 64
-    cave.output("replay", "series")
-    assert cave.output("verify", "series") == first
-    [record] = cave.json("verify", "catalog")
+    cave.output("replay", "points")
+    assert cave.output("verify", "points") == first
+    [record] = cave.json("verify", "metric_names")
     assert (record["agrees"], record["differences"], record["set_aside"]) == (True, [], [])
     assert shown(cave)["copies"] == []
 
@@ -226,36 +226,36 @@ def test_a_rebuilt_projection_is_what_the_log_says(cave: CommandLine) -> None:
 def test_what_differs_is_told(cave: CommandLine) -> None:
     cave.publish("gilt", points=3)
     cave.publish("gilt", "web")
-    cave.project(Projection("series", POINTS.version, teams_only))
-    failed = cave("verify", "series")
+    cave.project(Projection("points", POINTS.version, teams_only))
+    failed = cave("verify", "points")
     assert failed.exit_code == 1
     assert failed.stderr == (
-        "Error: series is not what the log says: the rows of 1 owner differ; "
-        "rebuild it: cave replay series\n"
+        "Error: the projection points is not what the log says: the rows of 1 owner differ; "
+        "rebuild it: cave replay points\n"
     )
     assert [line.split() for line in failed.stdout.splitlines()[1:]] == [["gilt", "-", "0", "3"]]
-    told = cave("verify", "series", "--json")
+    told = cave("verify", "points", "--json")
     assert told.exit_code == 1
     assert '"agrees":false' in told.stdout
     assert '{"organization":"gilt","team":null,"live":0,"replayed":3}' in told.stdout
 
 
 def test_what_is_not_there_is_not_verified(cave: CommandLine) -> None:
-    assert cave.error("verify", "series") == "there is no live series yet"
+    assert cave.error("verify", "points") == "the projection points was not built yet"
 
 
 @pytest.mark.parametrize(
     "arguments",
     [
         ("replay",),
-        ("replay", "points"),
-        ("replay", "series", "--until", "yesterday"),
-        ("replay", "series", "--drop", "--restart"),
-        ("replay", "series", "--drop", "--until", "0"),
-        ("replay", "series", "--restart", "--as", "x"),
-        ("replay", "series", "--as", ""),
-        ("replay", "series", "--as", "verify"),
-        ("verify", "points"),
+        ("replay", "orders"),
+        ("replay", "points", "--until", "yesterday"),
+        ("replay", "points", "--drop", "--restart"),
+        ("replay", "points", "--drop", "--until", "0"),
+        ("replay", "points", "--restart", "--as", "x"),
+        ("replay", "points", "--as", ""),
+        ("replay", "points", "--as", "verify"),
+        ("verify", "orders"),
     ],
 )
 def test_what_cannot_be_meant_is_an_error_of_usage(
@@ -264,15 +264,25 @@ def test_what_cannot_be_meant_is_an_error_of_usage(
     assert cave(*arguments).exit_code == 2
 
 
+@pytest.mark.parametrize("command", ["replay", "verify"])
+@pytest.mark.parametrize(("former", "name"), [("series", "points"), ("catalog", "metric_names")])
+def test_a_former_name_is_refused_with_the_present_one(
+    cave: CommandLine, command: str, former: str, name: str
+) -> None:
+    refused = cave(command, former)
+    assert refused.exit_code == 2
+    assert f"the projection '{former}' is now called '{name}'" in refused.stderr
+
+
 def test_events_set_aside_are_shown(cave: CommandLine) -> None:
     receipt = Receipt.parse(cave.publish("gilt"))
     live = cave.stores.create(METRIC_NAMES, Role.LIVE)
     with cave.stores.open(live) as store:
         store.commit([], [SetAside(receipt, "unknown topic")], [])
-    record = shown(cave, "catalog")
+    record = shown(cave, "metric_names")
     assert record["set_aside"] == [{"receipt": str(receipt), "reason": "unknown topic"}]
     assert f"{receipt}  unknown topic" in cave.output("projections")
-    assert "1 event set aside" in cave("verify", "catalog").stderr
+    assert "1 event set aside" in cave("verify", "metric_names").stderr
 
 
 def test_the_projector_runs_on_the_log_that_is_named(cave: CommandLine) -> None:

@@ -15,7 +15,7 @@ from tests.faults.conftest import ROUNDS
 from tests.service import Service, running
 from tests.waiting import wait_until
 
-PROJECTIONS = ("series", "catalog")
+PROJECTIONS = ("points", "metric_names")
 
 
 def kill_projector(service: Service) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -64,8 +65,8 @@ class Service:
         self._organizations = organizations
         self._directory = TokenDirectory(lambda: self.seconds)
         self.follower = DirectoryFollower(organizations, self._directory)
-        self._log = MemoryMetricLog(self._clock)
-        self.use_cases = self.composed(self._log)
+        self.log = MemoryMetricLog(self._clock)
+        self.use_cases = self.composed(self.log)
         self.manage = self.use_cases.manage
         self.app = self.app_for(OPERATOR)
 
@@ -74,17 +75,23 @@ class Service:
         ports = ServicePorts(
             organizations=self._organizations,
             organization_log=self._organizations,
-            entries=self._log,
-            codec=self._log.codec,
+            entries=self.log,
+            codec=self.log.codec,
             directory=self._directory,
             metric_log=metric_log,
             queries=self.read_model,
             positions=self.read_model,
+            generations=self.read_model,
             threads=self.threads,
         )
         # The directory is brought up to date by each call, not by a thread.
         limits = Limits(
-            own_change_patience=0, receipt_patience=RECEIPT_SECONDS, receipt_interval=0.01
+            own_change_patience=0,
+            receipt_patience=RECEIPT_SECONDS,
+            receipt_interval=0.01,
+            status_interval=0.0,
+            status_share=math.inf,
+            status_patience=60.0,
         )
         return compose(ports, self._clock, self._new_token, limits=limits)
 

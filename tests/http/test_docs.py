@@ -72,6 +72,9 @@ def test_the_manual_lists_every_metric() -> None:
         "cave_publish_seconds",
         "cave_points_accepted_total",
         "cave_publish_body_bytes_total",
+        "cave_projection_state",
+        "cave_projection_lag_events",
+        "cave_projection_lag_seconds",
     ):
-        assert name in exposition().decode()
+        assert name in exposition(None).decode()
         assert f"`{name}" in manual

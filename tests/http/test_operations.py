@@ -1,14 +1,20 @@
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
+import pytest
+from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
 
 from adapters.http.api.readiness import ReadinessReport
 from adapters.http.telemetry import exposition, record_publish
+from application.errors import LogUnavailable
+from tests.contracts.metric_log import published
 from tests.http.conftest import Service, problem_of
 
 
@@ -21,7 +27,7 @@ def samples(text: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
 
 
 def value(name: str, **labels: str) -> float:
-    return samples(exposition().decode()).get((name, frozenset(labels.items())), 0.0)
+    return samples(exposition(None).decode()).get((name, frozenset(labels.items())), 0.0)
 
 
 def test_live_is_live(service: Service) -> None:
@@ -84,6 +90,40 @@ def test_metrics_are_prometheus_text_with_help(service: Service) -> None:
     ours = [f for f in text_string_to_metric_families(response.text) if f.name.startswith("cave_")]
     assert {"cave_http_requests", "cave_publish_seconds"} <= {f.name for f in ours}
     assert all(family.documentation for family in ours)
+
+
+def projection_samples(service: Service, name: str) -> dict[str, float]:
+    """Return the samples of a projection by metric, those of the state by state."""
+    return {
+        dict(labels).get("state", metric.removeprefix("cave_projection_")): number
+        for (metric, labels), number in samples(service.call("GET", "/metrics").text).items()
+        if metric.startswith("cave_projection_") and ("projection", name) in labels
+    }
+
+
+def test_metrics_have_each_projections_state_and_lag(service: Service) -> None:
+    lags = {"lag_events": 0.0, "lag_seconds": 0.0}
+    states = {"live": 0.0, "stopped": 0.0, "missing": 0.0, "unknown": 0.0}
+    assert projection_samples(service, "points") == {**states, "live": 1.0, **lags}
+    live = service.read_model.generations
+    live["points"] = replace(live["points"], stopped="the log is another")
+    del live["metric_names"]
+    asyncio.run(service.log.append(published("gilt", None, [("orders", 0, 1.0, {})])))
+    service.now += timedelta(seconds=90)
+    lags = {"lag_events": 1.0, "lag_seconds": 90.0}
+    assert projection_samples(service, "points") == {**states, "stopped": 1.0, **lags}
+    assert projection_samples(service, "metric_names") == {**states, "missing": 1.0, **lags}
+
+
+def test_metrics_say_that_the_projections_state_is_unknown(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(partition: int) -> int:
+        raise LogUnavailable("the log is away")
+
+    monkeypatch.setattr(service.log, "last_position", failing)
+    found = projection_samples(service, "points")
+    assert found == {"live": 0.0, "stopped": 0.0, "missing": 0.0, "unknown": 1.0}
 
 
 def test_another_programs_directory_of_metrics_is_not_used(tmp_path: Path) -> None:

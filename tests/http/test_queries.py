@@ -9,6 +9,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 from hypothesis import given
+from msgspec.structs import replace
 
 from adapters.http.api.query_parameters import metrics_query
 from adapters.http.openapi import document
@@ -373,3 +374,38 @@ def test_tag_values_are_any_text(service: Service, token: str) -> None:
     query = f"metric=orders&tags=host:{quote(value)}"
     response = service.call("GET", f"{METRICS}?{query}", token)
     assert [found for _, found in metrics(response)] == [1]
+
+
+@pytest.mark.parametrize(
+    ("stopped", "of_points", "of_names", "of_unknown"),
+    [
+        ((), False, False, False),
+        (("points",), True, False, True),
+        (("metric_names",), False, True, True),
+        (("points", "metric_names"), True, True, True),
+    ],
+)
+def test_an_answer_from_a_stopped_projection_says_since_when(
+    service: Service,
+    token: str,
+    stopped: tuple[str, ...],
+    of_points: bool,
+    of_names: bool,
+    of_unknown: bool,
+) -> None:
+    """Whatever answers it: points, buckets in memory, names, or that there is no such metric."""
+    publish(service, point(1))
+    for name in stopped:
+        generation = service.read_model.generations[name]
+        service.read_model.generations[name] = replace(generation, stopped="the log is another")
+    since = "2014-10-24T12:37:28.000Z"
+    for query, stale in (
+        (f"{METRICS}?metric=orders", of_points),
+        (f"{METRICS}?metric=orders&aggregator=sum&period=1m", of_points),
+        (f"{METRICS}?metric=orders&end=0", of_points),
+        (NAMES, of_names),
+        (f"{METRICS}?metric=sales", of_unknown),
+    ):
+        response = service.call("GET", query, token)
+        assert response.status_code == (404 if "sales" in query else 200)
+        assert response.headers.get("cave-stale") == (since if stale else None), query

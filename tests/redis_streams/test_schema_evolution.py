@@ -23,7 +23,7 @@ from application.errors import LogUnavailable
 from application.event_log.ports import RecordedMetrics, UnreadableMetrics
 from application.event_log.reader import MetricLogReader
 from application.event_log.versioned_topics import VersionedTopics
-from application.projections.folds import catalog
+from application.projections.folds import metric_names
 from domain.events import OrganizationEvent, OrganizationRegistered, TeamCreated
 from domain.organization import organization_id
 from tests.contracts.metric_log import published
@@ -121,7 +121,7 @@ def test_metrics_of_several_versions_read_and_project_alike(server: LogServer) -
         )
         events = [entry for entry in current if isinstance(entry, RecordedMetrics)]
         assert [entry.event for entry in events] == [published("gilt")] * 3
-        assert {row.organization for row in catalog(events)} == {"gilt"}
+        assert {row.organization for row in metric_names(events)} == {"gilt"}
         assert raw.xrange(KEYS.log(0))[0][1] == old
         *known, unknown = MetricLogReader(RedisEntryLog(raw, KEYS, 1), MetricEventCodec()).read(
             0, 0, 10

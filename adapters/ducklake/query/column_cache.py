@@ -28,10 +28,10 @@ from adapters.ducklake.query.readers import Reading
 from adapters.ducklake.store.rows import tag_text
 from application.reading.ports import Selection
 
-MOST_FILES = 128
+MAX_FILES = 128
 """Files that a query takes columns from; one of more is left to DuckDB."""
 
-MOST_POINTS = 500_000
+MAX_CACHED_POINTS = 500_000
 """Points of a metric in a file that are kept; it takes a fifth of a second to read so many."""
 
 PART = 4
@@ -147,9 +147,9 @@ MISSING, TOO_MANY = _Instead
 class ColumnCache:
     """Columns of at most so many bytes, by file, owner and metric. Thread-safe."""
 
-    def __init__(self, memory: int, *, most_points: int = MOST_POINTS) -> None:
+    def __init__(self, memory: int, *, max_points: int = MAX_CACHED_POINTS) -> None:
         self._memory = memory
-        self._most_points = most_points
+        self._max_points = max_points
         self._lock = threading.Lock()
         self._bytes = 0
         self._kept: OrderedDict[_Key, MetricColumns | _Instead] = OrderedDict()
@@ -162,13 +162,13 @@ class ColumnCache:
         None where they are too many to be kept, or to be held for one query, and DuckDB must be
         asked for what is wanted.
         """
-        if len(files) > MOST_FILES:
+        if len(files) > MAX_FILES:
             return None
         found = {file: self._kept_columns(selection, file) for file in files}
         missing = [file for file, columns in found.items() if columns is MISSING]
         left = self._memory // PART - sum(map(_size, found.values()))
-        for group in _groups(missing, self._most_points):
-            for file, columns in _read(reading, selection, group, self._most_points).items():
+        for group in _groups(missing, self._max_points):
+            for file, columns in _read(reading, selection, group, self._max_points).items():
                 found[file] = columns
                 self._keep(_key(selection, file), columns)
                 left -= _size(columns)
@@ -228,11 +228,11 @@ def _points(selection: Selection, parts: Sequence[tuple[MetricColumns, slice]]) 
     return np.concatenate(times), np.concatenate(values)
 
 
-def _groups(files: Sequence[ParquetFile], most_points: int) -> Iterator[Sequence[ParquetFile]]:
+def _groups(files: Sequence[ParquetFile], max_points: int) -> Iterator[Sequence[ParquetFile]]:
     """Yield files to be read together: as many as have no more points than may be kept of one."""
     group: list[ParquetFile] = []
     for file in files:
-        if group and sum(each.points for each in group) + file.points > most_points:
+        if group and sum(each.points for each in group) + file.points > max_points:
             yield group
             group = []
         group.append(file)
@@ -241,16 +241,16 @@ def _groups(files: Sequence[ParquetFile], most_points: int) -> Iterator[Sequence
 
 
 def _read(
-    reading: Reading, selection: Selection, files: Sequence[ParquetFile], most_points: int
+    reading: Reading, selection: Selection, files: Sequence[ParquetFile], max_points: int
 ) -> dict[ParquetFile, MetricColumns | _Instead]:
     """Read a metric's columns of files, or find that there are too many of the one file."""
     whole = msgspec.structs.replace(selection, tags={}, start=None, end=None)
-    query = queries.columns([file.path for file in files], whole, most_points + 1)
+    query = queries.columns([file.path for file in files], whole, max_points + 1)
     batches = reading.connection.execute(*query).to_arrow_reader(BATCH)
     # Text becomes codes batch by batch: the tags alone are most of the points' size.
     read = pa.Table.from_batches([_coded(batch) for batch in batches], _LAYOUT)
     reading.points += len(read)
-    if len(read) > most_points:
+    if len(read) > max_points:
         return dict.fromkeys(files, TOO_MANY)
     of_file = read["filename"].combine_chunks()
     codes = of_file.indices.to_numpy()

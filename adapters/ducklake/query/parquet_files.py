@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from adapters.ducklake.database import Connection
+from adapters.ducklake.store.stored_names import POINTS_TABLE
 from application.projections.errors import ProjectionMissing
 from application.reading.ports import Selection
 
@@ -43,10 +44,11 @@ class ParquetFiles:
             f"JOIN {self._catalog}.ducklake_schema schemas USING (schema_id) "
             f"JOIN {self._catalog}.ducklake_column columns USING (table_id), "
             f"ducklake_settings('{source}') "
-            "WHERE table_name = 'series' AND column_name = 'time'"
+            "WHERE table_name = ? AND column_name = 'time'",
+            [POINTS_TABLE],
         ).fetchone()
         if found is None:
-            raise ProjectionMissing("series was not built yet")
+            raise ProjectionMissing("the points were not built yet")
         self._directory, self._table, self._time = found
 
     def __call__(self, connection: Connection) -> Sequence[ParquetFile]:

@@ -13,6 +13,7 @@ from typing import Any
 from msgspec import Struct
 
 from adapters.ducklake.store.rows import tag_text
+from adapters.ducklake.store.stored_names import METRIC_NAMES_TABLE, POINTS_TABLE
 from application.reading.ports import Selection
 
 Query = tuple[str, list[Any]]
@@ -58,7 +59,7 @@ def buckets(
 
 
 def values(files: Sequence[str], selection: Selection, period: int, limit: int) -> Query:
-    """Columns `bucket` (its number) and `value`, a row a point, in any order."""
+    """Columns `bucket` (its number) and `value`, a row per point, in any order."""
     condition, parameters = _condition(selection)
     return (
         f"SELECT epoch_ms(time) // {period:d} AS bucket, value FROM {_FILES} "
@@ -81,7 +82,8 @@ def names(source: str, organization: str, team: str | None) -> Query:
     """Rows (name, list of its tags), sorted."""
     return (
         "SELECT name, coalesce(list(DISTINCT tag ORDER BY tag) FILTER (tag <> ''), []) "
-        f"FROM {source}.catalog WHERE organization = ? AND team = ? GROUP BY name ORDER BY name",
+        f"FROM {source}.{METRIC_NAMES_TABLE} WHERE organization = ? AND team = ? "
+        "GROUP BY name ORDER BY name",
         [organization, team or ""],
     )
 
@@ -89,7 +91,8 @@ def names(source: str, organization: str, team: str | None) -> Query:
 def name(source: str, organization: str, team: str | None, metric: str) -> Query:
     """A row if the name is there."""
     return (
-        f"SELECT 1 FROM {source}.catalog WHERE organization = ? AND team = ? AND name = ? LIMIT 1",
+        f"SELECT 1 FROM {source}.{METRIC_NAMES_TABLE} "
+        "WHERE organization = ? AND team = ? AND name = ? LIMIT 1",
         [organization, team or "", metric],
     )
 
@@ -117,7 +120,8 @@ def name_counts(source: str, stretch: Stretch) -> Query:
     """Rows (name, number of points), sorted by name."""
     condition, parameters = _stretch_condition(stretch)
     return (
-        f"SELECT name, count(*) FROM {source}.series WHERE {condition} GROUP BY name ORDER BY name",
+        f"SELECT name, count(*) FROM {source}.{POINTS_TABLE} WHERE {condition} "
+        "GROUP BY name ORDER BY name",
         parameters,
     )
 
@@ -126,7 +130,7 @@ def hours(source: str, stretch: Stretch) -> Query:
     """Rows (hours since the epoch, number of points), in order."""
     condition, parameters = _stretch_condition(stretch)
     return (
-        f"SELECT epoch_ms(time) // 3600000 AS hour, count(*) FROM {source}.series "
+        f"SELECT epoch_ms(time) // 3600000 AS hour, count(*) FROM {source}.{POINTS_TABLE} "
         f"WHERE {condition} GROUP BY hour ORDER BY hour",
         parameters,
     )
@@ -137,7 +141,7 @@ def rows(source: str, stretch: Stretch) -> Query:
     condition, parameters = _stretch_condition(stretch)
     return (
         "SELECT name, epoch_ms(time), value, tags, partition, position, item "
-        f"FROM {source}.series WHERE {condition} ORDER BY name, {', '.join(LOG_ORDER)}",
+        f"FROM {source}.{POINTS_TABLE} WHERE {condition} ORDER BY name, {', '.join(LOG_ORDER)}",
         parameters,
     )
 

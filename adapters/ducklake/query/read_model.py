@@ -18,8 +18,9 @@ from adapters.ducklake.query.freed_memory import give_back
 from adapters.ducklake.query.parquet_files import ParquetFile
 from adapters.ducklake.query.readers import Readers, Reading
 from adapters.ducklake.query.windows import DAY, windows_back
-from application.projections.errors import QueryTooLarge
+from application.projections.errors import ProjectionMissing, QueryTooLarge
 from application.projections.folds import METRIC_NAMES, POINTS
+from application.projections.ports import LiveProgress
 from application.reading.ports import Aggregation, MetricName, Sample, Selection
 
 BYTES_PER_POINT = 48
@@ -36,18 +37,9 @@ MAX_RANGE_AT_HAND = 31 * DAY
 LARGE_QUERY = 250_000
 """Points from which on a query gives back the memory that it took: some 12 MB."""
 
-HOUR = 3_600_000
-
-EXPORT_SORTED = 200_000
-"""Points that an export sorts at a time, unless a single hour of a metric has more."""
-
-EXPORT_CHUNK = 10_000
-
-_decode_tags = msgspec.json.Decoder(dict[str, str]).decode
-
 
 class DuckLakeReadModel:
-    """Implements the ports PointQueries and ProjectionPositions. Close it after use.
+    """Implements PointQueries, ProjectionPositions and LiveGenerations. Close it after use.
 
     A query runs for `seconds` at most. `memory` is in bytes, for all queries together within
     DuckDB, and again for each outside of it; half as much is for the columns of recent queries. How
@@ -141,6 +133,15 @@ class DuckLakeReadModel:
             if len(found) == limit:
                 break
         return found[::-1]
+
+    def live(self, projection: str) -> LiveProgress | None:
+        """As the port LiveGenerations says; a generation without tables yet is none."""
+        try:
+            with self._readers.reading(projection) as reading:
+                rows = reading.connection.execute(*queries.positions(reading.source)).fetchall()
+                return LiveProgress(reading.generation, dict(rows))
+        except ProjectionMissing:
+            return None
 
     def positions(self, projection: str) -> Mapping[int, int]:
         with self._readers.reading(projection) as reading:

@@ -23,6 +23,7 @@ from adapters.ducklake.database import (
 from adapters.ducklake.query.deadline import Deadline
 from adapters.ducklake.query.parquet_files import ParquetFile, ParquetFiles
 from adapters.ducklake.store.registry import Registry
+from adapters.ducklake.store.stored_names import lake_name
 from application.projections.errors import ProjectionMissing, StoreUnavailable
 from application.projections.ports import Generation, Role
 
@@ -37,7 +38,14 @@ class Reading:
     Its connection is opened by who needs one: what is remembered is answered without.
     """
 
-    def __init__(self, database: _Database, source: str, deadline: Deadline | None) -> None:
+    def __init__(
+        self,
+        database: _Database,
+        generation: Generation,
+        source: str,
+        deadline: Deadline | None,
+    ) -> None:
+        self.generation = generation
         self.source = source
         self.points = 0
         """Points that were copied to this process's memory so far, for whoever counts them."""
@@ -148,7 +156,7 @@ class _Database:
         self._location = location
         self._lock = threading.Lock()
         self._queries: Counter[str] = Counter()
-        self._attached: set[str] = set()
+        self._names: dict[str, str] = {}
         self._live: dict[str, str] = {}
         self._generations = _Remembered[Sequence[Generation]]()
         self._list_files: dict[str, ParquetFiles] = {}
@@ -168,8 +176,8 @@ class _Database:
     def reading(
         self, projection: str, label: str | None, deadline: Deadline | None
     ) -> Iterator[Reading]:
-        alias = self._acquire(projection, label)
-        reading = Reading(self, alias, deadline)
+        generation, alias = self._acquire(projection, label)
+        reading = Reading(self, generation, alias, deadline)
         try:
             with translated():
                 try:
@@ -186,7 +194,7 @@ class _Database:
 
     def files(self, alias: str) -> Sequence[ParquetFile]:
         """Return an attached generation's files; they are listed anew when its catalog changed."""
-        name = alias.replace("_", "-")
+        name = self._names[alias]
         state = self._state(f"{name}/catalog.sqlite")
         files = self._files.as_of(alias, state)
         if files is None:
@@ -204,8 +212,8 @@ class _Database:
         generations = self._generations.as_of(projection, self._state("registry.sqlite"))
         for generation in generations or ():
             if generation.role is Role.LIVE:
-                state = self._state(f"{projection}-{generation.number}/catalog.sqlite")
-                return self._files.as_of(f"{projection}_{generation.number}", state)
+                name = lake_name(projection, generation.number)
+                return self._files.as_of(_alias(name), self._state(f"{name}/catalog.sqlite"))
         return None
 
     def _state(self, database: str) -> CatalogState | None:
@@ -213,19 +221,19 @@ class _Database:
             return None
         return catalog_state(f"{self._location.root}/{database}")
 
-    def _acquire(self, projection: str, label: str | None) -> str:
+    def _acquire(self, projection: str, label: str | None) -> tuple[Generation, str]:
         with self._lock:
             generation = self._find(projection, label)
-            alias = f"{projection}_{generation.number}"
-            if alias not in self._attached:
-                name = f"{projection}-{generation.number}"
+            name = lake_name(projection, generation.number)
+            alias = _alias(name)
+            if alias not in self._names:
                 attach(self._connection, self._location, name, alias, read_only=True)
-                self._attached.add(alias)
+                self._names[alias] = name
             self._queries[alias] += 1
             if label is None:
                 self._live[projection] = alias
                 self._detach_unused()
-            return alias
+            return generation, alias
 
     def _release(self, alias: str) -> None:
         with self._lock:
@@ -253,11 +261,16 @@ class _Database:
         return generations
 
     def _detach_unused(self) -> None:
-        unused = {a for a in self._attached if not self._queries[a]} - set(self._live.values())
+        unused = {a for a in self._names if not self._queries[a]} - set(self._live.values())
         for alias in unused:
-            self._attached.remove(alias)
+            del self._names[alias]
             del self._queries[alias]
             self._list_files.pop(alias, None)
             self._files.pop(alias, None)
             with translated():
                 self._connection.execute(f"DETACH {alias}")
+
+
+def _alias(name: str) -> str:
+    """Return the alias under which a generation is attached."""
+    return name.replace("-", "_")

@@ -1,7 +1,8 @@
 """The registry: which generations there are, and which one of a projection is live.
 
-One table in the database of the catalogs. A generation that was dropped keeps its row, so that
-numbers are never used again: `dropped` while some of its files may be left, then `removed`.
+One table in the database of the catalogs, with the names of `stored_names`. A generation that was
+dropped keeps its row, so that numbers are never used again: `dropped` while some of its files may
+be left, then `removed`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 from tenacity import retry, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from adapters.ducklake.database import Connection, Location, transaction, translated
+from adapters.ducklake.store.stored_names import PROJECTIONS, STORED_NAMES
 from application.projections.errors import ProjectionBusy, ProjectionMissing, StoreUnavailable
 from application.projections.folds import Projection
 from application.projections.ports import Generation, Role
@@ -24,7 +26,7 @@ _patiently = retry(
 )
 """SQLite refuses at once, busy timeout or not, what read before another process wrote."""
 
-_COLUMNS = "projection, number, version, role, label, until, stopped"
+_COLUMNS = "number, version, role, label, until, stopped"
 
 
 class Registry:
@@ -57,18 +59,18 @@ class Registry:
         """Return those that were not dropped, in order of their numbers."""
         return [
             Generation(
-                projection=row[0],
-                number=row[1],
-                version=row[2],
-                role=Role(row[3]),
-                label=row[4],
-                until=row[5],
-                stopped=row[6],
+                projection=projection,
+                number=row[0],
+                version=row[1],
+                role=Role(row[2]),
+                label=row[3],
+                until=row[4],
+                stopped=row[5],
             )
             for row in self._rows(
                 f"SELECT {_COLUMNS} FROM {self._table} "
                 "WHERE projection = ? AND role NOT IN ('dropped', 'removed') ORDER BY number",
-                projection,
+                STORED_NAMES[projection],
             )
         ]
 
@@ -80,16 +82,23 @@ class Registry:
         with translated(ProjectionBusy), transaction(self.connection):
             ((number,),) = self._rows(
                 f"SELECT coalesce(max(number), 0) + 1 FROM {self._table} WHERE projection = ?",
-                projection.name,
+                STORED_NAMES[projection.name],
             )
             for other in self.generations(projection.name):
                 if role is Role.LIVE and other.role is Role.LIVE:
-                    raise ProjectionBusy(f"there is a live {projection.name} already")
+                    raise ProjectionBusy(f"there is a live generation of {projection.name} already")
                 if label is not None and other.label == label:
                     raise ProjectionBusy(f"there is a copy {label!r} of {projection.name} already")
             self.connection.execute(
                 f"INSERT INTO {self._table} VALUES (?, ?, ?, ?, ?, ?, NULL, NULL)",
-                [projection.name, number, projection.version, str(role), label, until],
+                [
+                    STORED_NAMES[projection.name],
+                    number,
+                    projection.version,
+                    str(role),
+                    label,
+                    until,
+                ],
             )
         return Generation(
             projection=projection.name,
@@ -110,12 +119,13 @@ class Registry:
             current = {g.number: g.role for g in self.generations(generation.projection)}
             if current.get(generation.number) is not Role.BUILDING:
                 raise ProjectionMissing(
-                    f"{generation.projection}-{generation.number} is not being built any more"
+                    f"generation {generation.number} of {generation.projection} "
+                    "is not being built any more"
                 )
             self.connection.execute(
                 f"UPDATE {self._table} SET role = 'retired', retired_at = ? "
                 "WHERE projection = ? AND role = 'live'",
-                [now, generation.projection],
+                [now, STORED_NAMES[generation.projection]],
             )
             self._set(generation.projection, generation.number, "role", str(Role.LIVE))
 
@@ -125,7 +135,9 @@ class Registry:
         with translated(), transaction(self.connection):
             current = {g.number: g.role for g in self.generations(projection)}
             if current.get(number) is not Role.COPYING:
-                raise ProjectionMissing(f"{projection}-{number} is not being copied any more")
+                raise ProjectionMissing(
+                    f"generation {number} of {projection} is not being copied any more"
+                )
             self._set(projection, number, "role", str(Role.COPY))
 
     @_patiently
@@ -139,7 +151,7 @@ class Registry:
         with translated(), transaction(self.connection):
             current = {g.number: g.role for g in self.generations(projection)}
             if current.get(number) is Role.LIVE:
-                raise ProjectionBusy(f"{projection}-{number} is the live one")
+                raise ProjectionBusy(f"generation {number} of {projection} is the live one")
             if number in current:
                 self._set(projection, number, "role", "dropped")
 
@@ -151,20 +163,22 @@ class Registry:
 
     def retired(self, before: float) -> Sequence[tuple[str, int]]:
         """Return projection and number of those retired before a time (s since the epoch)."""
-        return self._rows(
-            f"SELECT projection, number FROM {self._table} "
-            "WHERE role = 'retired' AND retired_at < ?",
-            before,
-        )
+        return self._named("role = 'retired' AND retired_at < ?", before)
 
     def dropped(self) -> Sequence[tuple[str, int]]:
         """Return projection and number of those that were dropped and not removed."""
-        return self._rows(f"SELECT projection, number FROM {self._table} WHERE role = 'dropped'")
+        return self._named("role = 'dropped'")
+
+    def _named(self, condition: str, *parameters: Any) -> Sequence[tuple[str, int]]:
+        rows = self._rows(
+            f"SELECT projection, number FROM {self._table} WHERE {condition}", *parameters
+        )
+        return [(PROJECTIONS[stored], number) for stored, number in rows if stored in PROJECTIONS]
 
     def _set(self, projection: str, number: int, column: str, value: str | None) -> None:
         self.connection.execute(
             f"UPDATE {self._table} SET {column} = ? WHERE projection = ? AND number = ?",
-            [value, projection, number],
+            [value, STORED_NAMES[projection], number],
         )
 
     def _rows(self, query: str, *parameters: Any) -> list[Any]:

@@ -94,7 +94,7 @@ def points_table(events: Sequence[RecordedMetrics]) -> pa.Table:
 
 
 def metric_names_table(rows: Sequence[MetricNameRow]) -> pa.Table:
-    """Return catalog rows as columns; a name by itself has the empty tag."""
+    """Return metric names as columns; a name by itself has the empty tag."""
     return pa.table(
         {
             "organization": pa.array([row.organization for row in rows], pa.string()),

@@ -22,6 +22,7 @@ from adapters.ducklake.store.generation import DuckLakeStore, read_checkpoints, 
 from adapters.ducklake.store.generation_files import remove, stored_bytes
 from adapters.ducklake.store.locks import local_lock, shared_lock
 from adapters.ducklake.store.registry import Registry
+from adapters.ducklake.store.stored_names import lake_name
 from adapters.ducklake.store.tables import TABLES, create_tables
 from application.projections.errors import ProjectionBusy, ProjectionMissing, StoreUnavailable
 from application.projections.folds import Projection
@@ -139,7 +140,7 @@ class DuckLakeStores:
         try:
             with self._reading(generation) as connection:
                 ((rows,),) = connection.execute(
-                    f"SELECT count(*) FROM lake.{generation.projection}"
+                    f"SELECT count(*) FROM lake.{TABLES[generation.projection].name}"
                 ).fetchall()
                 return GenerationInfo(
                     generation,
@@ -179,10 +180,12 @@ class DuckLakeStores:
 
     def _check_present(self, generation: Generation) -> None:
         if all(g.number != generation.number for g in self.generations(generation.projection)):
-            raise ProjectionMissing(f"{_name(generation)} is not there any more")
+            raise ProjectionMissing(
+                f"generation {generation.number} of {generation.projection} is not there any more"
+            )
 
     def _drop(self, projection: str, number: int) -> None:
-        name = f"{projection}-{number}"
+        name = lake_name(projection, number)
         with local_lock(self._location, name):
             with self._registered() as registry:
                 registry.set_dropped(projection, number)
@@ -234,7 +237,7 @@ class DuckLakeStores:
 
 
 def _name(generation: Generation) -> str:
-    return f"{generation.projection}-{generation.number}"
+    return lake_name(generation.projection, generation.number)
 
 
 def _has_tables(connection: Connection) -> bool:

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from adapters.ducklake.database import Connection, transaction
 from adapters.ducklake.store.rows import metric_names_table, points_table
+from adapters.ducklake.store.stored_names import METRIC_NAMES_TABLE, POINTS_TABLE
 from application.projections.folds import MetricNameRow
 
 INLINED_ROWS = 1000
@@ -20,6 +21,9 @@ OPTIONS = (f"'data_inlining_row_limit', {INLINED_ROWS}", "'parquet_compression',
 
 class Table(Struct, frozen=True):
     """A projection's table: its columns, how rows become Arrow, are added, and are digested.
+
+    Whoever changes how rows are stored raises the version of the projection (see
+    `application.projections.folds`), so that generations stored otherwise are rebuilt.
 
     `add` selects from the Arrow table `arriving`; `digest` is a 64-bit hash of one row, the same
     within one version of DuckDB. `key` tells rows that are kept once only.
@@ -40,7 +44,7 @@ def _metric_name_key(row: MetricNameRow) -> Hashable:
 
 
 POINTS = Table(
-    name="series",
+    name=POINTS_TABLE,
     columns=(
         "organization VARCHAR, team VARCHAR, name VARCHAR, tags VARCHAR, time TIMESTAMP_MS, "
         "value DOUBLE, partition USMALLINT, position BIGINT, item UINTEGER, day DATE"
@@ -53,8 +57,8 @@ POINTS = Table(
     ),
     options=(
         *OPTIONS,
-        "'sort_on_insert', false, table_name => 'series'",
-        "'data_inlining_row_limit', 0, table_name => 'series'",
+        f"'sort_on_insert', false, table_name => '{POINTS_TABLE}'",
+        f"'data_inlining_row_limit', 0, table_name => '{POINTS_TABLE}'",
     ),
     arrow=points_table,
     add=(
@@ -64,7 +68,7 @@ POINTS = Table(
     digest="hash(name, tags, epoch_ms(time), value, partition, position, item)",
 )
 METRIC_NAMES = Table(
-    name="catalog",
+    name=METRIC_NAMES_TABLE,
     columns=(
         "organization VARCHAR, team VARCHAR, name VARCHAR, tag VARCHAR, "
         "partition USMALLINT, position BIGINT"

@@ -14,6 +14,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from adapters.http.api.readiness import Readiness
 from adapters.http.problems import CONTENT_TYPE, RETRY_AFTER
 from adapters.http.telemetry import exposition
+from application.projections.watch import ProjectionWatch, Unknown
 
 NO_CACHE = {"Cache-Control": "no-store"}
 
@@ -25,7 +26,7 @@ class Live(Struct, frozen=True):
 
 
 class Ready(Struct, frozen=True):
-    """The worker serves; `warnings` says in words what it is weak in."""
+    """The worker serves; `warnings` names what needs a person all the same."""
 
     warnings: tuple[str, ...]
     status: str = "ready"
@@ -66,7 +67,10 @@ async def ready(readiness: NamedDependency[SkipValidation[Readiness]]) -> Respon
 
 
 @get("/metrics", name="prometheus_metrics")
-async def prometheus_metrics() -> Response[bytes]:
-    return Response(
-        await to_thread(exposition), headers={"Content-Type": CONTENT_TYPE_LATEST, **NO_CACHE}
-    )
+async def prometheus_metrics(
+    projections: NamedDependency[SkipValidation[ProjectionWatch]],
+) -> Response[bytes]:
+    found = await projections.statuses()
+    statuses = None if isinstance(found, Unknown) else found
+    text = await to_thread(exposition, statuses)
+    return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST, **NO_CACHE})

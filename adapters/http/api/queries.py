@@ -18,18 +18,26 @@ from adapters.http.api.administration import AnyRequest, token_in
 from adapters.http.api.organizations import NO_STORE
 from adapters.http.api.query_parameters import metrics_query, no_parameters
 from adapters.http.errors import InvalidParameters, ParameterFault
+from adapters.http.failures import ProblemResponse
+from adapters.http.problems import problem_answer
 from application.organizations.access import AccessControl, Grant
+from application.projections.errors import UnknownMetric
+from application.projections.folds import METRIC_NAMES, POINTS, Projection
+from application.projections.watch import ProjectionWatch
 from application.reading.ports import Sample
 from application.reading.read_metrics import ReadMetrics
 from application.use_cases import Queries
 from domain.errors import InvalidArgument
 from domain.token import Scope
 
-METRIC_NAMES = [
+STALE = "Cave-Stale"
+"""The header of an answer from a stopped projection: when the last event it has was recorded."""
+
+METRIC_NAMES_PATHS = [
     "/organizations/{organization:str}/metric-names",
     "/organizations/{organization:str}/teams/{team:str}/metric-names",
 ]
-METRICS = [
+METRICS_PATHS = [
     "/organizations/{organization:str}/metrics",
     "/organizations/{organization:str}/teams/{team:str}/metrics",
 ]
@@ -43,10 +51,16 @@ class Reading(Struct, frozen=True):
 
     access: AccessControl
     queries: Queries
+    projections: ProjectionWatch
 
     def grant(self, request: AnyRequest, organization: str, team: str | None) -> Grant:
         """Raises MissingCredentials, and what AccessControl.grant raises."""
         return self.access.grant(organization, team, token_in(request), Scope.READ)
+
+    async def stale_headers(self, *projections: Projection) -> dict[str, str]:
+        """Return the header that says so where the answer comes from stopped projections."""
+        since = await self.projections.stale_since(*projections)
+        return {} if since is None else {STALE: _iso(since)}
 
 
 class MetricNameView(Struct, frozen=True):
@@ -67,9 +81,14 @@ class SampleView(Struct, frozen=True):
 
     @classmethod
     def of(cls, sample: Sample) -> SampleView:
-        minute, milliseconds = divmod(sample.time, _MINUTE)
-        seconds, milliseconds = divmod(milliseconds, 1000)
-        return cls(f"{_minute(minute)}{seconds:02}.{milliseconds:03}Z", sample.value)
+        return cls(_iso(sample.time), sample.value)
+
+
+def _iso(time: int) -> str:
+    """Return milliseconds since the epoch as ISO 8601."""
+    minute, milliseconds = divmod(time, _MINUTE)
+    seconds, milliseconds = divmod(milliseconds, 1000)
+    return f"{_minute(minute)}{seconds:02}.{milliseconds:03}Z"
 
 
 @lru_cache(maxsize=4096)
@@ -84,7 +103,7 @@ class MetricsView(Struct, frozen=True):
     metrics: list[SampleView]
 
 
-@get(METRIC_NAMES, name="list_metric_names")
+@get(METRIC_NAMES_PATHS, name="list_metric_names")
 async def list_metric_names(
     request: AnyRequest,
     organization: FromPath[str],
@@ -93,13 +112,15 @@ async def list_metric_names(
 ) -> Response[list[MetricNameView]]:
     grant = reading.grant(request, organization, team)
     no_parameters(request.scope["query_string"])
+    stale = await reading.stale_headers(METRIC_NAMES)
     found = await reading.queries.list_metric_names(grant)
     return Response(
-        [MetricNameView(known.name, list(known.tags)) for known in found], headers=NO_STORE
+        [MetricNameView(known.name, list(known.tags)) for known in found],
+        headers={**NO_STORE, **stale},
     )
 
 
-@get(METRICS, name="read_metrics")
+@get(METRICS_PATHS, name="read_metrics")
 async def read_metrics(
     request: AnyRequest,
     organization: FromPath[str],
@@ -108,22 +129,29 @@ async def read_metrics(
 ) -> Response[bytes]:
     grant = reading.grant(request, organization, team)
     query = metrics_query(request.scope["query_string"])
-    with _blamed_on_parameters():
-        samples = await reading.queries.read_metrics(
-            ReadMetrics(
-                grant=grant,
-                metric=query.metric,
-                tags=query.tags,
-                start=query.start,
-                end=query.end,
-                aggregation=query.aggregation,
-                limit=query.limit,
-                receipt=query.receipt,
+    stale = await reading.stale_headers(POINTS)
+    try:
+        with _blamed_on_parameters():
+            samples = await reading.queries.read_metrics(
+                ReadMetrics(
+                    grant=grant,
+                    metric=query.metric,
+                    tags=query.tags,
+                    start=query.start,
+                    end=query.end,
+                    aggregation=query.aggregation,
+                    limit=query.limit,
+                    receipt=query.receipt,
+                )
             )
-        )
+    except UnknownMetric as error:
+        answer = problem_answer(error)
+        stale = await reading.stale_headers(POINTS, METRIC_NAMES)
+        answer.headers.extend((name.lower().encode(), at.encode()) for name, at in stale.items())
+        return ProblemResponse(answer)
     # Infinity becomes null.
     body = msgspec.json.encode(MetricsView([SampleView.of(sample) for sample in samples]))
-    return Response(body, media_type="application/json", headers=NO_STORE)
+    return Response(body, media_type="application/json", headers={**NO_STORE, **stale})
 
 
 @contextmanager

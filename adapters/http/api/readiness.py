@@ -8,7 +8,7 @@ from msgspec import Struct
 
 
 class ReadinessReport(Struct, frozen=True):
-    """`problems` says in words why the worker is not ready; `warnings` what it is weak in."""
+    """`problems` says in words why the worker is not ready; `warnings` what needs a person."""
 
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -16,4 +16,7 @@ class ReadinessReport(Struct, frozen=True):
 
 class Readiness(Protocol):
     async def report(self) -> ReadinessReport:
-        """Look now: does the log answer, has the token directory caught up. Never raises."""
+        """Look now: does the log answer, are token directory and projections up to date.
+
+        Never raises; what cannot be found out is a problem or a warning.
+        """

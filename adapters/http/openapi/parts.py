@@ -40,6 +40,12 @@ LOCATION: Json = {
     "required": True,
     "schema": {"type": "string", "format": "uri-reference"},
 }
+STALE: Json = {
+    "description": "Only where the answer comes from a projection that is stopped: when the last "
+    "event that it has was recorded. What was published later is missing.",
+    "required": False,
+    "schema": {"type": "string", "format": "date-time", "examples": ["2026-11-24T02:00:00.000Z"]},
+}
 NO_STORE: Json = {
     "description": "Always `no-store`.",
     "required": True,

@@ -6,6 +6,7 @@ from adapters.http.api.queries import MetricNameView, MetricsView
 from adapters.http.openapi.parts import (
     NO_STORE,
     ORGANIZATION,
+    STALE,
     TEAM,
     TOKEN,
     Json,
@@ -86,11 +87,11 @@ _PROBLEMS = {
     503: "the service cannot answer it now: nothing can be read yet, too many queries are running, "
     "or this one takes more time or memory than one may.",
 }
-_NO_STORE: Json = {"Cache-Control": NO_STORE}
+_HEADERS: Json = {"Cache-Control": NO_STORE, "Cave-Stale": STALE}
 
 
 def _names(operation: str, summary: str, path_parameters: list[Json]) -> Json:
-    answer = answers(MetricNameView, "All of them, by name.", _NO_STORE)
+    answer = answers(MetricNameView, "All of them, by name.", _HEADERS)
     answer["content"]["application/json"]["schema"] = {
         "type": "array",
         "items": ref(MetricNameView),
@@ -109,6 +110,12 @@ def _names(operation: str, summary: str, path_parameters: list[Json]) -> Json:
     }
 
 
+def _stale_404(answers: Json) -> Json:
+    """Let the 404, which may come from a stopped projection too, have the header that says so."""
+    refused = answers["404"]
+    return {**answers, "404": {**refused, "headers": {**refused["headers"], "Cave-Stale": STALE}}}
+
+
 def _metrics(operation: str, summary: str, path_parameters: list[Json]) -> Json:
     return {
         "get": {
@@ -124,10 +131,12 @@ def _metrics(operation: str, summary: str, path_parameters: list[Json]) -> Json:
                     MetricsView,
                     "The latest points or buckets, oldest first; none where there are none in the "
                     "range.",
-                    _NO_STORE,
+                    _HEADERS,
                 ),
-                **problems(
-                    {**_PROBLEMS, 404: "no such organization or team, or no such metric of it."}
+                **_stale_404(
+                    problems(
+                        {**_PROBLEMS, 404: "no such organization or team, or no such metric of it."}
+                    )
                 ),
             },
         }

@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 
 from application.event_log.ports import RecordedMetrics
 from application.event_log.receipts import Receipt
-from application.projections.folds import catalog, series
+from application.projections.folds import metric_names, points
 from domain.events import MetricsPublished
 from domain.metric_point import PointBatch, TagSet
 
 Point = tuple[str, list[str], str]
 
-points = st.tuples(
+any_point = st.tuples(
     st.sampled_from(["orders", "cache.hits", "x"]),
     st.lists(st.sampled_from(["host", "env", "zone"]), unique=True, max_size=3),
     st.sampled_from(["a", "b"]),
@@ -21,7 +21,7 @@ points = st.tuples(
 batches = st.tuples(
     st.sampled_from(["gilt", "acme"]),
     st.sampled_from([None, "web"]),
-    st.lists(points, min_size=1, max_size=8),
+    st.lists(any_point, min_size=1, max_size=8),
 )
 
 
@@ -48,7 +48,7 @@ def test_the_catalog_has_each_name_and_tag_name_once_with_the_first_event_that_t
             for tag in (None, *point.tags):
                 key = (event.organization, event.team, point.name, tag)
                 expected.setdefault(key, each.receipt)
-    rows = catalog(events)
+    rows = metric_names(events)
     found = {(row.organization, row.team, row.name, row.tag): row.receipt for row in rows}
     assert found == expected
     assert len(rows) == len(found)
@@ -59,4 +59,4 @@ def test_the_series_are_the_events_as_they_are(
     told: list[tuple[str, str | None, list[Point]]],
 ) -> None:
     events = [recorded(number, *each) for number, each in enumerate(told)]
-    assert series(events) == events
+    assert points(events) == events

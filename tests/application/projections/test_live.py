@@ -35,13 +35,13 @@ def running(log: Log, stores: Stores, version: int = 1) -> Iterator[None]:
 
 
 def live(stores: Stores) -> Generation:
-    found = live_generation(stores, "series")
+    found = live_generation(stores, "points")
     assert found is not None
     return found
 
 
 def projected(stores: Stores) -> list[tuple[int, int]]:
-    found = live_generation(stores, "series")
+    found = live_generation(stores, "points")
     return [] if found is None else stores.places(found)
 
 
@@ -95,7 +95,7 @@ def test_a_generation_that_the_log_does_not_bear_out_is_stopped_with_the_reason(
         wait_until(lambda: live(stores).stopped is not None)
     assert str(receipts[-1]) in (live(stores).stopped or "")
     assert projected(stores) == sorted(places(receipts))
-    assert rebuild_hint("series") == "rebuild it: cave replay series"
+    assert rebuild_hint("points") == "rebuild it: cave replay points"
 
 
 def test_a_generation_of_another_version_is_stopped_until_it_is_rebuilt() -> None:

@@ -52,7 +52,7 @@ def test_a_rebuild_takes_the_place_of_the_live_one(
     assert (replayed.events, replayed.points) == (10, 20)
     assert told[0] == ReplayProgress(0, 0, 10)
     assert told[-1] == ReplayProgress(10, 20, 10)
-    current = live_generation(stores, "series")
+    current = live_generation(stores, "points")
     assert current is not None
     assert current.number == replayed.generation.number != live.number
     assert stores.places(current) == stores.places(live)
@@ -71,8 +71,8 @@ def test_an_interrupted_rebuild_leaves_the_live_one_and_can_go_on(
     with pytest.raises(KeyboardInterrupt):
         replay.rebuild(POINTS, ignore)
     stores.fault = lambda now: None
-    assert live_generation(stores, "series") == live
-    (unfinished,) = [g for g in stores.generations("series") if g.role is Role.BUILDING]
+    assert live_generation(stores, "points") == live
+    (unfinished,) = [g for g in stores.generations("points") if g.role is Role.BUILDING]
     replayed = replay.rebuild(POINTS, ignore)
     assert replayed.generation.number == unfinished.number
     assert replayed.events == (0 if call == "after commit" else 10)
@@ -86,7 +86,7 @@ def test_an_interrupted_rebuild_can_be_restarted_or_dropped(
     unfinished = stores.create(POINTS, Role.BUILDING)
     assert replay.drop_unfinished(POINTS)
     assert not replay.drop_unfinished(POINTS)
-    assert stores.generations("series") == [live]
+    assert stores.generations("points") == [live]
     unfinished = stores.create(POINTS, Role.BUILDING)
     replayed = replay.rebuild(POINTS, ignore, restart=True)
     assert replayed.generation.number > unfinished.number
@@ -155,7 +155,7 @@ def test_nothing_is_left_of_a_copy_that_failed(log: Log, stores: Stores, live: G
     stores.fault = fault
     with pytest.raises(StoreUnavailable):
         tools(log, stores).replay.copy(POINTS, None, "now", ignore)
-    assert stores.generations("series") == [live]
+    assert stores.generations("points") == [live]
 
 
 def verify(log: Log, stores: Stores) -> VerifyHandler:
@@ -171,7 +171,7 @@ def test_a_live_generation_that_is_what_the_log_says_agrees_with_it(
     assert verified.agrees
     assert verified.rows == 20
     assert verified == verify(log, stores)(POINTS, ignore)
-    assert stores.generations("series") == [live]
+    assert stores.generations("points") == [live]
 
 
 @pytest.mark.parametrize("damage", ["missing", "doubled", "changed"])
@@ -219,11 +219,11 @@ def test_a_copy_is_read_by_its_label_once_it_is_complete_and_not_before(
     roles: list[Role] = []
 
     def look(_: object) -> None:
-        roles.extend(g.role for g in stores.generations("series") if g.label == "now")
+        roles.extend(g.role for g in stores.generations("points") if g.label == "now")
 
     copied = tools(log, stores).replay.copy(POINTS, None, "now", look)
     assert set(roles) == {Role.COPYING}
-    assert stores.generations("series") == [live, copied.generation]
+    assert stores.generations("points") == [live, copied.generation]
     assert copied.generation.role is Role.COPY
 
 
@@ -233,7 +233,7 @@ def test_what_a_crash_left_of_a_copy_is_dropped_by_the_next_one_of_its_label(
     stores.create(POINTS, Role.COPYING, label="now")
     other = stores.create(POINTS, Role.COPYING, label="other")
     copied = tools(log, stores).replay.copy(POINTS, None, "now", ignore)
-    assert stores.generations("series") == [live, other, copied.generation]
+    assert stores.generations("points") == [live, other, copied.generation]
 
 
 def test_a_copy_that_is_being_made_is_left_to_its_maker(
@@ -242,4 +242,4 @@ def test_a_copy_that_is_being_made_is_left_to_its_maker(
     making = stores.create(POINTS, Role.COPYING, label="now")
     with stores.open(making), pytest.raises(ProjectionBusy):
         tools(log, stores).replay.copy(POINTS, None, "now", ignore)
-    assert stores.generations("series") == [live, making]
+    assert stores.generations("points") == [live, making]

@@ -100,7 +100,7 @@ def test_an_event_that_the_fold_fails_on_is_set_aside_with_the_reason() -> None:
 
     log, store = Log(), Store()
     receipts = log.publish_many(8)
-    run_to_the_end(ProjectionRunner(log.reader, store, Projection("series", 1, fold)))  # type: ignore[arg-type]
+    run_to_the_end(ProjectionRunner(log.reader, store, Projection("points", 1, fold)))  # type: ignore[arg-type]
     assert {e.receipt for e in store.set_aside()} == {receipts[1], receipts[5]}
     assert {e.reason for e in store.set_aside()} == {"KeyError: 'acme'"}
     assert len(store.places) == 12

@@ -157,7 +157,7 @@ def places(receipts: Sequence[Receipt], points: int = 2) -> list[tuple[int, int]
     return [(r.partition, r.position) for r in receipts for _ in range(points)]
 
 
-def tools(log: Log, stores: Stores) -> ProjectionTools:
+def tools(log: Log, stores: MemoryProjectionStores) -> ProjectionTools:
     """Compose the use cases of projections over a log and stores; there are no organizations."""
     organizations = Organizations({"PERSISTENCE_MODULE": "eventsourcing.popo"})
     model = MemoryReadModel()

@@ -14,7 +14,7 @@ from tests.benchmarks.bench import Bench, Invalid
 from tests.benchmarks.contestants import DATABASES
 from tests.benchmarks.contestants.base import Bucket, Contestant, Database, Question, got
 from tests.benchmarks.contestants.victoria_metrics import VictoriaMetricsPut
-from tests.benchmarks.points import FIRST_SECOND, HOSTS, INTERVAL, NAMES, POINTS, point, tags
+from tests.benchmarks.points import FIRST_SECOND, HOSTS, INTERVAL, NAMES, SERIES, point, tags
 from tests.benchmarks.prepared import requests
 from tests.benchmarks.pusher import push
 
@@ -81,7 +81,7 @@ def _ask(
 def questions(tag: str, total: int, count: int, seed: int) -> Iterator[Question]:
     """Yield questions that differ, so that no answer is kept from the last time."""
     chance = random.Random(seed)
-    minutes = (total // POINTS * INTERVAL - HOUR) // MINUTE
+    minutes = (total // SERIES * INTERVAL - HOUR) // MINUTE
     for _ in range(count):
         start = FIRST_SECOND + chance.randrange(max(1, minutes)) * MINUTE
         value = tags(chance.randrange(HOSTS))[tag]

@@ -1,4 +1,4 @@
-"""`cave replay series`, beside what bounds it: decoding the payloads, and inserting the rows."""
+"""`cave replay points`, beside what bounds it: decoding the payloads, and inserting the rows."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def _measure(
         figures[goals.POINTS] = min(limits)
     with bench.measuring(PART, goals.REPLAY, number=number) as figures:
         # Its own time: without starting an interpreter, and a log server that reads its file.
-        done = json.loads(run_cave("replay", "series", "--json", data=directory / "data"))
+        done = json.loads(run_cave("replay", "points", "--json", data=directory / "data"))
         if done["points"] != total:
             raise Invalid(f"of {total} points {done['points']} were replayed")
         figures[goals.POINTS] = total / done["seconds"]
@@ -126,10 +126,10 @@ def _decoding(entries: Sequence[_Entry]) -> float:
 def _inserting(file: Path, tables: Sequence[pa.Table]) -> float:
     """Return the seconds that inserting rows from memory into a DuckDB file takes."""
     with duckdb.connect(str(file)) as connection:
-        connection.execute(f"CREATE OR REPLACE TABLE series ({POINTS.columns})")
+        connection.execute(f"CREATE OR REPLACE TABLE points ({POINTS.columns})")
         began = time.perf_counter()
         for table in tables:
             connection.register("arriving", table)
-            connection.execute(f"INSERT INTO series {POINTS.add}")
+            connection.execute(f"INSERT INTO points {POINTS.add}")
         connection.execute("CHECKPOINT")
         return time.perf_counter() - began

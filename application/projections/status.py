@@ -1,0 +1,177 @@
+"""Use case: the state of the projections, and how far they are behind the log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+
+from msgspec import Struct
+
+from application.clock import Clock
+from application.event_log.ports import EntryLog
+from application.event_log.receipts import Receipt
+from application.projections.folds import PROJECTIONS, Projection
+from application.projections.live import rebuild_hint, why_stopped
+from application.projections.ports import Generation, LiveGenerations
+
+
+class State(StrEnum):
+    """Whether a projection is kept up to date.
+
+    `stopped` is read as it is, but not written any more until it is rebuilt; `missing` was not
+    built yet.
+    """
+
+    LIVE = "live"
+    STOPPED = "stopped"
+    MISSING = "missing"
+
+
+class PartitionStatus(Struct, frozen=True, kw_only=True):
+    """How far a partition was read: the receipt of the last event, None before the first.
+
+    `lag_events` counts what the log has above it; `lag_seconds` is how long ago the first of those
+    was recorded, 0 where there is none.
+    """
+
+    partition: int
+    position: Receipt | None
+    lag_events: int
+    lag_seconds: float
+
+
+class ProjectionState(Struct, frozen=True, kw_only=True):
+    """A projection's live generation (None while there is none), and the positions it has read.
+
+    `reason` says why it is stopped, if it is.
+    """
+
+    projection: str
+    generation: Generation | None
+    positions: Mapping[int, int]
+    reason: str | None
+
+    @property
+    def state(self) -> State:
+        if self.generation is None:
+            return State.MISSING
+        return State.LIVE if self.reason is None else State.STOPPED
+
+    @property
+    def last_event(self) -> int:
+        """When the last event it has was recorded, in ms since the epoch; 0 where it has none."""
+        return max((Receipt.at(0, p).milliseconds for p in self.positions.values()), default=0)
+
+    @property
+    def help(self) -> str | None:
+        """What a person can do about it, None where nothing needs to be done."""
+        return rebuild_hint(self.projection) if self.state is State.STOPPED else None
+
+
+class ProjectionStatus(Struct, frozen=True):
+    """A projection's state with its lag: the largest of its partitions' seconds, all events."""
+
+    now: ProjectionState
+    partitions: tuple[PartitionStatus, ...]
+
+    @property
+    def lag_events(self) -> int:
+        return sum(partition.lag_events for partition in self.partitions)
+
+    @property
+    def lag_seconds(self) -> float:
+        return max((partition.lag_seconds for partition in self.partitions), default=0.0)
+
+
+class _Counted(Struct, frozen=True):
+    """Events of a partition after a position and up to another; when the first was recorded."""
+
+    after: int
+    up_to: int
+    events: int
+    first: int
+
+
+class Lags:
+    """Measures how far positions are behind the log. For one thread at a time.
+
+    What was counted is kept, so that a projection that stands still costs no more the further it
+    falls behind.
+    """
+
+    def __init__(self, log: EntryLog, clock: Clock) -> None:
+        self._log = log
+        self._clock = clock
+        self._counted: dict[tuple[str, int], _Counted] = {}
+
+    def __call__(
+        self, projection: str, positions: Mapping[int, int]
+    ) -> tuple[PartitionStatus, ...]:
+        """Return the status of every partition. Raises LogUnavailable."""
+        return tuple(
+            self._partition(projection, partition, positions.get(partition, 0))
+            for partition in range(self._log.partitions())
+        )
+
+    def _partition(self, projection: str, partition: int, position: int) -> PartitionStatus:
+        events, first = self._unread(projection, partition, position)
+        now = int(self._clock().timestamp() * 1000)
+        return PartitionStatus(
+            partition=partition,
+            position=Receipt.at(partition, position) if position else None,
+            lag_events=events,
+            lag_seconds=max(now - first, 0) / 1000 if events else 0.0,
+        )
+
+    def _unread(self, projection: str, partition: int, position: int) -> tuple[int, int]:
+        """Return the number of events above a position, and when the first was recorded (ms)."""
+        last = self._log.last_position(partition)
+        if last <= position:
+            return 0, 0
+        known = self._counted.get((projection, partition))
+        if known is None or known.after != position or known.up_to > last:
+            unread = self._log.read(partition, position, 1)
+            if not unread:  # a failover lost what was there a moment ago
+                return 0, 0
+            known = _Counted(position, position, 0, unread[0].receipt.milliseconds)
+        if known.up_to < last:
+            # What arrives between the two questions is counted next time.
+            more = self._log.count(partition, known.up_to) - self._log.count(partition, last)
+            known = _Counted(position, last, known.events + more, known.first)
+            self._counted[projection, partition] = known
+        return known.events, known.first
+
+
+class ProjectionStatuses:
+    """Looks at the live generations of all projections. Calls block.
+
+    One thread at a time may ask for the status; others may ask for the states meanwhile.
+    """
+
+    def __init__(self, live: LiveGenerations, log: EntryLog, clock: Clock) -> None:
+        self._live = live
+        self._lags = Lags(log, clock)
+
+    def states(self) -> Sequence[ProjectionState]:
+        """Return the state of every projection, without asking the log. Raises StoreUnavailable."""
+        return [self._state(projection) for projection in PROJECTIONS]
+
+    def __call__(self) -> Sequence[ProjectionStatus]:
+        """Return state and lag of every projection. Raises StoreUnavailable, LogUnavailable."""
+        return [
+            ProjectionStatus(state, self._lags(state.projection, state.positions))
+            for state in self.states()
+        ]
+
+    def _state(self, projection: Projection) -> ProjectionState:
+        found = self._live.live(projection.name)
+        if found is None:
+            return ProjectionState(
+                projection=projection.name, generation=None, positions={}, reason=None
+            )
+        return ProjectionState(
+            projection=projection.name,
+            generation=found.generation,
+            positions=found.positions,
+            reason=why_stopped(projection, found.generation),
+        )

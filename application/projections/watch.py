@@ -1,0 +1,140 @@
+"""What a worker knows of the projections' state: looked up when asked for, never on the event loop.
+
+The projector is another process. Any worker reads the projections' positions from their store and
+compares them with the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from time import monotonic
+from typing import Generic, TypeVar
+
+from msgspec import Struct
+
+from application.errors import LogError
+from application.projections.errors import ProjectionError
+from application.projections.folds import Projection
+from application.projections.status import (
+    ProjectionState,
+    ProjectionStatus,
+    ProjectionStatuses,
+    State,
+)
+
+INTERVAL = 1.0
+"""Seconds that what was found is good for."""
+
+MAX_SHARE = 0.1
+"""A look that takes long is repeated less often: at most this share of the time is spent on it."""
+
+PATIENCE = 1.0
+"""Seconds that who asks waits for a look; then what the last one found is the answer."""
+
+MAX_AGE = 30.0
+"""Seconds that a look may be overdue until what the last one found counts as not known."""
+
+MAX_LAG_SECONDS = 60.0
+"""A projection that is further behind is warned of."""
+
+T = TypeVar("T")
+
+
+class Unknown(Struct, frozen=True):
+    """Nothing could be found out, and why."""
+
+    reason: str
+
+
+class ProjectionWatch:
+    """Answers at once, or after one short look that all who ask share. For one event loop."""
+
+    def __init__(
+        self,
+        status: ProjectionStatuses,
+        *,
+        interval: float = INTERVAL,
+        max_share: float = MAX_SHARE,
+        patience: float = PATIENCE,
+        max_age: float = MAX_AGE,
+    ) -> None:
+        self._states = _Look(status.states, interval, max_share, patience, max_age)
+        self._statuses = _Look(status, interval, max_share, patience, max_age)
+
+    async def statuses(self) -> Sequence[ProjectionStatus] | Unknown:
+        """Return state and lag of every projection. Never raises."""
+        return await self._statuses()
+
+    async def warnings(self) -> Sequence[str]:
+        """Name each projection that is stopped or far behind, and say what helps. Never raises."""
+        found = await self._statuses()
+        if isinstance(found, Unknown):
+            return [f"the state of the projections is unknown: {found.reason}"]
+        return [words for status in found if (words := _warning(status))]
+
+    async def stale_since(self, *projections: Projection) -> int | None:
+        """Return when the last event that these projections all have was recorded, if one stopped.
+
+        In ms since the epoch; None where they are kept up to date, or where that cannot be found
+        out. Never raises.
+        """
+        found = await self._states()
+        if isinstance(found, Unknown):
+            return None
+        names = {projection.name for projection in projections}
+        stopped = (s for s in found if s.state is State.STOPPED and s.projection in names)
+        return min((state.last_event for state in stopped), default=None)
+
+
+def _warning(status: ProjectionStatus) -> str | None:
+    state: ProjectionState = status.now
+    if state.state is State.STOPPED:
+        return f"the projection {state.projection} is stopped: {state.reason}; {state.help}"
+    if status.lag_seconds > MAX_LAG_SECONDS:
+        missing = ", which was not built yet," if state.state is State.MISSING else ""
+        return (
+            f"the projection {state.projection}{missing} is {status.lag_seconds:.0f} s behind the "
+            f"log, by {status.lag_events:,} events"
+        )
+    return None
+
+
+class _Look(Generic[T]):
+    """A blocking call whose result is kept for a while, made once for all who ask meanwhile."""
+
+    def __init__(
+        self,
+        call: Callable[[], T],
+        interval: float,
+        max_share: float,
+        patience: float,
+        max_age: float,
+    ) -> None:
+        self._call = call
+        self._interval = interval
+        self._max_share = max_share
+        self._patience = patience
+        self._max_age = max_age
+        self._looking: asyncio.Task[None] | None = None
+        self._found: T | Unknown = Unknown("there was no look at it yet")
+        self._due = float("-inf")
+
+    async def __call__(self) -> T | Unknown:
+        if monotonic() >= self._due:
+            if self._looking is None or self._looking.done():
+                self._looking = asyncio.create_task(self._look())
+            await asyncio.wait({self._looking}, timeout=self._patience)
+            if monotonic() - self._due > self._max_age:
+                return Unknown("the log or the projections' store does not answer in time")
+        return self._found
+
+    async def _look(self) -> None:
+        began = monotonic()
+        pause = self._interval
+        try:
+            self._found = await asyncio.to_thread(self._call)
+            pause = max(pause, (monotonic() - began) / self._max_share)
+        except (LogError, ProjectionError) as error:
+            self._found = Unknown(str(error))
+        self._due = monotonic() + pause
