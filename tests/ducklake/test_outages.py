@@ -80,7 +80,7 @@ def test_files_at_a_url_are_removed_with_their_generation(database: str, tmp_pat
         assert list(files.rglob("*.parquet")) == []
 
 
-@pytest.mark.parametrize("metric_names", ["sqlite", "postgres"])
+@pytest.mark.parametrize("catalog", ["sqlite", "postgres"])
 def test_processes_that_come_at_once_share_the_first_registry(
     request: pytest.FixtureRequest, tmp_path: Path, catalog: str
 ) -> None:

@@ -439,7 +439,7 @@ def test_a_catalog_in_postgres_is_read_as_one_in_sqlite_is(tmp_path: Path, datab
         model.close()
 
 
-@pytest.mark.parametrize("metric_names", ["sqlite", "postgres"])
+@pytest.mark.parametrize("catalog", ["sqlite", "postgres"])
 def test_the_live_generation_is_seen_with_its_positions_and_when_it_stops(
     request: pytest.FixtureRequest, tmp_path: Path, catalog: str
 ) -> None:

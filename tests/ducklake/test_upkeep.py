@@ -22,7 +22,7 @@ DAYS = 4
 """Days that `some_points` are of."""
 
 
-def files(store: DuckLakeStore, table: str = "points") -> list[str]:
+def files(store: DuckLakeStore, table: str = "series") -> list[str]:
     return [
         name
         for (name,) in store._connection.execute(
@@ -129,10 +129,10 @@ def test_many_names_are_moved_to_files(tmp_path: Path) -> None:
                 for i in range(900)
             ]
             store.commit(rows, [], [Checkpoint(0, event.receipt.position, event.digest)])
-        assert files(store, "metric_names") == []
+        assert files(store, "catalog") == []
         before = stores.digests(live)
         store._upkeep.expire()
-        assert len(files(store, "metric_names")) == 1
+        assert len(files(store, "catalog")) == 1
         assert stores.digests(live) == before
         store.commit(rows, [], [])
         assert stores.info(live).rows == 13 * 900

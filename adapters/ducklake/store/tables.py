@@ -11,6 +11,7 @@ from msgspec import Struct
 from adapters.ducklake.database import Connection, transaction
 from adapters.ducklake.store.rows import metric_names_table, points_table
 from adapters.ducklake.store.stored_names import METRIC_NAMES_TABLE, POINTS_TABLE
+from application.projections import folds
 from application.projections.folds import MetricNameRow
 
 INLINED_ROWS = 1000
@@ -76,11 +77,13 @@ METRIC_NAMES = Table(
     layout=("SET SORTED BY (organization, team, name, tag)",),
     options=OPTIONS,
     arrow=metric_names_table,
-    add="FROM arriving ANTI JOIN lake.catalog USING (organization, team, name, tag)",
+    add=(
+        f"FROM arriving ANTI JOIN lake.{METRIC_NAMES_TABLE} USING (organization, team, name, tag)"
+    ),
     digest="hash(name, tag, partition, position)",
     key=_metric_name_key,
 )
-TABLES = {table.name: table for table in (POINTS, METRIC_NAMES)}
+TABLES = {folds.POINTS.name: POINTS, folds.METRIC_NAMES.name: METRIC_NAMES}
 
 CHECKPOINTS = "partition USMALLINT, position BIGINT, digest BLOB"
 SET_ASIDE = "partition USMALLINT, position BIGINT, reason VARCHAR"
