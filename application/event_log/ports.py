@@ -16,7 +16,10 @@ from domain.events import MetricsPublished
 
 
 class Entry(Struct, frozen=True):
-    """A raw entry of the log: its place, and all of its fields as they are, in their order."""
+    """A raw entry of the log: its place, and its fields, known or not, in their order.
+
+    A field's name occurs once; an entry that has it twice counts with the last value.
+    """
 
     receipt: Receipt
     fields: Mapping[bytes, bytes]

@@ -9,6 +9,7 @@ plain goes to uvicorn's own protocol, byte for byte, and both take turns on one 
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Coroutine
 from typing import Any
 
@@ -20,10 +21,12 @@ from adapters.http.publish.endpoint import PublishEndpoint
 from adapters.http.publish.plain_heads import PlainHead, PlainHeads
 from adapters.http.telemetry import record_request
 
-LONGEST_HEAD = 64 * 1024
-"""Bytes of a request's head, but for those it began with; httptools would take any number."""
+MAX_HEAD = 64 * 1024
+"""Bytes of a request's head, its empty line included; httptools would take any number."""
 
 _END = b"\r\n\r\n"
+_REQUEST_LINE = len(b"  HTTP/1.1\r\n\r\n")
+_FIELD_LINE = len(b": \r\n")
 
 
 class PublishProtocol(EndingProtocol):
@@ -35,6 +38,8 @@ class PublishProtocol(EndingProtocol):
         self._publish = publish
         self._within_head = False
         self._head_bytes = 0
+        self._pieces_bytes = 0
+        self._refusal: tuple[int, str] | None = None
         self._head: PlainHead | None = None
         self._body: list[bytes] = []
         self._missing = 0
@@ -46,7 +51,7 @@ class PublishProtocol(EndingProtocol):
         self._closing = False
 
     def data_received(self, data: bytes) -> None:
-        if self.phase and not self.heeds():
+        if self._refusal is not None or (self.phase and not self.heeds()):
             return
         if self._answering is not None or self.flow.write_paused:
             # A client that does not wait for its answers gets them in order, one at a time, and
@@ -56,13 +61,14 @@ class PublishProtocol(EndingProtocol):
         elif self._head is not None:
             self._take(data)
         elif not self._begin(data):
-            # What a head begins in may be the end of another request.
+            # A head is measured when it is complete. One that goes on and on is measured by the
+            # pieces that have nothing else in them.
             more_of_a_head = self._within_head
             super().data_received(data)
             if more_of_a_head and self._within_head:
-                self._head_bytes += len(data)
-                if self._head_bytes > LONGEST_HEAD:
-                    self._refuse(431, f"the header has more than {LONGEST_HEAD} bytes")
+                self._pieces_bytes += len(data)
+                if self._pieces_bytes > MAX_HEAD:
+                    self._refuse_head()
             if self.phase:
                 self.mark_last()
 
@@ -168,23 +174,72 @@ class PublishProtocol(EndingProtocol):
 
     def on_message_begin(self) -> None:
         self._within_head = True
-        self._head_bytes = 0
+        self._head_bytes = self._pieces_bytes = 0
         super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        self._head_bytes += len(url)
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._head_bytes += len(name) + len(value) + _FIELD_LINE
+        if name.lower() == b"transfer-encoding" and value.strip().lower() != b"chunked":
+            self._refuse_coding()
+        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         self._within_head = False
-        super().on_headers_complete()
+        if self._head_bytes + len(self.parser.get_method()) + _REQUEST_LINE > MAX_HEAD:
+            self._refuse_head()
+        if self._refusal is None:
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        if self._refusal is None:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        if self._refusal is None:
+            super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._answer_refused()
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is not HTTP, or not enough so, as any other error is answered."""
+        # httptools refuses a coding after chunked by itself (RFC 9112, section 6.1).
+        if "Invalid `Transfer-Encoding` header" in str(sys.exception()):
+            self._refuse_coding()
         self._refuse(400, msg)
 
+    def _refuse_head(self) -> None:
+        self._refuse(431, f"the header has more than {MAX_HEAD} bytes")
+
+    def _refuse_coding(self) -> None:
+        self._refuse(501, "the only transfer coding is chunked; use Content-Encoding to compress")
+
     def _refuse(self, status: int, detail: str) -> None:
-        if self.phase is not ENDED and not self.transport.is_closing():
-            self._closing = True
-            self.transport.write(self._written(plain_problem(status, detail)))
-            self.end()
-            record_request("unrouted", status)
+        """Read no more of the connection, and end it with this answer behind those before it."""
+        if self._refusal is None:
+            self._refusal = status, detail
+            self._answer_refused()
+
+    def _answer_refused(self) -> None:
+        """Answer a request that was refused, once all before it are answered."""
+        if (
+            self._refusal is None
+            or self.pipeline
+            or super().is_answering()
+            or self.phase is ENDED
+            or self.transport.is_closing()
+        ):
+            return
+        status, detail = self._refusal
+        self._closing = True
+        self.transport.write(self._written(plain_problem(status, detail)))
+        self.end()
+        record_request("unrouted", status)
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
