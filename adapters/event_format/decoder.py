@@ -43,7 +43,7 @@ class MetricDecoder:
             )
         except KeyError as error:
             raise UnreadableEvent(f"the field {error} is missing") from None
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:  # the latter from nested arrays
             raise UnreadableEvent(str(error)) from error
 
     def _points(self, payload: bytes, count: int) -> PointBatch:

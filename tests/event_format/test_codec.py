@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from adapters.event_format.codec import MetricEventCodec
-from application.event_log.ports import Entry
+from application.event_log.ports import Entry, UnreadableEvent
 from application.event_log.receipts import Receipt
 from tests.contracts.metric_log import exactly, published
 
@@ -44,3 +49,31 @@ def test_what_is_encoded_is_decoded_as_it_was_and_tells_whose_it_is() -> None:
     assert codec.organization(fields) == "gilt"
     assert codec.organization({b"topic": b"from.elsewhere"}) is None
     assert codec.organization({b"organization": b"\xff"}) == "\ufffd"
+
+
+_KNOWN = MetricEventCodec().encode(published())
+
+
+@given(
+    st.dictionaries(st.sampled_from(list(_KNOWN)), st.binary(max_size=40), min_size=1),
+    st.sets(st.sampled_from(list(_KNOWN))),
+)
+def test_fields_that_are_no_event_are_unreadable_and_never_another_error(
+    changed: dict[bytes, bytes], missing: set[bytes]
+) -> None:
+    fields = {k: v for k, v in {**_KNOWN, **changed}.items() if k not in missing}
+    codec = MetricEventCodec()
+    try:
+        event = codec.decode(fields)
+    except UnreadableEvent:
+        return
+    assert exactly(codec.decode(codec.encode(event))) == exactly(event)
+
+
+def test_a_payload_nested_too_deeply_is_unreadable() -> None:
+    nested = b"\x91" * 100_000 + b"\x00"
+    columns = (msgspec.msgpack.encode(part) for part in (b"\0", b"\0", b"\0" * 8, b"\0" * 8))
+    payload = b"\x96\x91\xa1a\x91" + nested + b"".join(columns)
+    fields = {**_KNOWN, b"count": b"1", b"encoding": b"", b"payload": payload}
+    with pytest.raises(UnreadableEvent):
+        MetricEventCodec().decode(fields)

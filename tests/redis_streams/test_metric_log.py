@@ -14,7 +14,7 @@ from redis import Redis
 from adapters.event_format.codec import MetricEventCodec
 from adapters.event_format.encoder import MetricEncoder, origin_fields
 from adapters.eventsourcing.organizations import Organizations
-from adapters.redis_streams.metrics.entry_log import RedisEntryLog
+from adapters.redis_streams.metrics.entry_log import COUNT_PAGE, RedisEntryLog
 from adapters.redis_streams.metrics.keys import MetricKeys
 from adapters.redis_streams.metrics.metric_log import RedisMetricLog
 from adapters.redis_streams.metrics.settings import settle_partitions
@@ -28,7 +28,7 @@ from application.errors import (
 )
 from application.event_log.ports import RecordedMetrics, UnreadableEvent, UnreadableMetrics
 from application.event_log.reader import MetricLogReader
-from application.event_log.receipts import Receipt
+from application.event_log.receipts import SEQUENCE_BITS, Receipt
 from application.publishing.ports import Appended, Idempotency
 from domain.events import MetricsPublished
 from domain.metric_point import MAX_TIMESTAMP, PointBatch, TagSet
@@ -255,6 +255,21 @@ def test_what_is_no_event_is_told_as_such_and_the_rest_is_read(server: LogServer
         assert [entry.digest for entry in reader.read(0, 0, 10)] == [e.digest for e in entries]
         with pytest.raises(UnreadableEvent, match=str(entries[0].receipt)):
             reader.get(entries[0].receipt)
+
+
+@pytest.mark.parametrize("milliseconds", [1000, 1001])
+def test_entries_are_counted_once_each_whatever_their_sequence(
+    server: LogServer, milliseconds: int
+) -> None:
+    """A server whose clock is behind its last id continues that id's sequence without an end."""
+    entries = 2 * COUNT_PAGE + 1
+    with Redis.from_url(server.url) as client, client.pipeline() as pipeline:
+        for number in range(entries):
+            event_id = f"{milliseconds}-{(1 << SEQUENCE_BITS) + number}"
+            pipeline.xadd(KEYS.log(0), {"number": number}, id=event_id)
+        pipeline.execute()
+        before = Receipt(0, milliseconds, 0).position
+        assert RedisEntryLog(client, KEYS, PARTITIONS).count(0, before) == entries
 
 
 @pytest.fixture

@@ -17,6 +17,8 @@ from application.event_log.receipts import Receipt
 COUNT_PAGE = 1000
 WAIT_MS = 250
 
+_RawEntry = tuple[bytes, Mapping[bytes, bytes]]
+
 
 class RedisEntryLog:
     """Implements the port EntryLog. The client is the caller's, to be closed by it."""
@@ -30,10 +32,7 @@ class RedisEntryLog:
         return self._partitions
 
     def read(self, partition: int, after: int, limit: int) -> Sequence[Entry]:
-        log = self._keys.log(partition)
-        with _translated():
-            found = self._client.xrange(log, f"({_event_id(partition, after)}", "+", count=limit)
-        entries = cast("list[tuple[bytes, Mapping[bytes, bytes]]]", found)
+        entries = self._above(partition, _event_id(partition, after), limit)
         return [Entry(_receipt(partition, event_id), fields) for event_id, fields in entries]
 
     def wait_for_entries(self, after: Sequence[int]) -> Sequence[int]:
@@ -51,9 +50,11 @@ class RedisEntryLog:
             with _translated():
                 return int(self._client.xlen(self._keys.log(partition)))
         count = 0
-        while page := self.read(partition, after, COUNT_PAGE):
+        event_id = _event_id(partition, after)
+        # Pages by id: a sequence of 2^20 or more makes a position that may not be above the last.
+        while page := self._above(partition, event_id, COUNT_PAGE):
             count += len(page)
-            after = page[-1].receipt.position
+            event_id = page[-1][0].decode()
         return count
 
     def first_position(self, partition: int) -> int:
@@ -63,6 +64,11 @@ class RedisEntryLog:
     def last_position(self, partition: int) -> int:
         with _translated():
             return _position(partition, self._client.xrevrange(self._keys.log(partition), count=1))
+
+    def _above(self, partition: int, event_id: str, limit: int) -> list[_RawEntry]:
+        with _translated():
+            found = self._client.xrange(self._keys.log(partition), f"({event_id}", "+", count=limit)
+        return cast("list[_RawEntry]", found)
 
 
 @contextmanager
