@@ -36,6 +36,7 @@ from application.projections.watch import ProjectionWatch
 from application.publishing.ports import MetricLog
 from application.publishing.publish_metrics import PublishMetricsHandler
 from application.publishing.quota import PointQuota
+from application.readiness import LogHealth, ReadinessHandler
 from application.reading.export_points import ExportPointsHandler
 from application.reading.list_metric_names import ListMetricNamesHandler
 from application.reading.plot_samples import PlotSamplesHandler
@@ -96,6 +97,7 @@ class UseCases(Commands, frozen=True, kw_only=True):
     publish_metrics: PublishMetricsHandler
     queries: Queries
     projections: ProjectionWatch
+    readiness: ReadinessHandler
 
 
 class LogPorts(Struct, frozen=True, kw_only=True):
@@ -119,11 +121,13 @@ class ServicePorts(LogPorts, frozen=True, kw_only=True):
     """The log in both directions, and what queries are answered from.
 
     `directory` and `threads` are open: whoever opened them keeps the first up to date and closes
-    the second.
+    the second. `weaknesses` are those of the log server.
     """
 
     directory: TokenDirectory
     metric_log: MetricLog
+    log_health: LogHealth
+    weaknesses: tuple[str, ...] = ()
     queries: PointQueries
     positions: ProjectionPositions
     generations: LiveGenerations
@@ -261,6 +265,12 @@ def _service(
         ports.directory,
         patience=limits.own_change_patience,
     )
+    projections = ProjectionWatch(
+        ProjectionStatuses(ports.generations, ports.entries, clock),
+        interval=limits.status_interval,
+        max_share=limits.status_share,
+        patience=limits.status_patience,
+    )
     metrics = MetricLogReader(ports.entries, ports.codec)
     return UseCases(
         manage=_manage(own_changes, ports.organization_log, clock, new_token),
@@ -277,10 +287,8 @@ def _service(
             list_metric_names=ListMetricNamesHandler(ports.queries, ports.threads),
             read_metrics=ReadMetricsHandler(ports.queries, ports.threads, receipts),
         ),
-        projections=ProjectionWatch(
-            ProjectionStatuses(ports.generations, ports.entries, clock),
-            interval=limits.status_interval,
-            max_share=limits.status_share,
-            patience=limits.status_patience,
+        projections=projections,
+        readiness=ReadinessHandler(
+            ports.log_health, ports.directory, projections, ports.weaknesses
         ),
     )

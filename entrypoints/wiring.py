@@ -22,7 +22,6 @@ from adapters.ducklake.query.read_model import DuckLakeReadModel
 from adapters.ducklake.store.stores import DuckLakeStores
 from adapters.event_format.codec import MetricEventCodec
 from adapters.eventsourcing.organizations import Organizations
-from adapters.http.api.readiness import ReadinessReport
 from adapters.redis_streams.metrics.entry_log import RedisEntryLog
 from adapters.redis_streams.metrics.keys import MetricKeys
 from adapters.redis_streams.metrics.metric_log import RedisMetricLog
@@ -31,8 +30,7 @@ from adapters.redis_streams.server import check_version, weaknesses
 from application.clock import utc_now
 from application.errors import LogUnavailable, LogUnfit
 from application.organizations.issue_token import NewToken
-from application.organizations.token_directory import MAX_SILENCE, DirectoryFollower, TokenDirectory
-from application.projections.watch import ProjectionWatch
+from application.organizations.token_directory import DirectoryFollower, TokenDirectory
 from application.reading.query_threads import QueryThreads
 from application.use_cases import (
     Commands,
@@ -107,9 +105,7 @@ def open_projector(settings: LogSettings, url: str) -> Iterator[Projector]:
 
 
 @asynccontextmanager
-async def open_use_cases(
-    settings: ServiceSettings, url: str
-) -> AsyncIterator[tuple[UseCases, LogReadiness]]:
+async def open_use_cases(settings: ServiceSettings, url: str) -> AsyncIterator[UseCases]:
     """Open what a worker serves with; on the way out finish every append, then close the log.
 
     Raises LogUnavailable, LogUnfit, ValueError.
@@ -134,6 +130,8 @@ async def open_use_cases(
             codec=log.codec,
             directory=directory,
             metric_log=metric_log,
+            log_health=metric_log,
+            weaknesses=log.weaknesses,
             queries=read_model,
             positions=read_model,
             generations=read_model,
@@ -147,45 +145,13 @@ async def open_use_cases(
         await metric_log.open()
         following.start()
         try:
-            use_cases = compose(ports, utc_now, new_token, limits=limits)
-            readiness = LogReadiness(metric_log, directory, use_cases.projections, log.weaknesses)
-            yield use_cases, readiness
+            yield compose(ports, utc_now, new_token, limits=limits)
         finally:
             await metric_log.close()
             await asyncio.to_thread(threads.close)
             read_model.close()
             follower.stop()
             await asyncio.to_thread(following.join)
-
-
-class LogReadiness:
-    """Implements the port Readiness of adapters.http."""
-
-    def __init__(
-        self,
-        metric_log: RedisMetricLog,
-        directory: TokenDirectory,
-        projections: ProjectionWatch,
-        weak: tuple[str, ...],
-    ) -> None:
-        self._metric_log = metric_log
-        self._directory = directory
-        self._projections = projections
-        self._weak = weak
-
-    async def report(self) -> ReadinessReport:
-        problems = []
-        if not await self._metric_log.answers():
-            problems.append("the event log does not answer")
-        status = self._directory.status
-        if not status.caught_up:
-            problems.append("the token directory has not caught up with the log yet")
-        elif status.silence > MAX_SILENCE:
-            problems.append(
-                f"the token directory has not heard of the log for {status.silence:.0f} s"
-            )
-        warnings = (*self._weak, *await self._projections.warnings())
-        return ReadinessReport(tuple(problems), warnings)
 
 
 def _location(settings: LogSettings) -> Location:

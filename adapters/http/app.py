@@ -11,12 +11,10 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from adapters.http.api import docs, operations, organizations, queries, teams, tokens
 from adapters.http.api.administration import Administration, AnyRequest
-from adapters.http.api.readiness import Readiness
 from adapters.http.failures import EXCEPTION_HANDLERS, allowed_methods
 from adapters.http.publish.routes import ROUTES, Destination, PublishRoute, find_destination
 from adapters.http.telemetry import record_request
 from application.clock import Clock, utc_now
-from application.projections.watch import ProjectionWatch
 from application.use_cases import UseCases
 
 PUBLISH = "publish"
@@ -34,7 +32,6 @@ class Publish(Protocol):
 def create_app(
     use_cases: UseCases,
     publish: Publish,
-    readiness: Readiness,
     *,
     operator_token: str | None = None,
     clock: Clock = utc_now,
@@ -42,7 +39,7 @@ def create_app(
     """Wire the application. It opens and closes nothing: what it is given must be open."""
     administration = Administration.of(use_cases, operator_token, clock)
     reading = queries.Reading(use_cases.access, use_cases.queries, use_cases.projections)
-    routed = _routed(publish, administration, reading, readiness, use_cases.projections)
+    routed = _routed(publish, administration, reading, use_cases)
     return HttpService(publish, routed)
 
 
@@ -146,8 +143,7 @@ def _routed(
     publish: Publish,
     administration: Administration,
     reading: queries.Reading,
-    readiness: Readiness,
-    projections: ProjectionWatch,
+    use_cases: UseCases,
 ) -> Litestar:
     return Litestar(
         route_handlers=[options, *ROUTE_HANDLERS],
@@ -155,8 +151,8 @@ def _routed(
             "publish": _provide(publish),
             "administration": _provide(administration),
             "reading": _provide(reading),
-            "readiness": _provide(readiness),
-            "projections": _provide(projections),
+            "readiness": _provide(use_cases.readiness),
+            "projections": _provide(use_cases.projections),
         },
         exception_handlers=EXCEPTION_HANDLERS,
         logging_config=None,

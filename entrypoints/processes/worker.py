@@ -38,7 +38,7 @@ async def work(config: WorkerConfig) -> None:
     """Serve until the supervisor asks to stop: then accept no more, answer what was sent, close."""
     settings = config.settings
     limits = settings.limits
-    async with open_use_cases(settings, config.url) as (use_cases, readiness):
+    async with open_use_cases(settings, config.url) as use_cases:
         publish = PublishEndpoint(
             use_cases.access,
             use_cases.publish_metrics,
@@ -48,7 +48,7 @@ async def work(config: WorkerConfig) -> None:
             max_body_memory=limits.max_body_memory,
         )
         heads = PlainHeads(min(LARGE, limits.max_body))
-        app = create_app(use_cases, publish, readiness, operator_token=settings.operator_token)
+        app = create_app(use_cases, publish, operator_token=settings.operator_token)
         server = _Server(
             uvicorn.Config(
                 app,

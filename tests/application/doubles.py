@@ -110,6 +110,7 @@ def service_use_cases(
         codec=MetricEventCodec(),
         directory=directory or TokenDirectory(),
         metric_log=metric_log or log,
+        log_health=log,
         queries=model,
         positions=model,
         generations=model,

@@ -10,9 +10,9 @@ from typing import Any
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from adapters.eventsourcing.organizations import Organizations
-from adapters.http.api.readiness import ReadinessReport
 from adapters.http.app import create_app
 from adapters.http.publish.routes import Destination
 from adapters.memory.metric_log import MemoryMetricLog
@@ -22,6 +22,7 @@ from application.organizations.issue_token import IssueToken, NewToken
 from application.organizations.register_organization import RegisterOrganization
 from application.organizations.token_directory import DirectoryFollower, TokenDirectory
 from application.publishing.ports import MetricLog
+from application.readiness import ReadinessReport
 from application.reading.query_threads import QueryThreads
 from application.use_cases import Limits, ServicePorts, UseCases, compose
 
@@ -47,7 +48,7 @@ class StubReadiness:
     def __init__(self) -> None:
         self.answer = ReadinessReport()
 
-    async def report(self) -> ReadinessReport:
+    async def __call__(self) -> ReadinessReport:
         return self.answer
 
 
@@ -79,6 +80,7 @@ class Service:
             codec=self.log.codec,
             directory=self._directory,
             metric_log=metric_log,
+            log_health=self.log,
             queries=self.read_model,
             positions=self.read_model,
             generations=self.read_model,
@@ -97,9 +99,8 @@ class Service:
 
     def app_for(self, operator_token: str | None) -> Any:
         return create_app(
-            self.use_cases,
+            replace(self.use_cases, readiness=self.readiness),
             self.publish,
-            self.readiness,
             operator_token=operator_token,
             clock=self._clock,
         )

@@ -11,9 +11,9 @@ import pytest
 from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
 
-from adapters.http.api.readiness import ReadinessReport
 from adapters.http.telemetry import exposition, record_publish
 from application.errors import LogUnavailable
+from application.readiness import ReadinessReport
 from tests.contracts.metric_log import published
 from tests.http.conftest import Service, problem_of
 

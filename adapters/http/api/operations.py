@@ -11,10 +11,10 @@ from litestar.params import SkipValidation
 from msgspec import Struct
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from adapters.http.api.readiness import Readiness
 from adapters.http.problems import CONTENT_TYPE, RETRY_AFTER
 from adapters.http.telemetry import exposition
 from application.projections.watch import ProjectionWatch, Unknown
+from application.readiness import ReadinessHandler
 
 NO_CACHE = {"Cache-Control": "no-store"}
 
@@ -49,8 +49,8 @@ async def live() -> Response[Live]:
 
 
 @get("/health/ready", name="ready")
-async def ready(readiness: NamedDependency[SkipValidation[Readiness]]) -> Response[bytes]:
-    report = await readiness.report()
+async def ready(readiness: NamedDependency[SkipValidation[ReadinessHandler]]) -> Response[bytes]:
+    report = await readiness()
     if not report.problems:
         return Response(
             msgspec.json.encode(Ready(report.warnings)),

@@ -1,0 +1,58 @@
+"""Use case: whether a worker can serve, and what needs a person's attention."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from msgspec import Struct
+
+from application.organizations.token_directory import MAX_SILENCE, TokenDirectory
+from application.projections.watch import ProjectionWatch
+
+
+class LogHealth(Protocol):
+    """Whether the log can be appended to."""
+
+    async def answers(self) -> bool:
+        """Return whether the log answers on the connection that appends. Never raises."""
+
+
+class ReadinessReport(Struct, frozen=True):
+    """`problems` are the reasons why the worker is not ready.
+
+    `warnings` do not keep it from serving: a projection that is stopped or lags, a weak log server.
+    """
+
+    problems: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+class ReadinessHandler:
+    """`weaknesses` are those of the log server, found when it was opened."""
+
+    def __init__(
+        self,
+        log: LogHealth,
+        directory: TokenDirectory,
+        projections: ProjectionWatch,
+        weaknesses: tuple[str, ...],
+    ) -> None:
+        self._log = log
+        self._directory = directory
+        self._projections = projections
+        self._weaknesses = weaknesses
+
+    async def __call__(self) -> ReadinessReport:
+        """Check now. Never raises: what cannot be found out is a problem or a warning."""
+        problems = []
+        if not await self._log.answers():
+            problems.append("the event log does not answer")
+        status = self._directory.status
+        if not status.caught_up:
+            problems.append("the token directory has not caught up with the log yet")
+        elif status.silence > MAX_SILENCE:
+            problems.append(
+                f"the token directory has not heard from the log for {status.silence:.0f} s"
+            )
+        warnings = (*self._weaknesses, *await self._projections.warnings())
+        return ReadinessReport(tuple(problems), warnings)

@@ -1,0 +1,61 @@
+"""Whether a worker is ready: the log answers, and the token directory is up to date."""
+
+from __future__ import annotations
+
+import asyncio
+
+from adapters.memory.metric_log import MemoryMetricLog
+from adapters.memory.read_model import MemoryReadModel
+from application.organizations.token_directory import (
+    MAX_SILENCE,
+    DirectoryFollower,
+    TokenDirectory,
+)
+from application.readiness import ReadinessReport
+from application.reading.query_threads import QueryThreads
+from application.use_cases import ServicePorts, compose
+from tests.application.doubles import CountedTokens, FakeClock, organizations_in_memory
+
+
+class Log(MemoryMetricLog):
+    away = False
+
+    async def answers(self) -> bool:
+        return not self.away
+
+
+def test_a_worker_is_ready_once_the_log_answers_and_its_directory_is_up_to_date() -> None:
+    clock, seconds = FakeClock(), [0.0]
+    log, model = Log(clock), MemoryReadModel()
+    directory = TokenDirectory(lambda: seconds[0])
+    with organizations_in_memory() as organizations:
+        ports = ServicePorts(
+            organizations=organizations,
+            organization_log=organizations,
+            entries=log,
+            codec=log.codec,
+            directory=directory,
+            metric_log=log,
+            log_health=log,
+            weaknesses=("appendfsync is everysec",),
+            queries=model,
+            positions=model,
+            generations=model,
+            threads=QueryThreads(1),
+        )
+        check = compose(ports, clock, CountedTokens()).readiness
+
+        def problems() -> tuple[str, ...]:
+            report: ReadinessReport = asyncio.run(check())
+            assert report.warnings[0] == "appendfsync is everysec"
+            return report.problems
+
+        assert problems() == ("the token directory has not caught up with the log yet",)
+        DirectoryFollower(organizations, directory).catch_up()
+        assert problems() == ()
+        log.away = True
+        assert problems() == ("the event log does not answer",)
+        seconds[0] += MAX_SILENCE + 1
+        away, silent = problems()
+        assert away == "the event log does not answer"
+        assert silent == "the token directory has not heard from the log for 6 s"
