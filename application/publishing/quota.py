@@ -11,6 +11,9 @@ from domain.errors import QuotaExceeded
 BURST_SECONDS = 10
 """An organization that was silent for this long may send as much at once."""
 
+CLOCK_ERROR = 1e-6
+"""Seconds that the clock's rounding may take from a wait."""
+
 
 class PointQuota:
     """Admits `rate` points a second for each organization.
@@ -33,7 +36,7 @@ class PointQuota:
         if level <= 0:
             raise QuotaExceeded(
                 f"organization {organization!r} is over its quota of {self._rate:g} points/s",
-                retry_after=math.floor(-level / self._rate) + 1,
+                retry_after=math.floor(-level / self._rate + CLOCK_ERROR) + 1,
             )
         self._levels[organization] = (level - points, now)
 

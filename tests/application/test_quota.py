@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from application.publishing.quota import BURST_SECONDS, PointQuota
@@ -83,6 +83,7 @@ def test_the_message_names_organization_and_quota(quota: PointQuota) -> None:
 
 
 @quick
+@example(0.5, 7, 1.65e-13)
 @given(st.sampled_from([0.5, 1.0, 3.0, 10.0, 1e6]), st.integers(0, 10**7), st.floats(0, 9))
 def test_who_waits_as_told_is_admitted(rate: float, excess: int, pause: float) -> None:
     monotonic = FakeMonotonic()
