@@ -28,7 +28,7 @@ serve: .venv ## run the service on ./cave-data
 	@$(BIN)/cave serve
 
 # What the domain's and the application's tests need, and nothing else: an import of more fails.
-QUICK_PACKAGES := msgspec structlog tenacity eventsourcing "backports.zstd; python_version < '3.14'" \
+QUICK_PACKAGES := msgspec structlog tenacity eventsourcing \
   pytest pytest-timeout pytest-xdist hypothesis freezegun
 
 .venv-quick/installed: constraints.txt Makefile
@@ -38,7 +38,7 @@ QUICK_PACKAGES := msgspec structlog tenacity eventsourcing "backports.zstd; pyth
 	@touch $@
 
 quick: .venv-quick/installed ## run the domain and application tests, in seconds
-	.venv-quick/bin/python -m pytest -q -n 2 tests/domain tests/application
+	.venv-quick/bin/python -m pytest -q -n 2 -m "not compressed" tests/domain tests/application
 
 test: .venv ## run every test
 	$(BIN)/pytest --hypothesis-profile=default -n 3 --dist loadfile --no-loadscope-reorder
