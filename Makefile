@@ -5,6 +5,9 @@ BIN := .venv/bin
 ROUNDS ?= 50
 EXAMPLES ?= 5000
 
+# Container images often set it; every process that a test starts would compile all modules again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help demo serve quick test coverage faults fuzz bench picture check clean
 
 help: ## list the targets
