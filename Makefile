@@ -5,7 +5,10 @@ BIN := .venv/bin
 ROUNDS ?= 50
 EXAMPLES ?= 5000
 
-.PHONY: help demo serve quick test faults fuzz bench picture check clean
+# Container images often set it; every process that a test starts would compile all modules again.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help demo serve quick test coverage faults fuzz bench picture check clean
 
 help: ## list the targets
 	@grep -hE '^[a-z.]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -28,7 +31,7 @@ serve: .venv ## run the service on ./cave-data
 	@$(BIN)/cave serve
 
 # What the domain's and the application's tests need, and nothing else: an import of more fails.
-QUICK_PACKAGES := msgspec structlog tenacity eventsourcing "backports.zstd; python_version < '3.14'" \
+QUICK_PACKAGES := msgspec structlog tenacity eventsourcing \
   pytest pytest-timeout pytest-xdist hypothesis freezegun
 
 .venv-quick/installed: constraints.txt Makefile
@@ -38,10 +41,22 @@ QUICK_PACKAGES := msgspec structlog tenacity eventsourcing "backports.zstd; pyth
 	@touch $@
 
 quick: .venv-quick/installed ## run the domain and application tests, in seconds
-	.venv-quick/bin/python -m pytest -q -n 2 tests/domain tests/application
+	.venv-quick/bin/python -m pytest -q -n 2 -m "not compressed" tests/domain tests/application
+
+# Tests wait for fsync much of the time, so their files are in memory if there is room.
+IN_MEMORY = $(shell df --output=avail /dev/shm 2>/dev/null \
+  | awk 'NR == 2 && $$1 > 4000000 { print "TMPDIR=/dev/shm" }')
 
 test: .venv ## run every test
-	$(BIN)/pytest --hypothesis-profile=default -n 3 --dist loadfile --no-loadscope-reorder
+	$(IN_MEMORY) $(BIN)/pytest --hypothesis-profile=default -n 3 --dist loadfile --no-loadscope-reorder
+
+# These tests run in one process; tracing the processes that others start takes too long.
+COVERED := $(patsubst %,tests/%,domain application http point_formats event_format point_files \
+  output_files entrypoints) \
+  --ignore=tests/entrypoints/test_cli_processes.py --ignore=tests/entrypoints/test_supervisor.py
+
+coverage: .venv ## measure coverage, and fail if it is below the floor
+	$(BIN)/pytest -q -n 2 --cov $(COVERED)
 
 faults: .venv ## kill and stall processes under load, ROUNDS times per kind
 	CAVE_FAULT_ROUNDS=$(ROUNDS) $(BIN)/pytest tests/faults
@@ -64,5 +79,5 @@ check: .venv ## check style, types, imports and the examples in docs/
 
 clean: ## delete everything made here, environments included, except cave-data
 	rm -rf .venv .venv-quick build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache \
-	  .import_linter_cache .hypothesis .benchmarks
+	  .import_linter_cache .hypothesis .benchmarks .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

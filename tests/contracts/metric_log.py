@@ -67,6 +67,8 @@ TRICKY_BATCHES: dict[str, list[Point]] = {
         ("x", 0, 3.0, {"a": "y"}),
     ],
 }
+COMPRESSED = {"tag values in every script", "the longest names", "the most tags"}
+"""The batches whose payload is so large that it is compressed."""
 
 
 class MetricLogPorts(Struct):
@@ -312,7 +314,13 @@ class MetricLogContract(ABC):
 
         self.run(scenario)
 
-    @pytest.mark.parametrize("points", TRICKY_BATCHES.values(), ids=TRICKY_BATCHES.keys())
+    @pytest.mark.parametrize(
+        "points",
+        [
+            pytest.param(points, id=name, marks=[pytest.mark.compressed] * (name in COMPRESSED))
+            for name, points in TRICKY_BATCHES.items()
+        ],
+    )
     def test_points_come_back_bit_for_bit(self, points: list[Point]) -> None:
         async def scenario(log: MetricLog, reader: MetricLogReader) -> None:
             event = published(points=points)
@@ -329,7 +337,9 @@ class MetricLogContract(ABC):
 
         self.run(scenario)
 
-    @pytest.mark.parametrize("count", [1, 2, 10, 1000])
+    @pytest.mark.parametrize(
+        "count", [1, 2, *(pytest.param(n, marks=pytest.mark.compressed) for n in (10, 1000))]
+    )
     def test_batches_of_any_size_come_back_whole_and_in_order(self, count: int) -> None:
         async def scenario(log: MetricLog, reader: MetricLogReader) -> None:
             chance = random.Random(count)

@@ -42,6 +42,7 @@ def test_every_point_is_projected_once_in_the_order_of_its_partition(
         assert found == [place for place in wanted if place[0] == partition]
 
 
+@pytest.mark.compressed
 def test_a_commit_takes_no_more_than_it_may_unless_one_event_has_more() -> None:
     log, store = Log(), Store()
     log.publish_many(60)
