@@ -253,9 +253,10 @@ def _service(
     monotonic: Callable[[], float],
 ) -> UseCases:
     rate = limits.points_per_second
+    metrics = MetricLogReader(ports.entries, ports.codec)
     receipts = ReadableReceipts(
         ports.positions,
-        ports.entries.partitions(),
+        metrics,
         patience=limits.receipt_patience,
         interval=limits.receipt_interval,
     )
@@ -271,7 +272,6 @@ def _service(
         max_share=limits.status_share,
         patience=limits.status_patience,
     )
-    metrics = MetricLogReader(ports.entries, ports.codec)
     return UseCases(
         manage=_manage(own_changes, ports.organization_log, clock, new_token),
         metrics=metrics,

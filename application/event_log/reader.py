@@ -37,11 +37,15 @@ class MetricLogReader:
 
     def get(self, receipt: Receipt) -> RecordedMetrics:
         """Return the event of a receipt. Raises UnknownReceipt, UnreadableEvent."""
-        if receipt.partition < self.entries.partitions() and receipt.position > 0:
-            for entry in self.entries.read(receipt.partition, receipt.position - 1, 1):
-                if entry.receipt == receipt:
-                    return self._readable(entry)
-        raise UnknownReceipt(f"no event has the receipt {receipt}")
+        entry = self._entry(receipt)
+        if entry is None:
+            raise UnknownReceipt(f"no event has the receipt {receipt}")
+        return self._readable(entry)
+
+    def has(self, receipt: Receipt, organization: str) -> bool:
+        """Return whether the receipt is that of an event of the organization."""
+        entry = self._entry(receipt)
+        return entry is not None and self._codec.organization(entry.fields) == organization
 
     def of_organization(
         self, organization: str, *, since: datetime | None = None, until: datetime | None = None
@@ -62,6 +66,13 @@ class MetricLogReader:
                 if self._codec.organization(entry.fields) == organization:
                     yield self._readable(entry)
             after = page[-1].receipt.position
+
+    def _entry(self, receipt: Receipt) -> Entry | None:
+        if receipt.partition < self.entries.partitions() and receipt.position > 0:
+            for entry in self.entries.read(receipt.partition, receipt.position - 1, 1):
+                if entry.receipt == receipt:
+                    return entry
+        return None
 
     def _recorded(self, entry: Entry) -> Recorded:
         digest = self._codec.digest(entry)

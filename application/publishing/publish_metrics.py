@@ -7,6 +7,7 @@ from msgspec import Struct
 from application.clock import Clock
 from application.organizations.access import Grant
 from application.publishing.idempotency import idempotency_of
+from application.publishing.limits import check_count
 from application.publishing.ports import Appended, Idempotency, MetricLog, PointFormat
 from application.publishing.quota import PointQuota
 from domain.events import MetricsPublished
@@ -70,6 +71,7 @@ class PublishMetricsHandler:
         latest = int(self._clock().timestamp() * 1000) + self._max_future_ms
         batch = await command.format.decode(body, latest=latest, max_points=self._max_points)
         points = len(batch)
+        check_count(points, self._max_points)
         if not points:
             return Published(0, None)
         event = MetricsPublished(

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Mapping
 from time import monotonic
 
-from application.event_log.partitioning import partition_of
+from application.errors import UnknownReceipt
+from application.event_log.reader import MetricLogReader
 from application.event_log.receipts import Receipt
 from application.projections.errors import NotReadableYet, ProjectionMissing
 from application.projections.folds import PROJECTIONS
 from application.reading.ports import ProjectionPositions
-from domain.errors import InvalidArgument
 
 PATIENCE = 5.0
 """Seconds that a request waits for a batch, by the contract."""
@@ -23,18 +23,18 @@ Positions = Mapping[int, int]
 
 
 class ReadableReceipts:
-    """Tells when a batch can be read. For one event loop."""
+    """Waits for batches to be readable. For one event loop."""
 
     def __init__(
         self,
         projections: ProjectionPositions,
-        partitions: int,
+        log: MetricLogReader,
         *,
         patience: float = PATIENCE,
         interval: float = INTERVAL,
     ) -> None:
         self._projections = projections
-        self._partitions = partitions
+        self._log = log
         self._patience = patience
         self._interval = interval
         self._looking: asyncio.Task[None] | None = None
@@ -44,16 +44,12 @@ class ReadableReceipts:
     async def wait(self, organization: str, receipt: Receipt) -> None:
         """Return once every projection holds the batch.
 
-        Raises InvalidArgument for a receipt that cannot be the organization's, NotReadableYet
-        where it takes too long, and what else ProjectionPositions.positions raises.
+        Raises UnknownReceipt unless an event of the organization in the log has the receipt,
+        however far the projections are; NotReadableYet where it takes too long; LogUnavailable,
+        and what else ProjectionPositions.positions raises.
         """
-        partition = partition_of(organization, self._partitions)
-        if receipt.partition != partition:
-            raise InvalidArgument(
-                f"{receipt} is not a receipt of organization {organization!r}: "
-                f"its batches are in partition {partition}",
-                "receipt",
-            )
+        if not await asyncio.to_thread(self._log.has, receipt, organization):
+            raise UnknownReceipt(f"organization {organization!r} has no batch {receipt}")
         try:
             async with asyncio.timeout(self._patience):
                 while not self._holds(receipt):

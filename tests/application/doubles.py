@@ -96,12 +96,13 @@ def service_use_cases(
     directory: TokenDirectory | None = None,
     metric_log: MetricLog | None = None,
     read_model: MemoryReadModel | None = None,
+    log: MemoryMetricLog | None = None,
     limits: Limits | None = None,
     monotonic: FakeMonotonic | None = None,
 ) -> UseCases:
     """Compose a worker's use cases over adapters in memory, or those that are given."""
     organizations = organizations or Organizations({"PERSISTENCE_MODULE": "eventsourcing.popo"})
-    log = MemoryMetricLog(clock)
+    log = log or MemoryMetricLog(clock)
     model = read_model or MemoryReadModel()
     ports = ServicePorts(
         organizations=organizations,

@@ -9,7 +9,7 @@ from hashlib import sha256
 import pytest
 
 from adapters.memory.metric_log import MemoryMetricLog
-from application.errors import LogUnavailable
+from application.errors import BodyTooLarge, LogUnavailable
 from application.event_log.partitioning import partition_of
 from application.event_log.ports import RecordedMetrics
 from application.event_log.reader import MetricLogReader
@@ -201,6 +201,15 @@ def test_a_format_is_asked_once_with_the_body_and_the_limits(
     asyncio.run(publish.handler(PublishMetrics(GILT, asked, b"as sent")))
     latest = int(NOW.timestamp()) * 1000 + DAY_MS + 1
     assert asked.asked == [(b"as sent", latest, MAX_POINTS)]
+
+
+def test_a_format_that_does_not_count_is_held_to_the_limit_all_the_same(
+    publish: Publishing,
+) -> None:
+    large = batch_of([POINT] * (MAX_POINTS + 1))
+    with pytest.raises(BodyTooLarge):
+        publish(points=large)
+    assert publish.kept() == []
 
 
 def test_a_key_that_is_no_key_is_refused_before_anything_is_read(publish: Publishing) -> None:

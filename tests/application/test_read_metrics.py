@@ -8,9 +8,11 @@ from collections.abc import Mapping
 
 import pytest
 
+from adapters.memory.metric_log import MemoryMetricLog
 from adapters.memory.read_model import MemoryReadModel
+from application.errors import UnknownReceipt
 from application.event_log.partitioning import partition_of
-from application.event_log.ports import RecordedMetrics
+from application.event_log.ports import Entry, RecordedMetrics
 from application.event_log.receipts import Receipt
 from application.organizations.access import Grant
 from application.projections.errors import (
@@ -24,7 +26,6 @@ from application.reading.ports import Aggregation
 from application.reading.query_threads import QueryThreads
 from application.reading.read_metrics import ReadMetrics, ReadMetricsHandler
 from application.use_cases import Limits, Queries
-from domain.errors import InvalidArgument
 from tests.application.doubles import FakeClock, service_use_cases
 from tests.contracts.metric_log import published
 from tests.contracts.read_model import pairs, point
@@ -63,9 +64,12 @@ def model() -> WatchedReadModel:
     return WatchedReadModel()
 
 
-def queries(model: MemoryReadModel, patience: float = 5.0) -> Queries:
+def queries(model: MemoryReadModel, patience: float = 5.0, organization: str = "gilt") -> Queries:
+    """Return the queries of a service in whose log the organization has a batch, at position 7."""
+    log = MemoryMetricLog(FakeClock())
+    log.put(Entry(event(7).receipt, log.codec.encode(published(organization))))
     limits = Limits(receipt_patience=patience, receipt_interval=0.001)
-    return service_use_cases(FakeClock(), read_model=model, limits=limits).queries
+    return service_use_cases(FakeClock(), read_model=model, log=log, limits=limits).queries
 
 
 def reading(model: MemoryReadModel, patience: float = 5.0) -> ReadMetricsHandler:
@@ -161,10 +165,25 @@ def test_however_many_wait_they_look_together(model: WatchedReadModel) -> None:
     assert model.looks == 3
 
 
-def test_a_receipt_of_another_partition_is_refused_at_once(model: WatchedReadModel) -> None:
-    query = ReadMetrics(grant=GILT, metric="m", limit=9, receipt=Receipt.at(PARTITION + 1, 7))
-    with pytest.raises(InvalidArgument, match=f"partition {PARTITION}"):
-        asyncio.run(reading(model)(query))
+@pytest.mark.parametrize(
+    ("organization", "receipt"),
+    [
+        ("gilt", Receipt.at(PARTITION, 6)),  # below what was projected, but of no event
+        ("gilt", Receipt.at(PARTITION, 8)),
+        ("gilt", Receipt.at(PARTITION, 1 << 60)),
+        ("gilt", Receipt.at(PARTITION, 0)),
+        ("gilt", Receipt.at(PARTITION + 1, 7)),
+        ("gilt", Receipt.at(99_999, 7)),
+        ("other", Receipt.at(PARTITION, 7)),  # another organization's, in the same partition
+    ],
+)
+def test_a_receipt_of_none_of_the_organizations_events_is_unknown_at_once(
+    model: WatchedReadModel, organization: str, receipt: Receipt
+) -> None:
+    model.add(event(7))
+    read = queries(model, organization=organization).read_metrics
+    with pytest.raises(UnknownReceipt, match=str(receipt)):
+        asyncio.run(read(ReadMetrics(grant=GILT, metric="m", limit=9, receipt=receipt)))
     assert model.looks == 0
 
 

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from adapters.http.api.query_parameters import metrics_query
 from adapters.http.openapi import document
 from application.event_log.partitioning import partition_of
-from application.event_log.ports import RecordedMetrics
+from application.event_log.ports import Entry, RecordedMetrics
 from application.event_log.receipts import Receipt
 from application.projections import errors as projections
 from tests.application.test_query_values import escaped, tag_sets
@@ -38,11 +38,19 @@ def token(service: Service) -> str:
 
 
 def publish(service: Service, *points: Point, position: int = 1, team: str | None = None) -> str:
-    """Let the read model hold a batch; return its receipt."""
-    receipt = Receipt(PARTITION, T, position)
+    """Let the log and the read model hold a batch; return its receipt."""
+    receipt = append(service, *points, position=position, team=team)
     event = published("gilt", team, list(points))
     service.read_model.add(RecordedMetrics(receipt, event))
     return str(receipt)
+
+
+def append(service: Service, *points: Point, position: int = 1, team: str | None = None) -> Receipt:
+    """Let the log hold a batch that cannot be read yet."""
+    receipt = Receipt(PARTITION, T, position)
+    fields = service.log.codec.encode(published("gilt", team, list(points)))
+    service.log.put(Entry(receipt, fields))
+    return receipt
 
 
 def metrics(response: httpx.Response) -> list[Any]:
@@ -330,18 +338,22 @@ def test_with_a_receipt_its_batch_is_in_the_answer(service: Service, token: str)
 
 def test_a_batch_that_cannot_be_read_in_time_is_a_503(service: Service, token: str) -> None:
     publish(service, point(1))
-    params = {"metric": "orders", "receipt": str(Receipt(PARTITION, T, 2))}
+    params = {"metric": "orders", "receipt": str(append(service, point(2), position=2))}
     response = service.call("GET", METRICS, token, params=params)
     problem_of(response, 503, "not-readable-yet")
     assert response.headers["retry-after"] == "1"
 
 
-def test_a_receipt_of_another_partition_is_not_the_organizations(
-    service: Service, token: str
+@pytest.mark.parametrize(
+    "receipt", [(PARTITION, T, 0), (PARTITION, T + 9, 0), (PARTITION + 1, T, 1)]
+)
+def test_a_receipt_that_no_batch_of_the_organization_has_is_a_404(
+    service: Service, token: str, receipt: tuple[int, int, int]
 ) -> None:
-    params = {"metric": "orders", "receipt": str(Receipt(PARTITION + 1, T, 1))}
-    faults = faults_of(service.call("GET", METRICS, token, params=params))
-    assert str(PARTITION) in faults["receipt"]
+    publish(service, point(1))
+    params = {"metric": "orders", "receipt": str(Receipt(*receipt))}
+    response = service.call("GET", METRICS, token, params=params)
+    problem_of(response, 404, "unknown-receipt")
 
 
 @pytest.mark.parametrize(

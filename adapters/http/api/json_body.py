@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -45,7 +46,7 @@ async def read_json(request: Request[Any, Any, Any], decoder: msgspec.json.Decod
 
 def _decoded(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
     try:
-        return decoder.decode(body)
+        return decoder.decode(body.removeprefix(BOM_UTF8))
     except msgspec.ValidationError as error:
         raise InvalidBody(_fault(str(error))) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
