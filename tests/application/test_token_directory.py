@@ -319,7 +319,7 @@ class TestContinuity:
             register(elsewhere, service, name)
         log.log = elsewhere
         assert self.after_an_outage(follower, log) == [
-            "the organizations' log was changed behind us; rebuilding"
+            "the organizations' log has lost events; rebuilding"
         ]
         assert known(directory, "gilt", "a", "b", "c", "d") == set(histories)
         assert directory.status.position == 2 * len(histories)

@@ -33,4 +33,4 @@ def test_keys_are_remembered_for_24_hours() -> None:
 
 
 def test_a_conflict_names_the_key() -> None:
-    assert "'k1' was used for another body" in str(IdempotencyConflict.of("k1"))
+    assert "'k1' was used with another body" in str(IdempotencyConflict.of("k1"))
