@@ -1,4 +1,4 @@
-"""What errors tell a person."""
+"""The messages of domain errors."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_invalid_metrics_says_how_many_fields_and_that_nothing_was_stored(
     assert error.faults == faults
 
 
-def test_the_first_hundred_faults_are_told() -> None:
+def test_at_most_a_hundred_faults_are_reported() -> None:
     assert MAX_FAULTS == 100
 
 

@@ -10,7 +10,7 @@ from domain.errors import IdempotencyConflict, InvalidArgument
 from domain.idempotency import WINDOW, check_idempotency_key
 
 
-def test_every_visible_ascii_character_may_stand_in_a_key() -> None:
+def test_a_key_may_contain_every_visible_ascii_character() -> None:
     visible = "".join(chr(code) for code in range(0x21, 0x7F))
     assert check_idempotency_key(visible) == visible
 
