@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from domain.errors import InvalidArgument
 
-TOKEN_PREFIX = "cave_"  # noqa: S105  the public prefix that tells scanners what they found
+TOKEN_PREFIX = "cave_"  # noqa: S105  a public prefix, for secret scanners to recognize
 MAX_ACTIVE_TOKENS = 3
 """Active tokens that an owner may have per scope set: enough to overlap during a rotation."""
 

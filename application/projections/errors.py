@@ -23,7 +23,7 @@ class RowsRefused(ProjectionError):
 
 
 class ProjectionBusy(ProjectionError):
-    """What was asked for conflicts with another process, or with a generation that exists.
+    """The request conflicts with another process, or with a generation that exists.
 
     Another process is writing the generation or rebuilding the projection, or the label or the
     place of the live generation is taken. Nobody's fault; the caller decides whether to try again.

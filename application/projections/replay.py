@@ -57,8 +57,8 @@ class ReplayHandler:
         """Replay the log alongside the live generation and swap the result in atomically.
 
         Resumes an interrupted rebuild, unless `restart` is set. Raises ProjectionBusy if another
-        process is rebuilding it, and what the log and the stores raise. After an error, what was
-        built so far is kept for the next call to resume.
+        process is rebuilding it, and what the log and the stores raise. After an error, the
+        unfinished generation is kept for the next call to resume.
         """
         generation = self._building(projection, restart=restart)
         try:

@@ -139,11 +139,11 @@ def test_a_key_is_free_again_after_24_hours_and_not_before(
     clock.advance(timedelta(hours=24, microseconds=-1))
     last_replay = publish(key="key")
     clock.advance(timedelta(microseconds=1))
-    anew = publish(key="key")
+    later = publish(key="key")
     assert last_replay is not None
     assert last_replay.replayed
-    assert anew is not None
-    assert not anew.replayed
+    assert later is not None
+    assert not later.replayed
     assert len(publish.kept()) == 2
 
 

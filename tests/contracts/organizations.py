@@ -242,7 +242,7 @@ class OrganizationsContract(ABC):
             recorded = organizations.read(0, 100)
             assert [r.position for r in recorded] == list(range(1, 17)), "no gaps"
             ids = [r.event.originator_id for r in recorded]
-            assert ids[::2] == ids[1::2], "what was saved in one step stands together"
+            assert ids[::2] == ids[1::2], "events of one save are adjacent"
 
     def test_waiting_ends_after_a_quarter_of_a_second_without_an_event(self) -> None:
         with self.open_organizations() as organizations:

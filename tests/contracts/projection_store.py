@@ -96,7 +96,7 @@ class ProjectionStoresContract(ABC):
     @pytest.fixture
     @abstractmethod
     def open_stores(self, clock: ManualClock) -> OpenStores:
-        """Return a function that opens the test's stores, with what was stored before."""
+        """Return a function that opens the test's stores, keeping their contents."""
 
     @pytest.fixture
     def stores(self, open_stores: OpenStores) -> Iterator[ProjectionStores]:
@@ -448,7 +448,7 @@ class ProjectionStoresContract(ABC):
         stores.drop_retired()
         assert [g.number for g in stores.generations("points")] == [building.number]
         with pytest.raises(ProjectionMissing), stores.open(live):
-            pytest.fail("opened what was removed")
+            pytest.fail("opened a removed generation")
 
     def test_numbers_are_never_reused(self, stores: ProjectionStores) -> None:
         for number in (1, 2, 3):

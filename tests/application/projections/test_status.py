@@ -71,7 +71,7 @@ def test_a_stopped_projection_is_not_counted_again_from_its_position(
 
     monkeypatch.setattr(log, "count", noted)
     assert lags("points", positions)[partition].lag_events == 91
-    assert sum(counted) == 1, "only what is new"
+    assert sum(counted) == 1, "only the new event"
 
 
 def test_a_log_that_ends_below_the_positions_causes_no_lag() -> None:

@@ -132,7 +132,7 @@ def test_concurrent_callers_share_one_look_outside_the_event_loop() -> None:
     assert model.looks == 1
     assert threading.get_ident() not in model.threads
     asyncio.run(scenario())
-    assert model.looks == 1, "what was found is good for the interval"
+    assert model.looks == 1, "a result is reused for the interval"
 
 
 def test_no_caller_waits_long_for_a_slow_look() -> None:
