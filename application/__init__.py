@@ -1,4 +1,4 @@
-"""What the service does: one module a use case, and the ports they need.
+"""The use cases, one module each, and the ports they need.
 
 `application.use_cases` lists them all.
 """

@@ -1,4 +1,4 @@
-"""The clock that use cases are given."""
+"""The clock passed to use cases."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ Clock = Callable[[], datetime]
 
 
 def utc_now() -> datetime:
-    """Return the system's time. The one clock of every process; tests pass another."""
+    """Return the system's time. Every process uses this clock; tests pass their own."""
     return datetime.now(UTC)

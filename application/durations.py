@@ -21,7 +21,7 @@ _duration = re.compile(rf"(\d{{1,12}})([{''.join(UNITS)}])\Z", re.ASCII).match
 def parse_duration(text: str) -> timedelta:
     """Read a whole number with a unit: s, m, h, d or w.
 
-    Raises ValueError, whose message follows the name of the value: "must be …, is …".
+    Raises ValueError. Its message, "must be …, is …", is meant to follow the value's name.
     """
     match = _duration(text)
     if match is None:

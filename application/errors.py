@@ -1,50 +1,59 @@
-"""What can go wrong between a use case and its ports. Each means that nothing was acknowledged."""
+"""Errors between use cases and their ports. After each of them, nothing has been acknowledged."""
 
 from __future__ import annotations
 
 
 class LogError(Exception):
-    """The event log cannot do what was asked for now. The service's fault, never the client's."""
+    """The event log cannot serve the request now. The service's fault, never the client's."""
 
 
 class LogUnavailable(LogError):
-    """The log does not answer, or refuses writes. Nothing was written."""
+    """The log does not answer, or refuses reads or writes. Nothing was written."""
 
 
 class LogFull(LogError):
-    """The log has no room. Nothing was written."""
+    """The log has no space left. Nothing was written. The operator has to make room."""
 
 
 class LogSaturated(LogError):
-    """More is waiting to be written than the limit allows. Nothing was written."""
+    """The queue of appends is at its limit: the service is overloaded. Nothing was written."""
 
 
 class OutcomeUnknown(LogError):
-    """The connection died mid-write: the event may or may not be in the log.
+    """The connection to the log died mid-write: the event may or may not be in the log.
 
-    A retry with the same idempotency key is safe; one without may store the batch twice.
+    A retry with the same idempotency key is safe; one without a key may store the batch twice.
     """
 
 
 class LogUnfit(LogError):
-    """The log server, or the log on it, is not what the service needs: a person must see to it."""
+    """The log server, or the log on it, does not meet the requirements. The operator must fix it.
+
+    Trying again does not help.
+    """
 
 
 class DirectoryStale(LogError):
-    """The token directory has not heard from the log for too long to be trusted."""
+    """The token directory has been out of touch with the log for too long to be trusted."""
 
 
 class VersionConflict(LogError):
-    """Another writer changed the aggregate since it was read. Nothing was written; read again."""
+    """Another writer changed the aggregate since it was read. Nobody's fault.
+
+    Nothing was written. Read the aggregate again and decide again.
+    """
 
 
 class MalformedBody(ValueError):
-    """The client's body is not of its format, is cut short, or cannot be inflated."""
+    """The body is not in its format, is cut short, or cannot be inflated. The client's fault."""
 
 
 class BodyTooLarge(ValueError):
-    """The client's body is over a limit: its bytes as sent, inflated, or its points."""
+    """The body exceeds a limit: of bytes as sent, of bytes inflated, or of points.
+
+    The client's fault.
+    """
 
 
 class UnknownReceipt(LookupError):
-    """No event of the log has that receipt."""
+    """No event of the log has that receipt. The client's fault."""

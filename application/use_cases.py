@@ -1,4 +1,4 @@
-"""Everything the service does, at a glance, and `compose`, which makes it all."""
+"""The list of all use cases, and `compose`, which makes them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ from application.reading.readable_receipts import ReadableReceipts
 
 
 class ManageOrganizations(Struct, frozen=True, kw_only=True):
-    """Changes to organizations, and questions about them. Each call may block on the log."""
+    """Commands and look-ups on organizations. Each call may block on the log."""
 
     register_organization: RegisterOrganizationHandler
     create_team: CreateTeamHandler
@@ -61,27 +61,27 @@ class ManageOrganizations(Struct, frozen=True, kw_only=True):
 
 
 class Queries(Struct, frozen=True, kw_only=True):
-    """Questions to the projections. No call blocks the event loop."""
+    """Queries on the projections. No call blocks the event loop."""
 
     list_metric_names: ListMetricNamesHandler
     read_metrics: ReadMetricsHandler
 
 
 class Projector(Struct, frozen=True, kw_only=True):
-    """Keeping the projections up to date: one use case per projection, each for its own thread."""
+    """The use cases of the projector: one per projection, each to be run in its own thread."""
 
     live: tuple[LiveProjection, ...]
 
 
 class Commands(Struct, frozen=True, kw_only=True):
-    """The use cases of commands that need the log alone."""
+    """The use cases of commands that need only the log."""
 
     manage: ManageOrganizations
     metrics: MetricLogReader
 
 
 class ProjectionTools(Commands, frozen=True, kw_only=True):
-    """The use cases of commands that read, rebuild or verify projections, too."""
+    """The use cases of commands that also read, rebuild or verify projections."""
 
     overview: ProjectionOverviewHandler
     export_points: ExportPointsHandler
@@ -91,7 +91,7 @@ class ProjectionTools(Commands, frozen=True, kw_only=True):
 
 
 class UseCases(Commands, frozen=True, kw_only=True):
-    """The use cases of a worker: all that clients ask for over HTTP."""
+    """The use cases of a worker: everything that clients can request over HTTP."""
 
     access: AccessControl
     publish_metrics: PublishMetricsHandler
@@ -101,7 +101,7 @@ class UseCases(Commands, frozen=True, kw_only=True):
 
 
 class LogPorts(Struct, frozen=True, kw_only=True):
-    """The log: what every command needs."""
+    """The ports of commands that need only the log."""
 
     organizations: OrganizationRepository
     organization_log: OrganizationLog
@@ -110,7 +110,7 @@ class LogPorts(Struct, frozen=True, kw_only=True):
 
 
 class ProjectionPorts(LogPorts, frozen=True, kw_only=True):
-    """The log and the projections made of it."""
+    """The ports of commands that also need the projections."""
 
     stores: ProjectionStores
     queries: PointQueries
@@ -118,10 +118,10 @@ class ProjectionPorts(LogPorts, frozen=True, kw_only=True):
 
 
 class ServicePorts(LogPorts, frozen=True, kw_only=True):
-    """The log in both directions, and what queries are answered from.
+    """The ports of a worker: the log, for reading and writing, and the projections, for queries.
 
-    `directory` and `threads` are open: whoever opened them keeps the first up to date and closes
-    the second. `weaknesses` are those of the log server.
+    The caller keeps `directory` up to date, and closes `threads` at the end. `weaknesses` are
+    those of the log server.
     """
 
     directory: TokenDirectory
@@ -135,7 +135,7 @@ class ServicePorts(LogPorts, frozen=True, kw_only=True):
 
 
 class ProjectorPorts(Struct, frozen=True, kw_only=True):
-    """The log of metrics, and the stores that are written from it."""
+    """The ports of the projector: the metric log, and the stores it feeds."""
 
     entries: EntryLog
     codec: EventCodec
@@ -143,12 +143,12 @@ class ProjectorPorts(Struct, frozen=True, kw_only=True):
 
 
 class Limits(Struct, frozen=True, kw_only=True):
-    """How far a worker goes for a client.
+    """The limits of a worker.
 
-    `max_future_ms` is how far ahead of the clock a point may be, `max_points` how many there may
-    be in a batch; `points_per_second` the quota of an organization in this worker, None for no
-    quota. Patience and intervals are in seconds; `status_share` is the share of the time that
-    looking at the projections' state may take.
+    `max_future_ms` is how far ahead of the clock a point's timestamp may be, `max_points` the
+    maximum number of points per batch, and `points_per_second` the quota per organization in this
+    worker, None for no quota. Patience and intervals are in seconds; `status_share` is the maximum
+    share of the time spent on reading the projections' state.
     """
 
     max_future_ms: int = 24 * 60 * 60 * 1000
@@ -195,7 +195,8 @@ def compose(
 ) -> Commands | Projector:
     """Make the use cases that the ports allow: one group per kind of process.
 
-    The only place where use cases are made, in production and in tests. Opens and closes nothing.
+    This is the only place where use cases are made, in production and in tests. Opens and closes
+    nothing.
     """
     match ports:
         case ServicePorts():

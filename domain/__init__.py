@@ -1,5 +1,5 @@
 """Organizations, tokens and metric points: frozen structs and pure functions over them.
 
-Imports the standard library and msgspec, nothing else. No clock is read and no random number
-drawn here: time and secrets come in as arguments.
+Imports nothing but the standard library and msgspec. Reads no clock and draws no random numbers:
+times and secrets are passed in as arguments.
 """

@@ -1,4 +1,4 @@
-"""Whether a token may do what it asks for."""
+"""Authorization: whether a token may be used for a request."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ def authorize(
     scope: Scope,
     now: datetime,
 ) -> Token:
-    """Return the token if it may act with `scope` for the organization, or for one of its teams.
+    """Return the token if it grants `scope` on the organization, or on `team` if given.
 
-    `token` is the one presented if it is the organization's, else None. An organization's token
-    may act for its teams, a team's token for its team only. Raises UnknownTeam, then Forbidden.
+    `token` is the presented token if it belongs to the organization, else None. An organization's
+    token may also act for its teams, a team's token for that team only. Raises UnknownTeam, which
+    is checked first, and Forbidden.
     """
     if team is not None:
         check_team(organization, team)

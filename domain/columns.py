@@ -10,11 +10,11 @@ T = TypeVar("T")
 
 
 class CodedColumn(Sequence[T], Generic[T]):
-    """A column as a table of values and, a row, the index of its value in the table.
+    """A column stored as a table of values and, per row, an index into that table.
 
-    A sequence like any other; what handles whole columns can use `table` and `codes` (unsigned
-    integers, one a row, each below the length of the table) and never touch a single row. A value
-    may be in the table twice. Whoever has the codes from elsewhere calls `checked`.
+    It behaves like any sequence. Code that handles whole columns can use `table` and `codes`
+    (unsigned integers, one per row, each below the length of the table) without touching single
+    rows. A value may be in the table twice. Use `checked` for codes from an untrusted source.
     """
 
     __slots__ = ("codes", "table")
@@ -25,7 +25,7 @@ class CodedColumn(Sequence[T], Generic[T]):
 
     @classmethod
     def checked(cls, table: Sequence[T], codes: array[int]) -> CodedColumn[T]:
-        """Make a column of what is read. Raises ValueError for a code outside the table."""
+        """Make a column, checking the codes. Raises ValueError for a code outside the table."""
         if codes and max(codes) >= len(table):
             raise ValueError(f"a code is outside its table of {len(table)}")
         return cls(table, codes)
@@ -55,17 +55,17 @@ class CodedColumn(Sequence[T], Generic[T]):
 
 
 def coded(column: Sequence[T]) -> CodedColumn[T]:
-    """Return a column as a coded one: its distinct values in order of first appearance."""
+    """Return the column as a CodedColumn, its distinct values in order of first appearance."""
     if isinstance(column, CodedColumn):
         return column
-    if len(column) == 1:  # the batches of one point are many
+    if len(column) == 1:  # batches of one point are common
         return CodedColumn(column, array("B", b"\0"))
     table = list(dict.fromkeys(column))
     numbers = dict(zip(table, range(len(table)), strict=True))
-    # An array takes a list in half the time of an iterator.
+    # Building an array from a list takes half the time of building it from an iterator.
     return CodedColumn(table, array(code_type(len(table)), [*map(numbers.__getitem__, column)]))
 
 
 def code_type(entries: int) -> str:
-    """Return the array type of indices into a table: 8, 16 or 32 bits, as its length allows."""
+    """Return the array type for indices into a table of this length: 8, 16 or 32 bits."""
     return "B" if entries <= 1 << 8 else "H" if entries <= 1 << 16 else "I"

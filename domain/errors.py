@@ -1,4 +1,4 @@
-"""Why a command is refused. Every class is a rule of the domain; none knows how it is answered."""
+"""Reasons for refusing a command, one class per rule of the domain. They know nothing of HTTP."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from msgspec import Struct
 
 
 class DomainError(Exception):
-    """A command was refused, nothing changed. The message is for the person who asked."""
+    """A command was refused and nothing changed. The message is written for the client."""
 
 
 class Fault(Struct, frozen=True):
-    """One field that breaks its rule.
+    """One invalid field.
 
-    `index` is the item's place in the batch (None for the batch itself), `pointer` the JSON
-    pointer (RFC 6901) from the body's root, `detail` says what is wrong and what would be right.
+    `index` is the item's index in the batch, from 0 (None for the batch itself), `pointer` the
+    JSON pointer (RFC 6901) from the body's root; `detail` says what is wrong and what is allowed.
     """
 
     index: int | None
@@ -25,22 +25,22 @@ MAX_FAULTS = 100
 
 
 class InvalidMetrics(DomainError):
-    """At least one field of a batch breaks its rule; `faults` lists the first `MAX_FAULTS`."""
+    """At least one field of a batch is invalid; `faults` lists the first `MAX_FAULTS`."""
 
     def __init__(self, faults: tuple[Fault, ...]) -> None:
         self.faults = faults
         match len(faults):
             case 1:
-                fields = "1 field breaks its rule"
+                fields = "1 field is invalid"
             case count if count < MAX_FAULTS:
-                fields = f"{count} fields break their rules"
+                fields = f"{count} fields are invalid"
             case _:
-                fields = f"{MAX_FAULTS} fields or more break their rules"
-        super().__init__(f"{fields}; nothing of the batch was stored")
+                fields = f"{MAX_FAULTS} or more fields are invalid"
+        super().__init__(f"{fields}; no point of the batch was stored")
 
 
 class InvalidArgument(DomainError):
-    """A name, address, scope or duration in a command is invalid: that in its field `field`."""
+    """A field of a command (a name, address, scope or duration) is invalid; `field` names it."""
 
     def __init__(self, words: str, field: str) -> None:
         super().__init__(words)
@@ -52,39 +52,39 @@ class Forbidden(DomainError):
 
 
 class UnknownOrganization(DomainError):
-    """There is no organization of that name."""
+    """There is no organization with that name."""
 
 
 class UnknownTeam(DomainError):
-    """The organization has no team of that name."""
+    """The organization has no team with that name."""
 
 
 class UnknownToken(DomainError):
-    """The owner has no token of that id."""
+    """The owner has no token with that id."""
 
 
 class OrganizationExists(DomainError):
-    """The name is taken."""
+    """There already is an organization with that name."""
 
 
 class TeamExists(DomainError):
-    """The organization already has a team of that name."""
+    """The organization already has a team with that name."""
 
 
 class TooManyTokens(DomainError):
-    """The owner already has as many active tokens of that scope set as may overlap."""
+    """The owner already has the maximum number of active tokens with that scope set."""
 
 
 class LastToken(DomainError):
-    """The owner's last active token is kept unless its loss is asked for explicitly."""
+    """The token is the owner's last active one, which only an operator may revoke."""
 
 
 class IdempotencyConflict(DomainError):
-    """The idempotency key was used for another body within its window."""
+    """The idempotency key was used with another body within the last 24 hours."""
 
     @classmethod
     def of(cls, key: str) -> IdempotencyConflict:
-        return cls(f"the idempotency key {key!r} was used for another body within 24 hours")
+        return cls(f"the idempotency key {key!r} was used with another body in the last 24 hours")
 
 
 class QuotaExceeded(DomainError):

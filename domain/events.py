@@ -1,7 +1,7 @@
-"""What has happened: the events that the logs keep.
+"""Events, as kept by the logs.
 
 An organization's events carry the id of their aggregate and a version that counts from 1
-without gaps. A batch of metrics has neither: there is nothing it could conflict with.
+without gaps. A batch of metrics has neither, because it cannot conflict with anything.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from domain.metric_point import PointBatch
 
 
 class OrganizationEvent(Struct, frozen=True, kw_only=True):
-    """Base of an organization's events; `timestamp` is aware, in UTC."""
+    """Base class of an organization's events; `timestamp` is aware, in UTC."""
 
     originator_id: str
     originator_version: int
@@ -47,7 +47,7 @@ class TokenRevoked(OrganizationEvent, frozen=True, kw_only=True):
 
 
 class MetricsPublished(Struct, frozen=True, kw_only=True):
-    """One accepted batch. `token_id` tells which token published it."""
+    """One accepted batch. `token_id` is the id of the token that published it."""
 
     organization: str
     team: str | None

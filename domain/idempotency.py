@@ -1,4 +1,4 @@
-"""Idempotency keys: what they look like and how long they are remembered."""
+"""Idempotency keys: their syntax and how long they are remembered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Memos that are bounded by what they hold."""
+"""A memo bounded by the bytes it holds."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ Value = TypeVar("Value")
 
 MAX_SIZE = 16 << 20
 OVERHEAD = 200
-"""Bytes that a key and its value take besides what `size` counts, about."""
+"""Approximate bytes that a key and its value take in addition to those `size` counts."""
 
 
 class Memo(dict[Key, Value], Generic[Key, Value]):
-    """Remembers what `make` returns for a key. What `make` raises is not remembered.
+    """Remembers what `make` returns for each key. Exceptions from `make` are not remembered.
 
-    `size` tells the bytes of a key's text. Once all keys come to more than `max_size` bytes,
-    everything is forgotten, which costs making it again. A look-up is that of a dictionary.
+    `size` returns the bytes of a key's text. Once all keys exceed `max_size` bytes, everything is
+    forgotten and made again on demand. A look-up costs as much as one in a dictionary.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """Metric points and the batches they come in.
 
-A batch is kept as columns, because everything that handles many points at once (checking,
-encoding, projecting) is faster by column; `MetricPoint` is one row of it.
+A batch is stored as columns, because code that handles many points (checking, encoding,
+projecting) is faster by column; `MetricPoint` is one row of it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from domain.names import (
 MAX_TAGS = 40
 
 MAX_TIMESTAMP = 95_617_584_000_000
-"""The last millisecond that a point can have, at the beginning of the year 5000."""
+"""The latest timestamp a point can have, in milliseconds: the beginning of the year 5000."""
 
 
 class _InvalidName(ValueError):
@@ -35,7 +35,7 @@ class _InvalidName(ValueError):
 class TagSet(Struct, frozen=True, cache_hash=True):
     """The tags of a point: (name, value) pairs sorted by name, valid by construction.
 
-    Make one with `tag_set`. Equal sets are equal and hash alike, the hash computed once.
+    Make one with `tag_set`. Equal sets compare equal and have equal hashes, each computed once.
     """
 
     pairs: tuple[tuple[str, str], ...]
@@ -44,7 +44,7 @@ class TagSet(Struct, frozen=True, cache_hash=True):
         return dict(self.pairs)
 
     def size(self) -> int:
-        """Return the characters of all names and values."""
+        """Return the number of characters of all names and values."""
         return sum(len(name) + len(value) for name, value in self.pairs)
 
 
@@ -58,9 +58,9 @@ class MetricPoint(Struct, frozen=True):
 
 
 class PointBatch(Struct, frozen=True, eq=False):
-    """Points as four columns of one length; row i is point i. Every value obeys its rule.
+    """Points as four columns of equal length; row i is point i. Every value is valid.
 
-    Batches of the same points are equal, whatever kinds of sequences their columns are.
+    Batches of the same points are equal, whatever types of sequences their columns are.
     """
 
     names: Sequence[str]
@@ -96,14 +96,14 @@ def batch_of(
     *,
     latest: int,
 ) -> PointBatch | None:
-    """Make a batch of columns of one length, or return None if any point is invalid.
+    """Make a batch from columns of equal length, or return None if any point is invalid.
 
-    `timestamps` are in milliseconds since the epoch; `latest` is the last one accepted. This
-    reports only that something is wrong: the fault functions find out what.
+    `timestamps` are in milliseconds since the epoch; `latest` is the latest one accepted. None
+    only says that something is wrong: use the fault functions to find out what.
     """
     if not timestamps:
         return PointBatch((), (), (), ())
-    # Points of a batch share names and times: each is looked at once.
+    # Points of a batch share names and times: each distinct one is checked once.
     names = coded(names)
     try:
         for name in names.table:
@@ -124,9 +124,9 @@ def batch_of(
 
 
 def batch_fault(batch: PointBatch) -> str | None:
-    """Say what keeps columns read from elsewhere from being points, or None where nothing does.
+    """Return what is wrong with a batch that was not made by `batch_of`, or None if it is valid.
 
-    Tag sets are valid by construction.
+    Tag sets are not checked: they are valid by construction.
     """
     for name in coded(batch.names).table:
         if fault := metric_name_fault(name):
@@ -139,7 +139,7 @@ def batch_fault(batch: PointBatch) -> str | None:
 
 
 def _all_finite(values: Sequence[float]) -> bool:
-    # A sum of finite numbers may overflow; one that is finite has no other terms.
+    # A finite sum has finite terms only. An infinite one may be an overflow of finite terms.
     return math.isfinite(sum(values)) or all(map(math.isfinite, values))
 
 
@@ -157,8 +157,8 @@ def tag_set(tags: Mapping[str, str]) -> TagSet | None:
     return TagSet(tuple(sorted(tags.items())))
 
 
-# A regular expression per string costs several times its decoding, and names recur. Only valid
-# names are remembered (what raises is not), so that the memo is bounded in bytes as well.
+# Matching a regular expression takes several times as long as decoding the name, and names recur.
+# Invalid names raise and so are not cached, which bounds the cache in bytes as well.
 @lru_cache(maxsize=65_536)
 def _check_metric_name(name: str) -> None:
     if metric_name_fault(name):
@@ -172,7 +172,7 @@ def _check_tag_name(name: str) -> None:
 
 
 def timestamp_fault(milliseconds: int, latest: int) -> str | None:
-    """Say what is wrong with a time in milliseconds, `latest` being the last one accepted."""
+    """Return what is wrong with a time, or None. Both times are in ms; `latest` is the maximum."""
     if milliseconds < 0:
         return f"must not be negative, is {milliseconds / 1000:.3f} s"
     if milliseconds > latest:
@@ -184,7 +184,7 @@ def timestamp_fault(milliseconds: int, latest: int) -> str | None:
 
 
 def value_fault(value: object) -> str | None:
-    """Say what is wrong with a value: it must be a finite number that fits 64 bits."""
+    """Return what is wrong with a value, or None. It must be finite and fit a 64-bit float."""
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         return f"must be a number, not {json_type(value)}"
     try:
@@ -195,7 +195,7 @@ def value_fault(value: object) -> str | None:
 
 
 def tag_faults(tags: object) -> Iterator[tuple[str | None, str]]:
-    """Yield (tag name, what is wrong with it); the name is None for the tags as a whole."""
+    """Yield each fault as (tag name, description); the name is None for the tags as a whole."""
     if not isinstance(tags, dict):
         yield None, f"must be an object of strings, not {json_type(tags)}"
         return

@@ -1,7 +1,7 @@
-"""The rules of names and of other short texts.
+"""The rules for names and other short texts.
 
-Metric names, tag names and tag values follow the contract. Organizations and teams stand in URLs
-and in keys of the log, so their names are simpler.
+Names of organizations and teams appear in URLs and in the log's keys, so their rule is stricter
+than that of metric and tag names.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import re
 from collections.abc import Callable
 
 MAX_NAME_LENGTH = 255
-"""Characters of a metric's or a tag's name."""
+"""Maximum characters of a metric's or a tag's name."""
 
 MAX_TAG_VALUE_LENGTH = 1024
 MAX_OWNER_NAME_LENGTH = 127
 MAX_LABEL_LENGTH = 127
-"""Characters of a short text that a person writes, such as the label of a copy."""
+"""Maximum characters of a short text written by a person, such as the label of a copy."""
 
 METRIC_NAME_PATTERN = r"[a-zA-Z_:][a-zA-Z0-9_:./-]*"
 TAG_NAME_PATTERN = r"[a-zA-Z_][a-zA-Z0-9_./-]*"
@@ -29,27 +29,27 @@ _not_text = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]").search
 
 
 def metric_name_fault(name: object) -> str | None:
-    """Say what is wrong with a metric's name, or None where nothing is."""
+    """Return what is wrong with a metric's name, or None if it is valid."""
     return _fault(name, _is_metric_name, METRIC_NAME_PATTERN, MAX_NAME_LENGTH)
 
 
 def tag_name_fault(name: object) -> str | None:
-    """Say what is wrong with a tag's name, or None where nothing is."""
+    """Return what is wrong with a tag's name, or None if it is valid."""
     return _fault(name, _is_tag_name, TAG_NAME_PATTERN, MAX_NAME_LENGTH)
 
 
 def owner_name_fault(name: object) -> str | None:
-    """Say what is wrong with an organization's or a team's name, or None where nothing is."""
+    """Return what is wrong with an organization's or a team's name, or None if it is valid."""
     return _fault(name, _is_owner_name, OWNER_NAME_PATTERN, MAX_OWNER_NAME_LENGTH)
 
 
 def tag_value_fault(value: object) -> str | None:
-    """Say what is wrong with a tag's value, or None where nothing is."""
+    """Return what is wrong with a tag's value, or None if it is valid."""
     return _text_fault(value, MAX_TAG_VALUE_LENGTH)
 
 
 def label_fault(text: object) -> str | None:
-    """Say what is wrong with a label that a person chose, or None where nothing is."""
+    """Return what is wrong with a label chosen by a person, or None if it is valid."""
     return _text_fault(text, MAX_LABEL_LENGTH)
 
 
@@ -64,7 +64,7 @@ def _fault(name: object, matches: _Matches, pattern: str, max_length: int) -> st
 
 
 def _text_fault(text: object, max_length: int) -> str | None:
-    """Any text without control characters (Unicode's category Cc) and lone surrogates (Cs)."""
+    """Valid is any text without control characters (category Cc) and lone surrogates (Cs)."""
     if not isinstance(text, str):
         return f"must be a string, not {json_type(text)}"
     if not 1 <= len(text) <= max_length:
@@ -77,7 +77,7 @@ def _text_fault(text: object, max_length: int) -> str | None:
 
 
 def json_type(value: object) -> str:
-    """Name a decoded JSON value's type as a person who wrote the JSON would."""
+    """Return the name of a decoded value's JSON type, for an error message."""
     match value:
         case None:
             return "null"

@@ -1,7 +1,7 @@
 """The organization aggregate: decisions as pure functions, state as a fold of events.
 
-A decision is `(state, arguments, now) -> events` and raises a DomainError where it refuses;
-`evolve(state, event) -> state` never refuses: what happened, happened.
+A decision is `(state, arguments, now) -> events` and raises a DomainError to refuse.
+`evolve(state, event) -> state` never refuses, because the event has already happened.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Team(Struct, frozen=True):
 
 
 class Organization(Struct, frozen=True, kw_only=True):
-    """An organization as its events tell it; `version` is that of the last one."""
+    """An organization's state, folded from its events; `version` is that of the last event."""
 
     id: str
     version: int
@@ -68,7 +68,7 @@ class Organization(Struct, frozen=True, kw_only=True):
 
 
 def organization_id(name: str) -> str:
-    """Return the aggregate's id. Derived from the name, so that a name can be taken only once."""
+    """Return the aggregate's id: derived from the name, so that no two can have one name."""
     return f"organization:{name}"
 
 
@@ -168,9 +168,10 @@ def issue_token(
 def revoke_token(
     organization: Organization, token_id: str, *, keep_last: bool, now: datetime
 ) -> tuple[OrganizationEvent, ...]:
-    """Revoke a token; one already revoked stays so, without an event.
+    """Revoke a token. Does nothing if it is already revoked.
 
-    With `keep_last` the owner's last active token is refused. Raises UnknownToken, LastToken.
+    With `keep_last`, revoking the owner's last active token raises LastToken. Also raises
+    UnknownToken.
     """
     token = find_token(organization, token_id)
     if token.revoked_at is not None:
@@ -191,7 +192,7 @@ def revoke_token(
 
 
 def find_token(organization: Organization, token_id: str) -> Token:
-    """Return the token of that id. Raises UnknownToken."""
+    """Return the token with that id. Raises UnknownToken."""
     try:
         return organization.tokens[token_id]
     except KeyError:
@@ -207,9 +208,9 @@ def check_team(organization: Organization, team: str) -> None:
 
 
 def find_token_of(organization: Organization, team: str | None, token_id: str) -> Token:
-    """Return a token of the organization itself or of one team.
+    """Return a token of the organization itself (`team` None) or of one team.
 
-    Raises UnknownTeam, and UnknownToken for another owner's too.
+    Raises UnknownTeam, and UnknownToken, also for a token of another owner.
     """
     if team is not None:
         check_team(organization, team)
@@ -263,7 +264,7 @@ def evolve(state: Organization | None, event: OrganizationEvent) -> Organization
 
 
 def project(state: Organization | None, events: Iterable[OrganizationEvent]) -> Organization | None:
-    """Fold `events` over `state`; no events and no state is None."""
+    """Fold `events` into `state`; None if there are neither."""
     return reduce(evolve, events, state)
 
 

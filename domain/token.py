@@ -11,9 +11,9 @@ from msgspec import Struct
 
 from domain.errors import InvalidArgument
 
-TOKEN_PREFIX = "cave_"  # noqa: S105  the public prefix that tells scanners what they found
+TOKEN_PREFIX = "cave_"  # noqa: S105  a public prefix, for secret scanners to recognize
 MAX_ACTIVE_TOKENS = 3
-"""Active tokens an owner may have of one scope set: enough for a rotation to overlap."""
+"""Active tokens that an owner may have per scope set: enough to overlap during a rotation."""
 
 MAX_DESCRIPTION_LENGTH = 255
 
@@ -37,17 +37,17 @@ class Token(Struct, frozen=True, kw_only=True):
     revoked_at: datetime | None = None
 
     def is_active(self, now: datetime) -> bool:
-        """Tell whether it may be used: neither revoked nor, from `expires_at` on, expired."""
+        """Return whether it is neither revoked nor expired; it expires exactly at `expires_at`."""
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
 
 def token_digest(value: str) -> str:
-    """Return the SHA-256 of a token's value in hexadecimal, all the service keeps of it."""
+    """Return the SHA-256 of a token's value in hexadecimal. The value itself is not stored."""
     return hashlib.sha256(value.encode()).hexdigest()
 
 
 def scope_set(scopes: Iterable[str]) -> tuple[Scope, ...]:
-    """Return the scopes sorted, each once. Raises InvalidArgument for an unknown one or none."""
+    """Return the scopes sorted, each once. Raises InvalidArgument for none, or an unknown one."""
     try:
         chosen = tuple(sorted({Scope(scope) for scope in scopes}))
     except ValueError as error:

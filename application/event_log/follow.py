@@ -11,7 +11,7 @@ from application.event_log.reader import MetricLogReader
 from application.event_log.receipts import Receipt
 
 PAGE = 20
-"""Events per read: a batch may have a hundred thousand points, and each partition holds a page."""
+"""Events per read. Small, as an event may have 100,000 points and a page is held per partition."""
 
 FIRST_WINDOW_MS = 1000
 WINDOW_GROWTH = 8
@@ -20,10 +20,10 @@ Wanted = Callable[[Recorded], bool]
 
 
 class LogFollower:
-    """Follows some partitions of the log: each event once, and only those that are `wanted`.
+    """Follows some partitions of the log: returns each event once, and only those `wanted`.
 
-    Events of one partition come in log order. Those that one call returns from several partitions
-    come by the log's clock. It starts at the log's first event, unless `last` is called first.
+    Events of one partition come in log order. Events that one call returns from several partitions
+    are sorted by the log's clock. Starts at the log's first event, unless `last` is called first.
     """
 
     def __init__(
@@ -34,15 +34,16 @@ class LogFollower:
         self._wanted = wanted
 
     def events(self) -> Iterator[Recorded]:
-        """Yield what is in the log by now and was not returned before."""
+        """Yield the events that are in the log now and were not returned before."""
         ends = self._ends()
         after, self._after = self._after, ends
         return self._merged(after, ends)
 
     def last(self, count: int) -> list[Recorded]:
-        """Return the last `count` events, and skip those before them.
+        """Return the last `count` events, and skip all before them.
 
-        The log cannot be read backwards: looks further and further back until it has enough.
+        The log cannot be read backwards, so this reads from further and further back until it has
+        found enough.
         """
         ends = self._ends()
         newest = max(Receipt.at(p, end).milliseconds for p, end in ends.items())

@@ -1,4 +1,4 @@
-"""Which partition an organization's metrics go to."""
+"""The partition of an organization's metrics."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ MAX_PARTITIONS = 4096
 
 
 def partition_of(organization: str, partitions: int) -> int:
-    """Return the partition, 0 up to `partitions`: CRC-32 (IEEE) of the UTF-8 name, modulo.
+    """Return the partition, from 0: CRC-32 (IEEE) of the UTF-8 name, modulo `partitions`.
 
     Part of the log's format: it must never change for a log that has events.
     """

@@ -1,7 +1,7 @@
-"""What readers of the metric log need from outside. Each docstring is a contract.
+"""Ports for reading the metric log. Each docstring is a contract.
 
-Entries are raw: an `EntryLog` knows where they are and nothing of what they mean, which is the
-`EventCodec`'s to say. So the log's server, its archive and a log in memory are read alike.
+Entries are raw: an `EntryLog` stores them without knowing their meaning, and an `EventCodec`
+converts them to events. So the log server, its archive and a log in memory are read alike.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from domain.events import MetricsPublished
 
 
 class Entry(Struct, frozen=True):
-    """A raw entry of the log: its place, and its fields, known or not, in their order.
+    """A raw entry of the log: its place, and its fields in order, unknown ones included.
 
-    A field's name occurs once; an entry that has it twice counts with the last value.
+    Each field name occurs once. If the stored entry has a field twice, the last value counts.
     """
 
     receipt: Receipt
@@ -29,61 +29,64 @@ class EntryLog(Protocol):
     """The entries of the metric log, by partition.
 
     Positions are those of `application.event_log.receipts`: above 0, strictly ascending within a
-    partition, and without meaning across partitions. Thread-safe; every method may block on the
-    log and raises LogUnavailable where it cannot be read.
+    partition, and not comparable across partitions. Thread-safe. Unless stated otherwise, a method
+    may block on the log, and raises LogUnavailable if the log cannot be read.
     """
 
     def partitions(self) -> int:
         """Return the number of partitions, fixed when the log was created. Never blocks."""
 
     def read(self, partition: int, after: int, limit: int) -> Sequence[Entry]:
-        """Return the first `limit` entries above a position, in log order.
+        """Return the first `limit` entries above the position `after`, in log order.
 
-        Fewer only if there are no more.
+        Returns fewer only if there are no more.
         """
 
     def wait_for_entries(self, after: Sequence[int]) -> Sequence[int]:
         """Return the partitions that have an entry above their position.
 
-        `after` has one position per partition. Returns at once if there is one, else blocks for
-        one, a quarter of a second at most.
+        `after` has one position per partition. Returns immediately if there is such a partition,
+        else waits up to a quarter of a second for one. The result may be empty.
         """
 
     def count(self, partition: int, after: int = 0) -> int:
-        """Return the number of entries above a position."""
+        """Return the number of entries above the position `after`."""
 
     def first_position(self, partition: int) -> int:
-        """Return the position of the first entry, 0 while there is none."""
+        """Return the position of the first entry, or 0 if there is none."""
 
     def last_position(self, partition: int) -> int:
-        """Return the position of the last entry, 0 while there is none."""
+        """Return the position of the last entry, or 0 if there is none."""
 
 
 class UnreadableEvent(ValueError):
-    """An entry of the log is not an event that can be read; says why."""
+    """An entry of the log cannot be decoded as an event; the message says why."""
 
 
 class EventCodec(Protocol):
-    """What the entries of the metric log mean. Thread-safe; never blocks."""
+    """Converts between events and entries of the metric log. Thread-safe; never blocks."""
 
     def decode(self, fields: Mapping[bytes, bytes]) -> MetricsPublished:
-        """Return the event that an entry's fields are. Raises UnreadableEvent."""
+        """Return the event that an entry's fields hold. Raises UnreadableEvent."""
 
     def encode(self, event: MetricsPublished) -> Mapping[bytes, bytes]:
-        """Return the fields of an entry that `decode` reads back as an equal event."""
+        """Return the fields of an entry for the event. `decode` returns an equal event for them."""
 
     def organization(self, fields: Mapping[bytes, bytes]) -> str | None:
-        """Return whose event it is, without decoding it; None if the entry does not say."""
+        """Return an entry's organization without decoding the event, or None if it has none.
+
+        Never raises.
+        """
 
     def digest(self, entry: Entry) -> bytes:
-        """Return 32 bytes that differ for any other id or any other fields.
+        """Return a 32-byte digest of the entry's id and fields.
 
-        Checkpoints keep it, so it must stay the same for an entry for ever.
+        Checkpoints store it, so an entry's digest must never change.
         """
 
 
 class RecordedMetrics(Struct, frozen=True):
-    """An event of the metric log with its receipt, and the digest of its entry."""
+    """An event of the metric log, its receipt, and the digest of its entry."""
 
     receipt: Receipt
     event: MetricsPublished
@@ -91,7 +94,7 @@ class RecordedMetrics(Struct, frozen=True):
 
 
 class UnreadableMetrics(Struct, frozen=True):
-    """An entry of the metric log that is not an event we can read, and why."""
+    """An entry of the metric log that cannot be decoded, and why."""
 
     receipt: Receipt
     reason: str

@@ -1,4 +1,4 @@
-"""The metric log as events: look-up, an organization's own, and reading on."""
+"""Reading the metric log as events: by position, by receipt, and by organization."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ class MetricLogReader:
         self._codec = codec
 
     def read(self, partition: int, after: int, limit: int) -> Sequence[Recorded]:
-        """Return the first `limit` events of a partition above a position, in log order."""
+        """Return the first `limit` events of a partition above a position, in log order.
+
+        An entry that cannot be decoded is returned as UnreadableMetrics.
+        """
         return [*map(self._recorded, self.entries.read(partition, after, limit))]
 
     def get(self, receipt: Receipt) -> RecordedMetrics:
@@ -50,7 +53,7 @@ class MetricLogReader:
     def of_organization(
         self, organization: str, *, since: datetime | None = None, until: datetime | None = None
     ) -> Iterator[RecordedMetrics]:
-        """Yield an organization's events in log order, by the time they were recorded.
+        """Yield an organization's events in log order, those recorded from `since` to `until`.
 
         `since` is inclusive, `until` exclusive, both to the millisecond. Raises UnreadableEvent.
         """
@@ -62,7 +65,7 @@ class MetricLogReader:
             for entry in page:
                 if last is not None and entry.receipt.milliseconds >= last:
                     return
-                # Sorted out before decoding: organizations share a partition.
+                # Organizations share a partition: skip the others' events before decoding.
                 if self._codec.organization(entry.fields) == organization:
                     yield self._readable(entry)
             after = page[-1].receipt.position

@@ -1,4 +1,4 @@
-"""Receipts and positions: where an event stands in the metric log."""
+"""Receipts and positions: the place of an event in the metric log."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _receipt = re.compile(r"(\d{1,5})-(\d{1,13})-(\d{1,7})\Z", re.ASCII).match
 
 
 class Receipt(Struct, frozen=True, order=True):
-    """The place of a batch: partition, then the event's clock (ms) and sequence within it."""
+    """The place of a batch in the log: its partition, and the event's id `ms-seq` in there."""
 
     partition: int
     milliseconds: int
@@ -24,7 +24,7 @@ class Receipt(Struct, frozen=True, order=True):
 
     @property
     def position(self) -> int:
-        """The event's integer position in its partition, increasing with its id."""
+        """The event's position in its partition: an integer that increases with its id."""
         return self.milliseconds << SEQUENCE_BITS | self.sequence
 
     @classmethod
@@ -34,7 +34,7 @@ class Receipt(Struct, frozen=True, order=True):
 
     @classmethod
     def parse(cls, text: str) -> Receipt:
-        """Read `<partition>-<ms>-<seq>` back. Raises ValueError."""
+        """Parse `<partition>-<ms>-<seq>`. Raises ValueError."""
         if not (match := _receipt(text)):
             raise ValueError(f"{text!r} is not a receipt (<partition>-<milliseconds>-<sequence>)")
         receipt = cls(*map(int, match.groups()))

@@ -1,4 +1,4 @@
-"""Who is asking, and whether they may: the first step of every request."""
+"""Authentication and authorization: the first step of every request."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Grant(Struct, frozen=True):
 
 
 class _Decision(Struct, frozen=True):
-    """A grant, by a directory of which version, and until when."""
+    """A grant, the version of the directory it is based on, and the token's expiry."""
 
     grant: Grant
     version: tuple[DirectoryState, int]
@@ -33,8 +33,8 @@ class _Decision(Struct, frozen=True):
 class AccessControl:
     """Decides who may do what. Thread-safe.
 
-    A client's requests ask the same thing again and again, so what was granted is remembered until
-    the directory changes or the token expires: a tenth of the time of an accepted point.
+    Clients repeat the same request, so grants are cached until the directory changes or the token
+    expires. That saves a tenth of the time for publishing one point.
     """
 
     def __init__(self, directory: TokenDirectory, clock: Clock) -> None:
@@ -43,7 +43,7 @@ class AccessControl:
         self._decisions: dict[tuple[str, str | None, str, Scope], _Decision] = {}
 
     def grant(self, organization: str, team: str | None, token: str, scope: Scope) -> Grant:
-        """Return a grant for the token's value.
+        """Return a grant for a token, which is given by its value.
 
         Raises UnknownOrganization, UnknownTeam, Forbidden, DirectoryStale.
         """

@@ -1,4 +1,4 @@
-"""Use case: create a team of an organization."""
+"""Use case: create a team in an organization."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ class CreateTeamHandler:
         self._clock = clock
 
     def __call__(self, command: CreateTeam) -> Team:
-        """Create it. Raises UnknownOrganization, TeamExists, InvalidArgument, and the
-        repository's errors."""
+        """Create the team and return it.
+
+        Raises UnknownOrganization, TeamExists, InvalidArgument, and the repository's errors.
+        """
         organization = change(
             self._organizations,
             command.organization,

@@ -1,4 +1,4 @@
-"""Use case: create a team of an organization, with its first token."""
+"""Use case: create a team in an organization, with its first token."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class CreateTeamWithTokenHandler:
         self._clock = clock
 
     def __call__(self, command: CreateTeam) -> tuple[Organization, IssuedToken]:
-        """Create it and issue its token `default`, which may publish, in one step.
+        """Create the team and issue its token `default`, with scope `publish`, atomically.
 
-        Returns the organization with the team. Raises UnknownOrganization, TeamExists,
-        InvalidArgument, and the repository's errors.
+        Returns the organization, which now has the team, and the token. Raises
+        UnknownOrganization, TeamExists, InvalidArgument, and the repository's errors.
         """
         secret = self._new_token()
         now = self._clock()

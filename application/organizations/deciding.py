@@ -21,10 +21,10 @@ def change(
     name: str,
     decide: Callable[[Organization | None], Sequence[OrganizationEvent]],
 ) -> Organization:
-    """Save what `decide` makes of the organization as it is now; return it as it is then.
+    """Save the events that `decide` returns for the organization; return the changed organization.
 
-    Decides again, on what is there by then, when another writer was faster; after five seconds
-    of that raises VersionConflict. Raises what `decide` and the repository raise.
+    If another writer was faster, reads the organization and decides again; after five seconds of
+    such conflicts raises VersionConflict. Also raises what `decide` and the repository raise.
     """
     for attempt in Retrying(
         retry=retry_if_exception_type(VersionConflict),
@@ -43,7 +43,7 @@ def change(
 
 
 def existing(organization: Organization | None, name: str) -> Organization:
-    """Return the organization. Raises UnknownOrganization where there is none."""
+    """Return the organization. Raises UnknownOrganization if it is None."""
     if organization is None:
         raise UnknownOrganization(f"there is no organization {abbreviated(name)}")
     return organization

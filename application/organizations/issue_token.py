@@ -17,25 +17,25 @@ from domain.token import Scope, Token, token_digest
 
 
 class NewToken(Struct, frozen=True):
-    """An id and a secret value, both random, both never given out before."""
+    """An id and a secret value, both random and never used before."""
 
     id: str
     value: str
 
 
 TokenSource = Callable[[], NewToken]
-"""Draws a new token: `cave_` + 43 URL-safe characters (32 random bytes), and an id of its own."""
+"""Draws a new token: the value is `cave_` + 43 URL-safe characters, which are 32 random bytes."""
 
 
 class IssuedToken(Struct, frozen=True):
-    """A token with its value, which is told this once and kept nowhere."""
+    """A token with its value, which is shown only once and not stored."""
 
     token: Token
     value: str
 
 
 class IssueToken(Struct, frozen=True, kw_only=True):
-    """`expires_in` counts from now and must be positive; None never expires."""
+    """`expires_in` counts from now and must be positive; with None the token never expires."""
 
     organization: str
     team: str | None = None
@@ -53,8 +53,11 @@ class IssueTokenHandler:
         self._clock = clock
 
     def __call__(self, command: IssueToken) -> IssuedToken:
-        """Issue it. Raises UnknownOrganization, UnknownTeam, TooManyTokens, InvalidArgument,
-        and the repository's errors."""
+        """Issue the token.
+
+        Raises UnknownOrganization, UnknownTeam, TooManyTokens, InvalidArgument, and the
+        repository's errors.
+        """
         secret = self._new_token()
         now = self._clock()
         expires_at = _expiry(now, command.expires_in)

@@ -1,4 +1,4 @@
-"""Look-ups of organizations, as their events tell them now."""
+"""Look-ups of organizations, teams and tokens, always current."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from domain.token import Token
 
 
 class LookUps:
-    """Reads the log at every call: never stale, and for people rather than for the hot path."""
+    """Reads the log in every call: never stale, but too slow for the hot path."""
 
     def __init__(self, organizations: OrganizationRepository, log: OrganizationLog) -> None:
         self._organizations = organizations
         self._log = log
 
     def organization(self, name: str) -> Organization:
-        """Raises UnknownOrganization, LogUnavailable."""
+        """Return the organization. Raises UnknownOrganization, LogUnavailable."""
         return existing(self._organizations.find(name), name)
 
     def organizations(self) -> list[Organization]:
-        """List them all, by name. Raises LogUnavailable."""
+        """List all organizations, by name. Raises LogUnavailable."""
         state = DirectoryState()
         fold_new(self._log, state)
         return sorted(state.organizations.values(), key=lambda organization: organization.name)
 
     def check_owner(self, name: str, team: str | None) -> Organization:
-        """Return the organization of an owner, which is itself or one of its teams.
+        """Return the organization, after checking that it has the team if one is given.
 
         Raises UnknownOrganization, UnknownTeam, LogUnavailable.
         """
@@ -42,7 +42,7 @@ class LookUps:
         return sorted(teams, key=lambda team: team.name)
 
     def team(self, name: str, team: str) -> Team:
-        """Return one of those. Raises UnknownTeam too."""
+        """Return a team. Raises UnknownOrganization, UnknownTeam, LogUnavailable."""
         return self.check_owner(name, team).teams[team]
 
     def tokens(self, name: str, team: str | None) -> list[Token]:
@@ -54,5 +54,8 @@ class LookUps:
         return [token for token in organization.tokens.values() if token.team == team]
 
     def token(self, name: str, team: str | None, token_id: str) -> Token:
-        """Return one of those. Raises UnknownToken too."""
+        """Return a token of the organization itself or of one team.
+
+        Raises UnknownOrganization, UnknownTeam, UnknownToken, LogUnavailable.
+        """
         return find_token_of(self.organization(name), team, token_id)

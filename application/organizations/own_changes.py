@@ -1,7 +1,7 @@
-"""Seeing one's own changes: what a worker has recorded, its directory knows before it answers.
+"""Read your own writes: a worker answers a change once its own token directory contains it.
 
-Otherwise a client that was just given a token could be refused by the very worker that issued it,
-for the millisecond that the directory is behind the log.
+Otherwise a client could be refused by the very worker that has just issued its token, during the
+millisecond in which the directory lags behind the log.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from domain.events import OrganizationEvent
 from domain.organization import Organization
 
 PATIENCE = 1.0
-"""Seconds at most; the change is recorded, so it is answered as such all the same."""
+"""Seconds to wait at most. After that, success is reported anyway: the change is recorded."""
 
 LOOK_EVERY = 0.001
+"""Seconds between looks at the directory's position."""
 
 
 class OwnChanges:
-    """An OrganizationRepository that returns from a save once the directory has caught up."""
+    """An OrganizationRepository whose `save_events` waits until the directory has caught up."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What the use cases of organizations need from outside. Each docstring is a contract."""
+"""Ports of the use cases on organizations. Each docstring is a contract."""
 
 from __future__ import annotations
 
@@ -14,16 +14,18 @@ from domain.organization import Organization
 class OrganizationRepository(Protocol):
     """Organizations by name, event-sourced. Thread-safe; every method may block on the log.
 
-    Any method raises LogUnavailable (or LogFull, OutcomeUnknown) where the log cannot serve.
+    Every method raises LogUnavailable if the log cannot serve it.
     """
 
     def find(self, name: str) -> Organization | None:
-        """Return the organization as its events tell it now, or None."""
+        """Return the organization as of its last event, or None if it has no events."""
 
     def save_events(self, events: Sequence[OrganizationEvent]) -> None:
-        """Append the events, all or none, durably before it returns.
+        """Append the events atomically, and return once they are durable.
 
-        Raises VersionConflict where an event's version is not the next one of its aggregate.
+        Raises VersionConflict if an event's version is not the next one of its aggregate, and
+        LogFull; nothing was written then. Raises OutcomeUnknown if the events may or may not have
+        been written.
         """
 
 
@@ -37,23 +39,23 @@ class RecordedOrganizationEvent(Struct, frozen=True):
 class OrganizationLog(Protocol):
     """The log of all organizations' events, in the order they were recorded.
 
-    Used by one thread at a time.
+    Used by one thread at a time, except `last_position`, which is thread-safe.
     """
 
     def read(self, after: int, limit: int) -> Sequence[RecordedOrganizationEvent]:
-        """Return at most `limit` events with positions above `after`, at once.
+        """Return the first events above the position `after`, at most `limit`, without waiting.
 
-        Raises LogUnavailable.
+        The result is empty only if there are none. Raises LogUnavailable.
         """
 
     def last_position(self) -> int:
-        """Return the position of the last event, 0 while there is none; for any thread.
+        """Return the position of the last event, or 0 if there is none.
 
         Raises LogUnavailable.
         """
 
     def wait(self, after: int) -> None:
-        """Block until there is an event above `after`, a quarter of a second at most.
+        """Block until there is an event above `after`, for a quarter of a second at most.
 
-        Raises LogUnavailable. Returning tells that the log answers, not that there is an event.
+        A return means that the log answers, not that there is an event. Raises LogUnavailable.
         """

@@ -31,7 +31,7 @@ class RegisterOrganizationHandler:
         self._clock = clock
 
     def __call__(self, command: RegisterOrganization) -> tuple[Organization, IssuedToken]:
-        """Register it and issue the token `default`, in one step.
+        """Register the organization and issue its token `default`, atomically.
 
         Raises OrganizationExists, InvalidArgument, and the repository's errors.
         """

@@ -1,4 +1,4 @@
-"""Use case: revoke a token of one's own, as an owner does it."""
+"""Use case: an owner revokes one of its own tokens, but not the last active one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from domain.token import Token
 
 
 class RevokeOwnToken(Struct, frozen=True, kw_only=True):
-    """The owner is the organization itself, or the team."""
+    """The owner is the organization itself (`team` None) or the team."""
 
     organization: str
     team: str | None
@@ -26,9 +26,9 @@ class RevokeOwnTokenHandler:
         self._clock = clock
 
     def __call__(self, command: RevokeOwnToken) -> Token:
-        """Revoke it, unless it is the owner's last active one; one already revoked stays so.
+        """Revoke the token and return it. Does nothing if it is already revoked.
 
-        Raises UnknownOrganization, UnknownTeam, UnknownToken for a token of another owner,
+        Raises UnknownOrganization, UnknownTeam, UnknownToken (also for a token of another owner),
         LastToken, and the repository's errors.
         """
 

@@ -1,4 +1,4 @@
-"""Use case: revoke a token."""
+"""Use case: an operator revokes any token."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from domain.token import Token
 
 
 class RevokeToken(Struct, frozen=True, kw_only=True):
-    """Any token of the organization or of its teams, the last active one too."""
+    """Any token of the organization or of its teams, even the last active one."""
 
     organization: str
     token_id: str
@@ -24,7 +24,7 @@ class RevokeTokenHandler:
         self._clock = clock
 
     def __call__(self, command: RevokeToken) -> Token:
-        """Revoke it; one already revoked stays so.
+        """Revoke the token and return it. Does nothing if it is already revoked.
 
         Raises UnknownOrganization, UnknownToken, and the repository's errors.
         """

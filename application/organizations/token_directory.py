@@ -1,7 +1,7 @@
 """The token directory: a projection of the organizations' log, kept in memory by each worker.
 
-No request waits on it. One thread follows the log (`DirectoryFollower.run`), any thread looks up:
-what is shared are whole values, replaced in one step.
+No request waits for it. One thread follows the log (`DirectoryFollower.run`) and any thread may
+look up. The follower changes the shared state only by replacing whole immutable values.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from domain.organization import Organization, evolve, organization_id
 from domain.token import Token
 
 MAX_SILENCE = 5.0
-"""Seconds without a word from the log after which the directory is not trusted any more."""
+"""Seconds without an answer from the log after which the directory is no longer trusted."""
 
 PAGE = 1000
 RETRY_DELAY = 0.2
@@ -31,7 +31,10 @@ _log = structlog.get_logger(__name__)
 
 
 class DirectoryState:
-    """The fold: organizations by aggregate id, and whose token a digest is."""
+    """The folded state: organizations by aggregate id, and tokens by digest.
+
+    `tokens` maps a digest to the owner's aggregate id and the token's id.
+    """
 
     def __init__(self) -> None:
         self.position = 0
@@ -57,7 +60,7 @@ def fold_new(log: OrganizationLog, state: DirectoryState) -> None:
 
 
 class DirectoryStatus(Struct, frozen=True):
-    """`caught_up`: it has seen the end of the log once. `silence`: seconds since it answered."""
+    """`caught_up`: it has reached the log's end once; `silence`: seconds without an answer."""
 
     caught_up: bool
     silence: float
@@ -65,7 +68,7 @@ class DirectoryStatus(Struct, frozen=True):
 
 
 class TokenDirectory:
-    """Looks up organizations and tokens as of the last event heard of."""
+    """Looks up organizations and tokens, as of the last event that was read. Thread-safe."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
@@ -74,7 +77,7 @@ class TokenDirectory:
         self._heard_at = float("-inf")
 
     def version(self) -> tuple[DirectoryState, int]:
-        """Return what is another value once anything else may be looked up.
+        """Return a value that changes whenever the result of a look-up may change.
 
         Raises DirectoryStale.
         """
@@ -82,7 +85,7 @@ class TokenDirectory:
         return self._state, self._state.position
 
     def look_up(self, organization: str, digest: str) -> tuple[Organization, Token | None]:
-        """Return the organization and the token of that digest if it is the organization's.
+        """Return the organization, and its token with that digest or None.
 
         Raises UnknownOrganization, DirectoryStale.
         """
@@ -105,7 +108,7 @@ class TokenDirectory:
         return DirectoryStatus(self._caught_up, silence, self._state.position)
 
     def publish(self, state: DirectoryState) -> None:
-        """Answer from `state` from now on. For the follower."""
+        """Use `state` from now on. For the follower."""
         self._state = state
         self._caught_up = True
         self.heard()
@@ -116,7 +119,7 @@ class TokenDirectory:
 
 
 class DirectoryFollower:
-    """Keeps a directory up to date. `run` returns after `stop`, within a quarter of a second."""
+    """Keeps a directory up to date. After `stop`, `run` returns within a quarter of a second."""
 
     def __init__(self, log: OrganizationLog, directory: TokenDirectory) -> None:
         self._log = log
@@ -129,7 +132,7 @@ class DirectoryFollower:
         self._stopped.set()
 
     def run(self) -> None:
-        """Follow the log until stopped, through any failure of it."""
+        """Follow the log until stopped. Keeps trying when the log fails; never raises LogError."""
         while not self._stopped.is_set():
             try:
                 self.catch_up()
@@ -150,10 +153,10 @@ class DirectoryFollower:
         self._directory.publish(self._state)
 
     def _check_continuity(self) -> None:
-        """Start over if the log no longer holds what was folded last.
+        """Start over if the log no longer holds the last event that was folded.
 
-        After a failover that lost writes, positions are given out again: the next event of the
-        log could then be one that follows another history.
+        After a failover that lost writes, positions are reused: the log's next event may then
+        belong to a different history.
         """
         position = self._state.position
         if position == 0:
@@ -161,5 +164,5 @@ class DirectoryFollower:
         page = self._log.read(position - 1, 1)
         if page and page[0].position == position and page[0].event == self._state.last_event:
             return
-        _log.error("the organizations' log was changed behind us; rebuilding", position=position)
+        _log.error("the organizations' log has lost events; rebuilding", position=position)
         self._state = DirectoryState()

@@ -1,5 +1,5 @@
-"""Projections: what can be read, as folds over the events of the metric log.
+"""Projections: everything that can be read, folded from the events of the metric log.
 
-A fold is a pure function and knows no storage; a store commits its rows together with how far the
-log was read; the runner brings the two together.
+A fold is a pure function that knows nothing of storage. A store commits rows together with the
+position up to which the log was read. The runner connects the two.
 """

@@ -1,9 +1,9 @@
-"""The projections: what each makes of the events, as pure functions.
+"""The projections, each a pure function from events to rows.
 
-A projection's `version` covers its rows as they are stored: it goes up whenever the fold makes
-other rows of the same events, and whenever a store keeps the same rows in another way (other
-columns, types, encodings or order). A live generation of another version is stopped and has to be
-rebuilt. There is one version for both, because either change needs the same rebuild.
+A projection's `version` covers its rows as they are stored. Increase it whenever the fold returns
+different rows for the same events, and whenever a store changes how it stores them (columns,
+types, encodings or order). A live generation of another version is stopped and has to be rebuilt.
+One version covers both, because either change needs the same rebuild.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from domain.metric_point import PointBatch, TagSet
 class MetricNameRow(Struct, frozen=True):
     """An owner's metric name with one of its tag names, or with None for the name itself.
 
-    `receipt` is that of the first event that has it.
+    `receipt` is that of the first event with this name and tag name.
     """
 
     organization: str
@@ -33,16 +33,16 @@ class MetricNameRow(Struct, frozen=True):
 
 
 PointRows = Sequence[RecordedMetrics]
-"""Rows of `points`, one per point: its batch's organization, team and receipt, its place in it
-(`item`, from 0), name, tags, time and value. Left in columns, since there are many."""
+"""Rows of `points`, one per point: the organization, team and receipt of its batch, its index in
+the batch (`item`, from 0), name, tags, time and value. Kept in columns, because there are many."""
 
 Rows = PointRows | Sequence[MetricNameRow]
 
 
 class Projection(Struct, frozen=True):
-    """A name, a version of the rows as stored, and the fold from some events to new rows.
+    """A name, a version of the rows as stored, and the fold from new events to new rows.
 
-    The fold gets the events of each partition in log order.
+    The fold receives the events of each partition in log order.
     """
 
     name: str
@@ -51,14 +51,14 @@ class Projection(Struct, frozen=True):
 
 
 def points(events: Sequence[RecordedMetrics]) -> PointRows:
-    """Every point counts: the rows are the points of the events as they are."""
+    """Return every point of the events, unchanged."""
     return events
 
 
 def metric_names(events: Sequence[RecordedMetrics]) -> Sequence[MetricNameRow]:
-    """Return each name and tag name once, with the first of these events that has it.
+    """Return each name and tag name once, with the receipt of the first of these events with it.
 
-    Names that earlier events had are among them; a store keeps the first.
+    The result includes names that earlier events had; a store keeps the earliest row of each.
     """
     seen: dict[tuple[str, str | None, str, str | None], Receipt] = {}
     for recorded in events:
@@ -69,11 +69,11 @@ def metric_names(events: Sequence[RecordedMetrics]) -> Sequence[MetricNameRow]:
 
 
 def _names_and_tags(points: PointBatch) -> Iterator[tuple[str, str | None]]:
-    """Yield each name with None, then with each of its tag names; may repeat itself."""
+    """Yield each name with None, then with each of its tag names; may yield duplicates."""
     names, tag_sets = coded(points.names), coded(points.tag_sets)
     for name in names.table:
         yield name, None
-    # Points are many, their tag sets fewer, and the tag names of those few: by these.
+    # There are far fewer distinct tag sets than points, and still fewer sets of tag names.
     kinds = coded([_tag_names[tags] for tags in tag_sets.table])
     kind_codes = map(kinds.codes.__getitem__, tag_sets.codes)
     for name_code, kind in dict.fromkeys(zip(names.codes, kind_codes, strict=True)):

@@ -1,4 +1,4 @@
-"""Keeping a projection's live generation up to date, whatever happens around it."""
+"""Keeping a projection's live generation up to date, through failures of the log and the store."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from application.projections.ports import Generation, ProjectionStore, Projectio
 from application.projections.runner import ProjectionRunner
 
 COMMIT_INTERVAL = 0.5
-"""Seconds between commits while there is no more than a commit's worth: what arrives meanwhile
-goes into one file, and can still be read within the contract's two seconds."""
+"""Seconds between commits while less than one commit's worth is waiting. Points that arrive
+meanwhile go into one file, and can still be read within the contract's two seconds."""
 
 PAUSE = 1.0
-"""Seconds until what failed is tried again."""
+"""Seconds to wait after a failure."""
 
 _log = structlog.get_logger(__name__)
 
 
 class LiveProjection:
-    """Feeds one projection for good, in a thread of its own.
+    """Feeds one projection until it is stopped, in a thread of its own.
 
-    After any failure it begins again from the store's checkpoints, which it checks against the log
-    first. A generation that the log does not bear out is stopped, for a person to rebuild, and
-    readers go on with what it holds.
+    After any failure it starts again from the store's checkpoints, which it first checks against
+    the log. If they do not match the log, the generation is stopped until a person rebuilds it;
+    until then, queries read it as it is.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class LiveProjection:
             except (LogError, ProjectionError) as error:
                 self._report(str(error))
                 stop.wait(self._pause)
-            except Exception:  # noqa: BLE001  a defect must not end what keeps the views current
+            except Exception:  # noqa: BLE001  a defect must not end the thread
                 _log.exception("projection failed", projection=self._projection.name)
                 stop.wait(self._pause)
 
@@ -104,33 +104,33 @@ class LiveProjection:
         _log.error("projection stopped", projection=name, reason=reason, help=rebuild_hint(name))
 
     def _report(self, reason: str) -> None:
-        """Say why it waits, once for each reason."""
+        """Log why it is waiting, once per reason."""
         if reason != self._reported:
-            _log.warning("projection waits", projection=self._projection.name, reason=reason)
+            _log.warning("projection is waiting", projection=self._projection.name, reason=reason)
             self._reported = reason
 
     def _recovered(self) -> None:
         if self._reported is not None:
-            _log.info("projection goes on", projection=self._projection.name)
+            _log.info("projection resumed", projection=self._projection.name)
             self._reported = None
 
 
 def live_generation(stores: ProjectionStores, name: str) -> Generation | None:
-    """Return a projection's live generation, None while there is none."""
+    """Return a projection's live generation, or None if there is none."""
     live = (g for g in stores.generations(name) if g.role is Role.LIVE)
     return next(live, None)
 
 
 def why_stopped(projection: Projection, live: Generation) -> str | None:
-    """Say why a live generation is not kept up to date, None where it is."""
+    """Return why a live generation is not kept up to date, or None if it is."""
     if live.stopped is None and live.version != projection.version:
         return (
             f"it was built by version {live.version} of the projection, "
-            f"this release has version {projection.version}"
+            f"but this release has version {projection.version}"
         )
     return live.stopped
 
 
 def rebuild_hint(name: str) -> str:
-    """Say what a person can do about a projection that stopped."""
+    """Return the advice for a stopped projection."""
     return f"rebuild it: cave replay {name}"

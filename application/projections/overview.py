@@ -1,4 +1,4 @@
-"""Use case: everything there is of the projections, for `cave projections`."""
+"""Use case: the state and contents of all projections, for `cave projections`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from application.projections.status import Lags, ProjectionState, ProjectionStat
 
 
 class ProjectionOverview(Struct, frozen=True):
-    """A projection's status, what its live generation holds, its copies and unfinished rebuilds."""
+    """A projection's status, its live generation, its copies, and its unfinished rebuilds."""
 
     status: ProjectionStatus
     live: GenerationInfo | None
@@ -31,7 +31,7 @@ class ProjectionOverviewHandler:
         self._lags = Lags(log, clock)
 
     def __call__(self) -> Sequence[ProjectionOverview]:
-        """Raises StoreUnavailable, LogUnavailable."""
+        """Return the overview of every projection. Raises StoreUnavailable, LogUnavailable."""
         return [self._of(projection) for projection in PROJECTIONS]
 
     def _of(self, projection: Projection) -> ProjectionOverview:

@@ -1,4 +1,4 @@
-"""What the projections need from their storage. Each docstring is a contract."""
+"""Ports of the projections to their storage. Each docstring is a contract."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from application.projections.folds import Projection, Rows
 
 
 class Checkpoint(Struct, frozen=True):
-    """How far a partition was read: the last event's position, and the digest of that event."""
+    """How far a partition was read: the position of the last event read, and its digest."""
 
     partition: int
     position: int
@@ -22,19 +22,19 @@ class Checkpoint(Struct, frozen=True):
 
 
 class SetAside(Struct, frozen=True):
-    """An event that a projection could not take, and why."""
+    """An event that a projection could not store, and why."""
 
     receipt: Receipt
     reason: str
 
 
 class Role(StrEnum):
-    """What a generation is for.
+    """The purpose of a generation.
 
-    `live` is what readers see, at most one per projection. `building` becomes the live one or is
-    dropped. `copy` is the state as of a time, kept under a label; `copying` is one that is being
-    made, or was when its maker died, and has its label already. `retired` was live, and is removed
-    when no query can be reading it any more.
+    `live` is the one that queries read; there is at most one per projection. `building` is being
+    built, to become the live one or be dropped. `copy` is the state as of a time, kept under a
+    label. `copying` is an incomplete copy, which already has its label; its maker may have died.
+    `retired` was live, and is removed once no query can be reading it any more.
     """
 
     LIVE = "live"
@@ -47,8 +47,9 @@ class Role(StrEnum):
 class Generation(Struct, frozen=True, kw_only=True):
     """One build of a projection. `number` counts from 1 within its projection.
 
-    `version` is that of the projection when it was made; `label` and `until` (milliseconds since
-    the epoch, exclusive) are set for a copy; `stopped` says why it is not written any more, if so.
+    `version` is the projection's version that built it. `label` is set for a copy, and so is
+    `until` (milliseconds since the epoch, exclusive) unless it was made as of now. `stopped` says
+    why the generation is no longer written, and is None while it is.
     """
 
     projection: str
@@ -61,7 +62,7 @@ class Generation(Struct, frozen=True, kw_only=True):
 
 
 class OwnerDigest(Struct, frozen=True):
-    """The rows of one owner as a number that does not depend on their order, and their count."""
+    """The number of one owner's rows, and a digest of them that does not depend on their order."""
 
     rows: int
     digest: int
@@ -72,9 +73,10 @@ Owner = tuple[str, str]
 
 
 class ProjectionStore(Protocol):
-    """One generation, open for writing. One process at a time; used by one thread at a time.
+    """One generation, open for writing by one process at a time, and there by one thread at a time.
 
-    Every method raises StoreUnavailable or StoreFull where it cannot do its work now.
+    Every method may block. Every method raises StoreUnavailable or StoreFull if it cannot do its
+    work now.
     """
 
     def checkpoints(self) -> Mapping[int, Checkpoint]:
@@ -83,23 +85,23 @@ class ProjectionStore(Protocol):
     def commit(
         self, rows: Rows, set_aside: Sequence[SetAside], checkpoints: Sequence[Checkpoint]
     ) -> None:
-        """Write all of it in one transaction; the checkpoints replace those of their partitions.
+        """Write everything in one transaction; checkpoints replace those of their partitions.
 
-        Values are kept as they are, but for minus zero, which becomes zero.
+        Values are stored unchanged, except that minus zero becomes zero.
 
-        Raises RowsRefused, having written nothing, for rows that can never be written, and
-        StoreUnavailable where another process moved the checkpoints meanwhile.
+        Raises RowsRefused for rows that can never be stored, and StoreUnavailable if another
+        process has moved the checkpoints in the meantime. Nothing was written then.
         """
 
     def set_aside(self) -> Sequence[SetAside]:
-        """Return the events set aside, in log order."""
+        """Return all events that were set aside, in log order."""
 
     def tidy(self) -> None:
-        """Do the upkeep that is due: merge small files, drop what nobody can be reading."""
+        """Do the maintenance that is due: merge small files, delete files that nobody reads."""
 
 
 class GenerationInfo(Struct, frozen=True):
-    """What a generation holds now. `bytes` counts its files on disk or in the object store."""
+    """The contents of a generation. `bytes` is the size of its files, on disk or in a bucket."""
 
     generation: Generation
     checkpoints: Mapping[int, Checkpoint]
@@ -109,30 +111,33 @@ class GenerationInfo(Struct, frozen=True):
 
 
 class LiveProgress(Struct, frozen=True):
-    """A live generation, and how far it has read each partition that it has read at all."""
+    """A live generation, and the position of the last event it has read, by partition.
+
+    Partitions of which it has read nothing are left out.
+    """
 
     generation: Generation
     positions: Mapping[int, int]
 
 
 class LiveGenerations(Protocol):
-    """The live generations as readers see them. Thread-safe; calls block, for a short time."""
+    """The live generations, as queries see them. Thread-safe; calls block for a short time."""
 
     def live(self, projection: str) -> LiveProgress | None:
-        """Return a projection's live generation, None while there is none.
+        """Return a projection's live generation, or None if there is none.
 
         Raises StoreUnavailable.
         """
 
 
 class ProjectionStores(Protocol):
-    """All generations of all projections. Thread-safe.
+    """All generations of all projections. Thread-safe; calls block.
 
-    Every method raises StoreUnavailable where the stores cannot be reached.
+    Every method raises StoreUnavailable if the stores cannot be reached.
     """
 
     def generations(self, projection: str) -> Sequence[Generation]:
-        """Return all of a projection's generations in order of their numbers, retired ones too."""
+        """Return all generations of a projection, also retired ones, in order of their numbers."""
 
     def create(
         self,
@@ -142,41 +147,51 @@ class ProjectionStores(Protocol):
         label: str | None = None,
         until: int | None = None,
     ) -> Generation:
-        """Make an empty generation. A live one is made only where there is none yet.
+        """Create an empty generation, with the next number of its projection.
 
-        Raises ProjectionBusy where the label, or the place of the live one, is taken.
+        Numbers are never reused. Raises ProjectionBusy if there already is a generation with the
+        label, or, for a live one, a live generation.
         """
 
     def open(self, generation: Generation) -> AbstractContextManager[ProjectionStore]:
-        """Open a generation for writing. Raises ProjectionBusy, ProjectionMissing."""
+        """Open a generation for writing; leaving the context closes it.
+
+        Raises ProjectionBusy while it is open elsewhere, ProjectionMissing if it was dropped.
+        """
 
     def swap_in(self, generation: Generation) -> bool:
-        """Make a generation that is being built the live one, in one transaction; retire the other.
+        """Make a `building` generation the live one, and retire the old one, in one transaction.
 
-        Returns False, having changed nothing, where the live one has read further in a partition,
-        unless that one is stopped.
+        Changes nothing and returns False if the live one has read further in any partition, unless
+        that one is stopped. Raises ProjectionMissing if the generation is not being built.
         """
 
     def keep(self, generation: Generation) -> Generation:
-        """Make a copy that is complete one that is read by its label. Raises ProjectionMissing."""
+        """Turn a complete `copying` generation into a `copy`, which queries can read by its label.
+
+        Returns it with its new role. Raises ProjectionMissing if it is not `copying`.
+        """
 
     def stop(self, generation: Generation, reason: str | None) -> None:
-        """Note why a generation is not written any more, or with None that it is."""
+        """Record why a generation is no longer written, or with None that it is written again."""
 
     def drop(self, generation: Generation) -> None:
-        """Remove a generation and its files. Raises ProjectionBusy for the live one."""
+        """Remove a generation and its files.
+
+        Raises ProjectionBusy for the live one, and for one that is open elsewhere.
+        """
 
     def drop_retired(self) -> None:
-        """Remove the retired generations that no query can be reading any more."""
+        """Remove all retired generations that no query can be reading any more."""
 
     def info(self, generation: Generation) -> GenerationInfo:
-        """Return what a generation holds, read without disturbing its writer."""
+        """Return the contents of a generation, as of one commit. Does not disturb its writer."""
 
     def digests(
         self, generation: Generation, up_to: Mapping[int, int] | None = None
     ) -> Mapping[Owner, OwnerDigest]:
-        """Return a digest of each owner's rows, those up to a position per partition if given.
+        """Return a digest of each owner's rows. Does not disturb the writer.
 
-        A partition that `up_to` does not name counts as not read at all. Read without disturbing
-        the writer, as `info`.
+        With `up_to`, which maps partitions to positions, only rows of events up to these positions
+        count; those of partitions it does not name are left out.
         """

@@ -1,4 +1,4 @@
-"""Rebuilding a projection beside the live one, and copies of it as of a time."""
+"""Use case: rebuild a projection alongside the live one, or copy it as of a time."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from domain.errors import InvalidArgument
 from domain.names import label_fault
 
 COMMIT_POINTS = 1_000_000
-"""Points per commit: large, since nobody reads yet, and whole files need no merging."""
+"""Points per commit: large, because nobody reads it yet, and large files need no merging."""
 
 SWAP_ATTEMPTS = 20
 
 SCRATCH = "verify"
-"""Label of the copy that a verification makes; no other copy may have it."""
+"""Label of the copy made by a verification; other copies cannot have it."""
 
 
 class ReplayProgress(Struct, frozen=True):
-    """Events and points taken so far, of about `total` events in the log."""
+    """Events and points replayed so far, of about `total` events in the log."""
 
     events: int
     points: int
@@ -37,7 +37,7 @@ OnProgress = Callable[[ReplayProgress], None]
 
 
 class Replayed(Struct, frozen=True):
-    """What a replay made: the generation, and how much it took this time."""
+    """The result of a replay: the generation, and the events and points replayed this time."""
 
     generation: Generation
     events: int
@@ -54,17 +54,17 @@ class ReplayHandler:
     def rebuild(
         self, projection: Projection, on_progress: OnProgress, *, restart: bool = False
     ) -> Replayed:
-        """Replay the log beside the live generation and swap the result in, in one step.
+        """Replay the log alongside the live generation and swap the result in atomically.
 
-        Goes on with a rebuild that was interrupted, unless told to restart. Raises ProjectionBusy
-        where another process rebuilds it, and what the log and the stores raise; what was built by
-        then stays, to go on with.
+        Resumes an interrupted rebuild, unless `restart` is set. Raises ProjectionBusy if another
+        process is rebuilding it, and what the log and the stores raise. After an error, the
+        unfinished generation is kept for the next call to resume.
         """
         generation = self._building(projection, restart=restart)
         try:
             replayed = self._fill(projection, generation, on_progress)
         except ProjectionDiverged:
-            # What an interrupted rebuild left is of another log; this one is built anew.
+            # The interrupted rebuild was made from another log: start from the first event.
             self._stores.drop(generation)
             generation = self._stores.create(projection, Role.BUILDING)
             replayed = self._fill(projection, generation, on_progress)
@@ -72,31 +72,32 @@ class ReplayHandler:
             if self._stores.swap_in(generation):
                 return replayed
             self._stop_diverged(projection)
-            # Else the live one read on meanwhile.
+            # Otherwise the live one has read more in the meantime.
             with self._stores.open(generation) as store:
                 self._catch_up(projection, store)
         raise ProjectionBusy(
-            f"the live generation of {projection.name} is always ahead of the rebuilt one; "
-            "try again while less is published"
+            f"the rebuilt generation of {projection.name} cannot catch up with the live one; "
+            "try again while less is being published"
         )
 
     def copy(
         self, projection: Projection, until: int | None, label: str, on_progress: OnProgress
     ) -> Replayed:
-        """Make a copy as of a time (ms, exclusive) or of now.
+        """Make a copy of the events recorded before `until` (ms), or of all if it is None.
 
-        The events recorded before that time are in it. Nobody reads it before it is complete;
-        interrupted, nothing is left of it, and after a crash what is left is dropped here.
-        Raises InvalidArgument for the label, ProjectionBusy where there is a copy of that label.
+        The copy cannot be read before it is complete. If making it fails, it is removed; a crash
+        leaves it behind until the next call with the same label. Raises InvalidArgument for the
+        label, ProjectionBusy if there already is a copy with that label, and what the log and the
+        stores raise.
         """
         if fault := label_fault(label):
             raise InvalidArgument(f"the label of a copy {fault}", "label")
         if label == SCRATCH:
-            raise InvalidArgument(f"the label {label!r} is kept for `cave verify`", "label")
+            raise InvalidArgument(f"the label {label!r} is reserved for `cave verify`", "label")
         return self._copy(projection, until, label, on_progress)
 
     def scratch(self, projection: Projection, on_progress: OnProgress) -> Generation:
-        """Make the scratch copy of a verification anew, as of now. Raises ProjectionBusy."""
+        """Make a new scratch copy for a verification, as of now. Raises ProjectionBusy."""
         self.drop_copy(projection, SCRATCH)
         return self._copy(projection, None, SCRATCH, on_progress).generation
 
@@ -115,14 +116,14 @@ class ReplayHandler:
             raise
 
     def drop_unfinished(self, projection: Projection) -> bool:
-        """Drop what an interrupted rebuild left; tell whether there was any."""
+        """Drop what interrupted rebuilds left behind; return whether there was any."""
         unfinished = self._unfinished(projection)
         for generation in unfinished:
             self._stores.drop(generation)
         return bool(unfinished)
 
     def drop_copy(self, projection: Projection, label: str) -> bool:
-        """Drop a copy; tell whether there was one. Raises ProjectionBusy while it is made."""
+        """Drop a copy; return whether there was one. Raises ProjectionBusy while it is made."""
         copies = [g for g in self._stores.generations(projection.name) if g.label == label]
         for generation in copies:
             self._stores.drop(generation)
@@ -164,7 +165,10 @@ class ReplayHandler:
         return Replayed(generation, events, points)
 
     def _stop_diverged(self, projection: Projection) -> None:
-        """Stop a live generation that read what the log does not hold: it is ahead for good."""
+        """Stop the live generation if the log no longer holds what it read.
+
+        The rebuilt generation could then never catch up with it.
+        """
         live = live_generation(self._stores, projection.name)
         if live is not None:
             try:

@@ -1,4 +1,4 @@
-"""One generation of a projection, fed from the log: each event exactly once, in log order."""
+"""Feeding one generation of a projection from the log: each event exactly once, in log order."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from application.projections.folds import Projection, Rows
 from application.projections.ports import Checkpoint, ProjectionStore, SetAside
 
 MAX_POINTS = 90_000
-"""Points per commit at most, unless a single event has more."""
+"""Maximum points per commit, unless a single event has more."""
 
 MAX_PAGE = 1000
-"""Entries a read of the log at most; fewer where they are large, to fit the commit."""
+"""Maximum entries per read of the log; large entries are read fewer at a time, to fit a commit."""
 
 FIRST_POINTS = 1000.0
-"""Points an entry is taken to have, before the first was seen."""
+"""Estimate of the points per entry before the first read."""
 
 _log = structlog.get_logger(__name__)
 
 
 class Progress(Struct, frozen=True):
-    """What a step did: events taken, points in them, and whether the log had more for it."""
+    """The result of a step: its events, the points in them, and whether the log had more."""
 
     events: int
     points: int
@@ -39,11 +39,11 @@ class Progress(Struct, frozen=True):
 
 
 class ProjectionRunner:
-    """Reads a store's partitions on from its checkpoints, folds, and commits.
+    """Reads each partition from the store's checkpoint on, folds the events, and commits the rows.
 
-    Every read begins with the event of the checkpoint itself and compares its digest: a log that
-    lost what it once told (a failover may) is never taken for the one that was read before.
-    With `until` (milliseconds, exclusive) events recorded later are left out.
+    Every read starts with the checkpoint's own event and compares its digest, so a log that lost
+    events, as a failover may cause, is never mistaken for the one that was read before.
+    With `until` (milliseconds, exclusive), events recorded later are left out.
     """
 
     def __init__(
@@ -70,14 +70,17 @@ class ProjectionRunner:
         return [self._position(partition) for partition in range(self._log.entries.partitions())]
 
     def check_continuity(self) -> None:
-        """As the function of that name, for the store's checkpoints."""
+        """Compare the store's checkpoints with the log.
+
+        Raises ProjectionDiverged, LogUnavailable.
+        """
         check_continuity(self._log, self._checkpoints.values())
 
     def step(self) -> Progress:
-        """Take what the log has, up to a commit's worth, and commit it; wait a little for it.
+        """Commit the next events of the log, up to a commit's worth, waiting for a short time.
 
-        Raises ProjectionDiverged, LogUnavailable, StoreUnavailable and StoreFull. What was
-        committed by then the store's checkpoints tell: go on with a new runner.
+        Raises ProjectionDiverged, LogUnavailable, StoreUnavailable and StoreFull. After an error,
+        make a new runner: it continues from the checkpoints that were committed.
         """
         entries, more = self._read(self._log.entries.wait_for_entries(self.positions))
         if entries:
@@ -85,12 +88,12 @@ class ProjectionRunner:
         return Progress(len(entries), _points(entries), more)
 
     def _read(self, partitions: Sequence[int]) -> tuple[list[Recorded], bool]:
-        """Read a commit's worth of these partitions; tell whether there is more."""
+        """Read a commit's worth of these partitions; return whether there is more."""
         entries: list[Recorded] = []
         room = self._max_points
         self._turn += 1
         for turn in range(len(partitions)):
-            # Not always the same one first: none is left behind for another's sake.
+            # Start with another partition in every step, so that a busy one cannot starve others.
             partition = partitions[(turn + self._turn) % len(partitions)]
             known = self._checkpoints.get(partition)
             while page := self._after(known or Checkpoint(partition, 0, b""), room):
@@ -102,7 +105,7 @@ class ProjectionRunner:
         return entries, False
 
     def _after(self, known: Checkpoint, room: int) -> Sequence[Recorded]:
-        """Read the entries after a known one, that one making sure of the log."""
+        """Read the entries after a known one, which is read again to check the log."""
         limit = max(1, min(MAX_PAGE, int(room / self._points_per_entry)))
         if known.position == 0:
             page = self._log.read(known.partition, 0, limit)
@@ -126,7 +129,7 @@ class ProjectionRunner:
             if len(entries) == 1:
                 self._commit([UnreadableMetrics(entry.receipt, str(error), entry.digest)])
                 return
-            # Some event of these cannot be stored: halve until it stands alone.
+            # At least one of these events cannot be stored: halve until it is alone.
             middle = len(entries) // 2
             self._commit(entries[:middle])
             self._commit(entries[middle:])
@@ -168,9 +171,9 @@ def check_continuity(log: MetricLogReader, checkpoints: Iterable[Checkpoint]) ->
 def _check(known: Checkpoint, found: Sequence[Recorded]) -> None:
     receipt = Receipt.at(known.partition, known.position)
     if not found or found[0].receipt != receipt:
-        raise ProjectionDiverged(f"the event {receipt}, read before, is not in the log any more")
+        raise ProjectionDiverged(f"the event {receipt}, read before, is no longer in the log")
     if found[0].digest != known.digest:
-        raise ProjectionDiverged(f"the event {receipt} is not the one that was read before")
+        raise ProjectionDiverged(f"the event {receipt} differs from the one that was read before")
 
 
 def _checkpoint(entry: Recorded) -> Checkpoint:

@@ -1,4 +1,4 @@
-"""Use case: the state of the projections, and how far they are behind the log."""
+"""Use case: the state of the projections, and how far they lag behind the log."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from application.projections.ports import Generation, LiveGenerations
 class State(StrEnum):
     """Whether a projection is kept up to date.
 
-    `stopped` is read as it is, but not written any more until it is rebuilt; `missing` was not
-    built yet.
+    A `stopped` one can be read as it is, but is not written until it is rebuilt. A `missing` one
+    has not been built yet.
     """
 
     LIVE = "live"
@@ -28,10 +28,10 @@ class State(StrEnum):
 
 
 class PartitionStatus(Struct, frozen=True, kw_only=True):
-    """How far a partition was read: the receipt of the last event, None before the first.
+    """How far a partition was read: `position` is the receipt of the last event, if any.
 
-    `lag_events` counts what the log has above it; `lag_seconds` is how long ago the first of those
-    was recorded, 0 where there is none.
+    `lag_events` is the number of events after it in the log; `lag_seconds` is the age of the first
+    of them, or 0 if there are none.
     """
 
     partition: int
@@ -41,7 +41,7 @@ class PartitionStatus(Struct, frozen=True, kw_only=True):
 
 
 class ProjectionState(Struct, frozen=True, kw_only=True):
-    """A projection's live generation (None while there is none), and the positions it has read.
+    """A projection's live generation (None if there is none), and its position by partition.
 
     `reason` says why it is stopped, if it is.
     """
@@ -59,17 +59,20 @@ class ProjectionState(Struct, frozen=True, kw_only=True):
 
     @property
     def last_event(self) -> int:
-        """When the last event it has was recorded, in ms since the epoch; 0 where it has none."""
+        """When its last event was recorded, in ms since the epoch; 0 if it has none."""
         return max((Receipt.at(0, p).milliseconds for p in self.positions.values()), default=0)
 
     @property
     def help(self) -> str | None:
-        """What a person can do about it, None where nothing needs to be done."""
+        """Advice for the operator, or None if nothing needs to be done."""
         return rebuild_hint(self.projection) if self.state is State.STOPPED else None
 
 
 class ProjectionStatus(Struct, frozen=True):
-    """A projection's state with its lag: the largest of its partitions' seconds, all events."""
+    """A projection's state and lag.
+
+    `lag_events` is the sum over its partitions, `lag_seconds` the maximum.
+    """
 
     now: ProjectionState
     partitions: tuple[PartitionStatus, ...]
@@ -84,7 +87,10 @@ class ProjectionStatus(Struct, frozen=True):
 
 
 class _Counted(Struct, frozen=True):
-    """Events of a partition after a position and up to another; when the first was recorded."""
+    """The number of a partition's events above `after` and up to `up_to`.
+
+    `first` is when the first of them was recorded, in ms since the epoch.
+    """
 
     after: int
     up_to: int
@@ -93,10 +99,9 @@ class _Counted(Struct, frozen=True):
 
 
 class Lags:
-    """Measures how far positions are behind the log. For one thread at a time.
+    """Measures how far positions lag behind the log. For one thread at a time.
 
-    What was counted is kept, so that a projection that stands still costs no more the further it
-    falls behind.
+    Keeps its counts, so that measuring a stopped projection does not get slower as it lags more.
     """
 
     def __init__(self, log: EntryLog, clock: Clock) -> None:
@@ -131,11 +136,11 @@ class Lags:
         known = self._counted.get((projection, partition))
         if known is None or known.after != position or known.up_to > last:
             unread = self._log.read(partition, position, 1)
-            if not unread:  # a failover lost what was there a moment ago
+            if not unread:  # a failover lost the events that were there a moment ago
                 return 0, 0
             known = _Counted(position, position, 0, unread[0].receipt.milliseconds)
         if known.up_to < last:
-            # What arrives between the two questions is counted next time.
+            # Events that arrive between the two calls are counted next time.
             more = self._log.count(partition, known.up_to) - self._log.count(partition, last)
             known = _Counted(position, last, known.events + more, known.first)
             self._counted[projection, partition] = known
@@ -143,9 +148,9 @@ class Lags:
 
 
 class ProjectionStatuses:
-    """Looks at the live generations of all projections. Calls block.
+    """Reads the state of all projections' live generations. Calls block.
 
-    One thread at a time may ask for the status; others may ask for the states meanwhile.
+    One thread at a time may call the object itself; `states` is thread-safe.
     """
 
     def __init__(self, live: LiveGenerations, log: EntryLog, clock: Clock) -> None:
@@ -153,11 +158,11 @@ class ProjectionStatuses:
         self._lags = Lags(log, clock)
 
     def states(self) -> Sequence[ProjectionState]:
-        """Return the state of every projection, without asking the log. Raises StoreUnavailable."""
+        """Return the state of every projection, without using the log. Raises StoreUnavailable."""
         return [self._state(projection) for projection in PROJECTIONS]
 
     def __call__(self) -> Sequence[ProjectionStatus]:
-        """Return state and lag of every projection. Raises StoreUnavailable, LogUnavailable."""
+        """Return the status of every projection. Raises StoreUnavailable, LogUnavailable."""
         return [
             ProjectionStatus(state, self._lags(state.projection, state.positions))
             for state in self.states()

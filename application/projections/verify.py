@@ -1,4 +1,4 @@
-"""Proving that a live projection is what the log says."""
+"""Use case: verify that a live projection matches the log."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NO_ROWS = OwnerDigest(0, 0)
 
 
 class Difference(Struct, frozen=True):
-    """An owner whose rows differ: their number in the live generation and by the log."""
+    """An owner whose rows differ; `live` and `replayed` are its row counts in the two."""
 
     organization: str
     team: str
@@ -26,9 +26,9 @@ class Difference(Struct, frozen=True):
 
 
 class Verified(Struct, frozen=True):
-    """`digest` is the live rows', in hexadecimal, the same for the same rows in any order.
+    """`digest` is that of the live rows, in hexadecimal; it does not depend on their order.
 
-    `set_aside` has the events that only one of the two set aside.
+    `set_aside` has the events that only one of the two generations set aside.
     """
 
     digest: str
@@ -44,7 +44,7 @@ class Verified(Struct, frozen=True):
 class VerifyHandler:
     """Replays a projection into a scratch copy and compares it with the live generation.
 
-    What the live one had read when it began is compared; it goes on being written meanwhile.
+    Compares the events that the live one had read at the start; it may be written meanwhile.
     """
 
     def __init__(self, replay: ReplayHandler, stores: ProjectionStores) -> None:
@@ -52,7 +52,11 @@ class VerifyHandler:
         self._stores = stores
 
     def __call__(self, projection: Projection, on_progress: OnProgress) -> Verified:
-        """Compare. Raises ProjectionMissing, ProjectionBusy where it is verified already."""
+        """Verify the projection.
+
+        Raises ProjectionMissing, ProjectionBusy if it is already being verified, and what the log
+        and the stores raise.
+        """
         live = live_generation(self._stores, projection.name)
         if live is None:
             raise ProjectionMissing(f"the projection {projection.name} was not built yet")

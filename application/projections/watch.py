@@ -1,6 +1,6 @@
-"""What a worker knows of the projections' state: looked up when asked for, never on the event loop.
+"""The projections' state, as a worker sees it: read on demand, but never on the event loop.
 
-The projector is another process. Any worker reads the projections' positions from their store and
+The projector is another process. Each worker reads the projections' positions from their store and
 compares them with the log.
 """
 
@@ -24,31 +24,31 @@ from application.projections.status import (
 )
 
 INTERVAL = 1.0
-"""Seconds that what was found is good for."""
+"""Seconds for which a result is reused."""
 
 MAX_SHARE = 0.1
-"""A look that takes long is repeated less often: at most this share of the time is spent on it."""
+"""Maximum share of the time spent on looks: one that takes long is repeated less often."""
 
 PATIENCE = 1.0
-"""Seconds that who asks waits for a look; then what the last one found is the answer."""
+"""Seconds that a caller waits for a look; after that it gets the previous result."""
 
 MAX_AGE = 30.0
-"""Seconds that a look may be overdue until what the last one found counts as not known."""
+"""Seconds that a look may be overdue before its result counts as unknown."""
 
 MAX_LAG_SECONDS = 60.0
-"""A projection that is further behind is warned of."""
+"""A projection that lags by more than this causes a warning."""
 
 T = TypeVar("T")
 
 
 class Unknown(Struct, frozen=True):
-    """Nothing could be found out, and why."""
+    """The state could not be determined; `reason` says why."""
 
     reason: str
 
 
 class ProjectionWatch:
-    """Answers at once, or after one short look that all who ask share. For one event loop."""
+    """Answers immediately, or after one short look shared by all callers. For one event loop."""
 
     def __init__(
         self,
@@ -63,21 +63,21 @@ class ProjectionWatch:
         self._statuses = _Look(status, interval, max_share, patience, max_age)
 
     async def statuses(self) -> Sequence[ProjectionStatus] | Unknown:
-        """Return state and lag of every projection. Never raises."""
+        """Return the status of every projection. Never raises."""
         return await self._statuses()
 
     async def warnings(self) -> Sequence[str]:
-        """Name each projection that is stopped or far behind, and say what helps. Never raises."""
+        """Return a sentence for each projection that is stopped or lags too much. Never raises."""
         found = await self._statuses()
         if isinstance(found, Unknown):
             return [f"the state of the projections is unknown: {found.reason}"]
         return [words for status in found if (words := _warning(status))]
 
     async def stale_since(self, *projections: Projection) -> int | None:
-        """Return when the last event that these projections all have was recorded, if one stopped.
+        """Return the time up to which these projections are current, if any of them is stopped.
 
-        In ms since the epoch; None where they are kept up to date, or where that cannot be found
-        out. Never raises.
+        The time is that of the last event read by the one furthest behind, in ms since the epoch.
+        Returns None if none is stopped, or if the state is unknown. Never raises.
         """
         found = await self._states()
         if isinstance(found, Unknown):
@@ -101,7 +101,7 @@ def _warning(status: ProjectionStatus) -> str | None:
 
 
 class _Look(Generic[T]):
-    """A blocking call whose result is kept for a while, made once for all who ask meanwhile."""
+    """A blocking call whose result is kept for a while; concurrent callers share one call."""
 
     def __init__(
         self,
@@ -117,7 +117,7 @@ class _Look(Generic[T]):
         self._patience = patience
         self._max_age = max_age
         self._looking: asyncio.Task[None] | None = None
-        self._found: T | Unknown = Unknown("there was no look at it yet")
+        self._found: T | Unknown = Unknown("it was not read yet")
         self._due = float("-inf")
 
     async def __call__(self) -> T | Unknown:

@@ -1,4 +1,4 @@
-"""Idempotency keys and the digests that say whether two bodies are the same."""
+"""Idempotency keys, and the digests that show whether two bodies are equal."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from domain.idempotency import check_idempotency_key
 
 
 def idempotency_of(key: str, team: str | None, body: bytes) -> Idempotency:
-    """Return a client's key with the digest of its body and of the team it is published for.
+    """Return a client's key with a digest of the body and of the team it is published for.
 
-    Keys are the organization's own, so the organization is no part of the digest. Raises
+    Keys belong to one organization, so the organization is not part of the digest. Raises
     InvalidArgument for a key that is not 1 to 255 visible ASCII characters.
     """
     digest = sha256(f"{team or ''}\n".encode())

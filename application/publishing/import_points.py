@@ -9,19 +9,22 @@ from typing import Protocol
 from msgspec import Struct
 
 Progress = Callable[[int, int | None, int], None]
-"""Takes the lines or rows done, how many there are (None: unknown), and the points stored."""
+"""Receives the lines or rows done, their total (None if unknown), and the points stored."""
 
 
 class UnreadablePoints(Exception):
-    """A file is not what its format says. The text names the line or row where it is wrong."""
+    """A file is not in its format. The message names the line or row at fault."""
 
 
 class BatchNotStored(Exception):
-    """A batch was not accepted, and sending it again does not help, or did not."""
+    """A batch was not accepted, and sending it again cannot help or did not help."""
 
 
 class BatchRefused(BatchNotStored):
-    """Items of a batch are invalid: `faults` has each one's index (None: the batch) and reason."""
+    """Items of a batch are invalid; `faults` has (index of the item, reason) for each fault.
+
+    The index is None for a fault of the batch as a whole.
+    """
 
     def __init__(self, faults: list[tuple[int | None, str]]) -> None:
         super().__init__(faults[0][1])
@@ -29,7 +32,7 @@ class BatchRefused(BatchNotStored):
 
 
 class ImportStopped(Exception):
-    """An import cannot go on; all batches before the one at fault are stored."""
+    """An import cannot continue. The batches before the fault, with `points` points, are stored."""
 
     def __init__(self, reason: str, points: int) -> None:
         super().__init__(reason)
@@ -37,7 +40,7 @@ class ImportStopped(Exception):
 
 
 class ItemBatch(Struct, frozen=True):
-    """Points as JSON items of a publish, and the line or row (counted from 1) where each begins."""
+    """Points as items of a JSON publish body, and the line or row (from 1) where each begins."""
 
     places: list[int]
     items: list[bytes]
@@ -48,35 +51,34 @@ class ItemBatch(Struct, frozen=True):
 
 
 class PointSource(Protocol):
-    """Points that are read once, in order."""
+    """A file or stream of points, read once and in order."""
 
     unit: str
-    """What its places count: `line` or `row`."""
+    """The unit of its places: `line` or `row`."""
     total: int | None
-    """About how many places there are; None if that is unknown without reading them."""
+    """The approximate number of places; None if it is unknown without reading them."""
     path: str | None
     """The resolved path of a file that can be read again; None for a stream."""
 
     def batches(self, size: int) -> Iterator[ItemBatch]:
-        """Yield the points, `size` per batch, the same batches for the same bytes.
+        """Yield the points, `size` per batch. The same bytes yield the same batches.
 
-        Raises UnreadablePoints, all complete batches before the fault having been yielded, and
-        OSError.
+        Raises UnreadablePoints, after yielding all complete batches before the fault, and OSError.
         """
 
 
 class BatchPublisher(Protocol):
-    """Where batches are published."""
+    """The service that batches are published to."""
 
     def publish(self, body: bytes, key: str) -> bool:
-        """Publish a body under its Idempotency-Key; return whether it had been stored before.
+        """Publish a body with its Idempotency-Key; return whether it had already been stored.
 
-        Retries what may pass. Raises BatchRefused, BatchNotStored.
+        Retries temporary failures. Raises BatchRefused, BatchNotStored.
         """
 
 
 class Imported(Struct, frozen=True):
-    """What was imported; `stored_before` counts the batches that had been stored already."""
+    """The totals of an import; `stored_before` counts the batches that were already stored."""
 
     points: int
     batches: int
@@ -86,11 +88,11 @@ class Imported(Struct, frozen=True):
 class ImportPoints:
     """Imports sources one after the other into `destination`, `size` points per batch.
 
-    A batch's Idempotency-Key is made of the destination, the size, the source, and everything of
-    the source up to the batch's end. So an import may be repeated, also after a refused line was
-    corrected, and stores nothing twice. A file is known by its resolved path: two files of equal
-    contents both count. A stream is known by its number among the streams of this import, because
-    its path (such as /dev/fd/63) says nothing about it.
+    A batch's Idempotency-Key is derived from the destination, the size, the source, and the
+    source's contents up to the batch's end. So an import can be repeated, even after a refused line
+    was corrected, and stores nothing twice. A file is identified by its resolved path, so that two
+    files with equal contents both count. A stream is identified by its number among the streams of
+    this import, because its path (such as /dev/fd/63) does not identify it.
     """
 
     def __init__(self, publisher: BatchPublisher, destination: str, size: int) -> None:

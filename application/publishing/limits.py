@@ -6,9 +6,9 @@ from application.errors import BodyTooLarge
 
 
 def check_count(points: int, max_points: int) -> None:
-    """Raise BodyTooLarge for more points than a batch may have.
+    """Raise BodyTooLarge if a batch has more than `max_points` points.
 
-    A format calls this as soon as it knows how many there are, before it spends work on them.
+    A format calls this as soon as it knows their number, before it processes them.
     """
     if points > max_points:
         raise BodyTooLarge(f"the batch has {points} points, more than the limit of {max_points}")

@@ -1,4 +1,4 @@
-"""What publishing needs from outside. Each docstring is a contract."""
+"""Ports of publishing. Each docstring is a contract."""
 
 from __future__ import annotations
 
@@ -12,47 +12,49 @@ from domain.metric_point import PointBatch
 
 
 class PointFormat(Protocol):
-    """Reads the bodies of one protocol. For one event loop, which no call blocks for long."""
+    """Decodes the bodies of one protocol. For one event loop, which no call blocks for long."""
 
     async def decode(self, body: bytes, *, latest: int, max_points: int) -> PointBatch:
-        """Return a body's points, in the order they were sent, times in milliseconds.
+        """Return a body's points in the order they were sent.
 
-        `latest` is the last time accepted, in milliseconds since the epoch; `max_points` the most
-        that a batch may have (`application.publishing.limits`). How the protocol gives times and
-        in which unit is the format's to know. It never changes what it was given.
+        Their timestamps are in milliseconds since the epoch, converted from whatever unit and
+        notation the protocol uses. `latest` is the latest one accepted; `max_points` is the maximum
+        number of points (see `application.publishing.limits`). Does not change `body`.
 
-        Raises MalformedBody for what is not of the format, InvalidMetrics, which lists what is
-        wrong with which points, and BodyTooLarge.
+        Raises MalformedBody for a body that is not in the format, InvalidMetrics, which lists the
+        faults of its points, and BodyTooLarge for more than `max_points`.
         """
 
 
 class Idempotency(Struct, frozen=True):
-    """A client's key for a batch, with the digest of the body it goes with (and where to)."""
+    """A client's key for a batch, with a digest of the body and of the team it is published for."""
 
     key: str
     body_digest: bytes
 
 
 class Appended(Struct, frozen=True):
-    """Where a batch is in the log. `replayed`: it was there already, under the same key."""
+    """The place of a batch in the log. `replayed`: it was already there, with the same key."""
 
     receipt: Receipt
     replayed: bool = False
 
 
 class MetricLog(Protocol):
-    """The append side of the metric log. For one event loop; no call blocks it."""
+    """The writing side of the metric log. For one event loop; no call blocks it."""
 
     async def append(
         self, event: MetricsPublished, idempotency: Idempotency | None = None
     ) -> Appended:
         """Append one event and return once it is durable.
 
-        Concurrent appends are in no order among each other; one that begins after another
-        returned comes after it in its partition. With `idempotency` the event is appended unless
-        the organization used the key within the last 24 h: then nothing is written and the first
-        receipt returned, or IdempotencyConflict raised if that was for another body.
+        The order of concurrent appends is undefined. An append that begins after another one has
+        returned comes after it in its partition.
 
-        Raises LogUnavailable, LogFull or LogSaturated where nothing was written, OutcomeUnknown
-        where that cannot be told. Never retries by itself.
+        With `idempotency`, nothing is written if the organization has used the key within the last
+        24 h. The first receipt is then returned if the digests are equal, and IdempotencyConflict
+        raised if they are not.
+
+        Raises LogUnavailable, LogFull or LogSaturated if nothing was written, OutcomeUnknown if the
+        event may or may not have been. Never retries.
         """

@@ -14,7 +14,7 @@ from domain.events import MetricsPublished
 
 
 class PublishMetrics(Struct, frozen=True):
-    """The command: a body, as sent but inflated, in a format.
+    """The command: a body, as sent but decompressed, and its format.
 
     `grant` is for the scope `publish`; `key` is the client's idempotency key.
     """
@@ -26,9 +26,9 @@ class PublishMetrics(Struct, frozen=True):
 
 
 class Published(Struct, frozen=True):
-    """What became of it: the number of points, and where they are in the log.
+    """The number of points, and their place in the log.
 
-    An empty batch appends nothing, so `appended` is None.
+    `appended` is None for an empty batch, which is not appended.
     """
 
     points: int
@@ -36,10 +36,10 @@ class Published(Struct, frozen=True):
 
 
 class PublishMetricsHandler:
-    """Decodes, checks the quota, and appends.
+    """Decodes a batch, checks the quota, and appends the event.
 
-    `max_future_ms` is how far ahead of the clock a point may be, `max_points` how many there may
-    be in a batch.
+    `max_future_ms` is how far ahead of the clock a point's timestamp may be, `max_points` the
+    maximum number of points per batch.
     """
 
     def __init__(
@@ -60,9 +60,8 @@ class PublishMetricsHandler:
     async def __call__(self, command: PublishMetrics) -> Published:
         """Append the batch as one event and return once it is durable.
 
-        Raises InvalidArgument for the key, QuotaExceeded, IdempotencyConflict, and what
-        PointFormat.decode and MetricLog.append raise. Nothing was appended then, except perhaps
-        after OutcomeUnknown.
+        Raises InvalidArgument for an invalid key, QuotaExceeded, and what PointFormat.decode and
+        MetricLog.append raise. Nothing was appended then, except perhaps after OutcomeUnknown.
         """
         grant, body = command.grant, command.body
         idempotency = None
@@ -87,7 +86,7 @@ class PublishMetricsHandler:
     async def _append_within(
         self, quota: PointQuota, event: MetricsPublished, idempotency: Idempotency | None
     ) -> Appended:
-        """Append what the quota allows; what is not stored is not charged."""
+        """Append the event if the quota allows it; charge it only if it was stored."""
         points = len(event.points)
         quota.charge(event.organization, points)
         stored = False

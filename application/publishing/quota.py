@@ -1,4 +1,4 @@
-"""Quotas: how many points a second an organization may publish, as a token bucket."""
+"""Quotas: a token bucket that limits the points per second of an organization."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from collections.abc import Callable
 from domain.errors import QuotaExceeded
 
 BURST_SECONDS = 10
-"""An organization that was silent for this long may send as much at once."""
+"""A burst may have the points of this many seconds, after as many seconds without any."""
 
 CLOCK_ERROR = 1e-6
 """Seconds that the clock's rounding may take from a wait."""
 
 
 class PointQuota:
-    """Admits `rate` points a second for each organization.
+    """Admits `rate` points per second per organization.
 
-    A batch is admitted while the bucket is not empty and may overdraw it, so that one batch
-    larger than a burst is slowed down rather than refused for ever.
+    A batch is admitted if the bucket is not empty, and may overdraw it. So a batch larger than a
+    burst only delays later ones, instead of being refused for ever.
     """
 
     def __init__(self, rate: float, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -29,7 +29,10 @@ class PointQuota:
         self._levels: dict[str, tuple[float, float]] = {}
 
     def charge(self, organization: str, points: int) -> None:
-        """Take `points` off the organization's bucket. Raises QuotaExceeded, taking nothing."""
+        """Take `points` from the organization's bucket.
+
+        Raises QuotaExceeded; nothing was taken then.
+        """
         now = self._monotonic()
         level, since = self._levels.get(organization, (self._burst, now))
         level = min(self._burst, level + (now - since) * self._rate)
@@ -41,6 +44,6 @@ class PointQuota:
         self._levels[organization] = (level - points, now)
 
     def give_back(self, organization: str, points: int) -> None:
-        """Return what was charged for points that were not stored after all."""
+        """Refund the charge for points that were not stored."""
         level, since = self._levels[organization]
         self._levels[organization] = (level + points, since)

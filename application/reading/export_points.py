@@ -14,7 +14,7 @@ from domain.organization import check_team
 
 
 class ExportPoints(Struct, frozen=True, kw_only=True):
-    """Which points; times as in Selection. With a label they are read from that copy."""
+    """The points to export; times as in Selection. With a label, they are read from that copy."""
 
     organization: str
     team: str | None = None
@@ -33,10 +33,10 @@ class ExportPointsHandler:
     def __call__(
         self, command: ExportPoints, open_writer: Callable[[], AbstractContextManager[PointWriter]]
     ) -> int:
-        """Write the points by name, time and log order; return how many there are.
+        """Write the points, sorted by name, time and log order; return their number.
 
-        The writer is opened once the first points have been read, so that what cannot be exported
-        leaves an existing file alone.
+        The writer is opened after the first points have been read, so that an export that fails
+        before does not touch an existing file.
         Raises UnknownOrganization, UnknownTeam, UnknownMetric, and what the log, the ports and the
         writer raise.
         """

@@ -1,4 +1,4 @@
-"""Use case: the samples that a plot of a metric is drawn from."""
+"""Use case: the samples for a plot of a metric."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from domain.organization import owner_name
 
 
 class PlotSamples(Struct, frozen=True, kw_only=True):
-    """The latest `limit` buckets of a selection, from the copy `label` if it is given."""
+    """The latest `limit` buckets of a selection, from the copy with the label if one is given."""
 
     selection: Selection
     aggregation: Aggregation
@@ -23,16 +23,16 @@ class PlotSamples(Struct, frozen=True, kw_only=True):
 
 
 class PlotSamplesHandler:
-    """For whoever needs no token: it may block, and asks the log who exists."""
+    """For operators, who need no token. Calls block: they read the log to check the owner."""
 
     def __init__(self, look_ups: LookUps, queries: PointQueries) -> None:
         self._look_ups = look_ups
         self._queries = queries
 
     def __call__(self, query: PlotSamples) -> Sequence[Sample]:
-        """Return the buckets whose value is a finite number, oldest first.
+        """Return the buckets whose value is finite, oldest first.
 
-        The others cannot be drawn: a sum, say, may be beyond a 64-bit float. Raises
+        Others cannot be drawn; a sum, for example, may overflow a 64-bit float. Raises
         UnknownOrganization, UnknownTeam, UnknownMetric, LogUnavailable, and what
         PointQueries.samples raises.
         """

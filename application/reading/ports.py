@@ -1,4 +1,4 @@
-"""What reading needs from outside. Each docstring is a contract."""
+"""Ports of reading. Each docstring is a contract."""
 
 from __future__ import annotations
 
@@ -11,28 +11,32 @@ from application.event_log.receipts import Receipt
 
 
 class MetricName(Struct, frozen=True):
-    """A metric's name with every tag name it was ever seen with, sorted."""
+    """A metric's name, and every tag name it was ever published with, sorted."""
 
     name: str
     tags: Sequence[str]
 
 
 class Sample(Struct, frozen=True):
-    """A time in milliseconds since the epoch, and a value: a point's, or a bucket's."""
+    """The value of a point or a bucket, and its time (a bucket's start) in ms since the epoch."""
 
     time: int
     value: float
 
 
 class Aggregation(Struct, frozen=True):
-    """`aggregator` is one of the contract's; `period` is the width of a bucket in milliseconds."""
+    """`aggregator` is one of `query_values.AGGREGATORS`; `period` is a bucket's width in ms."""
 
     aggregator: str
     period: int
 
 
 class Selection(Struct, frozen=True, kw_only=True):
-    """Which points: all of the conditions hold. Times in ms, `start` inclusive, `end` exclusive."""
+    """The points for which all conditions hold.
+
+    `tags` must be among a point's tags. Times are in milliseconds since the epoch, `start`
+    inclusive, `end` exclusive. With `team` None, the points are those of the organization itself.
+    """
 
     organization: str
     team: str | None = None
@@ -43,17 +47,17 @@ class Selection(Struct, frozen=True, kw_only=True):
 
 
 class PointQueries(Protocol):
-    """Questions about the live projections, or about copies by label. Thread-safe; calls block.
+    """Queries on the live projections, or on copies by label. Thread-safe; calls block.
 
-    Every method raises ProjectionMissing where there is nothing to read yet, StoreUnavailable
-    and QueryTooLarge. How many calls run at once is the caller's to limit.
+    Unless stated otherwise, every method raises ProjectionMissing if there is nothing to read yet
+    or no such copy, StoreUnavailable, and QueryTooLarge. The caller limits concurrent calls.
     """
 
     def metric_names(self, organization: str, team: str | None) -> Sequence[MetricName]:
-        """Return an owner's metric names, sorted."""
+        """Return an owner's metric names, sorted by name."""
 
     def knows(self, organization: str, team: str | None, metric: str) -> bool:
-        """Return whether an owner ever published under the name."""
+        """Return whether an owner ever published a metric with that name."""
 
     def samples(
         self,
@@ -63,18 +67,19 @@ class PointQueries(Protocol):
         *,
         label: str | None = None,
     ) -> Sequence[Sample]:
-        """Return the latest `limit` points or buckets, oldest first.
+        """Return the latest `limit` points, or buckets if there is an aggregation, oldest first.
 
-        Points of one time come in the order of the log. Buckets are aggregated exactly as the
-        contract says, all series together. With a label that copy is read, not the live one.
+        Points with equal times are in log order. A bucket aggregates all points of the selection,
+        exactly, whatever their tags; empty buckets are left out. Buckets start at multiples of the
+        period since the epoch. With a label, that copy is read instead of the live generation.
         """
 
     def cached_samples(
         self, selection: Selection, aggregation: Aggregation, limit: int
     ) -> Sequence[Sample] | None:
-        """Return buckets as `samples` does if that takes no waiting and little time, else None.
+        """Return the same buckets as `samples` if they are available without blocking, else None.
 
-        May be called where nothing may block. Never raises.
+        Can be called on an event loop. Never raises.
         """
 
 
@@ -84,12 +89,16 @@ class ProjectionPositions(Protocol):
     def positions(self, projection: str) -> Mapping[int, int]:
         """Return the position of the last event read, by partition.
 
-        Raises ProjectionMissing where there is nothing to read yet, and StoreUnavailable.
+        Raises ProjectionMissing if there is nothing to read yet, and StoreUnavailable.
         """
 
 
 class PointRow(Struct, frozen=True):
-    """One point as it can be exported. `time` in milliseconds; `item` is its place in the batch."""
+    """One point for export.
+
+    `time` is in milliseconds since the epoch; `receipt` is that of the point's batch, and `item`
+    its index in the batch, from 0.
+    """
 
     name: str
     time: int
@@ -100,7 +109,7 @@ class PointRow(Struct, frozen=True):
 
 
 class PointExport(Protocol):
-    """All points of an owner. Thread-safe; calls block."""
+    """Exports the points of an owner. Thread-safe; calls block."""
 
     def rows(
         self,
@@ -112,16 +121,18 @@ class PointExport(Protocol):
         end: int | None = None,
         label: str | None = None,
     ) -> Iterator[Sequence[PointRow]]:
-        """Yield an owner's points by name, time and log order, in chunks.
+        """Yield an owner's points in chunks, sorted by name, time and log order.
 
-        All of them are of one state of the projection, or of the copy with the label. Takes as
-        long as it takes, and memory that does not depend on the number of points or names.
-        Raises ProjectionMissing where there is nothing to read yet, and StoreUnavailable.
+        `start` (inclusive) and `end` (exclusive) are in milliseconds since the epoch. All points
+        are read from one state of the projection, or from the copy with the label. There is no
+        time limit, and the memory used does not depend on the number of points or names.
+        Raises ProjectionMissing if there is nothing to read yet or no such copy, and
+        StoreUnavailable.
         """
 
 
 class PointWriter(Protocol):
-    """Takes exported points, chunk by chunk."""
+    """Writes exported points, chunk by chunk."""
 
     def write(self, rows: Sequence[PointRow]) -> None:
-        """Add points. Raises OSError."""
+        """Write points after those written before. Raises OSError."""

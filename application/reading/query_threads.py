@@ -1,4 +1,4 @@
-"""Threads for queries, apart from all others: however long these take, nothing else waits."""
+"""A thread pool for queries only: nothing else waits for them, however long they take."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import TypeVar
 from application.projections.errors import TooManyQueries
 
 PATIENCE = 1.0
-"""Seconds that a query waits for a thread; more would only pile up what clients gave up on."""
+"""Seconds that a query waits for a thread. Clients give up, so a longer queue would not help."""
 
 T = TypeVar("T")
 
 
 class QueryThreads:
-    """Runs at most `threads` blocking calls at once, the one limit of a worker's queries.
+    """Runs at most `threads` blocking calls concurrently: the limit of a worker's queries.
 
     For one event loop; close it after use.
     """
@@ -27,18 +27,18 @@ class QueryThreads:
         self._patience = patience
 
     async def run(self, call: Callable[[], T]) -> T:
-        """Return what the call returns. Raises what it raises, and TooManyQueries."""
+        """Run the call and return its result. Raises what it raises, and TooManyQueries."""
         try:
             async with asyncio.timeout(self._patience):
                 await self._free.acquire()
         except TimeoutError:
-            raise TooManyQueries("this worker runs as many queries as it may; try again") from None
+            raise TooManyQueries("too many queries are running; try again") from None
         loop = asyncio.get_running_loop()
         future = self._executor.submit(call)
-        # Not when the caller stops waiting: the thread is busy until the call returns.
+        # Not released when the caller is cancelled: the thread is busy until the call returns.
         future.add_done_callback(lambda _: loop.call_soon_threadsafe(self._free.release))
         return await asyncio.wrap_future(future)
 
     def close(self) -> None:
-        """Wait for the calls that are running."""
+        """Wait for the running calls, and cancel those that have not started."""
         self._executor.shutdown(cancel_futures=True)

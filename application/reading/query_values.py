@@ -1,7 +1,7 @@
-"""What a query says in text, over HTTP and on the command line: tags, times, periods.
+"""Parsers for the text of queries, over HTTP and on the command line: tags, times, periods.
 
-Every function raises ValueError, whose message says what is allowed, to come after the name of
-what was given: "must be …, is …".
+Every function raises ValueError. Its message, "must be …, is …", says what is allowed and is
+meant to follow the parameter's name.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ _unescape = re.compile(r"\\([,\\])").sub
 
 
 def parse_tags(text: str) -> dict[str, str]:
-    r"""Read `host:svc5,env:production`.
+    r"""Parse tags such as `host:svc5,env:production`.
 
-    In a value `\,` is a comma and `\\` a backslash; any other backslash is itself.
+    In a value, `\,` is a comma and `\\` a backslash; any other backslash stands for itself.
     """
     tags: dict[str, str] = {}
     for tag in _split_tags(text):
@@ -69,21 +69,21 @@ def parse_tags(text: str) -> dict[str, str]:
 
 
 def _split_tags(text: str) -> Iterator[str]:
-    """Yield what is between commas that are not escaped."""
+    """Split at the commas that are not escaped."""
     start = 0
     while start <= len(text):
         tag = _tag(text, start)
-        assert tag is not None  # noqa: S101  it matches nothing, too
+        assert tag is not None  # noqa: S101  it also matches the empty string
         yield tag[0]
         start = tag.end() + 1
 
 
 def parse_time(text: str) -> int:
-    """Read ISO 8601 with a zone, or seconds since the epoch, as milliseconds since the epoch.
+    """Parse ISO 8601 with a zone, or seconds since the epoch; return milliseconds since the epoch.
 
-    Either may have any number of decimals. A time between two milliseconds becomes the later of
-    them, and one where there can be no points the nearest where there can: as a bound, the result
-    separates the same points.
+    Either may have any number of decimals. A time between two milliseconds is rounded up, and one
+    outside the range of points is moved to the range's nearest end. Used as a bound, the result
+    separates the same points as the exact time.
     """
     return min(max(0, _milliseconds(text)), MAX_TIMESTAMP + 1)
 
@@ -103,9 +103,10 @@ def _milliseconds(text: str) -> int:
 
 
 def _iso_milliseconds(text: str) -> int | None:
-    """Read a date, a time of day and a zone, in upper case; return None if it is not that.
+    """Parse a date, a time of day and a zone, in upper case; return None if it is anything else.
 
-    By integers: `datetime` has microseconds, no leap second and no 24:00, and ends at a year.
+    Computed with integers, because `datetime` is limited to microseconds and the year 9999, and has
+    neither leap seconds nor 24:00.
     """
     match = _iso_time(text)
     if match is None:
@@ -130,12 +131,12 @@ def _iso_milliseconds(text: str) -> int | None:
 
 
 def _rounded_up(number: str, unit: int) -> int:
-    """Return a decimal number of `unit` as whole milliseconds, computed without rounding before."""
+    """Convert a decimal number of `unit` to milliseconds; rounds up once, at the end."""
     return math.ceil(Context(prec=len(number) + 10).multiply(Decimal(number), Decimal(unit)))
 
 
 def parse_period(text: str) -> int:
-    """Read minutes as a whole number, or a duration such as `30s`; return milliseconds."""
+    """Parse minutes as a whole number, or a duration such as `30s`; return milliseconds."""
     try:
         period = parse_duration(f"{text}m" if _is_minutes(text) else text)
     except ValueError:
@@ -146,7 +147,7 @@ def parse_period(text: str) -> int:
 
 
 def parse_aggregator(text: str) -> str:
-    """Return the name of an aggregator."""
+    """Return the text if it is the name of an aggregator."""
     if text not in AGGREGATORS:
         raise ValueError(f"must be one of {', '.join(AGGREGATORS)}, is {abbreviated(text)}")
     return text

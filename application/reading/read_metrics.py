@@ -1,4 +1,4 @@
-"""Use case: read the points of a metric, or buckets of them."""
+"""Use case: read the points of a metric, or aggregated buckets."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from application.reading.readable_receipts import ReadableReceipts
 
 
 class ReadMetrics(Struct, frozen=True, kw_only=True):
-    """The query; `grant` is for the scope `read` and says whose points. Times as in Selection.
+    """The query. `grant` is for the scope `read` and names the owner. Times are as in Selection.
 
-    With a receipt it is answered once that batch can be read.
+    With a receipt, it is answered once that batch can be read.
     """
 
     grant: Grant
@@ -39,10 +39,10 @@ class ReadMetricsHandler:
         self._receipts = receipts
 
     async def __call__(self, query: ReadMetrics) -> Sequence[Sample]:
-        """Return the latest points or buckets, oldest first.
+        """Return the latest `limit` points or buckets, oldest first.
 
-        Raises UnknownMetric, InvalidArgument for a receipt that is not the organization's,
-        NotReadableYet, and what PointQueries.samples raises.
+        Raises UnknownMetric, InvalidArgument for a receipt that cannot be the organization's,
+        NotReadableYet, TooManyQueries, and what PointQueries.samples raises.
         """
         if query.receipt is not None:
             await self._receipts.wait(query.grant.organization, query.receipt)
@@ -55,7 +55,7 @@ class ReadMetricsHandler:
             end=query.end,
         )
         if query.aggregation is not None:
-            # Dashboards repeat their queries: these are answered faster than a thread is woken.
+            # Dashboards repeat their queries. A cached answer takes less time than waking a thread.
             samples = self._queries.cached_samples(selection, query.aggregation, query.limit)
             if samples:
                 return samples

@@ -1,4 +1,4 @@
-"""Waiting until what was published can be read."""
+"""Waiting until a published batch can be read."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from application.projections.folds import PROJECTIONS
 from application.reading.ports import ProjectionPositions
 
 PATIENCE = 5.0
-"""Seconds that a request waits for a batch, by the contract."""
+"""Seconds that a request waits for a batch, as documented for clients."""
 
 INTERVAL = 0.1
-"""Seconds between looks at how far the projections are, however many requests wait."""
+"""Seconds between reads of the projections' positions, however many requests are waiting."""
 
 Positions = Mapping[int, int]
 
 
 class ReadableReceipts:
-    """Waits for batches to be readable. For one event loop."""
+    """Waits for batches to become readable. For one event loop."""
 
     def __init__(
         self,
@@ -45,8 +45,8 @@ class ReadableReceipts:
         """Return once every projection holds the batch.
 
         Raises UnknownReceipt unless an event of the organization in the log has the receipt,
-        however far the projections are; NotReadableYet where it takes too long; LogUnavailable,
-        and what else ProjectionPositions.positions raises.
+        however far the projections are; NotReadableYet if it takes too long, LogUnavailable
+        and StoreUnavailable.
         """
         if not await asyncio.to_thread(self._log.has, receipt, organization):
             raise UnknownReceipt(f"organization {organization!r} has no batch {receipt}")
@@ -65,10 +65,10 @@ class ReadableReceipts:
         )
 
     async def _look(self) -> None:
-        """Look how far the projections are, together with whoever is about to."""
+        """Read the projections' positions, sharing one read with all other callers."""
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look_in_time())
-            # Nobody may be waiting any more when it fails.
+            # If it fails when nobody is waiting any more, its exception must still be retrieved.
             self._looking.add_done_callback(lambda task: task.cancelled() or task.exception())
         await asyncio.shield(self._looking)
 

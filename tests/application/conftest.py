@@ -1,4 +1,4 @@
-"""A service over organizations in memory, at a time that tests move."""
+"""A service over organizations in memory, with a clock that tests set."""
 
 from __future__ import annotations
 

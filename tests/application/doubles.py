@@ -1,4 +1,4 @@
-"""Clocks that tests move, tokens that tests can name, ports that fail when told to."""
+"""Clocks that tests set, tokens with predictable names, and ports that fail on demand."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NOW = datetime(2014, 4, 29, 16, 23, 45, tzinfo=UTC)
 
 
 class FakeClock:
-    """Tells the time it was set to."""
+    """A clock that stands still until it is advanced."""
 
     def __init__(self, now: datetime = NOW) -> None:
         self.now = now
@@ -44,7 +44,7 @@ class FakeClock:
 
 
 class FakeMonotonic:
-    """Seconds from anywhere; they pass when told to."""
+    """A monotonic clock in seconds that stands still until it is advanced."""
 
     def __init__(self) -> None:
         self.seconds = 1000.0
@@ -54,7 +54,7 @@ class FakeMonotonic:
 
 
 class CountedTokens:
-    """Draws t1, t2, … with values that say which they are; safe to share among threads."""
+    """Draws t1, t2, … with values that contain these ids; thread-safe."""
 
     def __init__(self) -> None:
         self._numbers = itertools.count(1)
@@ -74,7 +74,7 @@ def organizations_in_memory() -> Iterator[Organizations]:
 
 
 class Service:
-    """Every use case on organizations, wired over one store."""
+    """All use cases on organizations, over one store."""
 
     def __init__(
         self, repository: OrganizationRepository, log: OrganizationLog, clock: FakeClock
@@ -100,7 +100,7 @@ def service_use_cases(
     limits: Limits | None = None,
     monotonic: FakeMonotonic | None = None,
 ) -> UseCases:
-    """Compose a worker's use cases over adapters in memory, or those that are given."""
+    """Compose a worker's use cases over the given adapters, by default those in memory."""
     organizations = organizations or Organizations({"PERSISTENCE_MODULE": "eventsourcing.popo"})
     log = log or MemoryMetricLog(clock)
     model = read_model or MemoryReadModel()
@@ -127,7 +127,7 @@ def service_use_cases(
 
 
 class ConflictingRepository:
-    """Wraps a repository: another writer is faster, so many times (None: for ever)."""
+    """Wraps a repository so that another writer is faster a number of times (None: always)."""
 
     def __init__(
         self,
@@ -155,7 +155,7 @@ class ConflictingRepository:
 
 
 class SwitchableLog:
-    """An organizations' log that can be exchanged, and that fails while `failure` is set."""
+    """An organizations' log that can be replaced, and that fails while `failure` is set."""
 
     def __init__(self, log: OrganizationLog) -> None:
         self.log = log
@@ -184,7 +184,7 @@ class SwitchableLog:
 
 @contextmanager
 def following(follower: DirectoryFollower) -> Iterator[Thread]:
-    """Run a follower in a thread for as long as the block lasts."""
+    """Run a follower in a thread for the duration of the block."""
     thread = Thread(target=follower.run)
     thread.start()
     try:
@@ -196,7 +196,7 @@ def following(follower: DirectoryFollower) -> Iterator[Thread]:
 
 
 def eventually(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
-    """Wait until the condition holds; tell whether it did in time."""
+    """Wait until the condition holds; return whether it did in time."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""Who may act, as of the last event that the token directory heard of."""
+"""Access control, as of the last event that the token directory has read."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ GILT, WEB, OTHER, SHORT = (f"cave_value-{i}" for i in range(1, 5))
 
 
 class Gate:
-    """Access control over a directory that catches up when told to."""
+    """Access control over a directory that catches up on demand."""
 
     def __init__(self, organizations: Organizations, clock: FakeClock) -> None:
         self.monotonic = FakeMonotonic()
@@ -45,7 +45,7 @@ class Gate:
 
 @pytest.fixture
 def gate(service: Service, organizations: Organizations, clock: FakeClock) -> Gate:
-    """Organizations gilt, with a team web, and other; a token each, and one of gilt for an hour."""
+    """Organizations gilt, with team web, and other; each has a token, gilt also one for an hour."""
     manage = service.manage
     manage.register_organization(RegisterOrganization(name="gilt"))
     manage.create_team(CreateTeam(organization="gilt", name="web"))
@@ -57,7 +57,7 @@ def gate(service: Service, organizations: Organizations, clock: FakeClock) -> Ga
     return gate
 
 
-def test_a_grant_tells_for_whom_and_by_which_token(gate: Gate) -> None:
+def test_a_grant_names_its_owner_and_token(gate: Gate) -> None:
     assert gate.grant(GILT) == Grant("gilt", None, "t1")
     assert gate.grant(GILT, team="web") == Grant("gilt", "web", "t1")
     assert gate.grant(WEB, team="web") == Grant("gilt", "web", "t2")
@@ -97,7 +97,7 @@ def test_a_scope_that_the_token_lacks_is_refused(gate: Gate, scope: Scope) -> No
         gate.grant(GILT, scope=scope)
 
 
-def test_a_digest_is_no_token(gate: Gate, organizations: Organizations) -> None:
+def test_a_digest_is_not_a_token(gate: Gate, organizations: Organizations) -> None:
     gilt = organizations.find("gilt")
     assert gilt is not None
     with pytest.raises(Forbidden):
@@ -113,7 +113,9 @@ def test_an_expiry_needs_no_event(gate: Gate, clock: FakeClock) -> None:
     assert gate.grant(GILT).token_id == "t1"
 
 
-def test_a_revocation_counts_once_it_was_heard_of(gate: Gate, service: Service) -> None:
+def test_a_revocation_takes_effect_once_the_directory_has_read_it(
+    gate: Gate, service: Service
+) -> None:
     service.manage.revoke_token(RevokeToken(organization="gilt", token_id="t1"))
     assert gate.grant(GILT).token_id == "t1"
     gate.follower.catch_up()

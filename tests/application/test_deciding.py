@@ -1,4 +1,4 @@
-"""Read, decide, save: version conflicts are decided anew, everything else is told at once."""
+"""Read, decide, save: only version conflicts are retried, all other errors are raised directly."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COMMAND = CreateTeam(organization="gilt", name="web")
 
 
 class FakeTime(FakeMonotonic):
-    """Time as the retrying library knows it: who sleeps is through at once, and later."""
+    """Time for the retrying library: a sleep advances it and returns immediately."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ def gilt(service: Service) -> None:
 
 
 @pytest.mark.parametrize("conflicts", [0, 1, 5, 20])
-def test_a_decision_is_made_anew_after_each_conflict(
+def test_a_decision_is_made_again_after_each_conflict(
     organizations: Organizations, clock: FakeClock, time: FakeTime, conflicts: int
 ) -> None:
     repository = ConflictingRepository(organizations, conflicts)
@@ -57,7 +57,7 @@ def test_a_decision_is_made_anew_after_each_conflict(
     assert all(0 <= nap <= 0.1 for nap in time.naps)
 
 
-def test_it_is_made_on_what_the_faster_writer_left(
+def test_it_is_made_on_the_state_saved_by_the_faster_writer(
     service: Service, organizations: Organizations, clock: FakeClock
 ) -> None:
     repository = ConflictingRepository(
@@ -80,13 +80,13 @@ def test_after_five_seconds_of_conflicts_it_gives_up(
 
 
 @pytest.mark.parametrize("error", [LogUnavailable, LogFull, OutcomeUnknown])
-def test_no_other_failure_is_tried_again(
+def test_no_other_error_is_retried(
     organizations: Organizations,
     clock: FakeClock,
     monkeypatch: pytest.MonkeyPatch,
     error: type[LogError],
 ) -> None:
-    """Least of all an unknown outcome: the events may be in the log."""
+    """Above all not an unknown outcome: the events may already be in the log."""
     tries = []
 
     def fail(events: object) -> None:
@@ -112,4 +112,4 @@ def test_a_decision_without_events_saves_nothing(
 
 
 def void(_: object) -> None:
-    """Drop a result."""
+    """Discard a result."""

@@ -1,4 +1,4 @@
-"""Exporting: whose points, how many, and nothing opened for what cannot be exported."""
+"""Exporting: the owner's points, their number, and no file opened by an export that fails."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_points_are_written_in_order_and_counted(export: ExportPointsHandler) ->
     assert (writer.opened, writer.closed) == (1, 1)
 
 
-def test_an_export_of_nothing_is_complete_too(export: ExportPointsHandler) -> None:
+def test_an_export_without_points_still_opens_the_writer(export: ExportPointsHandler) -> None:
     writer = Writer()
     assert export(ExportPoints(organization="gilt", end=0), writer) == 0
     assert (writer.opened, writer.closed) == (1, 1)
@@ -83,7 +83,7 @@ def test_an_export_of_nothing_is_complete_too(export: ExportPointsHandler) -> No
         (ExportPoints(organization="gilt", label="before"), ProjectionMissing),
     ],
 )
-def test_nothing_is_opened_for_what_cannot_be_exported(
+def test_an_export_that_fails_does_not_open_the_writer(
     export: ExportPointsHandler, command: ExportPoints, error: type[Exception]
 ) -> None:
     writer = Writer()

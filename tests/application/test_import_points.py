@@ -21,7 +21,7 @@ ITEMS = (b'{"name":"a"}', b'{"name":"b"}', b'{"name":"c"}')
 
 
 class Source(Struct):
-    """Items at lines 1, 2, …; a fault after the last if there is one."""
+    """Items at lines 1, 2, …, followed by a fault if there is one."""
 
     path: str | None
     items: Sequence[bytes] = ITEMS
@@ -56,7 +56,7 @@ class Service:
 def imported(
     service: Service, *sources: Source, to: str = "/gilt", size: int = 2
 ) -> list[Imported]:
-    """Import sources in one go."""
+    """Import all sources in one import."""
     import_points = ImportPoints(service, to, size)
     return [import_points(source, lambda *_: None) for source in sources]
 
@@ -66,7 +66,7 @@ STREAMS = (Source(None), Source(None))
 
 
 @pytest.mark.parametrize("sources", [FILES, STREAMS, FILES + STREAMS])
-def test_every_source_counts_whatever_it_holds_and_again_nothing_is_stored(
+def test_sources_with_equal_contents_are_all_stored_and_repeating_the_import_stores_nothing(
     sources: tuple[Source, ...],
 ) -> None:
     service = Service()
@@ -115,7 +115,7 @@ def test_batches_before_a_corrected_line_keep_their_keys() -> None:
         (BatchNotStored("503 full"), "line", "503 full"),
     ],
 )
-def test_what_is_refused_stops_it_with_the_place(
+def test_a_refused_batch_stops_it_and_reports_the_place(
     refusal: Exception, unit: str, reason: str
 ) -> None:
     with pytest.raises(ImportStopped) as stopped:
@@ -123,7 +123,7 @@ def test_what_is_refused_stops_it_with_the_place(
     assert (str(stopped.value), stopped.value.points) == (reason, 0)
 
 
-def test_what_is_unreadable_stops_it_after_the_batches_before() -> None:
+def test_an_unreadable_source_stops_it_after_the_batches_before_the_fault() -> None:
     service = Service()
     with pytest.raises(ImportStopped, match="line 4 is bad") as stopped:
         imported(service, Source("/m", fault="line 4 is bad"))
@@ -141,7 +141,7 @@ def test_what_is_unreadable_stops_it_after_the_batches_before() -> None:
 def test_progress_is_reported_per_batch(
     total: int | None, steps: list[tuple[int, int | None, int]]
 ) -> None:
-    """A file may grow while it is read: no more is done than there is."""
+    """A file may grow while it is read; still, no more than the total is reported as done."""
     reported: list[tuple[int, int | None, int]] = []
     ImportPoints(Service(), "/gilt", 2)(
         Source("/m", total=total), lambda *progress: reported.append(progress)

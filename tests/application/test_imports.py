@@ -1,4 +1,4 @@
-"""The domain and the application stand alone: no server, no web framework, no driver."""
+"""The domain and the application need no server, no web framework and no driver."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ print(*imported)
 
 
 def test_domain_application_and_memory_import_without_any_server_or_driver() -> None:
-    """The domain without anything but msgspec, and organizations in memory with their library."""
+    """The domain needs only msgspec, and organizations in memory only the eventsourcing library."""
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=False
     )

@@ -34,7 +34,7 @@ HOUR = timedelta(hours=1)
 
 @pytest.fixture
 def gilt(service: Service) -> Service:
-    """A service with the organization gilt, its token t1, and its team web, without any."""
+    """A service with the organization gilt, its token t1, and its team web, which has no token."""
     service.manage.register_organization(RegisterOrganization(name="gilt"))
     service.manage.create_team(CreateTeam(organization="gilt", name="web"))
     return service
@@ -60,7 +60,7 @@ class TestRegisterOrganization:
         assert organization.created_at == issued.token.created_at == NOW
         assert organizations.find("gilt") == organization
 
-    def test_both_are_one_step_of_the_log(
+    def test_both_are_saved_atomically(
         self, service: Service, organizations: Organizations, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         steps: list[int] = []
@@ -74,7 +74,7 @@ class TestRegisterOrganization:
         service.manage.register_organization(RegisterOrganization(name="gilt"))
         assert steps == [2]
 
-    def test_the_value_of_a_token_is_kept_nowhere(
+    def test_the_value_of_a_token_is_not_stored(
         self, service: Service, organizations: Organizations
     ) -> None:
         _, issued = service.manage.register_organization(RegisterOrganization(name="gilt"))
@@ -105,14 +105,14 @@ class TestRegisterOrganization:
             RegisterOrganization(name="gilt", scopes=()),
         ],
     )
-    def test_a_bad_argument_leaves_nothing_behind(
+    def test_an_invalid_argument_changes_nothing(
         self, service: Service, organizations: Organizations, command: RegisterOrganization
     ) -> None:
         with pytest.raises(InvalidArgument):
             service.manage.register_organization(command)
         assert list(organizations.read(0, 10)) == []
 
-    def test_of_many_who_register_one_name_at_once_one_succeeds(
+    def test_of_concurrent_registrations_of_one_name_exactly_one_succeeds(
         self, service: Service, organizations: Organizations
     ) -> None:
         command = RegisterOrganization(name="gilt")
@@ -123,7 +123,7 @@ class TestRegisterOrganization:
 
 
 class TestCreateTeam:
-    def test_the_team_is_the_organizations_from_then_on(self, gilt: Service) -> None:
+    def test_the_organization_then_has_the_team(self, gilt: Service) -> None:
         gilt.clock.advance(HOUR)
         team = gilt.manage.create_team(CreateTeam(organization="gilt", name="ops"))
         assert (team.name, team.created_at) == ("ops", NOW + HOUR)
@@ -144,7 +144,7 @@ class TestCreateTeam:
         with pytest.raises(refusal):
             gilt.manage.create_team(CreateTeam(organization=organization, name=name))
 
-    def test_of_many_who_create_different_teams_at_once_all_succeed(self, gilt: Service) -> None:
+    def test_concurrent_creations_of_different_teams_all_succeed(self, gilt: Service) -> None:
         names = [f"team{i}" for i in range(8)]
         raised = at_one_gate(
             [
@@ -157,7 +157,7 @@ class TestCreateTeam:
         assert raised == [None] * 8
         assert set(gilt.manage.look_ups.organization("gilt").teams) == {"web", *names}
 
-    def test_of_many_who_create_one_team_at_once_one_succeeds(self, gilt: Service) -> None:
+    def test_of_concurrent_creations_of_one_team_exactly_one_succeeds(self, gilt: Service) -> None:
         command = CreateTeam(organization="gilt", name="ops")
         raised = at_one_gate([lambda: void(gilt.manage.create_team(command))] * 8)
         assert raised.count(None) == 1
@@ -165,7 +165,7 @@ class TestCreateTeam:
 
 
 class TestIssueToken:
-    def test_the_token_is_told_with_its_value_this_once(self, gilt: Service) -> None:
+    def test_the_token_is_returned_with_its_value(self, gilt: Service) -> None:
         issued = gilt.manage.issue_token(
             IssueToken(
                 organization="gilt",
@@ -203,7 +203,7 @@ class TestIssueToken:
             gilt.manage.issue_token(command)
         assert len(gilt.manage.look_ups.organization("gilt").tokens) == 1
 
-    def test_of_many_issued_at_once_three_are_active_in_the_end(self, gilt: Service) -> None:
+    def test_of_many_issued_concurrently_exactly_three_succeed(self, gilt: Service) -> None:
         command = IssueToken(organization="gilt", team="web")
         raised = at_one_gate([lambda: void(gilt.manage.issue_token(command))] * 8)
         assert raised.count(None) == 3
@@ -254,7 +254,7 @@ class TestRevokeToken:
         gilt.manage.issue_token(IssueToken(organization="gilt"))
         gilt.manage.revoke_own_token(command)
 
-    def test_of_the_last_two_revoked_at_once_one_is_kept(self, gilt: Service) -> None:
+    def test_of_the_last_two_revoked_concurrently_one_is_kept(self, gilt: Service) -> None:
         gilt.manage.issue_token(IssueToken(organization="gilt"))
         raised = at_one_gate(
             [
@@ -272,7 +272,7 @@ class TestRevokeToken:
 
 
 class TestLookUps:
-    def test_organizations_are_told_by_name(self, service: Service) -> None:
+    def test_organizations_are_listed_by_name(self, service: Service) -> None:
         assert service.manage.look_ups.organizations() == []
         for name in ("b", "a", "C"):
             service.manage.register_organization(RegisterOrganization(name=name))
@@ -281,12 +281,14 @@ class TestLookUps:
         assert [organization.name for organization in found] == ["C", "a", "b"]
         assert found[1] == service.manage.look_ups.organization("a")
 
-    def test_more_organizations_than_a_page_of_the_log_are_all_told(self, service: Service) -> None:
+    def test_more_organizations_than_fit_a_page_of_the_log_are_all_listed(
+        self, service: Service
+    ) -> None:
         for i in range(510):
             service.manage.register_organization(RegisterOrganization(name=f"org{i}"))
         assert len(service.manage.look_ups.organizations()) == 510
 
-    def test_an_owners_tokens_are_told_oldest_first(self, gilt: Service) -> None:
+    def test_an_owners_tokens_are_listed_oldest_first(self, gilt: Service) -> None:
         for team in ("web", None, "web"):
             gilt.manage.issue_token(IssueToken(organization="gilt", team=team))
         gilt.manage.revoke_token(RevokeToken(organization="gilt", token_id="t2"))
@@ -294,7 +296,7 @@ class TestLookUps:
         assert [token.id for token in look_ups.tokens("gilt", None)] == ["t1", "t3"]
         assert [token.id for token in look_ups.tokens("gilt", "web")] == ["t2", "t4"]
 
-    def test_a_token_is_told_to_its_owner_only(self, gilt: Service) -> None:
+    def test_a_token_is_found_only_for_its_owner(self, gilt: Service) -> None:
         gilt.manage.issue_token(IssueToken(organization="gilt", team="web"))
         look_ups = gilt.manage.look_ups
         assert look_ups.token("gilt", None, "t1").id == "t1"
@@ -303,7 +305,7 @@ class TestLookUps:
             with pytest.raises(UnknownToken):
                 look_ups.token("gilt", team, token_id)
 
-    def test_what_does_not_exist_is_told_by_its_kind(self, gilt: Service) -> None:
+    def test_an_unknown_organization_team_or_token_has_its_own_error(self, gilt: Service) -> None:
         look_ups = gilt.manage.look_ups
         with pytest.raises(UnknownOrganization, match="there is no organization 'other'"):
             look_ups.organization("other")
@@ -318,11 +320,11 @@ class TestLookUps:
 
 
 def void(_: object) -> None:
-    """Drop a result."""
+    """Discard a result."""
 
 
 class TestCreateTeamWithToken:
-    def test_the_team_and_its_token_come_in_one_step(
+    def test_the_team_and_its_token_are_saved_atomically(
         self, gilt: Service, organizations: Organizations, clock: FakeClock
     ) -> None:
         repository = ConflictingRepository(organizations, 0)
@@ -346,7 +348,7 @@ class TestCreateTeamWithToken:
             ("gilt", "a b", InvalidArgument),
         ],
     )
-    def test_what_is_refused_changes_nothing(
+    def test_a_refused_command_changes_nothing(
         self,
         gilt: Service,
         organizations: Organizations,

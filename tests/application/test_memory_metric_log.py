@@ -1,4 +1,4 @@
-"""The metric log in memory keeps the ports' contracts."""
+"""The metric log in memory fulfils the ports' contracts."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def append(log: MemoryMetricLog, idempotency: Idempotency | None = None) -> Appe
     return asyncio.run(log.append(published(), idempotency))
 
 
-def test_receipts_tell_the_time_of_the_append_and_never_go_back_with_the_clock() -> None:
+def test_receipts_have_the_time_of_the_append_and_never_go_back_with_the_clock() -> None:
     clock = FakeClock()
     log = MemoryMetricLog(clock)
     first = append(log).receipt
@@ -87,5 +87,5 @@ def test_a_replay_does_not_prolong_the_24_hours() -> None:
     assert not append(log, KEY).replayed
 
 
-def test_it_has_sixteen_partitions_unless_told_otherwise() -> None:
+def test_it_has_sixteen_partitions_by_default() -> None:
     assert MemoryMetricLog(FakeClock()).partitions() == DEFAULT_PARTITIONS == 16

@@ -1,4 +1,4 @@
-"""The projections in memory keep the ports' contracts."""
+"""The projections in memory fulfil the ports' contracts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The read model in memory keeps the ports' contracts."""
+"""The read model in memory fulfils the ports' contracts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Organizations kept by the eventsourcing library in memory keep the ports' contracts."""
+"""Organizations in memory, kept by the eventsourcing library, fulfil the ports' contracts."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_an_event_that_cannot_be_read_is_named(
 
 
 @pytest.mark.parametrize("error", [OperationalError, ProgrammingError, PersistenceError])
-def test_every_failure_of_the_library_is_told_as_the_log_being_unavailable(
+def test_every_failure_of_the_library_is_raised_as_log_unavailable(
     organizations: Organizations, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
 ) -> None:
     def fail(*_: object, **__: object) -> NoReturn:

@@ -1,4 +1,4 @@
-"""What a worker has recorded, its directory knows before it answers."""
+"""A worker answers a change once its own directory contains it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def organizations() -> Organizations:
     return Organizations({"PERSISTENCE_MODULE": "eventsourcing.popo"})
 
 
-def test_a_save_returns_when_the_directory_knows_of_it(organizations: Organizations) -> None:
+def test_a_save_returns_once_the_directory_contains_it(organizations: Organizations) -> None:
     directory = TokenDirectory()
     follower = DirectoryFollower(organizations, directory)
     following = threading.Thread(target=follower.run)
@@ -41,7 +41,7 @@ def test_a_save_returns_when_the_directory_knows_of_it(organizations: Organizati
     assert (found.name, token) == ("gilt", None)
 
 
-def test_a_directory_that_lags_does_not_hold_the_answer_up_for_good(
+def test_a_lagging_directory_delays_the_answer_only_for_a_limited_time(
     organizations: Organizations,
 ) -> None:
     directory = TokenDirectory()

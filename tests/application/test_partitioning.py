@@ -1,4 +1,4 @@
-"""The partition of an organization: part of the log's format, so never to change."""
+"""The partition of an organization: part of the log's format, so it must never change."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.domain.samples import quick, valid_names
     ("organization", "of_16", "of_7"),
     [("gilt", 7, 2), ("acme", 14, 6), ("a", 3, 4), ("123456789", 6, 5), ("3com", 7, 4)],
 )
-def test_partitions_are_the_same_as_ever(organization: str, of_16: int, of_7: int) -> None:
+def test_partitions_have_not_changed(organization: str, of_16: int, of_7: int) -> None:
     assert partition_of(organization, 16) == of_16
     assert partition_of(organization, 7) == of_7
 

@@ -1,4 +1,4 @@
-"""The samples of a plot: an owner's, of one metric, those that can be drawn."""
+"""The samples for a plot: those of one owner's metric that can be drawn."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.contracts.read_model import pairs, point
 
 
 class Answering(MemoryReadModel):
-    """Answers with the samples it is given, whatever is asked."""
+    """Returns the same samples for every query."""
 
     def __init__(self, answer: Sequence[Sample]) -> None:
         super().__init__()
@@ -97,7 +97,7 @@ def test_they_are_the_latest_buckets_oldest_first(gilt: ProjectionTools) -> None
         (query(label="x"), ProjectionMissing, "no copy 'x'"),
     ],
 )
-def test_whatever_is_unknown_is_named(
+def test_an_unknown_organization_team_or_metric_is_named(
     gilt: ProjectionTools, asked: PlotSamples, error: type[Exception], words: str
 ) -> None:
     with pytest.raises(error, match=words):

@@ -1,4 +1,4 @@
-"""Publishing: one batch, one event."""
+"""Publishing: each batch is one event."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ EMPTY = PointBatch((), (), (), ())
 
 
 class StubFormat:
-    """Implements PointFormat: every body is the given batch. Notes what it was asked with."""
+    """A PointFormat that decodes every body to the given batch, and records its arguments."""
 
     def __init__(self, points: PointBatch = BATCH) -> None:
         self.points = points
@@ -90,7 +90,9 @@ def publish(clock: FakeClock) -> Publishing:
     return Publishing(clock)
 
 
-def test_a_batch_is_one_event_that_tells_who_published_it(publish: Publishing) -> None:
+def test_a_batch_is_one_event_with_the_owner_and_the_token_that_published_it(
+    publish: Publishing,
+) -> None:
     appended = publish(WEB)
     assert appended is not None
     assert not appended.replayed
@@ -137,11 +139,11 @@ def test_a_key_is_free_again_after_24_hours_and_not_before(
     clock.advance(timedelta(hours=24, microseconds=-1))
     last_replay = publish(key="key")
     clock.advance(timedelta(microseconds=1))
-    anew = publish(key="key")
+    later = publish(key="key")
     assert last_replay is not None
     assert last_replay.replayed
-    assert anew is not None
-    assert not anew.replayed
+    assert later is not None
+    assert not later.replayed
     assert len(publish.kept()) == 2
 
 
@@ -176,7 +178,7 @@ def test_an_empty_batch_costs_no_quota_and_is_never_refused(clock: FakeClock) ->
     assert publish(points=EMPTY) is None
 
 
-def test_what_the_log_refuses_is_reported_and_not_tried_again(clock: FakeClock) -> None:
+def test_an_error_of_the_log_is_raised_without_a_retry(clock: FakeClock) -> None:
     class BrokenLog:
         tries = 0
 
@@ -193,7 +195,7 @@ def test_what_the_log_refuses_is_reported_and_not_tried_again(clock: FakeClock) 
     assert log.tries == 1
 
 
-def test_a_format_is_asked_once_with_the_body_and_the_limits(
+def test_a_format_is_called_once_with_the_body_and_the_limits(
     publish: Publishing, clock: FakeClock
 ) -> None:
     clock.advance(timedelta(milliseconds=1, microseconds=999))
@@ -212,7 +214,7 @@ def test_a_format_that_does_not_count_is_held_to_the_limit_all_the_same(
     assert publish.kept() == []
 
 
-def test_a_key_that_is_no_key_is_refused_before_anything_is_read(publish: Publishing) -> None:
+def test_an_invalid_key_is_refused_before_the_body_is_decoded(publish: Publishing) -> None:
     asked = StubFormat()
     for key in ("", "a b", "ü", "x" * 256):
         with pytest.raises(InvalidArgument):
@@ -221,19 +223,19 @@ def test_a_key_that_is_no_key_is_refused_before_anything_is_read(publish: Publis
     assert publish.kept() == []
 
 
-def test_one_body_for_the_organization_and_for_its_team_are_two(publish: Publishing) -> None:
+def test_the_same_body_for_the_organization_and_for_its_team_differs(publish: Publishing) -> None:
     publish(GILT, key="key")
     with pytest.raises(IdempotencyConflict):
         publish(WEB, key="key")
 
 
-def test_the_digest_of_a_body_is_what_it_was_in_logs_written_before() -> None:
+def test_the_digest_of_a_body_is_the_same_as_in_earlier_releases() -> None:
     """SHA-256 over the team, a line feed, and the body: keys are remembered for 24 hours."""
     assert idempotency_of("k", "web", b"body").body_digest == sha256(b"web\nbody").digest()
     assert idempotency_of("k", None, b"body").body_digest == sha256(b"\nbody").digest()
 
 
-def test_what_is_not_stored_costs_no_quota(clock: FakeClock) -> None:
+def test_a_batch_that_is_not_stored_costs_no_quota(clock: FakeClock) -> None:
     class BrokenLog(MemoryMetricLog):
         broken = False
 

@@ -1,4 +1,4 @@
-"""What queries say in text."""
+"""Parsing the text of queries: tags, times, periods, aggregators."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_tags_are_pairs_between_commas(text: str, tags: dict[str, str]) -> None:
         (",".join(f"t{i}:v" for i in range(41)), "has 41 tags"),
     ],
 )
-def test_what_are_no_tags_is_told(text: str, fault: str) -> None:
+def test_invalid_tags_are_refused_with_the_fault(text: str, fault: str) -> None:
     with pytest.raises(ValueError, match=fault):
         parse_tags(text)
 
@@ -66,7 +66,7 @@ tag_sets = st.dictionaries(tag_names, values, min_size=1, max_size=10)
 
 
 def escaped(value: str) -> str:
-    r"""Write a value as the contract says: `\\` for a backslash, `\,` for a comma."""
+    r"""Escape a value: `\\` for a backslash, `\,` for a comma."""
     return value.replace("\\", r"\\").replace(",", r"\,")
 
 
@@ -76,7 +76,7 @@ def test_every_tag_set_can_be_asked_for(tags: dict[str, str]) -> None:
 
 
 @given(values)
-def test_a_backslash_needs_no_other_before_anything_but_a_comma_or_a_backslash(value: str) -> None:
+def test_a_backslash_must_be_escaped_only_before_a_comma_or_a_backslash(value: str) -> None:
     lone = re.sub(r"\\+(?=\\|$)", "", value.replace(",", "")) or "x"
     assert parse_tags(f"a:{lone},b:c") == {"a": lone, "b": "c"}
 
@@ -108,7 +108,7 @@ def test_a_backslash_needs_no_other_before_anything_but_a_comma_or_a_backslash(v
     ],
 )
 def test_a_time_is_iso_8601_or_seconds(text: str, milliseconds: int) -> None:
-    """Cut to where there can be points, and to the later millisecond."""
+    """It is limited to the range of points, and rounded up to a millisecond."""
     assert parse_time(text) == milliseconds
 
 
@@ -134,7 +134,7 @@ def test_a_time_is_iso_8601_or_seconds(text: str, milliseconds: int) -> None:
         "2014-04-29T16:23:45Z\n",
     ],
 )
-def test_what_is_no_time_is_told(text: str) -> None:
+def test_an_invalid_time_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="must be ISO 8601 with a zone"):
         parse_time(text)
 
@@ -144,10 +144,10 @@ seconds = st.integers(0, 4_000_000_000)
 
 
 @given(seconds, decimals, st.sampled_from("Tt "), st.sampled_from(["Z", "z", "+00:00", "-0000"]))
-def test_a_bound_separates_the_points_that_the_exact_time_does(
+def test_a_bound_separates_the_same_points_as_the_exact_time(
     whole: int, fraction: str, between: str, zone: str
 ) -> None:
-    """However many decimals a time has, and in either way of writing it."""
+    """With any number of decimals, and in both notations."""
     exact = Fraction(f"{whole}.{fraction}") * 1000
     date, clock = datetime.fromtimestamp(whole, UTC).strftime("%Y-%m-%d %H:%M:%S").split()
     for text in (f"{whole}.{fraction}", f"{date}{between}{clock}.{fraction}{zone}"):
@@ -156,12 +156,12 @@ def test_a_bound_separates_the_points_that_the_exact_time_does(
 
 
 @given(seconds, st.integers(-1439, 1439))
-def test_a_zone_is_taken_off(whole: int, minutes: int) -> None:
+def test_the_offset_of_a_zone_is_subtracted(whole: int, minutes: int) -> None:
     zone = timezone(timedelta(minutes=minutes))
     assert parse_time(datetime.fromtimestamp(whole, zone).isoformat()) == whole * 1000
 
 
-def test_milliseconds_are_no_seconds() -> None:
+def test_milliseconds_since_the_epoch_are_refused() -> None:
     with pytest.raises(ValueError, match="must be in seconds"):
         parse_time("1398788625000")
 
@@ -189,12 +189,12 @@ def test_periods_have_the_units_of_durations(unit: str) -> None:
 @pytest.mark.parametrize(
     "text", ["", "0", "0s", "-5m", "1.5h", "5 m", "m", "36501d", "\u0661", "1_0", "1y"]
 )
-def test_what_is_no_period_is_told(text: str) -> None:
+def test_an_invalid_period_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="must be minutes as a whole number"):
         parse_period(text)
 
 
-def test_an_aggregator_is_one_of_those_there_are() -> None:
+def test_only_the_known_aggregators_are_accepted() -> None:
     assert [parse_aggregator(name) for name in AGGREGATORS] == list(AGGREGATORS)
     with pytest.raises(ValueError, match=r"must be one of count, min.* is 'avg'"):
         parse_aggregator("avg")

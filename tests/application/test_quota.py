@@ -1,4 +1,4 @@
-"""Quotas: points a second an organization, with bursts."""
+"""Quotas: points per second per organization, with bursts."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_the_bucket_fills_at_the_rate(quota: PointQuota, monotonic: FakeMonotoni
     refused_after(quota)
 
 
-def test_silence_saves_up_one_burst_at_most(quota: PointQuota, monotonic: FakeMonotonic) -> None:
+def test_silence_refills_at_most_one_burst(quota: PointQuota, monotonic: FakeMonotonic) -> None:
     quota.charge("gilt", BURST)
     monotonic.seconds += 1_000_000
     quota.charge("gilt", BURST)
@@ -70,7 +70,7 @@ def test_a_refusal_takes_nothing(quota: PointQuota, monotonic: FakeMonotonic) ->
     quota.charge("gilt", 1)
 
 
-def test_organizations_have_quotas_of_their_own(quota: PointQuota) -> None:
+def test_organizations_have_separate_quotas(quota: PointQuota) -> None:
     quota.charge("gilt", 2 * BURST)
     quota.charge("other", BURST)
     refused_after(quota)
@@ -85,7 +85,9 @@ def test_the_message_names_organization_and_quota(quota: PointQuota) -> None:
 @quick
 @example(0.5, 7, 1.65e-13)
 @given(st.sampled_from([0.5, 1.0, 3.0, 10.0, 1e6]), st.integers(0, 10**7), st.floats(0, 9))
-def test_who_waits_as_told_is_admitted(rate: float, excess: int, pause: float) -> None:
+def test_a_client_that_waits_for_retry_after_is_admitted(
+    rate: float, excess: int, pause: float
+) -> None:
     monotonic = FakeMonotonic()
     quota = PointQuota(rate, monotonic)
     quota.charge("gilt", int(rate * (BURST_SECONDS + 10)) + excess)

@@ -1,4 +1,4 @@
-"""Reading: whose points, when a batch can be read, and how many queries run."""
+"""Reading: the owner's points, waiting for a batch, and the limit of concurrent queries."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def event(position: int, value: float = 1, team: str | None = None) -> RecordedM
 
 
 class WatchedReadModel(MemoryReadModel):
-    """Counts looks at the positions; lets a batch in at a given look; fails when told to."""
+    """Counts reads of the positions, adds a batch at a given read, and fails on demand."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ def reading(model: MemoryReadModel, patience: float = 5.0) -> ReadMetricsHandler
     return queries(model, patience).read_metrics
 
 
-def test_the_points_are_those_of_whom_the_grant_is_for(model: WatchedReadModel) -> None:
+def test_the_points_are_those_of_the_grants_owner(model: WatchedReadModel) -> None:
     model.add(event(1, 1), event(2, 2), event(3, 3, team="web"))
 
     async def scenario() -> None:
@@ -136,7 +136,7 @@ def test_a_batch_that_one_projection_lacks_cannot_be_read_yet(
 
 
 def test_a_projection_that_is_not_there_yet_is_waited_for(model: WatchedReadModel) -> None:
-    """As when a batch is read back right after the first start ever."""
+    """For example if a batch is read back right after the very first start."""
     model.add(event(7))
     model.failure = ProjectionMissing("points was not built yet")
     query = ReadMetrics(grant=GILT, metric="m", limit=9, receipt=Receipt.at(PARTITION, 7))
@@ -152,7 +152,7 @@ def test_a_projection_that_is_not_there_yet_is_waited_for(model: WatchedReadMode
     asyncio.run(scenario())
 
 
-def test_however_many_wait_they_look_together(model: WatchedReadModel) -> None:
+def test_all_waiting_requests_share_each_read_of_the_positions(model: WatchedReadModel) -> None:
     model.arriving = {3: event(7)}
     query = ReadMetrics(grant=GILT, metric="m", limit=9, receipt=Receipt.at(PARTITION, 7))
 
@@ -187,7 +187,7 @@ def test_a_receipt_of_none_of_the_organizations_events_is_unknown_at_once(
     assert model.looks == 0
 
 
-def test_a_store_that_fails_while_one_waits_ends_the_wait(model: WatchedReadModel) -> None:
+def test_a_failure_of_the_store_ends_the_wait(model: WatchedReadModel) -> None:
     model.failure = StoreUnavailable("gone")
     query = ReadMetrics(grant=GILT, metric="m", limit=9, receipt=Receipt.at(PARTITION, 7))
 
@@ -202,7 +202,7 @@ def test_a_store_that_fails_while_one_waits_ends_the_wait(model: WatchedReadMode
     asyncio.run(scenario())
 
 
-def test_no_more_calls_run_than_there_are_threads_even_if_nobody_waits_for_them() -> None:
+def test_no_more_calls_run_than_there_are_threads_even_if_their_callers_gave_up() -> None:
     async def scenario() -> None:
         threads = QueryThreads(1, patience=0.05)
         started, finish = threading.Event(), threading.Event()

@@ -1,4 +1,4 @@
-"""Receipts: the place of a batch in the log, written down and read back."""
+"""Receipts: formatted, parsed, and converted to positions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_a_receipt_is_read_back_from_its_text_and_from_its_position(receipt: Rec
 
 @quick
 @given(receipts, receipts)
-def test_within_a_partition_receipts_and_positions_are_in_one_order(
+def test_within_a_partition_receipts_and_positions_have_the_same_order(
     one: Receipt, other: Receipt
 ) -> None:
     other = Receipt(one.partition, other.milliseconds, other.sequence)
@@ -34,7 +34,7 @@ def test_within_a_partition_receipts_and_positions_are_in_one_order(
     assert (one == other) == (one.position == other.position)
 
 
-def test_a_receipt_is_told_as_partition_clock_and_sequence() -> None:
+def test_a_receipt_is_formatted_as_partition_milliseconds_and_sequence() -> None:
     receipt = Receipt(7, 1398788625123, 4)
     assert str(receipt) == "7-1398788625123-4"
     assert receipt.position == 1398788625123 * 2**20 + 4
@@ -56,6 +56,6 @@ def test_the_least_and_the_greatest_receipt_are_receipts(text: str) -> None:
      "1-2-3 ", "+1-2-3", "-1-2-3", "1.0-2-3", "1-2-٣", "1_0-2-3", "100000-2-3",
      "1-10000000000000-3", f"1-2-{2**20}", "1-2-9999999", "1-2-10000000", "*", "1" * 10_000],
 )  # fmt: skip
-def test_any_other_text_is_no_receipt(text: str) -> None:
+def test_any_other_text_is_not_a_receipt(text: str) -> None:
     with pytest.raises(ValueError, match="is not a receipt"):
         Receipt.parse(text)

@@ -1,4 +1,4 @@
-"""The token directory follows the log, through failures of it and changes behind its back."""
+"""The token directory follows the log, through outages and changes of its history."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ DOWN = LogUnavailable("the log is down")
 
 @pytest.fixture
 def elsewhere() -> Iterator[Organizations]:
-    """The log as it is after a failover: another history."""
+    """The log after a failover, with another history."""
     with organizations_in_memory() as organizations:
         yield organizations
 
@@ -82,7 +82,7 @@ def revoked(directory: TokenDirectory, token: str) -> bool:
 
 
 class TestCatchUp:
-    def test_of_an_empty_log_is_done_at_once(
+    def test_of_an_empty_log_is_done_immediately(
         self, follower: DirectoryFollower, directory: TokenDirectory
     ) -> None:
         assert not directory.status.caught_up
@@ -92,7 +92,7 @@ class TestCatchUp:
         with pytest.raises(UnknownOrganization):
             directory.look_up("gilt", "")
 
-    def test_folds_all_there_is_page_by_page_and_then_only_what_is_new(
+    def test_folds_all_events_page_by_page_and_then_only_new_ones(
         self,
         follower: DirectoryFollower,
         directory: TokenDirectory,
@@ -112,7 +112,7 @@ class TestCatchUp:
         assert known(directory, "a", "b", "c", "d") == {"a", "b", "c", "d"}
         assert set(directory.look_up("d", "")[0].teams) == {"web"}
 
-    def test_tells_each_token_to_its_own_organization_only(
+    def test_finds_each_token_only_in_its_own_organization(
         self, follower: DirectoryFollower, directory: TokenDirectory, service: Service
     ) -> None:
         for name in ("gilt", "other"):
@@ -145,7 +145,7 @@ class TestCatchUp:
 
 
 class TestSilence:
-    def test_counts_from_the_last_word_of_the_log(
+    def test_counts_from_the_last_answer_of_the_log(
         self, follower: DirectoryFollower, directory: TokenDirectory, monotonic: FakeMonotonic
     ) -> None:
         follower.catch_up()
@@ -154,7 +154,7 @@ class TestSilence:
         follower.catch_up()
         assert directory.status.silence == 0
 
-    def test_a_log_that_fails_is_silent_and_what_was_known_stays_until_it_is_stale(
+    def test_grows_while_the_log_fails_and_the_known_state_is_used_until_it_is_stale(
         self,
         follower: DirectoryFollower,
         directory: TokenDirectory,
@@ -185,7 +185,7 @@ class TestSilence:
 
 
 class TestFollowing:
-    def test_what_is_recorded_is_known_soon(
+    def test_a_recorded_event_is_soon_known(
         self, follower: DirectoryFollower, directory: TokenDirectory, service: Service
     ) -> None:
         with following(follower):
@@ -215,7 +215,7 @@ class TestFollowing:
             thread.join(5)
             assert time.monotonic() - began < 0.25 + 0.25
 
-    def test_it_does_not_begin_once_it_was_stopped(
+    def test_it_does_not_start_after_it_was_stopped(
         self, follower: DirectoryFollower, log: SwitchableLog
     ) -> None:
         follower.stop()
@@ -223,7 +223,7 @@ class TestFollowing:
         assert log.reads == []
 
     @pytest.mark.parametrize("failure", [DOWN, LogFull("no room")])
-    def test_it_survives_any_failure_of_the_log_and_goes_on(
+    def test_it_resumes_after_any_failure_of_the_log(
         self,
         follower: DirectoryFollower,
         directory: TokenDirectory,
@@ -272,10 +272,10 @@ class TestFollowing:
 
 
 class TestContinuity:
-    """A failover may lose writes; their positions are then given to other events."""
+    """A failover may lose writes, whose positions are then reused by other events."""
 
     def after_an_outage(self, follower: DirectoryFollower, log: SwitchableLog) -> list[str]:
-        """Lose touch, find the log again, stop; return what was logged beside the outage."""
+        """Lose the log, find it again, and stop; return the messages logged besides the outage."""
         with capture_logs() as logged:
             reads = len(log.reads)
             log.failure = DOWN
@@ -303,7 +303,7 @@ class TestContinuity:
         assert known(directory, "gilt") == {"gilt"}
 
     @pytest.mark.parametrize("histories", [["b"], ["b", "c", "d"], ["b", "gilt"], []])
-    def test_a_changed_history_is_read_from_the_first_event_on(
+    def test_a_changed_history_is_read_from_its_first_event(
         self,
         follower: DirectoryFollower,
         directory: TokenDirectory,
@@ -319,12 +319,12 @@ class TestContinuity:
             register(elsewhere, service, name)
         log.log = elsewhere
         assert self.after_an_outage(follower, log) == [
-            "the organizations' log was changed behind us; rebuilding"
+            "the organizations' log has lost events; rebuilding"
         ]
         assert known(directory, "gilt", "a", "b", "c", "d") == set(histories)
         assert directory.status.position == 2 * len(histories)
 
-    def test_until_the_new_history_is_read_whole_the_old_one_is_answered_from(
+    def test_the_old_history_is_used_until_the_new_one_is_read_completely(
         self,
         follower: DirectoryFollower,
         directory: TokenDirectory,
@@ -333,7 +333,7 @@ class TestContinuity:
         elsewhere: Organizations,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        """An outage in the middle of the rebuild shows no half of it, and it is taken up again."""
+        """An outage during the rebuild shows no partial state, and the rebuild is resumed."""
         monkeypatch.setattr(token_directory, "PAGE", 2)
         service.manage.register_organization(RegisterOrganization(name="gilt"))
         follower.catch_up()

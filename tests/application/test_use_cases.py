@@ -34,7 +34,7 @@ def handlers() -> set[type]:
 
 
 def listed(group: type) -> Iterator[type]:
-    """Yield the types of a group's fields, those of its inner groups and tuples too."""
+    """Yield the types of a group's fields, including those of its inner groups and tuples."""
     for hint in get_type_hints(group, vars(use_cases)).values():
         for kind in get_args(hint) or (hint,):
             yield kind

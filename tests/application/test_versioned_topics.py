@@ -1,4 +1,4 @@
-"""Topics with versions."""
+"""Versioned topics and their upcasts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ def topics() -> VersionedTopics[list[str]]:
     return topics
 
 
-def test_the_current_version_follows_from_the_steps(topics: VersionedTopics[list[str]]) -> None:
+def test_the_current_version_is_the_number_of_steps_plus_one(
+    topics: VersionedTopics[list[str]],
+) -> None:
     assert topics.current("thing.made") == "thing.made.v1"
     assert topics.current("thing.sold") == "thing.sold.v3"
 
@@ -29,7 +31,7 @@ def test_the_current_version_follows_from_the_steps(topics: VersionedTopics[list
         ("thing.sold.v3", []),
     ],
 )
-def test_older_versions_go_through_the_steps_that_they_lack(
+def test_older_versions_go_through_the_missing_steps(
     topics: VersionedTopics[list[str]], topic: str, steps: list[str]
 ) -> None:
     state = ["as stored"]
@@ -41,11 +43,11 @@ def test_older_versions_go_through_the_steps_that_they_lack(
     "topic",
     ["thing.made.v2", "thing.sold.v4", "thing.lost.v1", "thing.made", "thing.made.v0", "", ".v1"],
 )
-def test_a_topic_that_is_not_known_is_named(topics: VersionedTopics[list[str]], topic: str) -> None:
+def test_an_unknown_topic_is_named(topics: VersionedTopics[list[str]], topic: str) -> None:
     with pytest.raises(UnknownTopic, match="the topic '"):
         topics.upcast(topic, [])
 
 
-def test_a_name_is_registered_once(topics: VersionedTopics[list[str]]) -> None:
+def test_a_name_can_be_registered_only_once(topics: VersionedTopics[list[str]]) -> None:
     with pytest.raises(ValueError, match=r"thing\.made"):
         topics.register("thing.made")

@@ -1,4 +1,4 @@
-"""One suite a port: subclass it and every rule of the port's docstring is tried on an adapter."""
+"""Contract suites, one per port: subclass one to test an adapter against the port's docstring."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What every log of raw entries does, whatever it is kept in: the port EntryLog."""
+"""The contract of EntryLog, for every adapter."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Fields = Mapping[bytes, bytes]
 
 
 class RawLog(Struct):
-    """A log, and what appends an entry of any fields to a partition."""
+    """A log, and a function that appends an entry with any fields to a partition."""
 
     entries: EntryLog
     add: Callable[[int, Fields], Receipt]
@@ -28,11 +28,11 @@ def fields(number: int) -> Fields:
 
 
 class EntryLogContract(ABC):
-    """Subclass as `Test…` and say how a log is opened."""
+    """Subclass it as `Test…` and implement how a log is opened."""
 
     @abstractmethod
     def open_entries(self) -> AbstractContextManager[RawLog]:
-        """Open a new, empty log of `PARTITIONS` partitions, and close it at the end."""
+        """Open a new, empty log with `PARTITIONS` partitions, and close it at the end."""
 
     def test_an_empty_partition_has_no_first_and_no_last_position(self) -> None:
         with self.open_entries() as log:
@@ -43,8 +43,8 @@ class EntryLogContract(ABC):
                 assert log.entries.count(partition) == 0
                 assert list(log.entries.read(partition, 0, 10)) == []
 
-    def test_fields_are_kept_as_they_are_known_or_not_in_their_order(self) -> None:
-        """Digests are over them, and a later release may know what this one does not."""
+    def test_fields_are_kept_unchanged_and_in_order_unknown_ones_included(self) -> None:
+        """Digests cover all fields, and a later release may use fields unknown to this one."""
         odd = {b"z": b"\x00\xff", b"a": b"", b"topic": b"x" * 100_000, b"\xff": b"\r\n$5"}
         with self.open_entries() as log:
             receipt = log.add(1, odd)
@@ -52,7 +52,7 @@ class EntryLogContract(ABC):
             assert entry.receipt == receipt
             assert list(entry.fields.items()) == list(odd.items())
 
-    def test_a_page_is_as_long_as_asked_for_while_there_are_entries(self) -> None:
+    def test_every_page_but_the_last_is_full(self) -> None:
         with self.open_entries() as log:
             receipts = [log.add(2, fields(number)) for number in range(25)]
             pages = []
@@ -94,7 +94,7 @@ class EntryLogContract(ABC):
             known[PARTITIONS - 1] = last.position
             assert list(log.entries.wait_for_entries(known)) == []
 
-    def test_many_threads_may_read_at_once(self) -> None:
+    def test_many_threads_may_read_concurrently(self) -> None:
         with self.open_entries() as log, ThreadPoolExecutor(4) as threads:
             receipts = [log.add(0, fields(number)) for number in range(10)]
             for page in threads.map(lambda _: log.entries.read(0, 0, 100), range(20)):

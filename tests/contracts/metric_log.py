@@ -1,4 +1,4 @@
-"""What every metric log does, whatever it is kept in: the port MetricLog, seen by its reader."""
+"""The contract of MetricLog, for every adapter, as observed by MetricLogReader."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ TRICKY_BATCHES: dict[str, list[Point]] = {
         ("a", 0, 1.7976931348623157e308, {}),
         ("a", 0, -1.7976931348623157e308, {}),
     ],
-    "numbers that decimals cannot tell": [("a", 0, 0.1 + 0.2, {}), ("a", 0, 1 / 3, {})],
+    "numbers without an exact decimal": [("a", 0, 0.1 + 0.2, {}), ("a", 0, 1 / 3, {})],
     "whole numbers": [("a", 0, 2.0**53, {}), ("a", 0, 1.0, {}), ("a", 0, -1e15, {})],
     "the first and the last instant": [("a", 0, 1.0, {}), ("a", 95617584000000, 1.0, {})],
     "instants in no order": [("a", t, 1.0, {}) for t in (5, 3, 9_000_000, 3, 0, 8)],
@@ -72,7 +72,7 @@ COMPRESSED = {"tag values in every script", "the longest names", "the most tags"
 
 
 class MetricLogPorts(Struct):
-    """One log through its two ports, and the events that its entries are."""
+    """One log through its two ports, and a reader of its events."""
 
     log: MetricLog
     entries: EntryLog
@@ -108,7 +108,7 @@ def published(
 
 
 def exactly(event: MetricsPublished) -> tuple[Any, ...]:
-    """Return all that an event tells, values bit for bit, whatever its columns are kept in."""
+    """Return everything in an event, values bit for bit, whatever types its columns have."""
     rows = [
         (point.name, point.timestamp, struct.pack(">d", point.value), point.tags)
         for point in event.points.points()
@@ -117,7 +117,7 @@ def exactly(event: MetricsPublished) -> tuple[Any, ...]:
 
 
 def organizations_in(partition: int, count: int) -> list[str]:
-    """Return names of organizations whose metrics go to one partition."""
+    """Return names of organizations whose metrics are in the partition."""
     names = (f"org{i}" for i in itertools.count())
     here = (name for name in names if partition_of(name, PARTITIONS) == partition)
     return list(itertools.islice(here, count))
@@ -126,7 +126,7 @@ def organizations_in(partition: int, count: int) -> list[str]:
 def read_events(
     reader: MetricLogReader, partition: int, after: int, limit: int
 ) -> list[RecordedMetrics]:
-    """Read a page of which every entry is readable."""
+    """Read a page, all of whose entries must be readable."""
     page = reader.read(partition, after, limit)
     events = [entry for entry in page if isinstance(entry, RecordedMetrics)]
     assert len(events) == len(page)
@@ -134,11 +134,11 @@ def read_events(
 
 
 class MetricLogContract(ABC):
-    """Subclass as `Test…` and say how a log is opened."""
+    """Subclass it as `Test…` and implement how a log is opened."""
 
     @abstractmethod
     def open_log(self) -> AbstractAsyncContextManager[MetricLogPorts]:
-        """Open a new, empty log of `PARTITIONS` partitions, and close it at the end."""
+        """Open a new, empty log with `PARTITIONS` partitions, and close it at the end."""
 
     async def let_a_millisecond_pass(self) -> None:
         """Let at least a millisecond pass on the clock that the log stamps events with."""
@@ -161,7 +161,7 @@ class MetricLogContract(ABC):
 
         self.run(scenario)
 
-    def test_what_was_appended_can_be_read_at_its_receipt(self) -> None:
+    def test_an_appended_event_can_be_read_at_its_receipt(self) -> None:
         async def scenario(log: MetricLog, reader: MetricLogReader) -> None:
             event = published(team="web", token_id="t42")
             appended = await log.append(event)
@@ -179,7 +179,7 @@ class MetricLogContract(ABC):
 
         self.run(scenario)
 
-    def test_a_receipt_survives_being_written_down(self) -> None:
+    def test_a_receipt_can_be_formatted_and_parsed_back(self) -> None:
         async def scenario(log: MetricLog, reader: MetricLogReader) -> None:
             receipt = (await log.append(published())).receipt
             assert reader.get(Receipt.parse(str(receipt))).receipt == receipt
@@ -205,7 +205,7 @@ class MetricLogContract(ABC):
 
         self.run(scenario)
 
-    def test_one_append_after_another_comes_after_it(self) -> None:
+    def test_consecutive_appends_are_in_order(self) -> None:
         async def scenario(log: MetricLog, reader: MetricLogReader) -> None:
             receipts = [
                 (await log.append(published(points=[("a", 0, float(i), {})]))).receipt
@@ -265,7 +265,7 @@ class MetricLogContract(ABC):
 
         self.run(scenario)
 
-    def test_an_organizations_events_are_told_apart_from_its_neighbours(self) -> None:
+    def test_an_organizations_events_exclude_those_of_others_in_its_partition(self) -> None:
         async def scenario(log: MetricLog, reader: MetricLogReader) -> None:
             ours, theirs = organizations_in(partition=2, count=2)
             receipts: dict[str, list[Receipt]] = {ours: [], theirs: []}
@@ -358,7 +358,7 @@ class MetricLogContract(ABC):
 
         self.run(scenario)
 
-    def test_a_replay_answers_the_first_receipt_and_appends_nothing(self) -> None:
+    def test_a_replay_returns_the_first_receipt_and_appends_nothing(self) -> None:
         async def scenario(log: MetricLog, reader: MetricLogReader) -> None:
             idempotency = Idempotency("key", b"body")
             first = await log.append(published(), idempotency)
@@ -382,7 +382,7 @@ class MetricLogContract(ABC):
 
         self.run(scenario)
 
-    def test_keys_are_an_organizations_own(self) -> None:
+    def test_organizations_do_not_share_keys(self) -> None:
         async def scenario(log: MetricLog, reader: MetricLogReader) -> None:
             ours, theirs = organizations_in(partition=1, count=2)
             one = await log.append(published(ours), Idempotency("key", b"one"))
@@ -406,7 +406,7 @@ class MetricLogContract(ABC):
 
         self.run(scenario)
 
-    def test_keys_of_every_visible_character_and_of_full_length_are_told_apart(self) -> None:
+    def test_keys_with_every_visible_character_and_of_full_length_are_distinguished(self) -> None:
         async def scenario(log: MetricLog, reader: MetricLogReader) -> None:
             visible = "".join(map(chr, range(0x21, 0x7F)))
             keys = ["k" * 255, "k" * 254 + "l", visible, visible[::-1], ":", "*", "{k}", "{k"]
@@ -418,7 +418,7 @@ class MetricLogContract(ABC):
 
         self.run(scenario)
 
-    def test_of_concurrent_appends_under_one_key_one_is_kept(self) -> None:
+    def test_only_one_of_concurrent_appends_with_one_key_is_kept(self) -> None:
         async def scenario(log: MetricLog, reader: MetricLogReader) -> None:
             idempotency = Idempotency("key", b"body")
             appended = await asyncio.gather(
@@ -430,7 +430,7 @@ class MetricLogContract(ABC):
 
         self.run(scenario)
 
-    def test_many_threads_may_read_at_once(self) -> None:
+    def test_many_threads_may_read_concurrently(self) -> None:
         async def scenario(log: MetricLog, reader: MetricLogReader) -> None:
             receipts = [(await log.append(published())).receipt for _ in range(10)]
 

@@ -1,4 +1,4 @@
-"""What every store of organizations does: the ports OrganizationRepository and OrganizationLog."""
+"""The contracts of OrganizationRepository and OrganizationLog, for every adapter."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def team_created(organization: str, version: int, team: str = "web") -> TeamCrea
 
 
 def full_history(name: str = "gilt") -> list[OrganizationEvent]:
-    """Return an event of every kind, with every field set and with those unset that may be."""
+    """Return events of every kind, with all fields set and with optional ones unset."""
     id_ = organization_id(name)
     return [
         OrganizationRegistered(
@@ -88,7 +88,7 @@ def full_history(name: str = "gilt") -> list[OrganizationEvent]:
 
 
 def at_one_gate(contenders: Sequence[Callable[[], None]]) -> list[Exception | None]:
-    """Start all at the same moment, a thread each; return what each raised."""
+    """Start all contenders at the same moment, in a thread each; return what each raised."""
     gate = threading.Barrier(len(contenders))
 
     def run(contender: Callable[[], None]) -> Exception | None:
@@ -104,10 +104,10 @@ def at_one_gate(contenders: Sequence[Callable[[], None]]) -> list[Exception | No
 
 
 class OrganizationsContract(ABC):
-    """Subclass as `Test…` and say how a store is opened."""
+    """Subclass it as `Test…` and implement how a store is opened."""
 
     refuses_gaps: ClassVar[bool] = True
-    """Whether a version that leaves one out is a conflict, as the port has it."""
+    """Whether a gap in the versions is a conflict, as the port requires."""
 
     @abstractmethod
     def open_organizations(self) -> AbstractContextManager[OrganizationPorts]:
@@ -124,7 +124,7 @@ class OrganizationsContract(ABC):
         with self.open_organizations() as organizations:
             assert list(organizations.read(0, 10)) == []
 
-    def test_what_was_saved_is_found_as_its_events_tell_it(self) -> None:
+    def test_a_saved_organization_is_found_in_the_state_of_its_last_event(self) -> None:
         with self.open_organizations() as organizations:
             history = full_history()
             organizations.save_events(history[:2])
@@ -132,7 +132,7 @@ class OrganizationsContract(ABC):
             organizations.save_events(history[2:])
             assert organizations.find("gilt") == project(None, history)
 
-    def test_every_kind_of_event_comes_back_as_it_was(self) -> None:
+    def test_every_kind_of_event_is_read_back_unchanged(self) -> None:
         with self.open_organizations() as organizations:
             history = full_history()
             organizations.save_events(history)
@@ -162,7 +162,7 @@ class OrganizationsContract(ABC):
             assert len(organizations.read(0, 10)) == 2
             organizations.save_events([team_created("gilt", 3, "ops")])
 
-    def test_a_version_that_leaves_one_out_is_a_conflict(self) -> None:
+    def test_a_gap_in_the_versions_is_a_conflict(self) -> None:
         if not self.refuses_gaps:
             pytest.skip("this store does not look for gaps")
         with self.open_organizations() as organizations:
@@ -173,7 +173,7 @@ class OrganizationsContract(ABC):
                 organizations.save_events([team_created("gilt", 2), team_created("gilt", 4)])
             assert len(organizations.read(0, 10)) == 1
 
-    def test_the_same_event_twice_in_one_step_is_a_conflict(self) -> None:
+    def test_the_same_event_twice_in_one_save_is_a_conflict(self) -> None:
         with self.open_organizations() as organizations:
             with pytest.raises(VersionConflict):
                 organizations.save_events([registered("gilt"), registered("gilt")])
@@ -210,7 +210,7 @@ class OrganizationsContract(ABC):
             assert list(organizations.read(7, 3)) == []
             assert list(organizations.read(100, 3)) == []
 
-    def test_of_writers_of_one_version_one_wins_and_the_others_conflict(self) -> None:
+    def test_of_concurrent_writers_of_one_version_exactly_one_wins(self) -> None:
         with self.open_organizations() as organizations:
             organizations.save_events([registered("gilt")])
             raised = at_one_gate(
@@ -242,9 +242,9 @@ class OrganizationsContract(ABC):
             recorded = organizations.read(0, 100)
             assert [r.position for r in recorded] == list(range(1, 17)), "no gaps"
             ids = [r.event.originator_id for r in recorded]
-            assert ids[::2] == ids[1::2], "what was saved in one step stands together"
+            assert ids[::2] == ids[1::2], "events of one save are adjacent"
 
-    def test_waiting_in_vain_ends_after_a_quarter_of_a_second(self) -> None:
+    def test_waiting_ends_after_a_quarter_of_a_second_without_an_event(self) -> None:
         with self.open_organizations() as organizations:
             organizations.save_events([registered("gilt")])
             for after in (1, 100):
@@ -258,7 +258,7 @@ class OrganizationsContract(ABC):
             organizations.wait(0)
             assert time.monotonic() - began < LONGEST_WAIT + MARGIN
 
-    def test_waiting_for_what_is_there_ends_at_once(self) -> None:
+    def test_waiting_for_an_existing_event_returns_immediately(self) -> None:
         with self.open_organizations() as organizations:
             organizations.save_events([registered("gilt"), team_created("gilt", 2)])
             began = time.monotonic()
@@ -267,7 +267,7 @@ class OrganizationsContract(ABC):
             assert time.monotonic() - began < LONGEST_WAIT
 
     def test_waiting_ends_early_when_an_event_comes(self) -> None:
-        """Ten events, each saved while the log is waited on, take less than ten waits."""
+        """Ten events, each saved while a wait is under way, take less time than ten full waits."""
         with self.open_organizations() as organizations:
             organizations.save_events([registered("gilt")])
             rounds = 10

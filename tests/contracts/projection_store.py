@@ -1,4 +1,4 @@
-"""What all stores of projections do: the ports ProjectionStores and ProjectionStore."""
+"""The contracts of ProjectionStores and ProjectionStore, for every adapter."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ from application.projections.ports import (
 from tests.contracts.metric_log import TRICKY_BATCHES, Point, published
 
 NEVER_STORED = 1 << 61
-"""A time in milliseconds that no type of time holds."""
+"""A time in milliseconds that does not fit any type of time."""
 
 Owners = Mapping[tuple[str, str], OwnerDigest]
 
 
 class ManualClock:
-    """Seconds since the epoch, as the test says."""
+    """A clock in seconds since the epoch, set by the test."""
 
     def __init__(self) -> None:
         self.now = 1_800_000_000.0
@@ -57,7 +57,7 @@ def recorded(
     organization: str = "gilt",
     team: str | None = None,
 ) -> RecordedMetrics:
-    """Return the event that is `number` in its partition."""
+    """Return the event with the given number in its partition."""
     receipt = Receipt(partition, 1_700_000_000_000 + number, 0)
     digest = f"{partition}-{number}".encode().ljust(32, b".")
     return RecordedMetrics(receipt, published(organization, team, points), digest)
@@ -87,7 +87,7 @@ def some_points(count: int, seed: int = 0) -> list[Point]:
 
 
 class ProjectionStoresContract(ABC):
-    """Subclass as `Test…` and say how the stores are opened."""
+    """Subclass it as `Test…` and implement how the stores are opened."""
 
     @pytest.fixture
     def clock(self) -> ManualClock:
@@ -96,7 +96,7 @@ class ProjectionStoresContract(ABC):
     @pytest.fixture
     @abstractmethod
     def open_stores(self, clock: ManualClock) -> OpenStores:
-        """Return what opens the test's stores; what was stored by then is there again."""
+        """Return a function that opens the test's stores, keeping their contents."""
 
     @pytest.fixture
     def stores(self, open_stores: OpenStores) -> Iterator[ProjectionStores]:
@@ -107,7 +107,7 @@ class ProjectionStoresContract(ABC):
     def live(self, stores: ProjectionStores) -> Generation:
         return stores.create(POINTS, Role.LIVE)
 
-    def test_there_is_nothing_at_first(self, stores: ProjectionStores) -> None:
+    def test_new_stores_are_empty(self, stores: ProjectionStores) -> None:
         assert list(stores.generations("points")) == []
         stores.drop_retired()
 
@@ -120,7 +120,7 @@ class ProjectionStoresContract(ABC):
                 assert dict(store.checkpoints()) == {}
                 assert list(store.set_aside()) == []
 
-    def test_generations_are_listed_in_order_with_all_that_was_said_of_them(
+    def test_generations_are_listed_in_order_with_all_their_attributes(
         self, stores: ProjectionStores
     ) -> None:
         made = [
@@ -137,7 +137,7 @@ class ProjectionStoresContract(ABC):
             (3, 1, Role.COPY, "then", 5),
         ]
 
-    def test_there_is_one_live_generation_and_one_copy_of_a_label(
+    def test_there_is_at_most_one_live_generation_and_one_copy_per_label(
         self, stores: ProjectionStores, live: Generation
     ) -> None:
         stores.create(POINTS, Role.COPY, label="a")
@@ -149,7 +149,7 @@ class ProjectionStoresContract(ABC):
             stores.create(POINTS, Role.COPY, label="a")
         assert len(stores.generations("points")) == 3
 
-    def test_a_copy_has_its_label_while_it_is_made_and_is_one_when_it_is_kept(
+    def test_a_copy_has_its_label_while_it_is_made_and_becomes_a_copy_when_kept(
         self, stores: ProjectionStores, live: Generation
     ) -> None:
         making = stores.create(POINTS, Role.COPYING, label="a", until=5)
@@ -168,7 +168,7 @@ class ProjectionStoresContract(ABC):
             with pytest.raises(ProjectionMissing):
                 stores.keep(generation)
 
-    def test_of_many_that_create_the_live_one_at_once_one_does(
+    def test_of_many_concurrent_attempts_to_create_the_live_one_exactly_one_succeeds(
         self, stores: ProjectionStores
     ) -> None:
         gate = threading.Barrier(4)
@@ -185,7 +185,7 @@ class ProjectionStoresContract(ABC):
             assert sorted(pool.map(contend, range(4))) == [False, False, False, True]
         assert len(stores.generations("points")) == 1
 
-    def test_rows_checkpoints_and_what_was_set_aside_are_committed_together(
+    def test_rows_checkpoints_and_events_set_aside_are_committed_together(
         self, stores: ProjectionStores, live: Generation, open_stores: OpenStores
     ) -> None:
         first, second = recorded(3, 1), recorded(4, 1, some_points(10))
@@ -228,7 +228,7 @@ class ProjectionStoresContract(ABC):
         digests = stores.digests(live)
         assert digests["gilt", ""].rows == digests["gilt", "web"].rows == len(points)
 
-    def test_events_without_points_are_passed_over(
+    def test_events_without_points_only_move_the_checkpoint(
         self, stores: ProjectionStores, live: Generation
     ) -> None:
         with stores.open(live) as store:
@@ -262,7 +262,7 @@ class ProjectionStoresContract(ABC):
             commit(store, recorded(0, 2, scattered))
         assert stores.info(live).rows == 18_000
 
-    def test_catalog_rows_are_kept_once_with_the_first_receipt(
+    def test_metric_names_are_kept_once_with_the_first_receipt(
         self, stores: ProjectionStores, open_stores: OpenStores
     ) -> None:
         live = stores.create(METRIC_NAMES, Role.LIVE)
@@ -332,7 +332,7 @@ class ProjectionStoresContract(ABC):
         assert found.pop(("same", "")) == found.pop(("org0", "web")) == found["org0", ""]
         assert len(found) == len({(owner.rows, owner.digest) for owner in found.values()}) == 12
 
-    def test_digests_up_to_positions_leave_out_what_came_later(
+    def test_digests_up_to_positions_leave_out_later_events(
         self, stores: ProjectionStores, live: Generation
     ) -> None:
         early, late, other = recorded(0, 1), recorded(0, 2), recorded(1, 1, some_points(3))
@@ -346,7 +346,7 @@ class ProjectionStoresContract(ABC):
             assert stores.digests(live, {1: other.receipt.position})["gilt", ""].rows == 3
             assert dict(stores.digests(live, {})) == {}
 
-    def test_one_writes_a_generation_at_a_time(
+    def test_a_generation_has_one_writer_at_a_time(
         self, stores: ProjectionStores, live: Generation, open_stores: OpenStores
     ) -> None:
         building = stores.create(POINTS, Role.BUILDING)
@@ -366,7 +366,7 @@ class ProjectionStoresContract(ABC):
     def test_a_writer_beside_the_only_one_cannot_double_anything(
         self, stores: ProjectionStores, live: Generation
     ) -> None:
-        """The lock is a courtesy; commits tell the checkpoints they were made from."""
+        """The lock is not relied on: each commit checks the checkpoints it was made from."""
         event = recorded(0, 1)
         with stores.open(live) as store, self.second_writer(stores, live) as second:
             assert dict(second.checkpoints()) == {}
@@ -383,9 +383,9 @@ class ProjectionStoresContract(ABC):
     def second_writer(
         self, stores: ProjectionStores, generation: Generation
     ) -> AbstractContextManager[ProjectionStore]:
-        """Open a generation as another process would that does not know of the lock."""
+        """Open a generation like another process that ignores the lock."""
 
-    def test_the_first_generation_that_is_swapped_in_becomes_the_live_one(
+    def test_a_generation_can_be_swapped_in_where_there_is_no_live_one(
         self, stores: ProjectionStores
     ) -> None:
         building = stores.create(POINTS, Role.BUILDING)
@@ -418,7 +418,7 @@ class ProjectionStoresContract(ABC):
         stores.stop(live, "the log lost what it had read")
         assert stores.swap_in(building)
 
-    def test_what_is_not_being_built_is_not_swapped_in(
+    def test_a_generation_that_is_not_being_built_is_not_swapped_in(
         self, stores: ProjectionStores, live: Generation
     ) -> None:
         dropped = stores.create(POINTS, Role.BUILDING)
@@ -448,9 +448,9 @@ class ProjectionStoresContract(ABC):
         stores.drop_retired()
         assert [g.number for g in stores.generations("points")] == [building.number]
         with pytest.raises(ProjectionMissing), stores.open(live):
-            pytest.fail("opened what was removed")
+            pytest.fail("opened a removed generation")
 
-    def test_numbers_are_never_used_again(self, stores: ProjectionStores) -> None:
+    def test_numbers_are_never_reused(self, stores: ProjectionStores) -> None:
         for number in (1, 2, 3):
             generation = stores.create(POINTS, Role.COPY, label="x")
             assert generation.number == number
@@ -470,7 +470,7 @@ class ProjectionStoresContract(ABC):
         assert stores.info(live).rows == 1
         assert list(stores.generations("points")) == [live]
 
-    def test_a_stopped_generation_tells_why_until_it_goes_on(
+    def test_a_stopped_generation_has_a_reason_until_it_resumes(
         self, stores: ProjectionStores, live: Generation, open_stores: OpenStores
     ) -> None:
         stores.stop(live, "the log's events are not those 'read' before")
@@ -484,7 +484,7 @@ class ProjectionStoresContract(ABC):
     def test_a_generation_can_be_looked_at_while_it_is_written(
         self, stores: ProjectionStores, live: Generation
     ) -> None:
-        """Each look finds the rows that go with the checkpoints."""
+        """Each look finds the rows that belong to the checkpoints."""
         done = threading.Event()
         seen: list[int] = []
 

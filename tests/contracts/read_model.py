@@ -27,7 +27,7 @@ from tests.contracts.metric_log import Point, published
 
 DAY = 86_400_000
 NOW = 1414154248000
-"""The read model's clock stands here."""
+"""The time of the read model's clock, which stands still."""
 
 LARGEST = 1.7976931348623157e308
 
@@ -47,7 +47,7 @@ TAGS: list[tuple[dict[str, str], list[float]]] = [
     ({"x": '","host":"svc5'}, [8]),
     ({"svc5": "host"}, []),
 ]
-"""Tags asked for, and the values of the points below that have them."""
+"""Tags in a query, and the values of the points below that match it."""
 
 BUCKETS: dict[str, list[float]] = {
     "count": [4, 1],
@@ -63,7 +63,7 @@ BUCKETS: dict[str, list[float]] = {
     "p99": [5, 7],
     "p999": [5, 7],
 }
-"""What each aggregator makes of 5, -2, 2, 2, and of 7."""
+"""The result of each aggregator for the values 5, -2, 2, 2, and for 7."""
 
 EXTREMES: list[tuple[str, list[float], float]] = [
     ("sum", [1e100, 1.0, -1e100], 1.0),
@@ -86,7 +86,7 @@ EXTREMES: list[tuple[str, list[float], float]] = [
     ),
     *((aggregator, [-0.0], 0.0) for aggregator in ("min", "max", "mode", "p999")),
 ]
-"""Values of one bucket, and what the aggregator makes of them."""
+"""Values of one bucket, and the aggregator's result."""
 
 
 class ReadModelUnderTest(Struct):
@@ -94,7 +94,7 @@ class ReadModelUnderTest(Struct):
 
     `add` lets its live generations hold more events, `copy` makes a copy.
 
-    It may be shared by many tests: each has organizations of its own, named by `suffix` too.
+    It may be shared by many tests: each has its own organizations, whose names have the `suffix`.
     """
 
     model: PointQueries
@@ -130,9 +130,9 @@ class ReadModelContract(ABC):
     @pytest.fixture
     @abstractmethod
     def opened(self) -> ReadModelUnderTest:
-        """Return a read model that holds nothing of the organizations it names."""
+        """Return a read model that has no points of the organizations it names."""
 
-    def test_names_are_those_ever_seen_with_all_their_tags(
+    def test_every_name_ever_published_is_listed_with_all_its_tag_names(
         self, opened: ReadModelUnderTest
     ) -> None:
         opened.add([
@@ -171,7 +171,7 @@ class ReadModelContract(ABC):
             assert pairs(read(opened.selection(), None, limit)) == expected[-limit:]
         assert pairs(read(opened.selection(start=6, end=9), None, 5)) == expected[2:-1]
 
-    def test_a_range_has_its_start_and_not_its_end(self, opened: ReadModelUnderTest) -> None:
+    def test_a_range_includes_its_start_but_not_its_end(self, opened: ReadModelUnderTest) -> None:
         opened.add([opened.recorded(*(point(at, at) for at in (0, 1, 2, 3)))])
         read = opened.model.samples
         assert pairs(read(opened.selection(start=1), None, 9)) == [(1, 1), (2, 2), (3, 3)]
@@ -209,7 +209,7 @@ class ReadModelContract(ABC):
             found = opened.model.samples(opened.selection(tags=tags), None, 9)
             assert [sample.value for sample in found] == values, tags
 
-    def test_buckets_are_aggregated_whatever_series_their_points_are_of(
+    def test_buckets_aggregate_all_matching_series_together(
         self, opened: ReadModelUnderTest
     ) -> None:
         opened.add([
@@ -234,7 +234,7 @@ class ReadModelContract(ABC):
             (found,) = opened.model.samples(*asked)
             assert repr(found.value) == repr(float(result)), (aggregator, values)
 
-    def test_points_keep_their_values_to_the_bit_but_for_the_sign_of_zero(
+    def test_points_keep_their_values_bit_for_bit_except_for_the_sign_of_zero(
         self, opened: ReadModelUnderTest
     ) -> None:
         values = [-0.0, 0.0, 5e-324, LARGEST, 0.1 + 0.2]
@@ -246,10 +246,10 @@ class ReadModelContract(ABC):
 
     @pytest.mark.parametrize("aggregator", ["count", "mean"])
     @pytest.mark.parametrize("period", [1, 7_000, 3_600_000, DAY, 7 * DAY])
-    def test_the_latest_buckets_are_told_wherever_they_are(
+    def test_the_latest_buckets_are_found_wherever_they_are(
         self, opened: ReadModelUnderTest, period: int, aggregator: str
     ) -> None:
-        """Points years apart, around now and a day after it, are found however few are asked."""
+        """Points years apart, around now and a day later, are found however small the limit is."""
         times = [
             *(0, 5, DAY - 1, DAY, 400 * DAY, NOW - 3 * DAY, NOW - DAY, NOW - 1, NOW),
             *(NOW + 1, NOW + DAY, 95617584000000),
@@ -264,39 +264,41 @@ class ReadModelContract(ABC):
         found = opened.model.samples(opened.selection(start=6), Aggregation(aggregator, period), 60)
         assert [s.time for s in found] == sorted({t // period * period for t in times[2:]})
 
-    def test_the_latest_points_are_told_wherever_they_are(self, opened: ReadModelUnderTest) -> None:
+    def test_the_latest_points_are_found_wherever_they_are(
+        self, opened: ReadModelUnderTest
+    ) -> None:
         times = [0, 5, 400 * DAY, NOW - 3 * DAY, NOW - 1, NOW, NOW + DAY, 95617584000000]
         opened.add([opened.recorded(*(point(at, 1) for at in times))])
         for limit in (1, 2, 5, 60):
             found = opened.model.samples(opened.selection(), None, limit)
             assert [sample.time for sample in found] == times[-limit:]
 
-    def test_a_bucket_that_the_range_cuts_has_the_points_within(
+    def test_a_bucket_cut_by_the_range_has_only_the_points_in_the_range(
         self, opened: ReadModelUnderTest
     ) -> None:
         opened.add([opened.recorded(*(point(at, 1) for at in range(0, 30, 2)))])
         found = opened.model.samples(opened.selection(start=5, end=25), Aggregation("count", 10), 9)
         assert pairs(found) == [(0, 2), (10, 5), (20, 3)]
 
-    def test_what_is_added_can_be_read(self, opened: ReadModelUnderTest) -> None:
+    def test_points_added_later_can_be_read(self, opened: ReadModelUnderTest) -> None:
         assert list(opened.model.samples(opened.selection(), None, 9)) == []
         opened.add([opened.recorded(point(1, 1), position=1)])
         assert pairs(opened.model.samples(opened.selection(), None, 9)) == [(1, 1)]
         opened.add([opened.recorded(point(1, 2), position=2)])
         assert pairs(opened.model.samples(opened.selection(), None, 9)) == [(1, 1), (1, 2)]
 
-    def test_what_is_at_hand_is_what_would_be_told(self, opened: ReadModelUnderTest) -> None:
-        """It may be nothing at any time, but never anything else."""
+    def test_cached_samples_equal_samples(self, opened: ReadModelUnderTest) -> None:
+        """There may be no cached samples at any time, but never different ones."""
         opened.add([opened.recorded(*(point(at, at, host=f"h{at % 3}") for at in range(200)))])
         model, buckets = opened.model, Aggregation("sum", 10)
         for tags in ({}, {"host": "h1"}, {"host": "h9"}):
             selection = opened.selection(start=20, end=95, tags=tags)
-            told = model.samples(selection, buckets, 5)
-            assert model.cached_samples(selection, buckets, 5) in (None, told)
+            samples = model.samples(selection, buckets, 5)
+            assert model.cached_samples(selection, buckets, 5) in (None, samples)
         opened.add([opened.recorded(point(94, 1), position=2)])
         selection = opened.selection(start=20, end=95)
-        at_hand = model.cached_samples(selection, buckets, 5)
-        assert at_hand in (None, model.samples(selection, buckets, 5))
+        cached = model.cached_samples(selection, buckets, 5)
+        assert cached in (None, model.samples(selection, buckets, 5))
 
     @pytest.mark.parametrize("projection", ["points", "metric_names"])
     def test_positions_are_those_of_the_last_events(
@@ -310,7 +312,7 @@ class ReadModelContract(ABC):
         positions = opened.progress.positions(projection)
         assert (positions[1], positions[7]) == (4, last)
 
-    def test_rows_are_an_owners_points_by_name_time_and_log_order(
+    def test_rows_are_an_owners_points_sorted_by_name_time_and_log_order(
         self, opened: ReadModelUnderTest
     ) -> None:
         opened.add([

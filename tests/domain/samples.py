@@ -1,4 +1,4 @@
-"""Given, when, then: the histories, instants and strategies that the domain's tests share."""
+"""Histories, instants and hypothesis strategies shared by the domain's tests."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class History:
 
 
 def given(events: Sequence[OrganizationEvent]) -> Organization:
-    """Return the organization that `events` make."""
+    """Return the organization folded from `events`."""
     organization = project(None, events)
     assert organization is not None
     return organization

@@ -1,4 +1,4 @@
-"""Which token may do what, for whom; and what is told first when several things are wrong."""
+"""Which token may do what, for whom; and which error comes first if there are several."""
 
 from __future__ import annotations
 
@@ -92,14 +92,14 @@ def test_an_unknown_revoked_or_expired_token_is_forbidden(
 
 
 @pytest.mark.parametrize("token", [None, "org", "web", "org-revoked", "org-expiring", "org-read"])
-def test_a_team_that_does_not_exist_is_told_before_anything_about_the_token(
+def test_an_unknown_team_is_reported_before_anything_about_the_token(
     token: str | None,
 ) -> None:
     with pytest.raises(UnknownTeam, match="organization 'gilt' has no team 'qa'"):
         may(token, "qa")
 
 
-def test_expiry_counts_from_its_very_instant() -> None:
+def test_a_token_is_expired_from_exactly_its_expiry_on() -> None:
     token = GILT.tokens["org-expiring"]
     assert token.expires_at is not None
     just_before = token.expires_at - timedelta(microseconds=1)
@@ -109,7 +109,7 @@ def test_expiry_counts_from_its_very_instant() -> None:
         authorize(GILT, token, team=None, scope=Scope.PUBLISH, now=token.expires_at)
 
 
-def test_a_name_that_looks_like_no_team_at_all_is_an_unknown_team_told_in_one_line() -> None:
+def test_an_invalid_team_name_is_an_unknown_team_reported_in_one_line() -> None:
     nobody: Organization = History("empty").state
     with pytest.raises(UnknownTeam) as refusal:
         authorize(nobody, None, team="a\nb" * 100, scope=Scope.READ, now=LATER)

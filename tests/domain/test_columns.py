@@ -1,4 +1,4 @@
-"""Coded columns are sequences like any other."""
+"""Coded columns behave like the sequences they encode."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_a_code_outside_the_table_is_refused(codes: list[int]) -> None:
         CodedColumn.checked(["a", "b"], array("B", codes))
 
 
-def test_batches_of_the_same_points_are_equal_whatever_their_columns_are() -> None:
+def test_batches_of_the_same_points_are_equal_whatever_types_their_columns_have() -> None:
     tags = tag_set({"host": "a"})
     assert tags is not None
     plain = PointBatch(["a", "b"], [1, 2], [1.0, 2.0], [tags, tags])

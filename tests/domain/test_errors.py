@@ -1,4 +1,4 @@
-"""What errors tell a person."""
+"""The messages of domain errors."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from tests.domain.samples import NOW, given, registered
 @pytest.mark.parametrize(
     ("count", "words"),
     [
-        (1, "1 field breaks its rule"),
-        (2, "2 fields break their rules"),
-        (MAX_FAULTS - 1, f"{MAX_FAULTS - 1} fields break their rules"),
-        (MAX_FAULTS, f"{MAX_FAULTS} fields or more break their rules"),
+        (1, "1 field is invalid"),
+        (2, "2 fields are invalid"),
+        (MAX_FAULTS - 1, f"{MAX_FAULTS - 1} fields are invalid"),
+        (MAX_FAULTS, f"{MAX_FAULTS} or more fields are invalid"),
     ],
 )
 def test_invalid_metrics_says_how_many_fields_and_that_nothing_was_stored(
@@ -30,11 +30,11 @@ def test_invalid_metrics_says_how_many_fields_and_that_nothing_was_stored(
 ) -> None:
     faults = tuple(Fault(i, f"/metrics/{i}/value", "must be a number") for i in range(count))
     error = InvalidMetrics(faults)
-    assert str(error) == f"{words}; nothing of the batch was stored"
+    assert str(error) == f"{words}; no point of the batch was stored"
     assert error.faults == faults
 
 
-def test_the_first_hundred_faults_are_told() -> None:
+def test_at_most_a_hundred_faults_are_reported() -> None:
     assert MAX_FAULTS == 100
 
 

@@ -92,7 +92,7 @@ def test_the_version_of_any_legal_history_is_the_number_of_its_events(
 
 @quick
 @given(st.lists(commands, max_size=12), st.data())
-def test_folding_is_deterministic_and_may_stop_and_go_on_anywhere(
+def test_folding_is_deterministic_and_can_be_split_anywhere(
     steps: list[tuple[object, ...]], data: st.DataObject
 ) -> None:
     events = history_of(steps)
@@ -105,7 +105,7 @@ def test_folding_is_deterministic_and_may_stop_and_go_on_anywhere(
     assert first == kept, "a state is a value: folding on leaves it as it was"
 
 
-def test_the_state_tells_what_the_events_told() -> None:
+def test_the_state_has_everything_the_events_recorded() -> None:
     history = History().team("web").token("t1", team="web", expires_in=timedelta(days=1))
     history.revoked("t1")
     assert history.state == Organization(
@@ -131,13 +131,13 @@ def test_the_state_tells_what_the_events_told() -> None:
     )
 
 
-def test_tokens_are_told_oldest_first_and_revoking_keeps_their_place() -> None:
+def test_tokens_are_listed_oldest_first_and_revoking_keeps_their_order() -> None:
     history = History().token("t2").token("t1").token("t3").revoked("t2")
     assert list(history.state.tokens) == ["t2", "t1", "t3"]
     assert [t.id for t in history.state.active_tokens(None, history.now)] == ["t1", "t3"]
 
 
-def test_no_events_are_no_organization() -> None:
+def test_without_events_there_is_no_organization() -> None:
     assert project(None, []) is None
     state = History().state
     assert project(state, []) is state

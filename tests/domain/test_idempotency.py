@@ -10,7 +10,7 @@ from domain.errors import IdempotencyConflict, InvalidArgument
 from domain.idempotency import WINDOW, check_idempotency_key
 
 
-def test_every_visible_ascii_character_may_stand_in_a_key() -> None:
+def test_a_key_may_contain_every_visible_ascii_character() -> None:
     visible = "".join(chr(code) for code in range(0x21, 0x7F))
     assert check_idempotency_key(visible) == visible
 
@@ -33,4 +33,4 @@ def test_keys_are_remembered_for_24_hours() -> None:
 
 
 def test_a_conflict_names_the_key() -> None:
-    assert "'k1' was used for another body" in str(IdempotencyConflict.of("k1"))
+    assert "'k1' was used with another body" in str(IdempotencyConflict.of("k1"))

@@ -1,4 +1,4 @@
-"""Memos forget before they hold too much."""
+"""The memo stays within its size."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_a_value_is_made_once() -> None:
     assert made == ["abc", "d"]
 
 
-def test_everything_is_forgotten_once_the_keys_are_too_large() -> None:
+def test_everything_is_forgotten_once_the_keys_exceed_the_maximum_size() -> None:
     memo = Memo(str.upper, len, max_size=10 * (OVERHEAD + 100))
     for number in range(1000):
         key = f"{number:0100}"
@@ -27,7 +27,7 @@ def test_everything_is_forgotten_once_the_keys_are_too_large() -> None:
         assert sum(map(len, memo)) + OVERHEAD * len(memo) <= 10 * (OVERHEAD + 100)
 
 
-def test_what_cannot_be_made_is_not_remembered() -> None:
+def test_an_exception_is_not_remembered() -> None:
     memo = Memo(int, len)
     for _ in range(2):
         with pytest.raises(ValueError, match="invalid literal"):

@@ -26,7 +26,7 @@ def test_any_past_up_to_the_last_millisecond_inclusive_is_accepted(milliseconds:
     assert timestamp_fault(milliseconds, LATEST) is None
 
 
-def test_a_time_outside_of_that_is_refused() -> None:
+def test_a_negative_time_or_one_too_far_in_the_future_is_refused() -> None:
     assert timestamp_fault(-1, LATEST) == "must not be negative, is -0.001 s"
     fault = timestamp_fault(LATEST + 1, LATEST)
     assert fault is not None
@@ -42,7 +42,7 @@ def test_any_finite_number_is_a_value(value: float) -> None:
 
 
 @pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan, 10**400, -(10**400), 10**309])
-def test_a_value_that_no_64_bit_float_holds_is_refused(value: float) -> None:
+def test_a_value_that_does_not_fit_a_64_bit_float_is_refused(value: float) -> None:
     assert value_fault(value) == "must be finite and fit a 64-bit float"
 
 
@@ -55,7 +55,7 @@ def test_a_value_is_a_number_and_not_a_boolean(value: object, kind: str) -> None
     assert value_fault(value) == f"must be a number, not {kind}"
 
 
-def test_tags_are_valid_up_to_forty() -> None:
+def test_up_to_forty_tags_are_valid() -> None:
     forty = {f"t{i}": "v" for i in range(MAX_TAGS)}
     assert MAX_TAGS == 40
     assert tag_set(forty) is not None
@@ -65,7 +65,7 @@ def test_tags_are_valid_up_to_forty() -> None:
     assert list(tag_faults(more)) == [(None, "must have at most 40 tags, has 41")]
 
 
-def test_no_tags_are_a_tag_set_too() -> None:
+def test_a_tag_set_may_be_empty() -> None:
     assert tag_set({}) == TagSet(())
     assert list(tag_faults({})) == []
 
@@ -81,7 +81,7 @@ def test_every_fault_of_the_tags_comes_with_the_tags_name() -> None:
 @pytest.mark.parametrize(
     ("tags", "kind"), [(None, "null"), ([], "an array"), ("a", "a string"), (1, "a number")]
 )
-def test_tags_are_an_object(tags: object, kind: str) -> None:
+def test_tags_must_be_an_object(tags: object, kind: str) -> None:
     assert list(tag_faults(tags)) == [(None, f"must be an object of strings, not {kind}")]
 
 
@@ -100,7 +100,7 @@ def test_tag_sets_are_equal_and_hash_alike_whatever_the_order(
     assert list(one.pairs) == sorted(tags.items())
 
 
-def test_tag_sets_differ_by_a_name_by_a_value_and_by_which_is_which() -> None:
+def test_tag_sets_with_other_names_other_values_or_swapped_ones_differ() -> None:
     sets = [
         tag_set(tags)
         for tags in ({}, {"a": "b"}, {"b": "a"}, {"a": "c"}, {"a": "b", "c": "d"}, {"a": "B"})

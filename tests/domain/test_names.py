@@ -1,4 +1,4 @@
-"""What metric, tag, organization and team names and tag values may look like."""
+"""The rules for names of metrics, tags, organizations and teams, and for tag values."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_the_three_rules_differ_in_colons_slashes_and_first_characters(
     [(metric_name_fault, 255), (tag_name_fault, 255), (owner_name_fault, 127),
      (tag_value_fault, 1024), (label_fault, 127)],
 )  # fmt: skip
-def test_every_text_has_a_length_from_1_to_its_longest(rule: Rule, longest: int) -> None:
+def test_every_text_has_from_1_to_a_maximum_number_of_characters(rule: Rule, longest: int) -> None:
     assert rule("a") is None
     assert rule("a" * longest) is None
     for length in (0, longest + 1):
@@ -92,7 +92,7 @@ def test_the_length_of_a_tag_value_counts_characters_not_bytes() -> None:
     [(None, "null"), (True, "a boolean"), (1, "a number"), (1.5, "a number"), ([], "an array"),
      ({}, "an object")],
 )  # fmt: skip
-def test_what_is_no_string_is_refused_by_its_json_type(
+def test_a_value_that_is_not_a_string_is_refused_by_its_json_type(
     rule: Rule, value: object, kind: str
 ) -> None:
     assert rule(value) == f"must be a string, not {kind}"
@@ -122,7 +122,7 @@ def test_control_characters_and_lone_surrogates_and_nothing_else_are_refused_in_
     assert {"\x00", "\t", "\n", "\x1f", "\x7f", "\x80", "\x85", "\x9f", "\ud800"} <= refused
 
 
-def test_a_character_that_is_refused_is_reported_with_its_place() -> None:
+def test_a_refused_character_is_reported_with_its_position() -> None:
     assert tag_value_fault("ab\x7fc") == "must have no control characters, has U+007F at 2"
     assert tag_value_fault("ab\udfff") == "must be valid Unicode, is not at 2"
 

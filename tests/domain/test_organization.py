@@ -1,4 +1,4 @@
-"""Decisions on organizations: given a history, when a command comes, then these events or none."""
+"""Decisions on organizations: the events or the refusal, for a given history and command."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ class TestRegister:
         with pytest.raises(InvalidArgument, match=r"is not an http or https URL$"):
             register(None, "gilt", notification_url=url, now=NOW)
 
-    def test_a_bad_argument_is_told_even_where_the_name_is_taken(self) -> None:
+    def test_an_invalid_argument_is_reported_even_if_the_name_is_taken(self) -> None:
         with pytest.raises(InvalidArgument):
             register(History("gilt").state, "gilt", email="nonsense", now=NOW)
 
@@ -139,7 +139,7 @@ class TestCreateTeam:
         assert len(create_team(History("other").state, "web", NOW)) == 1
 
     @pytest.mark.parametrize("name", BAD_NAMES)
-    def test_a_name_out_of_rule_is_refused(self, name: str) -> None:
+    def test_an_invalid_name_is_refused(self, name: str) -> None:
         with pytest.raises(InvalidArgument, match=r"^the team's name must "):
             create_team(History().state, name, NOW)
 
@@ -176,7 +176,7 @@ class TestIssueToken:
         assert (event.team, event.description, event.scopes) == (None, "", ("publish",))
         assert event.expires_at is None
 
-    def test_given_no_such_team_it_is_refused(self) -> None:
+    def test_for_an_unknown_team_it_is_refused(self) -> None:
         with pytest.raises(UnknownTeam, match="has no team 'web'"):
             issue(History().state, NOW, team="web")
 
@@ -201,18 +201,18 @@ class TestIssueToken:
         ):
             issue(history.state, history.now, team="web")
 
-    def test_the_order_and_repetition_of_scopes_makes_no_other_set(self) -> None:
+    def test_order_and_repetition_of_scopes_do_not_matter(self) -> None:
         history = History().token("t1", scopes=("read", "publish"))
         history.token("t2", scopes=("publish", "read")).token("t3", scopes=("read", "publish"))
         with pytest.raises(TooManyTokens):
             issue(history.state, history.now, scopes=("publish", "read", "publish"))
 
     @pytest.mark.parametrize("scopes", [("read",), ("admin",), ("publish", "read")])
-    def test_another_scope_set_has_a_count_of_its_own(self, scopes: tuple[str, ...]) -> None:
+    def test_each_scope_set_is_counted_separately(self, scopes: tuple[str, ...]) -> None:
         history = History().token("t1").token("t2").token("t3")
         assert len(issue(history.state, history.now, scopes=scopes)) == 1
 
-    def test_each_team_and_the_organization_have_counts_of_their_own(self) -> None:
+    def test_each_team_and_the_organization_are_counted_separately(self) -> None:
         history = History().team("web").team("ops")
         for token_id in ("t1", "t2", "t3"):
             history.token(token_id, team="web")
@@ -235,7 +235,7 @@ class TestIssueToken:
             issue(history.state, expiry - timedelta(microseconds=1))
         assert len(issue(history.state, expiry)) == 1
 
-    def test_an_expiry_must_lie_in_the_future(self) -> None:
+    def test_an_expiry_must_be_in_the_future(self) -> None:
         def expiring(at: datetime) -> None:
             issue_token(History().state, token_id="t", digest="d", expires_at=at, now=NOW)
 
@@ -284,7 +284,7 @@ class TestRevokeToken:
         assert revoke_token(history.state, "t1", keep_last=keep_last, now=history.now) == ()
 
     @pytest.mark.parametrize("keep_last", [False, True])
-    def test_given_no_such_token_it_is_refused(self, keep_last: bool) -> None:
+    def test_an_unknown_token_is_refused(self, keep_last: bool) -> None:
         with pytest.raises(UnknownToken, match="organization 'gilt' has no token 't2'"):
             revoke_token(History().token("t1").state, "t2", keep_last=keep_last, now=NOW)
 
@@ -308,7 +308,7 @@ class TestRevokeToken:
             with pytest.raises(LastToken):
                 revoke_token(history.state, token_id, keep_last=True, now=history.now)
 
-    def test_it_is_the_last_one_once_the_others_expired_or_were_revoked(self) -> None:
+    def test_expired_and_revoked_tokens_do_not_count_as_others(self) -> None:
         history = History().token("t1").token("t2", expires_in=HOUR).token("t3").revoked("t3")
         expiry = history.now - 2 * MINUTE + HOUR
         before = expiry - timedelta(microseconds=1)
@@ -316,7 +316,7 @@ class TestRevokeToken:
         with pytest.raises(LastToken):
             revoke_token(history.state, "t1", keep_last=True, now=expiry)
 
-    def test_an_expired_token_is_no_active_one_and_can_always_be_revoked(self) -> None:
+    def test_an_expired_token_is_not_active_and_can_always_be_revoked(self) -> None:
         history = History().token("t1", expires_in=HOUR)
         later = history.now + HOUR
         assert len(revoke_token(history.state, "t1", keep_last=True, now=later)) == 1
@@ -327,6 +327,6 @@ def test_find_token_returns_revoked_ones_too() -> None:
     assert find_token(history.state, "t1").revoked_at == history.now
 
 
-def test_owners_are_told_in_words() -> None:
+def test_an_owner_is_named_in_words() -> None:
     assert owner_words("gilt", None) == "organization 'gilt'"
     assert owner_words("gilt", "web") == "team 'web' of organization 'gilt'"

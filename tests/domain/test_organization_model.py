@@ -39,7 +39,7 @@ scope_sets = st.sampled_from([{"publish"}, {"publish"}, {"publish", "read"}])
 
 
 class Issued(Struct):
-    """A token as the model knows it; times in minutes since the start."""
+    """A token in the model; times are in minutes since the start."""
 
     team: str | None
     scopes: frozenset[str]
@@ -71,7 +71,7 @@ class OrganizationMachine(RuleBasedStateMachine):
     def refusal(
         self, decide: Callable[[], tuple[OrganizationEvent, ...]]
     ) -> type[DomainError] | None:
-        """Record what is decided, or return the class of the refusal."""
+        """Record the events that are decided, or return the class of the refusal."""
         try:
             self.events += decide()
         except DomainError as refused:

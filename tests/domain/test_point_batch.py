@@ -1,4 +1,4 @@
-"""Batches: the fast verdict on columns, and the fault functions that explain it, agree."""
+"""Batches: the fast check of columns agrees with the fault functions that explain it."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def faults(name: str, timestamp: int, value: float) -> Iterator[str]:
 
 @quick
 @given(st.lists(st.one_of(valid_items, items), max_size=4))
-def test_a_batch_is_refused_just_when_some_point_has_a_fault(
+def test_a_batch_is_refused_if_and_only_if_a_point_has_a_fault(
     points: list[tuple[str, int, float]],
 ) -> None:
     batch = batch_of(
@@ -70,7 +70,7 @@ def test_a_batch_is_refused_just_when_some_point_has_a_fault(
 
 @quick
 @given(tags)
-def test_a_tag_set_is_refused_just_when_some_tag_has_a_fault(tags: dict[str, str]) -> None:
+def test_a_tag_set_is_refused_if_and_only_if_a_tag_has_a_fault(tags: dict[str, str]) -> None:
     assert (tag_set(tags) is None) == bool(list(tag_faults(tags)))
 
 
@@ -135,7 +135,7 @@ def test_the_future_limit_is_inclusive() -> None:
 
 
 def test_the_memo_of_names_remembers_valid_names_only() -> None:
-    """Else a client could fill the memory of a worker with names that were refused."""
+    """Otherwise a client could fill a worker's memory with invalid names."""
     memos = (metric_point._check_metric_name.cache_info, metric_point._check_tag_name.cache_info)
     before = [memo().currsize for memo in memos]
     assert batch_of(["x" * 100_000], [1], [1.0], [NO_TAGS], latest=LATEST) is None

@@ -22,7 +22,7 @@ def test_a_token_without_expiry_never_expires() -> None:
     assert TOKEN.is_active(NOW + timedelta(days=100_000))
 
 
-def test_a_token_is_active_up_to_its_expiry_and_expired_from_then_on() -> None:
+def test_a_token_is_active_before_its_expiry_and_expired_from_then_on() -> None:
     token = replace(TOKEN, expires_at=NOW)
     assert token.is_active(NOW - MICROSECOND)
     assert not token.is_active(NOW)
@@ -44,7 +44,7 @@ def test_a_token_of_90_days_works_on_the_90th_day_and_not_after() -> None:
         assert not token.is_active(datetime.now(tz=NOW.tzinfo))
 
 
-def test_only_the_sha_256_of_a_value_is_kept_in_hexadecimal() -> None:
+def test_the_digest_of_a_value_is_its_sha_256_in_hexadecimal() -> None:
     expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert token_digest("abc") == expected, "the vector of FIPS 180-4"
 
@@ -61,7 +61,7 @@ def test_an_unknown_scope_is_refused_naming_it_and_the_known_ones() -> None:
 
 
 @pytest.mark.parametrize("scope", ["", "Publish", "publish ", "publish\n"])
-def test_a_scope_is_spelt_exactly(scope: str) -> None:
+def test_a_scope_must_be_spelled_exactly(scope: str) -> None:
     with pytest.raises(InvalidArgument):
         scope_set([scope])
 

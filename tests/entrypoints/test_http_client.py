@@ -113,7 +113,7 @@ def test_a_refusal_names_the_items(service: ScriptedService, publisher: HttpPubl
         {"index": 3, "pointer": "/metrics/3/name", "detail": "name must match"},
         {"pointer": "/metrics", "detail": "too many"},
     ]
-    service.script = [Said(400, {}, {"detail": "2 fields break their rule", "errors": errors})]
+    service.script = [Said(400, {}, {"detail": "2 fields are invalid", "errors": errors})]
     with pytest.raises(BatchRefused) as refused:
         publisher.publish(BODY, "k1")
     assert refused.value.faults == [(3, "name must match"), (None, "too many")]

@@ -1,4 +1,4 @@
-"""What the projections make of events."""
+"""The projections' folds."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def recorded(number: int, owner: str, team: str | None, rows: list[Point]) -> Re
 
 
 @given(st.lists(batches, max_size=8))
-def test_the_catalog_has_each_name_and_tag_name_once_with_the_first_event_that_told(
-    told: list[tuple[str, str | None, list[Point]]],
+def test_metric_names_has_each_name_and_tag_name_once_with_its_first_event(
+    batches: list[tuple[str, str | None, list[Point]]],
 ) -> None:
-    events = [recorded(number, *each) for number, each in enumerate(told)]
+    events = [recorded(number, *each) for number, each in enumerate(batches)]
     expected: dict[tuple[str, str | None, str, str | None], Receipt] = {}
     for each in events:
         event = each.event
@@ -55,8 +55,8 @@ def test_the_catalog_has_each_name_and_tag_name_once_with_the_first_event_that_t
 
 
 @given(st.lists(batches, max_size=3))
-def test_the_series_are_the_events_as_they_are(
-    told: list[tuple[str, str | None, list[Point]]],
+def test_points_returns_the_events_unchanged(
+    batches: list[tuple[str, str | None, list[Point]]],
 ) -> None:
-    events = [recorded(number, *each) for number, each in enumerate(told)]
+    events = [recorded(number, *each) for number, each in enumerate(batches)]
     assert points(events) == events

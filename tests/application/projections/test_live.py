@@ -1,4 +1,4 @@
-"""Keeping a live generation up to date through everything."""
+"""Keeping a live generation up to date through failures."""
 
 from __future__ import annotations
 
@@ -75,17 +75,17 @@ def test_it_makes_the_live_generation_and_follows_the_log() -> None:
     [LogUnavailable("away"), StoreUnavailable("locked"), StoreFull("full"), ZeroDivisionError()],
     ids=lambda error: type(error).__name__,
 )
-def test_it_goes_on_after_any_failure_of_log_or_store(error: Exception) -> None:
+def test_it_resumes_after_any_failure_of_log_or_store(error: Exception) -> None:
     log, stores = Log(), Stores()
     receipts = log.publish_many(10)
     log.fault = failing(7, error)
     stores.fault = failing(5, error)
-    # Told to nobody: rendering tracebacks takes seconds.
+    # Captured instead of printed: rendering tracebacks takes seconds.
     with structlog.testing.capture_logs(), running(log, stores):
         wait_until(lambda: projected(stores) == sorted(places(receipts)))
 
 
-def test_a_generation_that_the_log_does_not_bear_out_is_stopped_with_the_reason() -> None:
+def test_a_generation_that_does_not_match_the_log_is_stopped_with_the_reason() -> None:
     log, stores = Log(), Stores()
     receipts = log.publish_many(4)
     with running(log, stores):
@@ -115,7 +115,7 @@ def test_a_generation_of_another_version_is_stopped_until_it_is_rebuilt() -> Non
         wait_until(lambda: len(projected(stores)) == 12)
 
 
-def test_it_goes_on_with_a_generation_that_was_swapped_in() -> None:
+def test_it_continues_with_a_generation_that_was_swapped_in() -> None:
     log, stores = Log(), Stores()
     receipts = log.publish_many(4)
     with running(log, stores):

@@ -1,4 +1,4 @@
-"""Replay and verify: beside the live generation, resumable, exact."""
+"""Replay and verify: alongside the live generation, resumable, exact."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.application.projections.world import Log, Stores, places, tools
 
 
 def ignore(progress: ReplayProgress) -> None:
-    """Nobody watches."""
+    """Ignore the progress."""
 
 
 def feed(log: Log, stores: Stores, generation: Generation) -> None:
@@ -47,11 +47,11 @@ def live(log: Log, stores: Stores) -> Generation:
 def test_a_rebuild_takes_the_place_of_the_live_one(
     log: Log, stores: Stores, live: Generation
 ) -> None:
-    told: list[ReplayProgress] = []
-    replayed = tools(log, stores).replay.rebuild(POINTS, told.append)
+    reported: list[ReplayProgress] = []
+    replayed = tools(log, stores).replay.rebuild(POINTS, reported.append)
     assert (replayed.events, replayed.points) == (10, 20)
-    assert told[0] == ReplayProgress(0, 0, 10)
-    assert told[-1] == ReplayProgress(10, 20, 10)
+    assert reported[0] == ReplayProgress(0, 0, 10)
+    assert reported[-1] == ReplayProgress(10, 20, 10)
     current = live_generation(stores, "points")
     assert current is not None
     assert current.number == replayed.generation.number != live.number
@@ -59,7 +59,7 @@ def test_a_rebuild_takes_the_place_of_the_live_one(
 
 
 @pytest.mark.parametrize("call", ["open", "before commit", "after commit"])
-def test_an_interrupted_rebuild_leaves_the_live_one_and_can_go_on(
+def test_an_interrupted_rebuild_leaves_the_live_one_alone_and_can_be_resumed(
     log: Log, stores: Stores, live: Generation, call: str
 ) -> None:
     def fault(now: str) -> None:
@@ -92,7 +92,7 @@ def test_an_interrupted_rebuild_can_be_restarted_or_dropped(
     assert replayed.generation.number > unfinished.number
 
 
-def test_what_an_older_release_began_is_not_gone_on_with(
+def test_a_rebuild_begun_by_an_older_release_is_not_resumed(
     log: Log, stores: Stores, live: Generation
 ) -> None:
     old = stores.create(replace(POINTS, version=0), Role.BUILDING)
@@ -101,7 +101,7 @@ def test_what_an_older_release_began_is_not_gone_on_with(
     assert replayed.generation.version == POINTS.version
 
 
-def test_what_was_begun_on_another_log_is_built_anew(
+def test_a_rebuild_begun_on_another_log_is_restarted(
     log: Log, stores: Stores, live: Generation
 ) -> None:
     unfinished = stores.create(POINTS, Role.BUILDING)
@@ -132,7 +132,7 @@ def test_a_swap_waits_until_the_rebuilt_one_has_caught_up(
     assert len(stores.rows(replayed.generation)) == 38
 
 
-def test_a_copy_has_what_was_recorded_before_its_time_under_its_label(
+def test_a_copy_has_the_events_recorded_before_its_time(
     log: Log, stores: Stores, live: Generation
 ) -> None:
     later = log.publish_many(5)
@@ -162,7 +162,7 @@ def verify(log: Log, stores: Stores) -> VerifyHandler:
     return tools(log, stores).verify
 
 
-def test_a_live_generation_that_is_what_the_log_says_agrees_with_it(
+def test_a_live_generation_that_matches_the_log_agrees(
     log: Log, stores: Stores, live: Generation
 ) -> None:
     log.publish_many(4)  # not read yet: not compared
@@ -175,7 +175,7 @@ def test_a_live_generation_that_is_what_the_log_says_agrees_with_it(
 
 
 @pytest.mark.parametrize("damage", ["missing", "doubled", "changed"])
-def test_a_row_that_is_not_what_the_log_says_is_found(
+def test_a_row_that_differs_from_the_log_is_found(
     log: Log, stores: Stores, live: Generation, damage: str
 ) -> None:
     rows = stores.rows(live)
@@ -197,7 +197,7 @@ def test_a_row_that_is_not_what_the_log_says_is_found(
     assert difference.live - difference.replayed == {"missing": -1, "doubled": 1}.get(damage, 0)
 
 
-def test_events_that_only_one_of_the_two_set_aside_are_told(
+def test_events_that_only_one_of_the_two_set_aside_are_reported(
     log: Log, stores: Stores, live: Generation
 ) -> None:
     with stores.open(live) as store:
@@ -227,7 +227,7 @@ def test_a_copy_is_read_by_its_label_once_it_is_complete_and_not_before(
     assert copied.generation.role is Role.COPY
 
 
-def test_what_a_crash_left_of_a_copy_is_dropped_by_the_next_one_of_its_label(
+def test_a_copy_left_behind_by_a_crash_is_dropped_by_the_next_one_with_its_label(
     log: Log, stores: Stores, live: Generation
 ) -> None:
     stores.create(POINTS, Role.COPYING, label="now")

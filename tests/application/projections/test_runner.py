@@ -1,4 +1,4 @@
-"""The runner: each event exactly once, in log order, whatever is in it and whatever happens."""
+"""The runner: each event exactly once, in log order, whatever it contains and whatever fails."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_every_point_is_projected_once_in_the_order_of_its_partition(
 
 
 @pytest.mark.compressed
-def test_a_commit_takes_no_more_than_it_may_unless_one_event_has_more() -> None:
+def test_a_commit_stays_within_its_limit_unless_a_single_event_exceeds_it() -> None:
     log, store = Log(), Store()
     log.publish_many(60)
     log.publish("gilt", batch([1.0] * 50))
@@ -54,7 +54,7 @@ def test_a_commit_takes_no_more_than_it_may_unless_one_event_has_more() -> None:
     assert max(others) <= 11
 
 
-def test_no_partition_waits_for_another_one_to_be_empty() -> None:
+def test_no_partition_waits_until_another_one_is_read_to_its_end() -> None:
     log, store = Log(), Store()
     receipts = log.publish_many(60)
     runner = ProjectionRunner(log.reader, store, POINTS, max_points=4)
@@ -63,7 +63,7 @@ def test_no_partition_waits_for_another_one_to_be_empty() -> None:
     assert {partition for partition, _ in store.places} == {r.partition for r in receipts}
 
 
-def test_what_was_recorded_later_than_until_is_left_out() -> None:
+def test_events_recorded_from_until_on_are_left_out() -> None:
     log, store = Log(), Store()
     receipts = log.publish_many(10)
     runner = ProjectionRunner(log.reader, store, POINTS, until=receipts[6].milliseconds)
@@ -71,7 +71,7 @@ def test_what_was_recorded_later_than_until_is_left_out() -> None:
     assert sorted(store.places) == sorted(places(receipts[:6]))
 
 
-def test_an_entry_that_is_no_event_is_set_aside_and_the_rest_goes_on() -> None:
+def test_an_unreadable_entry_is_set_aside_and_the_others_are_projected() -> None:
     log, store = Log(), Store()
     receipts = log.publish_many(9)
     log.make_unreadable(receipts[4])
@@ -107,7 +107,7 @@ def test_an_event_that_the_fold_fails_on_is_set_aside_with_the_reason() -> None:
     assert len(store.places) == 12
 
 
-def test_a_log_that_lost_what_was_read_is_not_followed() -> None:
+def test_a_log_that_lost_events_already_read_is_not_followed() -> None:
     log, store = Log(), Store()
     receipts = log.publish_many(4)
     run_to_the_end(ProjectionRunner(log.reader, store, POINTS))
@@ -116,7 +116,7 @@ def test_a_log_that_lost_what_was_read_is_not_followed() -> None:
         ProjectionRunner(log.reader, store, POINTS).check_continuity()
     log.publish_many(8)
     before = len(store.places)
-    with pytest.raises(ProjectionDiverged, match="not in the log any more"):
+    with pytest.raises(ProjectionDiverged, match="no longer in the log"):
         run_to_the_end(ProjectionRunner(log.reader, store, POINTS))
     assert receipts[-1].partition not in {partition for partition, _ in store.places[before:]}
 
@@ -127,12 +127,12 @@ def test_a_log_that_gave_an_id_to_another_event_is_not_followed() -> None:
     run_to_the_end(ProjectionRunner(log.reader, store, POINTS))
     another = log.read(receipts[-1].partition, receipts[-1].position - 1, 1)[0]
     log.changed[receipts[-1]] = replace(another, fields={**another.fields, b"more": b""})
-    with pytest.raises(ProjectionDiverged, match="not the one that was read before"):
+    with pytest.raises(ProjectionDiverged, match="differs from the one that was read before"):
         ProjectionRunner(log.reader, store, POINTS).check_continuity()
 
 
 @given(seed=st.integers(0, 1 << 32))
-def test_failures_anywhere_neither_lose_nor_double_a_point(seed: int) -> None:
+def test_failures_anywhere_neither_lose_nor_duplicate_a_point(seed: int) -> None:
     log, store, chance = Log(), Store(), random.Random(seed)
     receipts = log.publish_many(12)
 

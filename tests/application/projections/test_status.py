@@ -1,4 +1,4 @@
-"""A projection's state, and its lag, which is the same however often it is looked at meanwhile."""
+"""A projection's state, and its lag, which does not depend on how often it is measured."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ steps = st.lists(
 
 
 @given(steps)
-def test_the_lag_is_what_the_log_has_above_the_positions(
+def test_the_lag_counts_the_events_above_the_positions(
     steps: list[tuple[str, str | int | None]],
 ) -> None:
     log = Log()
@@ -53,7 +53,7 @@ def test_the_lag_is_what_the_log_has_above_the_positions(
                 assert status.lag_seconds == (now - first) / 1000
 
 
-def test_a_projection_that_stands_still_is_not_counted_anew(
+def test_a_stopped_projection_is_not_counted_again_from_its_position(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     log = Log()
@@ -71,10 +71,10 @@ def test_a_projection_that_stands_still_is_not_counted_anew(
 
     monkeypatch.setattr(log, "count", noted)
     assert lags("points", positions)[partition].lag_events == 91
-    assert sum(counted) == 1, "only what is new"
+    assert sum(counted) == 1, "only the new event"
 
 
-def test_a_log_that_was_cut_below_the_positions_is_no_lag() -> None:
+def test_a_log_that_ends_below_the_positions_causes_no_lag() -> None:
     log = Log()
     receipt = log.publish("gilt", batch([1.0]))
     ahead = {receipt.partition: receipt.position + 1}

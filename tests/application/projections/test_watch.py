@@ -1,4 +1,4 @@
-"""What a worker says of the projections: from one look for all who ask, never on the event loop."""
+"""The projections' state in a worker: one look for all callers, and never on the event loop."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SECONDS = 10.0
 
 
 class Model(MemoryReadModel):
-    """Counts looks, and may wait or fail in them."""
+    """Counts looks, and may block or fail in them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -74,7 +74,7 @@ def test_every_projection_that_lags_by_more_than_a_minute_is_named() -> None:
     )
 
 
-def test_a_stopped_projection_is_named_with_what_helps() -> None:
+def test_a_stopped_projection_is_named_with_advice() -> None:
     log, model = Log(), Model()
     model.generations["points"] = replace(model.generations["points"], stopped="the log is new")
     assert asyncio.run(watch(model, log).warnings()) == [
@@ -82,7 +82,7 @@ def test_a_stopped_projection_is_named_with_what_helps() -> None:
     ]
 
 
-def test_what_is_stale_is_what_stopped_projections_answer() -> None:
+def test_answers_are_stale_only_if_they_come_from_stopped_projections() -> None:
     log, model = Log(), Model()
     receipt = log.publish("gilt", batch([1.0]))
     model.add(log.reader.get(receipt))
@@ -121,7 +121,7 @@ def test_a_log_or_store_that_does_not_answer_is_a_warning() -> None:
     assert asyncio.run(watched.stale_since(POINTS)) == 0, "the log is not needed for that"
 
 
-def test_all_who_ask_at_once_share_a_look_off_the_loop() -> None:
+def test_concurrent_callers_share_one_look_outside_the_event_loop() -> None:
     log, model = Log(), Model()
     watched = watch(model, log, interval=3600.0)
 
@@ -132,11 +132,11 @@ def test_all_who_ask_at_once_share_a_look_off_the_loop() -> None:
     assert model.looks == 1
     assert threading.get_ident() not in model.threads
     asyncio.run(scenario())
-    assert model.looks == 1, "what was found is good for the interval"
+    assert model.looks == 1, "a result is reused for the interval"
 
 
-def test_nobody_waits_long_for_a_look_that_takes_long() -> None:
-    """What the last look found is the answer meanwhile, until that is too old."""
+def test_no_caller_waits_long_for_a_slow_look() -> None:
+    """Until it is done, callers get the previous result, unless that is too old."""
     log, model = Log(), Model()
     watched = watch(model, log, patience=0.01)
 

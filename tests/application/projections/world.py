@@ -1,4 +1,4 @@
-"""A log and stores in memory whose every call may be made to fail, and what should be in them."""
+"""A log and stores in memory, any call of which can be made to fail, and helpers to check them."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Log(MemoryMetricLog):
 
 
 class Store:
-    """A ProjectionStore that keeps all it is given, twice if it is given twice.
+    """A ProjectionStore that keeps everything it receives, twice if it receives it twice.
 
     Refuses events of `poison`; `fault` is called before and after a commit; `commits` has the
     number of points of each.
@@ -117,7 +117,7 @@ class Store:
         return self._set_aside
 
     def tidy(self) -> None:
-        """There is nothing to tidy."""
+        """Do nothing."""
 
 
 class Stores(MemoryProjectionStores):
@@ -144,7 +144,7 @@ class Stores(MemoryProjectionStores):
             yield store
 
     def rows(self, generation: Generation) -> Keyed:
-        """Return what a generation holds, to look at and to damage."""
+        """Return a generation's rows, to be checked or damaged."""
         return self._held[generation.projection][generation.number].rows
 
     def places(self, generation: Generation) -> list[tuple[int, int]]:
@@ -153,12 +153,12 @@ class Stores(MemoryProjectionStores):
 
 
 def places(receipts: Sequence[Receipt], points: int = 2) -> list[tuple[int, int]]:
-    """Return the places of the rows that events of so many points make."""
+    """Return the places of the rows of events with `points` points each."""
     return [(r.partition, r.position) for r in receipts for _ in range(points)]
 
 
 def tools(log: Log, stores: MemoryProjectionStores) -> ProjectionTools:
-    """Compose the use cases of projections over a log and stores; there are no organizations."""
+    """Compose the use cases of projections over a log and stores, without organizations."""
     organizations = Organizations({"PERSISTENCE_MODULE": "eventsourcing.popo"})
     model = MemoryReadModel()
     ports = ProjectionPorts(
