@@ -102,7 +102,7 @@ def attach(
         if not read_only:
             catalog.parent.mkdir(parents=True, exist_ok=True)
         elif not catalog.exists() or not catalog.stat().st_size:
-            raise ProjectionMissing(f"{name} was not built yet")
+            raise ProjectionMissing(f"{name} has not been built yet")
         url = f"ducklake:sqlite:{catalog}"
         options += ["META_JOURNAL_MODE 'WAL'", f"META_BUSY_TIMEOUT {BUSY_TIMEOUT_MS}"]
     else:
@@ -115,7 +115,7 @@ def attach(
             connection.execute(f"ATTACH {quoted(url)} AS {alias} ({', '.join(options)})")
         except duckdb.Error as error:
             if read_only and "does not exist" in str(error):
-                raise ProjectionMissing(f"{name} was not built yet") from error
+                raise ProjectionMissing(f"{name} has not been built yet") from error
             raise
 
 

@@ -72,7 +72,7 @@ def test_bad_bytes_in_the_middle_are_refused_with_their_place(owned: Owned) -> N
     start = content.rindex(b"*7\r\n", 0, len(content) // 2)
     content[start : start + 2] = b"\0\0"
     owned.last_file.write_bytes(content)
-    with pytest.raises(LogCorrupt, match=rf"incr\.aof is damaged behind byte {start} ") as caught:
+    with pytest.raises(LogCorrupt, match=rf"incr\.aof is damaged after byte {start} ") as caught:
         owned.server.start()
     assert "nothing was changed" in str(caught.value)
     assert owned.last_file.read_bytes() == content

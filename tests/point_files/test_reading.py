@@ -177,7 +177,7 @@ def test_what_is_no_parquet_is_named(tmp_path: Path) -> None:
     whole = path.read_bytes()
     for content in (b"", f"{HEADING}\n".encode(), whole[: len(whole) // 2]):
         path.write_bytes(content)
-        with pytest.raises(UnreadablePoints, match="is not a Parquet file"):
+        with pytest.raises(UnreadablePoints, match="is not a readable Parquet file"):
             read(path, Format.PARQUET)
 
 

@@ -64,7 +64,7 @@ class Sums:
             self.totals[group] += sum(map(lshift, of_low, shifts))
 
     def _unit(self, exponent: int) -> int:
-        """Lower the common exponent to `exponent` if it is higher; return the shift that remains."""
+        """Lower the common exponent to `exponent` if it is higher; return the remaining shift."""
         if not any(self.totals):
             self.exponent = exponent
         elif exponent < self.exponent:

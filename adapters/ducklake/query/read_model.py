@@ -135,7 +135,7 @@ class DuckLakeReadModel:
         return found[::-1]
 
     def live(self, projection: str) -> LiveProgress | None:
-        """As the port LiveGenerations says; a generation without tables yet is none."""
+        """See the port LiveGenerations; a generation without tables yet counts as missing."""
         try:
             with self._readers.reading(projection) as reading:
                 rows = reading.connection.execute(*queries.positions(reading.source)).fetchall()

@@ -183,7 +183,7 @@ class _Database:
                 try:
                     yield reading
                 except duckdb.CatalogException as error:
-                    raise ProjectionMissing(f"{projection} was not built yet") from error
+                    raise ProjectionMissing(f"{projection} has not been built yet") from error
                 finally:
                     reading.close()
         finally:
@@ -247,7 +247,7 @@ class _Database:
             if label is not None and generation.role is Role.COPY and generation.label == label:
                 return generation
         if label is None:
-            raise ProjectionMissing(f"{projection} was not built yet")
+            raise ProjectionMissing(f"{projection} has not been built yet")
         raise ProjectionMissing(f"there is no copy {label!r} of {projection}")
 
     def _known_generations(self, projection: str) -> Sequence[Generation]:

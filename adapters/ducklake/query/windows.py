@@ -12,7 +12,7 @@ def windows_back(
 ) -> Iterator[tuple[int | None, int | None]]:
     """Yield adjoining ranges, from the latest to the earliest, that together cover the one given.
 
-    All are in milliseconds since the epoch; starts are inclusive, ends exclusive, None is unbounded.
+    All are milliseconds since the epoch; starts are inclusive, ends exclusive, None is unbounded.
     The first range is about `first` wide. Without an end it reaches back that far from `now` and
     includes everything later. Each further range is twice as wide, and at least a day, since files
     hold a day. Ranges meet at multiples of `grid`, so no bucket is cut in two.

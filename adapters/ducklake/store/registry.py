@@ -121,7 +121,7 @@ class Registry:
             if current.get(generation.number) is not Role.BUILDING:
                 raise ProjectionMissing(
                     f"generation {generation.number} of {generation.projection} "
-                    "is not being built any more"
+                    "is no longer being built"
                 )
             self.connection.execute(
                 f"UPDATE {self._table} SET role = 'retired', retired_at = ? "
@@ -137,7 +137,7 @@ class Registry:
             current = {g.number: g.role for g in self.generations(projection)}
             if current.get(number) is not Role.COPYING:
                 raise ProjectionMissing(
-                    f"generation {number} of {projection} is not being copied any more"
+                    f"generation {number} of {projection} is no longer being copied"
                 )
             self._set(projection, number, "role", str(Role.COPY))
 

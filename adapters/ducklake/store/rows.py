@@ -30,9 +30,9 @@ DAY = 86_400_000
 FEW_DAYS = 8
 MANY_DAYS = 64
 MANY_POINTS = 1000
-"""A commit writes one file per day for its few most common days, and for up to `MANY_DAYS` days that
-have `MANY_POINTS` each. All other points go into one file. Anyone may send points of thousands of
-days, and a file for each would exhaust the memory."""
+"""A commit writes one file per day for its few most common days, and for up to `MANY_DAYS` days
+that have `MANY_POINTS` each. All other points go into one file. Anyone may send points of thousands
+of days, and a file for each would exhaust the memory."""
 
 _encode_json = msgspec.json.Encoder().encode
 
@@ -62,9 +62,9 @@ def tag_text(name: str, value: str) -> str:
 def points_table(events: Sequence[RecordedMetrics]) -> pa.Table:
     """Return the points as columns, sorted by organization, team and name, else in log order.
 
-    `time` is in milliseconds; `item` is a point's place in its batch; `day` is as `days` tells; a
-    zero has no sign.
-    Raises OverflowError, TypeError or ValueError for what no column can hold.
+    `time` is in milliseconds, `item` is a point's index in its batch, `day` comes from `days`, and
+    zeros are unsigned.
+    Raises OverflowError, TypeError or ValueError for values that no column can hold.
     """
     batches = [recorded.event.points for recorded in events]
     counts = np.fromiter(map(len, batches), np.int64, len(batches))
@@ -73,8 +73,8 @@ def points_table(events: Sequence[RecordedMetrics]) -> pa.Table:
     organizations, organization_codes = _constant([r.event.organization for r in events], counts)
     teams, team_codes = _constant([r.event.team or "" for r in events], counts)
     times = _joined("q", (batch.timestamps for batch in batches))
-    # Parquet's dictionaries take minus zero for zero, or zero for minus zero; adding zero makes
-    # zero of both, whatever file they get into.
+    # Parquet's dictionaries do not distinguish minus zero from zero. Adding zero makes both zero,
+    # whatever file they are written to.
     values = _joined("d", (batch.values for batch in batches)) + 0.0
     order = _order((organizations, organization_codes), (teams, team_codes), (names, name_codes))
     starts = np.repeat(np.cumsum(counts) - counts, counts)

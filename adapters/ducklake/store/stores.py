@@ -181,7 +181,7 @@ class DuckLakeStores:
     def _check_present(self, generation: Generation) -> None:
         if all(g.number != generation.number for g in self.generations(generation.projection)):
             raise ProjectionMissing(
-                f"generation {generation.number} of {generation.projection} is not there any more"
+                f"generation {generation.number} of {generation.projection} no longer exists"
             )
 
     def _drop(self, projection: str, number: int) -> None:
@@ -223,13 +223,13 @@ class DuckLakeStores:
 
     @contextmanager
     def _reading(self, generation: Generation) -> Iterator[Connection]:
-        """Read one snapshot of a generation. Raises ProjectionMissing if nothing was written yet."""
+        """Read one snapshot of a generation. Raises ProjectionMissing if it was never written."""
         with self._cursor() as cursor:
             attach(cursor, self._location, _name(generation), "lake", read_only=True)
             try:
                 with translated(), transaction(cursor):
                     if not _has_tables(cursor):
-                        raise ProjectionMissing(f"{_name(generation)} was not built yet")
+                        raise ProjectionMissing(f"{_name(generation)} has not been built yet")
                     yield cursor
             finally:
                 with suppress(duckdb.Error):

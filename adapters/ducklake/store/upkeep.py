@@ -25,8 +25,8 @@ TIERS = (
     Tier(0, 64 * KIBIBYTE, 512 * KIBIBYTE),
     Tier(64 * KIBIBYTE, MEBIBYTE, 8 * MEBIBYTE),
 )
-"""A point is rewritten at most twice. New points wait for a merge, so the largest takes well below a
-second."""
+"""A point is rewritten at most twice. New points wait for a merge, so the largest takes well below
+a second."""
 
 MERGE_FROM = 32
 """Files of one tier and day are merged once there are this many, or enough for the target size."""
