@@ -139,12 +139,12 @@ class _Link(asyncio.Protocol):
 
     def send(self, packed: bytes) -> asyncio.Future[Any]:
         if self._waiting_bytes and self._waiting_bytes + len(packed) > self._max_waiting:
-            raise LogSaturated(f"{self._waiting_bytes} bytes are waiting to be written already")
+            raise LogSaturated(f"{self._waiting_bytes} bytes are already waiting to be written")
         future: asyncio.Future[Any] = self._loop.create_future()
         self._waiting.append((packed, future))
         self._waiting_bytes += len(packed)
         if not self._in_flight and not self._flush_scheduled:
-            # At the end of this turn of the loop, so that what other requests send in it joins.
+            # At the end of this iteration of the loop, so that commands sent during it join.
             self._flush_scheduled = True
             self._loop.call_soon(self._flush)
         return future
@@ -188,7 +188,7 @@ class _Link(asyncio.Protocol):
         for future in self._in_flight:
             if not future.done():
                 future.set_exception(
-                    OutcomeUnknown(f"the event log's connection died mid-write: {reason}")
+                    OutcomeUnknown(f"the event log's connection died during a write: {reason}")
                 )
         for _, future in self._waiting:
             if not future.done():

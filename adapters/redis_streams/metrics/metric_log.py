@@ -116,8 +116,7 @@ def _receipt(partition: int, event_id: bytes) -> Receipt:
 
 
 def _refusal(reply: hiredis.ReplyError) -> LogFull | LogUnavailable:
-    """Return the error for a refusal. Nothing was written: the functions check before they write.
-    """
+    """Return the error for a refusal. Nothing was written: functions check before they write."""
     text = str(reply)
     if text.startswith("OOM") or "No space left" in text:
         return LogFull(f"the event log is full: {text}")
