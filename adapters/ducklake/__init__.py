@@ -1,5 +1,5 @@
 """Projections in DuckLake: DuckDB over Parquet files, with a catalog in SQLite or PostgreSQL.
 
-Every generation of a projection is a DuckLake of its own, so that one being rebuilt never contends
-with the live one; a registry beside them says which one is live.
+Each generation of a projection is a separate DuckLake, so a rebuild never contends with the live
+generation. A registry next to them records which one is live.
 """

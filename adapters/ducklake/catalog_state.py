@@ -1,4 +1,4 @@
-"""Whether a catalog changed, told without reading it."""
+"""Detecting whether a catalog changed, without reading it."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import time
 SECOND_NS = 1_000_000_000
 SETTLED_NS = 50_000_000
 COARSELY_SETTLED_NS = 2 * SECOND_NS + SETTLED_NS
-"""A file's time has the grain of the kernel's clock, some milliseconds, or of its file system, up
-to two seconds: changes that follow each other so quickly may look like one. Only a time that is
-older than that is trusted."""
+"""A file's time has the resolution of the kernel's clock, some milliseconds, or of its file system,
+up to two seconds. Changes closer together than that may look like one, so only older times are
+trusted."""
 
 CatalogState = tuple[tuple[int, int, int], ...]
 
 
 def catalog_state(database: str) -> CatalogState | None:
-    """Return what is equal for as long as nobody commits to a SQLite database in WAL mode.
+    """Return a value that stays equal until someone commits to a SQLite database in WAL mode.
 
-    None where that cannot be told, as right after a commit. Only attributes of its files are looked
-    at: a second SQLite in this process that opened them would break the locks of DuckDB's.
+    None where that is uncertain, as right after a commit. Only the attributes of its files are
+    examined: a second SQLite in this process that opened them would break the locks of DuckDB's.
     """
     state = []
     now = time.time_ns()
@@ -31,7 +31,7 @@ def catalog_state(database: str) -> CatalogState | None:
         except OSError:
             return None
         if found is None or not found.st_size:
-            # An empty log of changes, which a reader leaves behind, is as good as none.
+            # Readers leave an empty write-ahead log, which is equivalent to none.
             state.append((0, 0, 0))
             continue
         coarse = found.st_mtime_ns % SECOND_NS == 0

@@ -1,4 +1,4 @@
-"""Connections to DuckDB with what the projections need attached, and its errors as ours."""
+"""Connections to DuckDB with the projections' databases attached, and its errors translated."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ Connection = duckdb.DuckDBPyConnection
 
 
 class Location(Struct, frozen=True, kw_only=True):
-    """Where projections are kept.
+    """Where projections are stored.
 
-    `root` is a local directory, for locks and temporary files at least. Without `catalog` all is
-    in it. `catalog` is a connection string of PostgreSQL's (`postgresql://…` or `dbname=… host=…`)
-    for catalogs that many machines share; `files` is then where the Parquet files go, a
-    directory they share or the URL of an object store.
+    `root` is a local directory. It holds everything, or only locks and temporary files if `catalog`
+    is given. `catalog` is a PostgreSQL connection string (`postgresql://…` or `dbname=… host=…`)
+    for catalogs that many machines share. `files` is then where the Parquet files go: a directory
+    they share or the URL of an object store.
     """
 
     root: Path
@@ -57,9 +57,9 @@ class Location(Struct, frozen=True, kw_only=True):
 
 
 def connect(location: Location, *, threads: int = 1, memory: str = "1GB") -> Connection:
-    """Open a DuckDB in memory with the registry attached as `registry`.
+    """Open an in-memory DuckDB with the registry attached as `registry`.
 
-    Extensions are those of the installed wheels; nothing is downloaded. Raises StoreUnavailable.
+    Extensions come from the installed wheels; nothing is downloaded. Raises StoreUnavailable.
     """
     location.root.mkdir(parents=True, exist_ok=True)
     with translated():
@@ -91,18 +91,18 @@ def connect(location: Location, *, threads: int = 1, memory: str = "1GB") -> Con
 def attach(
     connection: Connection, location: Location, name: str, alias: str, *, read_only: bool = False
 ) -> None:
-    """Attach the DuckLake of a generation as `alias`; a new one is made unless `read_only`.
+    """Attach the DuckLake of a generation as `alias`, creating it unless `read_only`.
 
-    Raises ProjectionMissing where it is read only and not there yet.
+    Raises ProjectionMissing if it is read-only and does not exist yet.
     """
-    # What the catalog says of files is relative to their directory, which may have been moved.
+    # The catalog's file paths are relative to their directory, which may have been moved.
     options = [f"DATA_PATH {quoted(location.data_path(name))}", "OVERRIDE_DATA_PATH true"]
     if location.catalog is None:
         catalog = location.directory(name) / "catalog.sqlite"
         if not read_only:
             catalog.parent.mkdir(parents=True, exist_ok=True)
         elif not catalog.exists() or not catalog.stat().st_size:
-            raise ProjectionMissing(f"{name} was not built yet")
+            raise ProjectionMissing(f"{name} has not been built yet")
         url = f"ducklake:sqlite:{catalog}"
         options += ["META_JOURNAL_MODE 'WAL'", f"META_BUSY_TIMEOUT {BUSY_TIMEOUT_MS}"]
     else:
@@ -115,7 +115,7 @@ def attach(
             connection.execute(f"ATTACH {quoted(url)} AS {alias} ({', '.join(options)})")
         except duckdb.Error as error:
             if read_only and "does not exist" in str(error):
-                raise ProjectionMissing(f"{name} was not built yet") from error
+                raise ProjectionMissing(f"{name} has not been built yet") from error
             raise
 
 
@@ -132,9 +132,9 @@ def translated(
 ) -> Iterator[None]:
     """Raise DuckDB's errors as ours.
 
-    Those that blame the data become `invalid`, those of memory and time `exhausted`. With `root`,
-    a directory that is written to, an error that does not tell its cause is put down to a full
-    disk where there is no room.
+    Errors in the data become `invalid`, exceeded memory or time `exhausted`. With `root`, a
+    directory that is written to, an I/O error without a cause counts as a full disk if no space is
+    left.
     """
     try:
         yield
@@ -155,7 +155,7 @@ def translated(
 
 @contextmanager
 def transaction(connection: Connection) -> Iterator[None]:
-    """Commit what the block does, or none of it."""
+    """Commit everything the block does, or nothing if it raises."""
     connection.execute("BEGIN")
     try:
         yield
@@ -172,12 +172,12 @@ def _extension_file(extension: str) -> Path:
         raise StoreUnavailable(f"the package duckdb-extension-{extension} is not installed")
     files = sorted(Path(package.origin).parent.rglob(f"{extension}.duckdb_extension"))
     if not files:
-        raise StoreUnavailable(f"the package duckdb-extension-{extension} has no extension in it")
+        raise StoreUnavailable(f"the package duckdb-extension-{extension} contains no extension")
     return files[-1]
 
 
 def quoted(text: str) -> str:
-    """Return text as a literal of SQL."""
+    """Return text as an SQL literal."""
     return "'" + text.replace("'", "''") + "'"
 
 

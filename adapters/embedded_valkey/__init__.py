@@ -1,8 +1,8 @@
-"""A Valkey server of our own on a data dir: the log server where no other is named.
+"""A Valkey server that we run on a data dir: the log server unless another is configured.
 
 It listens on a Unix socket only, fsyncs its append-only file before every reply, and ends with the
-process that started it. `reach_log_server` is for who needs a log server for a while,
-`EmbeddedValkey` for who runs one.
+process that started it. Use `reach_log_server` to use a log server for a while, `EmbeddedValkey` to
+run one.
 """
 
 from adapters.embedded_valkey.child_process import tied_to_parent

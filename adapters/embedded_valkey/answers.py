@@ -1,4 +1,4 @@
-"""Does a server answer on a Unix socket?"""
+"""Checking whether a server answers on a Unix socket."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 class Answer(Enum):
-    """What a server says to a PING."""
+    """A server's answer to a PING."""
 
     NONE = auto()
     LOADING = auto()

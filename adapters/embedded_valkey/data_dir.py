@@ -1,12 +1,13 @@
-"""The data dir: what lies where in it, who owns it and who uses it.
+"""The data dir: its layout, its owner and its users.
 
-Two lock files, locked with `flock`, which the kernel frees when the last process that has them open
-ends. Their content is for people: a lock that is not held means nothing.
+There are two lock files, locked with `flock`. The kernel releases a lock when the last process that
+has the file open ends. The files' content is for people only and has no meaning unless the lock is
+held.
 
 - ``cave.lock``: the owner's, exclusive. The server that the owner starts inherits it, so that
-  nobody starts a second one on the same files while a first, orphaned one still ends.
-- ``users.lock``: shared by commands that use a server which they do not own. A command that owns
-  one takes it exclusively before it stops the server.
+  nobody starts a second one on the same files while an orphaned one is still ending.
+- ``users.lock``: shared by commands that use a server they do not own. A command that owns the
+  server takes it exclusively before it stops the server.
 """
 
 from __future__ import annotations
@@ -31,18 +32,18 @@ RETRY_EVERY = 0.02
 
 
 class Holder(msgspec.Struct, frozen=True):
-    """Who took the owner lock last; meaningful only while the lock is held."""
+    """The last process to take the owner lock; meaningful only while the lock is held."""
 
     pid: int
     kind: Kind
 
     def __str__(self) -> str:
-        """Words for an error message."""
+        """Describe the holder for an error message."""
         what = "`cave serve`" if self.kind == "serve" else "a `cave` command"
         return f"{what} with pid {self.pid}"
 
     def is_alive(self) -> bool:
-        """Whether a process of that pid exists; a dead one's server may still be ending."""
+        """Whether a process with that pid exists; its server may outlive it for a while."""
         try:
             os.kill(self.pid, 0)
         except ProcessLookupError:
@@ -53,9 +54,9 @@ class Holder(msgspec.Struct, frozen=True):
 
 
 class DataDir:
-    """A data dir; the methods that need it there create it, readable by its owner alone.
+    """A data dir; methods that need the directory create it, readable by its owner only.
 
-    Raises `DataDirUnusable` where the directory or its lock files cannot be created or locked.
+    They raise `DataDirUnusable` if the directory or its lock files cannot be created or locked.
     """
 
     def __init__(self, path: Path) -> None:
@@ -68,13 +69,13 @@ class DataDir:
 
     @property
     def url(self) -> str:
-        """Where the server listens, as redis-py has it."""
+        """The server's URL, in redis-py's form."""
         return f"unix://{quote(str(self.socket_path))}"
 
     def own(self, kind: Kind, patience: Callable[[Holder | None], float]) -> Ownership:
-        """Take the owner lock; `patience` says how many seconds to wait for which holder.
+        """Take the owner lock; `patience` returns how many seconds to wait for a given holder.
 
-        Raises `DataDirInUse` when they are over.
+        Raises `DataDirInUse` after that time.
         """
         started = time.monotonic()
         while True:
@@ -86,7 +87,7 @@ class DataDir:
             time.sleep(RETRY_EVERY)
 
     def try_to_own(self, kind: Kind) -> Ownership | None:
-        """Take the owner lock, or return None where it is held."""
+        """Take the owner lock, or return None if it is held."""
         if (fd := self._lock(self._owner_lock, fcntl.LOCK_EX | fcntl.LOCK_NB)) is None:
             return None
         content = msgspec.json.encode(Holder(os.getpid(), kind))
@@ -95,7 +96,7 @@ class DataDir:
         return Ownership(self, fd)
 
     def holder(self) -> Holder | None:
-        """Return who took the owner lock last, None if that cannot be read (yet)."""
+        """Return the last process to take the owner lock, None if that cannot be read (yet)."""
         try:
             return msgspec.json.decode(self._owner_lock.read_bytes(), type=Holder)
         except (OSError, msgspec.DecodeError):
@@ -103,7 +104,7 @@ class DataDir:
 
     @contextmanager
     def used(self) -> Iterator[bool]:
-        """Keep a command that owns the server from stopping it; False if it is about to."""
+        """Keep a command that owns the server from stopping it; yields False if it is about to."""
         fd = self._lock(self._users_lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
         try:
             yield fd is not None
@@ -113,7 +114,7 @@ class DataDir:
 
     @contextmanager
     def unused(self) -> Iterator[None]:
-        """Wait until nobody uses the server, and keep everybody from it."""
+        """Wait until nobody uses the server, and keep everybody from using it in the block."""
         fd = self._lock(self._users_lock, fcntl.LOCK_EX)
         try:
             yield
@@ -149,7 +150,7 @@ class Ownership:
         self.fd = fd
 
     def release(self) -> None:
-        """Give the lock up. Not by LOCK_UN, which would take it from a child that inherited it."""
+        """Release the lock, but not with LOCK_UN: a child that inherited it would lose it too."""
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1

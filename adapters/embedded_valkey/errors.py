@@ -1,4 +1,4 @@
-"""What can keep the embedded log server from running. Each message is for an operator to read."""
+"""Errors that keep the embedded log server from running. The messages are for operators."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class DataDirInUse(EmbeddedLogError):
 
 
 class SocketPathTooLong(EmbeddedLogError):
-    """The operating system allows no Unix socket at a path of that length."""
+    """The socket's path exceeds the operating system's limit for Unix sockets."""
 
 
 class LogServerFailed(EmbeddedLogError):
@@ -24,7 +24,7 @@ class LogServerFailed(EmbeddedLogError):
 
 
 class LogCorrupt(LogServerFailed):
-    """The server refuses its files, and more than an unacknowledged tail is wrong with them.
+    """The server refuses its files, and they have more damage than an unacknowledged tail.
 
     Nothing was changed; starting again will not help.
     """

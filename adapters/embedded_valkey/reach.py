@@ -1,4 +1,4 @@
-"""A log server for as long as a command needs one: the running one, else one of its own."""
+"""A log server for the time a command needs one: the running server, or else its own."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ PATIENCE = 10.0
 def reach_log_server(data_dir: Path, patience: float = PATIENCE) -> Iterator[str]:
     """Yield the URL of the log server on `data_dir`, to be used within the block only.
 
-    Where nobody owns the data dir, the caller does for the block, and runs a server; it then waits
-    for commands that came to use it before it stops it. Where somebody does, their server is used,
-    `patience` seconds being granted to one that is starting or restarting; while it says that it is
-    loading, time does not count.
+    If nobody owns the data dir, the caller owns it for the block and runs a server. After the block
+    it waits for other commands that use the server, then stops it. If the data dir has an owner,
+    its server is used; one that is starting or restarting gets `patience` seconds, not counting the
+    time while it reports that it is loading.
 
-    Raises `LogServerUnreachable` when they are over, and what `EmbeddedValkey.start` raises.
+    Raises `LogServerUnreachable` after that time, and what `EmbeddedValkey.start` raises.
     """
     place = DataDir(data_dir)
     with ExitStack() as stack:
@@ -61,4 +61,4 @@ def _stop_unused(data_dir: DataDir, server: EmbeddedValkey) -> None:
         with data_dir.unused():
             server.stop()
     finally:
-        server.stop()  # where the wait was interrupted
+        server.stop()  # if the wait was interrupted

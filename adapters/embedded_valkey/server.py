@@ -1,4 +1,4 @@
-"""The server process: its start, which may have to cut a torn tail, and its end."""
+"""The server process: starting it, which may involve cutting a torn tail, and stopping it."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ LAST_WORDS = 1 << 16  # bytes of the server's log
 
 END = signal.SIGINT
 HELD_BACK = (signal.SIGTERM, signal.SIGHUP)
-"""Two signals end the server in order. A process manager may send SIGTERM to all processes of a
-service, but the log has to outlast those that write to it, so only SIGINT gets through: nobody but
-the owner sends that to a session without a terminal."""
+"""Either of two signals stops the server cleanly. A process manager may send SIGTERM to all
+processes of a service, but the log has to outlast its writers. So only SIGINT gets through: nobody
+but the owner sends it to a session without a terminal."""
 
 _log = structlog.get_logger(__name__)
 
@@ -41,7 +41,7 @@ class EmbeddedValkey:
     """A Valkey server on the files of a data dir, for the owner of that data dir.
 
     The process inherits the owner lock and ends with the thread that launched it. Either `start`
-    it and wait, or `launch` it and ask `is_ready` until it is. To be used by one thread.
+    it, which waits, or `launch` it and poll `is_ready`. Not thread-safe.
     """
 
     def __init__(self, ownership: Ownership) -> None:
@@ -53,7 +53,7 @@ class EmbeddedValkey:
 
     @property
     def url(self) -> str:
-        """Where it listens, as redis-py has it; the same after every start."""
+        """Its URL, in redis-py's form; the same after every start."""
         return self._data_dir.url
 
     @property
@@ -62,10 +62,10 @@ class EmbeddedValkey:
         return None if self._process is None else self._process.pid
 
     def start(self, limit: float = START_LIMIT) -> None:
-        """Launch it and wait until it answers: loading a long log takes its time.
+        """Launch it and wait until it answers; loading a long log takes a while.
 
-        Raises what `launch` and `is_ready` raise, and `LogServerFailed` after `limit` seconds. It
-        is not running then.
+        Raises what `launch` and `is_ready` raise, and `LogServerFailed` after `limit` seconds. In
+        either case the server is not left running.
         """
         self.launch()
         try:
@@ -75,17 +75,18 @@ class EmbeddedValkey:
             raise
 
     def launch(self) -> None:
-        """Start the process without waiting for it; one launched before has ended.
+        """Start the process without waiting for it; any launched before must have ended.
 
-        Raises `SocketPathTooLong`, and `DataDirUnusable` where its files cannot be created.
+        Raises `SocketPathTooLong`, and `DataDirUnusable` if its files cannot be created.
         """
         self._tail_cut = False
         self._spawn()
 
     def is_ready(self) -> bool:
-        """Whether it answers, after `launch`. A torn tail is cut, and the server launched again.
+        """Whether it answers, after `launch`. Cuts a torn tail and launches the server again.
 
-        Raises `LogCorrupt` if it refuses its files, `LogServerFailed` if it ended otherwise.
+        Raises `LogCorrupt` if it refuses its files, `LogServerFailed` if it ended for another
+        reason.
         """
         if self.poll() is None:
             return ask(self._data_dir.socket_path) is Answer.READY
@@ -101,17 +102,17 @@ class EmbeddedValkey:
         return None if self._process is None else self._process.poll()
 
     def terminate(self) -> None:
-        """Ask it to write what it has and end."""
+        """Ask it to write pending data and exit."""
         if self._process is not None:
             self._process.send_signal(END)
 
     def kill(self) -> None:
-        """End it at once. What it acknowledged is on disk."""
+        """End it immediately. Everything it acknowledged is on disk."""
         if self._process is not None:
             self._process.kill()
 
     def stop(self, limit: float = STOP_LIMIT) -> None:
-        """End it and wait; after `limit` seconds it is killed. Does nothing if it is not there."""
+        """Stop it and wait; kills it after `limit` seconds. Does nothing if it is not running."""
         if self._process is None:
             return
         self.terminate()
@@ -123,7 +124,7 @@ class EmbeddedValkey:
             self._process.wait()
 
     def why_ended(self) -> str:
-        """Return the last complaint in its log since it was launched; empty if there is none."""
+        """Return the last warning in its log since it was launched; empty if there is none."""
         words = self._last_words()
         complaints = [line.partition(" # ")[2] for line in words.splitlines() if " # " in line]
         return complaints[-1] if complaints else words.strip().rpartition("\n")[2]
@@ -169,7 +170,7 @@ class EmbeddedValkey:
     def _cut_tail(self, name: str) -> None:
         file = self._data_dir.log_path / "appendonlydir" / name
         if self._tail_cut:
-            raise LogCorrupt(f"{file} still ends too early after its torn end was cut")
+            raise LogCorrupt(f"{file} still ends too early after its torn end was cut off")
         try:
             tail = torn_tail.cut(file, datetime.now(UTC))
         except OSError as error:
@@ -188,13 +189,13 @@ class EmbeddedValkey:
             file = self._data_dir.log_path / "appendonlydir" / found[1]
             sound, complaint = torn_tail.check(file)
             return LogCorrupt(
-                f"{file} is damaged behind byte {sound} ({complaint or why}): nothing was changed"
+                f"{file} is damaged after byte {sound} ({complaint or why}); nothing was changed"
             )
         where = f"more in {self._data_dir.server_log_path}"
         if _REFUSED_FILES.search(why):
             return LogCorrupt(f"the log server refuses its files: {why}; {where}")
         return LogServerFailed(
-            f"the log server ended with {self.poll()}: {why or 'it says nothing'}; {where}"
+            f"the log server ended with {self.poll()}: {why or 'no reason in its log'}; {where}"
         )
 
 

@@ -1,10 +1,10 @@
 """The half-written end that a kill or a power cut may leave in the append-only file.
 
-The server replies only after its fsync, so what is half written was never acknowledged and may be
-cut. The server's own words are not enough to tell: a damaged length in the middle of the file lets
-everything behind it look like the rest of one unfinished argument, "unexpected end of file", and
-the repair that comes with the server would cut all of it, acknowledged data included. So the cut is
-made here, and only if the tail is one unfinished command or transaction and nothing else.
+The server replies only after its fsync, so a half-written command was never acknowledged and may be
+cut off. The server's message is not enough to decide that. After a damaged length in the middle of
+the file, everything looks like the rest of one unfinished argument ("unexpected end of file"), and
+the repair tool that comes with the server would cut all of it, including acknowledged data. So the
+cut is made here, and only if the tail is exactly one unfinished command or transaction.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from adapters.embedded_valkey.command_line import binary
 from adapters.embedded_valkey.errors import LogCorrupt
 
 MANIFEST = "appendonly.aof.manifest"
-MAX_ARGUMENT = 512 << 20  # the server takes no longer one
+MAX_ARGUMENT = 512 << 20  # the server's limit
 
 _COUNT = re.compile(rb"\*(\d{1,10})\r\n")
 _LENGTH = re.compile(rb"\$(\d{1,10})\r\n")
@@ -31,7 +31,7 @@ _FURTHER_PART = re.compile(rb"\r\n[*$]\d{1,10}\r\n")
 
 
 class Check(NamedTuple):
-    """`sound` bytes from the file's start on; `complaint` says what is wrong behind them."""
+    """The first `sound` bytes of a file are intact; `complaint` describes the fault after them."""
 
     sound: int
     complaint: str
@@ -50,12 +50,12 @@ class _Unfinished(Exception):
 
 
 class _Malformed(Exception):
-    """The bytes are not the beginning of a command."""
+    """The bytes do not begin a valid command."""
 
 
 def check(file: Path) -> Check:
-    """Have the server's own checker read a file of commands; raises `LogCorrupt` if it cannot."""
-    # The binary becomes the checker by the name it is called by.
+    """Check a file of commands with the server's own checker. Raises `LogCorrupt` if that fails."""
+    # The binary acts as the checker when called by this name.
     done = subprocess.run(  # noqa: S603 - our own binary on our own file
         ["valkey-check-aof", file.name],  # noqa: S607 - a name, not a path: see `executable`
         executable=binary(),
@@ -73,19 +73,19 @@ def check(file: Path) -> Check:
 
 
 def cut(file: Path, now: datetime) -> CutTail:
-    """Cut the half-written end of `file`, a copy of it being kept beside it.
+    """Cut off the half-written end of `file`, keeping a copy of that end next to it.
 
-    Raises `LogCorrupt`, the file unchanged, if its end is anything else.
+    Raises `LogCorrupt` and leaves the file unchanged if its end is anything else.
     """
     if file.name != (last := last_file(file.parent)):
-        raise LogCorrupt(f"{file} ends too early, and is followed by {last}: nothing was changed")
+        raise LogCorrupt(f"{file} ends too early, but is followed by {last}; nothing was changed")
     sound = check(file).sound
     with file.open("rb+") as log:
         size = os.fstat(log.fileno()).st_size - sound
         if size <= 0 or not _is_half_written_at(log.fileno(), sound):
             raise LogCorrupt(
-                f"{file} is damaged from byte {sound} on, and the {size} bytes from there are more "
-                "than one half-written command: nothing was changed"
+                f"{file} is damaged after byte {sound}, and the {size} bytes from there are more "
+                "than one half-written command; nothing was changed"
             )
         copy = file.with_name(f"{file.name}.torn-{now:%Y%m%dT%H%M%S.%fZ}")
         log.seek(sound)
@@ -96,7 +96,7 @@ def cut(file: Path, now: datetime) -> CutTail:
 
 
 def last_file(directory: Path) -> str | None:
-    """Return the name of the file that the server appends to, as its manifest has it."""
+    """Return the name of the file that the server appends to, from its manifest."""
     try:
         manifest = (directory / MANIFEST).read_text()
     except OSError:
@@ -106,10 +106,10 @@ def last_file(directory: Path) -> str | None:
 
 
 def is_half_written(tail: bytes | mmap.mmap, at: int = 0) -> bool:
-    """Whether the bytes from `at` on are one command, or transaction, whose end alone is missing.
+    """Whether the bytes from `at` on are exactly one command or transaction that is cut short.
 
-    Complete commands may be there only as the first of a transaction, and an argument that is cut
-    off must not hold what looks like further arguments or commands: its length is damaged then.
+    Complete commands may appear only at the start of a transaction. A cut-off argument must not
+    contain anything that looks like further arguments or commands: its length is damaged then.
     """
     names: list[bytes] = []
     try:

@@ -1,5 +1,5 @@
-"""Organizations kept by the eventsourcing library's `Application`.
+"""Organizations stored through the eventsourcing library's `Application`.
 
-Where they are kept is that library's setting: `PERSISTENCE_MODULE` is `adapters.redis_streams`
-in production and may be its own `eventsourcing.popo` in tests.
+The library's setting `PERSISTENCE_MODULE` selects the storage: `adapters.redis_streams` in
+production; tests may use the library's `eventsourcing.popo`.
 """

@@ -1,4 +1,4 @@
-"""Organization events to stored events and back: JSON under a stable topic name."""
+"""Converting organization events to stored events and back: JSON under a stable topic name."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _encode = msgspec.json.Encoder().encode
 
 
 class OrganizationMapper(Mapper[str]):
-    """Chosen by `MAPPER_TOPIC`; leaves compression and encryption to the library's settings.
+    """Selected by `MAPPER_TOPIC`; leaves compression and encryption to the library's settings.
 
-    The stored state is the event as a JSON object, its id and version included, so that an entry
-    of the log can be read by itself. What older releases stored is brought up to the current
-    version of its topic first.
+    The stored state is the event as a JSON object, including its id and version, so that an entry
+    of the log can be read by itself. Events stored by older releases are first upgraded to the
+    current version of their topic.
     """
 
     event_types = EVENT_TYPES
@@ -38,7 +38,7 @@ class OrganizationMapper(Mapper[str]):
         )
 
     def to_domain_event(self, stored_event: StoredEvent) -> OrganizationEvent:
-        """Raises MapperDeserialisationError, naming the event, where it can't be read."""
+        """Raise MapperDeserialisationError, naming the event, if it cannot be read."""
         try:
             state = stored_event.state
             if self.cipher:

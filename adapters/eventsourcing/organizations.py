@@ -1,4 +1,4 @@
-"""The organizations application: the repository and the log, over one recorder."""
+"""The organizations application: repository and log over one recorder."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ POLL_SECONDS = 0.01
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """The one place where the library's errors become the application's."""
+    """Translate the library's errors to the application's."""
     try:
         yield
     except IntegrityError as error:
@@ -41,10 +41,10 @@ def _translated() -> Iterator[None]:
 
 @runtime_checkable
 class BlockingRecorder(Protocol):
-    """A recorder that can be waited on without polling, as that of `adapters.redis_streams`."""
+    """A recorder that supports waiting without polling, as in `adapters.redis_streams`."""
 
     def wait_for_notification(self, gt: int, timeout: float) -> None:
-        """Block until there is a notification above `gt`, `timeout` seconds at most."""
+        """Block until there is a notification above `gt`, for at most `timeout` seconds."""
 
 
 class Organizations(Application[str]):

@@ -1,4 +1,4 @@
-"""The registry of event types: stable topic names, which stay when classes move or are renamed."""
+"""The registry of event types by topic: names that stay when classes are moved or renamed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ports without a server, for the domain's and the application's tests.
+"""In-memory implementations of the ports, for tests of the domain and the application.
 
-Organizations in memory are `adapters.eventsourcing` over the library's own `eventsourcing.popo`.
+For organizations in memory, use `adapters.eventsourcing` with the library's `eventsourcing.popo`.
 """

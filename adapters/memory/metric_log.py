@@ -51,7 +51,7 @@ class MemoryMetricLog:
         return self.add(partition, self.codec.encode(event), now)
 
     def add(self, partition: int, fields: Mapping[bytes, bytes], now: datetime) -> Receipt:
-        """Append a raw entry, whatever it means."""
+        """Append a raw entry without interpreting it."""
         entries = self._partitions[partition]
         receipt = Receipt(partition, int(now.timestamp() * 1000), 0)
         if entries and entries[-1].receipt >= receipt:
@@ -75,7 +75,7 @@ class MemoryMetricLog:
         return [entry for entry in entries if entry.receipt.position > after][:limit]
 
     def wait_for_entries(self, after: Sequence[int]) -> Sequence[int]:
-        """Return at once, always: who appends and who waits may be in one thread here."""
+        """Always return immediately: the appender may be in the same thread."""
         return [p for p, position in enumerate(after) if self.last_position(p) > position]
 
     def count(self, partition: int, after: int = 0) -> int:

@@ -33,14 +33,14 @@ from application.projections.ports import (
 RETIRED_SECONDS = 60.0
 
 MAX_TIME = 1 << 53
-"""Milliseconds; later points are refused, as any store refuses what its type of time has not."""
+"""Milliseconds; later points are refused, as a store refuses what its time type cannot hold."""
 
 Row = tuple[object, ...]
 Keyed = dict[tuple[object, ...], tuple[Owner, Receipt, Row]]
 
 
 class _Held(Struct):
-    """A generation with what it holds; `rows` by what makes one the same as another."""
+    """A generation with its data; `rows` by the key that identifies each."""
 
     generation: Generation
     rows: Keyed = {}
@@ -80,11 +80,11 @@ class MemoryProjectionStore:
         return sorted(self._held.set_aside, key=lambda event: event.receipt)
 
     def tidy(self) -> None:
-        """Do nothing: there is nothing to tidy."""
+        """Do nothing; memory needs no upkeep."""
 
 
 class MemoryProjectionStores:
-    """Implements the port ProjectionStores. `clock` tells seconds since the epoch."""
+    """Implements the port ProjectionStores. `clock` returns seconds since the epoch."""
 
     def __init__(
         self,
@@ -144,7 +144,7 @@ class MemoryProjectionStores:
         with self._lock:
             held = self._find(generation)
             if held.generation.role is not Role.BUILDING:
-                raise ProjectionMissing(f"{generation.projection} is not being built any more")
+                raise ProjectionMissing(f"{generation.projection} is no longer being built")
             for other in self._held[generation.projection].values():
                 if other.generation.role is Role.LIVE:
                     for partition, checkpoint in other.checkpoints.items():
@@ -161,7 +161,7 @@ class MemoryProjectionStores:
         with self._lock:
             held = self._find(generation)
             if held.generation.role is not Role.COPYING:
-                raise ProjectionMissing(f"{generation.projection} is not being copied any more")
+                raise ProjectionMissing(f"{generation.projection} is no longer being copied")
             _change(held, role=Role.COPY)
             return held.generation
 
@@ -213,7 +213,7 @@ class MemoryProjectionStores:
         try:
             return self._held[generation.projection][generation.number]
         except KeyError:
-            raise ProjectionMissing(f"{generation.projection} is not there any more") from None
+            raise ProjectionMissing(f"{generation.projection} no longer exists") from None
 
 
 def _keyed_points(recorded: RecordedMetrics) -> Keyed:

@@ -1,6 +1,6 @@
-"""The read model in memory. Skips: limits of time, memory and number; every call folds all anew.
+"""The read model in memory. Skips: limits of time, memory and number; every call folds all events.
 
-It computes with `statistics` and fractions, and so is what other read models are compared with.
+It computes with `statistics` and fractions, and serves as the reference for other read models.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from application.reading.ports import Aggregation, MetricName, PointRow, Sample,
 
 
 class MemoryReadModel:
-    """Implements the ports of reading, and LiveGenerations, over the events that it is given.
+    """Implements the reading ports and LiveGenerations over the events that were added.
 
-    `generations` has the live generation of each projection that was built.
+    `generations` has the live generation of each projection that has been built.
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class MemoryReadModel:
         }
 
     def add(self, *events: RecordedMetrics, label: str | None = None) -> None:
-        """Let the live generations hold these events too, or the copy of a label."""
+        """Add events to the live generations, or to the copy with the label."""
         self._events.setdefault(label, []).extend(events)
 
     def metric_names(self, organization: str, team: str | None) -> Sequence[MetricName]:
@@ -101,7 +101,7 @@ class MemoryReadModel:
                     yield rows
 
     def _rows(self, selection: Selection, label: str | None) -> list[PointRow]:
-        """Return the points of a metric in the range, whatever their tags, in order."""
+        """Return the points of a metric in the range, with any tags, in order."""
         if label not in self._events:
             raise ProjectionMissing(f"there is no copy {label!r}")
         # As in the stores, minus zero is zero.

@@ -1,4 +1,4 @@
-"""Owner, mode and extended attributes of a file, given to the file that will replace it."""
+"""Copying owner, mode and extended attributes of a file to the file that will replace it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from errno import ENOTSUP
 
 
 def made_alike(new: int, existing: int) -> bool:
-    """Give a new file everything but the content of an existing one; both are descriptors.
+    """Copy everything but the content of an existing file to a new one; both are descriptors.
 
-    Access control lists are among the extended attributes. Return False where not all of it can be
-    given.
+    Access control lists are among the extended attributes. Return False if something cannot be
+    copied.
     """
     wanted, found = os.fstat(existing), os.fstat(new)
     try:

@@ -1,4 +1,4 @@
-"""The meaning of an output path: standard output, a device or pipe, or a regular file."""
+"""Writing to an output path: standard output, a device or pipe, or a regular file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from adapters.output_files.part import open_part
 
 STANDARD_OUTPUT = "-"
 MAX_LINKS = 40
-"""Links followed in a row before they are taken for a loop, as in Linux."""
+"""Number of links in a row that counts as a loop, as in Linux."""
 
 _descriptors_of = re.compile(r"/proc/(\d+)/(?:task/\d+/)?fd").fullmatch
 _OPEN = os.O_WRONLY | os.O_CLOEXEC | os.O_NOCTTY
@@ -27,13 +27,13 @@ _OPEN = os.O_WRONLY | os.O_CLOEXEC | os.O_NOCTTY
 def written(path: str) -> Iterator[BinaryIO]:
     """Yield a file whose content becomes that of `path` when the block ends without an error.
 
-    `-` is standard output. Links are followed, dangling ones too. Devices, pipes and open file
-    descriptors (`/dev/stdout`) are written into as the block writes.
+    `-` is standard output. Links are followed, including dangling ones. Devices, pipes and open
+    file descriptors (`/dev/stdout`) are written directly while the block writes.
 
-    A regular file appears at once, and only when it is complete. One that is there keeps its mode,
-    owner and extended attributes. It is replaced, unless that would change more than its content:
-    where it has other names (hard links), its owner or attributes cannot be given to another file,
-    or its directory takes no new file. The complete content is then copied into it.
+    A regular file appears atomically, once it is complete. An existing file keeps its mode, owner
+    and extended attributes. It is replaced, unless that would change more than its content: if it
+    has other names (hard links), its owner or attributes cannot be copied to another file, or its
+    directory accepts no new file. In that case the complete content is copied into it.
 
     Raises OSError.
     """
@@ -56,7 +56,7 @@ def written(path: str) -> Iterator[BinaryIO]:
 
 
 def is_terminal(path: str) -> bool:
-    """Return whether what is written to `path` appears on a terminal."""
+    """Return whether output written to `path` appears on a terminal."""
     if path == STANDARD_OUTPUT:
         return sys.stdout.isatty()
     try:
@@ -72,7 +72,7 @@ def is_terminal(path: str) -> bool:
 
 
 def is_standard_output(path: str) -> bool:
-    """Return whether `path` is this process's standard output, under whatever name."""
+    """Return whether `path` is this process's standard output, under any name."""
     if path == STANDARD_OUTPUT:
         return True
     with suppress(OSError):
@@ -81,7 +81,7 @@ def is_standard_output(path: str) -> bool:
 
 
 def _followed(path: str) -> str | int:
-    """Return where links lead: a path whose last part is no link, or a descriptor of ours."""
+    """Return where links lead: a path whose last part is not a link, or one of our descriptors."""
     for _ in range(MAX_LINKS):
         directory, name = os.path.split(path)
         directory = os.path.realpath(directory or ".")
@@ -93,7 +93,7 @@ def _followed(path: str) -> str | int:
             return int(name) if ours else path
         try:
             link = os.readlink(path)  # noqa: PTH115  as above
-        except OSError:  # not a link, or not there
+        except OSError:  # not a link, or missing
             return path
         path = os.path.join(directory, link)  # noqa: PTH118  as above
     raise OSError(ELOOP, os.strerror(ELOOP), path)
@@ -120,7 +120,7 @@ def _written_whole(target: str, existing: int | None) -> Iterator[BinaryIO]:
             part.become(target)
             return
         if os.fstat(existing).st_nlink == 1 and made_alike(part.file.fileno(), existing):
-            # A mount point, say, or another user's file in a sticky directory.
+            # For example a mount point, or another user's file in a sticky directory.
             with suppress(OSError):
                 part.become(target)
                 return

@@ -1,4 +1,4 @@
-"""A file in the making, beside the file that it will become."""
+"""An incomplete file in the directory of the file that it will become."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import BinaryIO
 from uuid import uuid4
 
 PRIVATE, PUBLIC = 0o600, 0o666
-"""Modes of a new file: until it has those of the file that it replaces, and without one (less the
+"""Modes of a new file: until it gets that of the file it replaces, and if there is none (less the
 umask)."""
 
 UNNAMED = "/proc/self/fd"
-"""Where Linux lets a file without a name be linked from."""
+"""The directory from which Linux can link files without a name."""
 
 
 class Part:
-    """An open file, which may have a name in `directory` and may not."""
+    """An open file, with or without a name in `directory`."""
 
     def __init__(self, file: BinaryIO, directory: str, name: str | None) -> None:
         self.file = file
@@ -35,7 +35,7 @@ class Part:
         self._name = None
 
     def discard(self) -> None:
-        """Close the file, and remove it unless it has become another."""
+        """Close the file, and remove it unless it has become the target."""
         try:
             self.file.close()
         finally:
@@ -44,7 +44,7 @@ class Part:
     def _link(self, path: str) -> None:
         directory = os.open(self._directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            # With a directory's descriptor Python follows the link in /proc, without it does not.
+            # Python follows the link in /proc only if a directory's descriptor is given.
             os.link(f"{UNNAMED}/{self.file.fileno()}", Path(path).name, dst_dir_fd=directory)
         finally:
             os.close(directory)
@@ -52,11 +52,11 @@ class Part:
 
 @contextmanager
 def open_part(target: str, *, replaces: bool) -> Iterator[Part]:
-    """Yield a new file in the directory of `target`; nothing is left of it after the block.
+    """Yield a new file in the directory of `target`; unless it became the target, it is removed.
 
-    On Linux it has no name before it is complete, so that not even SIGKILL leaves it behind; on
-    file systems that cannot do that it has a hidden one. Where the directory takes no file at all,
-    one that `replaces` another is in the directory for temporary files. Raises OSError.
+    On Linux it has no name until it is complete, so not even SIGKILL leaves it behind. On file
+    systems without that feature it has a hidden name. If the directory accepts no new file, a file
+    that `replaces` another is created in the directory for temporary files. Raises OSError.
     """
     directory = os.path.dirname(target)  # noqa: PTH120  text, as in all of this package
     mode = PRIVATE if replaces else PUBLIC
@@ -70,7 +70,7 @@ def open_part(target: str, *, replaces: bool) -> Iterator[Part]:
         if not replaces:
             raise
         name, file = None, tempfile.TemporaryFile()  # noqa: SIM115  closed by `discard`
-    except BaseException:  # a signal's, right after the file was made
+    except BaseException:  # raised by a signal handler, right after the file was made
         _remove(name)
         raise
     part = Part(file, directory, name)
@@ -93,7 +93,7 @@ def _unnamed(directory: str, mode: int) -> BinaryIO | None:
 
 
 def _hidden(directory: str) -> str:
-    """Return a new name, short however long that of the complete file is."""
+    """Return a new name, short even if that of the complete file is long."""
     return os.path.join(directory, f".cave-{uuid4().hex[:16]}.part")  # noqa: PTH118  as above
 
 

@@ -1,7 +1,7 @@
 """Files of points: JSON lines, CSV and Parquet, written and read back without loss.
 
-JSON lines and CSV have a point per line with the fields of a publish; `timestamp` is what a publish
-takes for the same time, see `as_published`. Parquet has a column per field.
+JSON lines and CSV have one point per line with the fields of a publish. Publishing their
+`timestamp` gives the same time, see `as_published`. Parquet has a column per field.
 """
 
 from adapters.point_files.formats import Format

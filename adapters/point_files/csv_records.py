@@ -1,4 +1,4 @@
-"""Reading CSV: a point per record, under a line that names the columns."""
+"""Reading CSV: one point per record, after a line that names the columns."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _line_ends = re.compile(r"\r\n|\r|\n").findall
 def csv_items(file: BinaryIO) -> Iterator[Located]:
     """Yield points, each with the line where its record begins. Raises UnreadablePoints.
 
-    An error names the line where the field at fault begins: quoted fields may have line ends.
+    Quoted fields may span lines; an error names the line where the invalid field begins.
     """
     records = _records(file)
     _, heading = next(records, (1, []))
@@ -57,7 +57,7 @@ def _places(line: int, record: Sequence[str]) -> list[str]:
 
 
 def _records(file: BinaryIO) -> Iterator[tuple[int, list[str]]]:
-    """Yield the records that have fields, each with the line where it begins."""
+    """Yield the non-empty records, each with the line where it begins."""
     csv.field_size_limit(MAX_LINE)
     lines = _Lines(file)
     reader = csv.reader(lines, strict=True)
@@ -74,7 +74,7 @@ def _records(file: BinaryIO) -> Iterator[tuple[int, list[str]]]:
 
 
 class _Lines(Iterator[str]):
-    """A file's lines as text: decoded one by one, so that a bad byte is found at its line.
+    """A file's lines as text, decoded one by one so that a bad byte is reported with its line.
 
     `first` is the line where the record being read begins.
     """
@@ -88,7 +88,7 @@ class _Lines(Iterator[str]):
         self.first = self.number + 1
 
     def record(self) -> str:
-        """Name the line where the record begins, and the last that was read of it."""
+        """Describe where the record begins, and the last line read of it."""
         last = f" (read to line {self.number})" if self.first < self.number else ""
         return f"line {self.first}{last}"
 
@@ -102,6 +102,6 @@ class _Lines(Iterator[str]):
 
     @staticmethod
     def _split(file: BinaryIO) -> Iterator[bytes]:
-        """Split at \\n, \\r\\n and \\r alike, as editors count lines."""
+        """Split at \\n, \\r\\n and \\r, as editors count lines."""
         for _, line in lines_of(file):
             yield from line.splitlines(keepends=True)

@@ -1,4 +1,4 @@
-"""The formats, and what they have in common."""
+"""The file formats, and what they have in common."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ COLUMNS = ("name", "timestamp", "value", "tags")
 
 
 class Format(StrEnum):
-    """How points are written."""
+    """A format of point files."""
 
     PARQUET = "parquet"
     CSV = "csv"
@@ -19,7 +19,7 @@ class Format(StrEnum):
 
     @classmethod
     def of(cls, path: Path) -> Format | None:
-        """Return the format that the ending of a file's name stands for, if it is one."""
+        """Return the format for a file name's extension, None if it is unknown."""
         suffix = path.suffix.lower().removeprefix(".")
         suffix = {"ndjson": "jsonl"}.get(suffix, suffix)
         return next((form for form in cls if form == suffix), None)
@@ -28,7 +28,7 @@ class Format(StrEnum):
 def as_published(milliseconds: int) -> int:
     """Return the timestamp that a publish reads as this time.
 
-    That is milliseconds, except up to 1973-01-11, where a publish would take them for seconds. In
-    those years nothing finer than a second can have been published, so seconds lose nothing.
+    It is in milliseconds, except up to 1973-01-11, where a publish would read them as seconds. No
+    finer times can have been published in those years, so seconds lose nothing.
     """
     return milliseconds if milliseconds > MAX_TIMESTAMP // 1000 else milliseconds // 1000

@@ -1,7 +1,6 @@
-"""Fields of a point, as files spell them, made into an item of a publish.
+"""Converting a point's fields, as spelled in files, to an item of a publish.
 
-Only what keeps a point from being an item is an error here; whether the item is valid, the service
-decides.
+Errors here are only those that prevent making an item; the service decides whether it is valid.
 """
 
 from __future__ import annotations
@@ -18,9 +17,9 @@ Located = tuple[int, bytes]
 """The line or row where a point begins, counted from 1, and the point as a JSON item."""
 
 MAX_LINE = 1 << 20
-"""Bytes per line, and characters per CSV field. Bounds memory; no valid point comes near."""
+"""Bytes per line, and characters per CSV field. Bounds memory; no valid point comes close."""
 
-# int() and float() also read underscores, blanks, digits of other scripts, and words.
+# int() and float() also accept underscores, spaces, digits of other scripts, and words.
 _is_whole = re.compile(r"[+-]?[0-9]{1,40}").fullmatch
 _is_decimal = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?").fullmatch
 

@@ -1,4 +1,4 @@
-"""Reading JSON lines: an item of a publish per line."""
+"""Reading JSON lines: one item of a publish per line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from application.publishing.import_points import UnreadablePoints
 
 
 def json_items(file: BinaryIO) -> Iterator[Located]:
-    """Yield the items as they are; empty lines count as lines only. Raises UnreadablePoints."""
+    """Yield the items unchanged; empty lines are only counted. Raises UnreadablePoints."""
     for number, line in lines_of(file):
         if not (item := line.strip()):
             continue
@@ -25,9 +25,9 @@ def json_items(file: BinaryIO) -> Iterator[Located]:
 
 
 def lines_of(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """Yield each line with its number, without a byte order mark before the first.
+    """Yield each line with its number; drops a byte order mark before the first.
 
-    Raises UnreadablePoints for one that is longer than MAX_LINE.
+    Raises UnreadablePoints for a line longer than MAX_LINE.
     """
     number = 0
     while line := file.readline(MAX_LINE + 1):

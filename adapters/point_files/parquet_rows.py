@@ -1,4 +1,4 @@
-"""Reading Parquet: a point per row."""
+"""Reading Parquet: one point per row."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 def opened_parquet(file: BinaryIO, *, regular: bool) -> Iterator[ParquetRows]:
     """Open a Parquet file for the block.
 
-    It is read from its end: what is not a regular file is first copied to a temporary one. Raises
-    UnreadablePoints if it is no such file or a column has a type that is not documented, OSError.
+    Parquet is read from its end, so a pipe or the like is first copied to a temporary file. Raises
+    UnreadablePoints if it is not a Parquet file or a column has an undocumented type, and OSError.
     """
-    import pyarrow as pa  # here and below, because the other formats need not wait for it
+    import pyarrow as pa  # here and below, since it loads slowly and other formats do not need it
     import pyarrow.parquet as pq
 
     from adapters.point_files.parquet_types import readers_of
@@ -35,16 +35,16 @@ def opened_parquet(file: BinaryIO, *, regular: bool) -> Iterator[ParquetRows]:
             shutil.copyfileobj(file, spool, 1 << 20)
             file = spool
         try:
-            # Without pre_buffer a batch is read at a time, not all of a row group.
+            # Without pre_buffer, one batch is read at a time instead of an entire row group.
             parquet = stack.enter_context(pq.ParquetFile(file, pre_buffer=False))
             schema = parquet.schema_arrow
         except pa.ArrowException as error:
-            raise UnreadablePoints(f"is not a Parquet file that can be read: {error}") from error
+            raise UnreadablePoints(f"is not a readable Parquet file: {error}") from error
         yield ParquetRows(parquet, readers_of(schema))
 
 
 class ParquetRows:
-    """The rows of an open Parquet file; `total` is how many it says it has."""
+    """The rows of an open Parquet file; `total` is their number according to its metadata."""
 
     def __init__(self, parquet: pq.ParquetFile, readers: list[Any]) -> None:
         self._parquet = parquet
@@ -97,9 +97,10 @@ def _field(read: Any, field: Any, column: str, place: str) -> Any:
 
 
 def _values(column: pa.Array) -> list[Any]:
-    """Return a column's values; times as whole numbers of their unit, which no calendar bounds.
+    """Return a column's values; times as integers in their unit, free of any calendar's bounds.
 
-    One that is not UTF-8 is the error itself, so that the rows before it can still be used.
+    For a value that is not UTF-8 the error is returned, so that the rows before it can still be
+    used.
     """
     import pyarrow as pa
 

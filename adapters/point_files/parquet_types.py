@@ -1,7 +1,7 @@
 """The Arrow types that the columns of a Parquet file may have, and how their values are read.
 
-docs/projections.md lists them. Any other type is refused before anything is read: to guess what it
-means would store points that nobody measured.
+docs/projections.md lists them. Any other type is refused before anything is read, since guessing
+its meaning could store wrong points.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from application.publishing.import_points import UnreadablePoints
 from domain.metric_point import MAX_TIMESTAMP
 
 Reader = Callable[[Any, str], Any]
-"""Takes a value and its place; returns the field of an item. Raises UnreadablePoints."""
+"""Takes a value and its place; returns the item's field. Raises UnreadablePoints."""
 
 PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 
@@ -82,13 +82,13 @@ def _read_whole(number: int | None, place: str) -> int:
 
 def _time_reader(per_second: int) -> Reader:
     def read(count: int | None, place: str) -> int:
-        """Return the timestamp that a publish takes for this time, which is cut to milliseconds."""
+        """Return the timestamp that a publish reads as this time, truncated to milliseconds."""
         milliseconds = None if count is None else count * 1000 // per_second
         if milliseconds is None or not 0 <= milliseconds <= MAX_TIMESTAMP:
             raise UnreadablePoints(f"{place}: timestamp must be a time from 1970 to 4999")
         if milliseconds <= MAX_TIMESTAMP // 1000 and milliseconds % 1000:
             raise UnreadablePoints(
-                f"{place}: timestamp must be whole seconds, as all times up to 1973-01-11"
+                f"{place}: timestamp must be in whole seconds, like all times up to 1973-01-11"
             )
         return as_published(milliseconds)
 
@@ -148,7 +148,7 @@ def _read_struct(fields: dict[str, str | None] | None, place: str) -> dict[str, 
 
 def _read_entries(entries: list[dict[str, Any] | None] | None, place: str) -> dict[str, str]:
     if any(entry is None for entry in entries or ()):
-        raise UnreadablePoints(f"{place}: tags must have no null among their entries")
+        raise UnreadablePoints(f"{place}: tags must not have null entries")
     return _read_pairs([(entry["key"], entry["value"]) for entry in entries or () if entry], place)
 
 
@@ -161,6 +161,6 @@ def _read_pairs(pairs: Iterable[tuple[str | None, Any]] | None, place: str) -> d
         if value is None:
             continue
         if name in tags:
-            raise UnreadablePoints(f"{place}: tags must have each name once, have {name!r} twice")
+            raise UnreadablePoints(f"{place}: tags must not repeat a name, but have {name!r} twice")
         tags[name] = value
     return tags

@@ -26,7 +26,7 @@ _descriptor = re.compile(r"/(?:dev|proc/self)/fd/([0-9]{1,6})").fullmatch
 
 
 class OpenedPoints(Struct):
-    """A PointSource over an open file; see there."""
+    """Implements the port PointSource over an open file."""
 
     unit: str
     total: int | None
@@ -60,7 +60,7 @@ def opened_points(path: Path, form: Format) -> Iterator[OpenedPoints]:
 
 def _opened(path: Path) -> BinaryIO:
     if (number := _open_descriptor(path)) is not None:
-        # Opening the path again fails if it is a socket, and loses the place in a file.
+        # Opening the path again fails for a socket, and loses the position in a file.
         return os.fdopen(os.dup(number), "rb")
     return path.open("rb")
 
@@ -73,7 +73,7 @@ def _open_descriptor(path: Path) -> int | None:
 
 
 def _resolved(path: Path, file: BinaryIO) -> Path:
-    """Return the path of a regular file, also if it was opened as a descriptor."""
+    """Return the path of a regular file, even if it was opened as a descriptor."""
     if _open_descriptor(path) is None:
         return path.resolve()
     try:
@@ -83,7 +83,7 @@ def _resolved(path: Path, file: BinaryIO) -> Path:
 
 
 def _count_lines(file: BinaryIO) -> int:
-    """Count the lines ahead, and go back to where they begin."""
+    """Count the remaining lines, and restore the position."""
     begin = file.tell()
     lines, last = 0, b"\n"
     while chunk := file.read(1 << 20):

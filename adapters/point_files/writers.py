@@ -16,9 +16,9 @@ from application.reading.ports import PointRow, PointWriter
 
 @contextmanager
 def point_writer(form: Format, output: BinaryIO) -> Iterator[PointWriter]:
-    """Yield what writes points to `output`, which stays open.
+    """Yield a writer of points to `output`, which stays open.
 
-    They are complete in it when the block has ended.
+    The output is complete once the block has ended.
     """
     match form:
         case Format.JSONL:
@@ -57,7 +57,7 @@ class _JsonLines:
 
 
 class _Csv:
-    """Values as Python writes a float: the shortest text that reads as the same number."""
+    """Writes values as Python does: the shortest text that reads back as the same float."""
 
     def __init__(self, output: TextIOWrapper) -> None:
         self._writer = csv.writer(output, lineterminator="\n")
@@ -94,7 +94,7 @@ class _Parquet:
 
 @contextmanager
 def _parquet(output: BinaryIO) -> Iterator[_Parquet]:
-    # Here and above, because it takes a good while that the other formats can do without.
+    # Here and above, since pyarrow is slow to load and the other formats do not need it.
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -1,9 +1,9 @@
 """The event log on Valkey or Redis streams.
 
 `organizations` is a persistence module for `eventsourcing`, chosen by
-``PERSISTENCE_MODULE=adapters.redis_streams``: its settings are listed in `factory`, the layout of
-the data in `keys` and `codec`. `metrics` is the metric log. Importing this package connects to
-nothing.
+``PERSISTENCE_MODULE=adapters.redis_streams``. Its settings are documented in `factory`, its data
+layout in `keys` and `codec`. `metrics` is the metric log. Importing this package opens no
+connection.
 """
 
 from adapters.redis_streams.organizations.factory import Factory

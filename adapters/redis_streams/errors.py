@@ -1,7 +1,7 @@
-"""The one place where redis-py's exceptions become those of `eventsourcing.persistence`.
+"""Translation of redis-py's exceptions to those of `eventsourcing.persistence`.
 
-A server's refusal is told by the first word of its message. Words that redis-py turns into classes
-of its own are kept by it as ``status_code``; all others are still in the message.
+The first word of a server's error message is its code. For codes with exception classes of their
+own, redis-py moves the code to ``status_code``; all others remain in the message.
 """
 
 from collections.abc import Iterator
@@ -20,8 +20,8 @@ from redis import exceptions as driver
 class ConnectionLostError(OperationalError):
     """The connection failed or timed out.
 
-    Whether the server executed the command is unknown, and may still be undecided: a stalled
-    server executes what it has received once it goes on.
+    Whether the server executed the command is unknown, and may still be undecided: a stalled server
+    executes what it has received once it resumes.
     """
 
 
@@ -52,7 +52,7 @@ CODES: dict[str, type[PersistenceError]] = {
 
 
 def translate(error: driver.RedisError) -> PersistenceError:
-    """Return the library's exception for one of redis-py's, with the same message."""
+    """Return the library's exception for a redis-py exception, with the same message."""
     code = getattr(error, "status_code", None) or str(error).partition(" ")[0]
     if kind := CODES.get(code):
         return kind(str(error))
@@ -68,7 +68,7 @@ def translate(error: driver.RedisError) -> PersistenceError:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Let the block raise the library's exceptions in place of redis-py's, which become causes."""
+    """Raise the library's exceptions in place of redis-py's, which become their causes."""
     try:
         yield
     except driver.RedisError as error:

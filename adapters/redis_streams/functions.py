@@ -1,8 +1,8 @@
-"""The server-side functions: their names, and loading them.
+"""The server-side functions: naming, loading and calling them.
 
-The library's and the functions' names carry a digest of the source, so that processes of two
-versions of this code can use one server, each with its own functions. Those of a version that is
-gone stay until someone deletes them (``FUNCTION DELETE``).
+The names of libraries and functions contain a digest of the source, so that processes of two
+versions of this code can share a server, each with its own functions. Functions of old versions
+remain until someone deletes them (``FUNCTION DELETE``).
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from redis.exceptions import ResponseError
 
 
 class FunctionLibrary:
-    """A library of functions in a file below this package, in which it is called `name`."""
+    """A library of functions from a file in this package, where it is declared as `name`."""
 
     def __init__(self, name: str, file: str) -> None:
         source = files(__package__).joinpath(file).read_text(encoding="utf-8")
@@ -23,13 +23,14 @@ class FunctionLibrary:
         self.source = source.replace(name, self.name)
 
     def function(self, name: str) -> str:
-        """Return the full name of one of its functions."""
+        """Return the full name of a function."""
         return f"{self.name}_{name}"
 
     def load(self, client: Redis) -> None:
-        """Load it unless it is there; the server persists and replicates it as data.
+        """Load it unless the server has it; the server persists and replicates it like data.
 
-        Looking first lets a process start on a server that is read-only or out of memory for now.
+        Checking first lets a process start on a server that is currently read-only or out of
+        memory.
         """
         if not client.function_list(self.name):
             client.function_load(self.source, replace=True)
@@ -45,8 +46,8 @@ class FunctionLibrary:
     ) -> Any:
         """Call a function and return its reply, as redis-py decodes it.
 
-        If the server does not know it (it was flushed, or is another server than before) it is
-        loaded first, and called once more: nothing was executed.
+        If the server does not have it (it was flushed, or replaced by another server), loads it and
+        calls it once more; the first call executed nothing.
         """
         fcall = client.fcall_ro if reads_only else client.fcall
         once = partial(fcall, self.function(function), len(keys), *keys, *args)

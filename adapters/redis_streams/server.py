@@ -1,4 +1,4 @@
-"""What a log server must be and be set to, so that nothing acknowledged is lost."""
+"""The version and settings a log server needs so that nothing acknowledged is lost."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def check_version(client: Redis) -> None:
     least = MIN_VERSION[kind]
     if tuple(int(part) for part in version.split(".")[:2]) < least:
         wanted = ".".join(map(str, least))
-        raise LogUnfit(f"the log server is {kind} {version}; {kind} {wanted} is the least")
+        raise LogUnfit(f"the log server is {kind} {version}; {kind} {wanted} or later is required")
 
 
 def weaknesses(client: Redis) -> list[str]:
-    """Say which settings could lose acknowledged events; empty for a server that cannot."""
+    """Describe the settings that could lose acknowledged events; empty if there are none."""
     found = []
     for setting, wanted in REQUIRED.items():
         try:

@@ -1,6 +1,6 @@
-"""What earlier releases wrote goes on working. Each release's archive stays for good.
+"""Data written by earlier releases keeps working. Each release's archive is kept forever.
 
-`make_data_dir.py` makes one: it runs the release on a new data dir, puts organizations, tokens,
-points, an idempotency key, a copy and an unreadable event into it, and archives it together with
-what must be read back.
+`make_data_dir.py` creates an archive. It runs the release on a new data dir, adds organizations,
+tokens, points, an idempotency key, a copy and an unreadable event, and archives the data dir
+together with everything that must be read back.
 """

@@ -1,9 +1,9 @@
-"""Write a small data dir with the release that is checked out at RELEASE, as an archive.
+"""Archive a small data dir that is written by the release checked out at RELEASE.
 
     PYTHONPATH=RELEASE python tests/compatibility/make_data_dir.py RELEASE NAME.tar.xz
 
-Works through the command line, HTTP and the log server only, so that any release can be used. The
-archive holds `data`, the data dir, and `expected.json`, everything that must be read back from it.
+Uses only the command line, HTTP and the log server, so it works with any release. The archive
+contains `data`, the data dir, and `expected.json`, everything that must be read back from it.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class Release:
 
 
 def milliseconds(timestamp: int) -> int:
-    """Return a timestamp as it is kept: above the largest in seconds it is of a finer unit."""
+    """Return a timestamp as stored; one above the largest in seconds has a finer unit."""
     unit = 1
     while timestamp > 95617584000 * unit:
         unit *= 1000
@@ -109,7 +109,7 @@ def item(chance: random.Random) -> dict[str, Any]:
 
 
 def as_read(item: dict[str, Any]) -> dict[str, Any]:
-    """Return a point as an export has it: minus zero is zero there."""
+    """Return a point as exported: minus zero becomes zero."""
     return {
         "name": item["name"],
         "time": milliseconds(item["timestamp"]),

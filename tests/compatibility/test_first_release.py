@@ -1,6 +1,6 @@
-"""A data dir that the first release wrote is served, verified and rebuilt by this one.
+"""A data dir written by the first release is served, verified and rebuilt by this one.
 
-`first_release.tar.xz` was made by `make_data_dir.py` with that release.
+`make_data_dir.py` created `first_release.tar.xz` with that release.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tests.waiting import wait_until
 ARCHIVE = Path(__file__).with_name("first_release.tar.xz")
 LABEL = "at-noon"
 PROJECTIONS = {"points": "series", "metric_names": "catalog"}
-"""The projections, and what the first release called them."""
+"""The projections, and their names in the first release."""
 
 Point = tuple[str, int, float, tuple[tuple[str, str], ...]]
 
@@ -54,7 +54,7 @@ def _point(name: str, time: int, value: float, tags: dict[str, str]) -> Point:
 
 
 def _milliseconds(timestamp: int) -> int:
-    """Return an exported timestamp, which is in seconds where it is small, in milliseconds."""
+    """Return an exported timestamp in milliseconds; small ones are in seconds."""
     return timestamp * 1000 if timestamp <= 95617584000 else timestamp
 
 
@@ -155,7 +155,7 @@ def test_its_projections_verify_and_are_rebuilt_the_same(opened: Opened, project
     assert (rebuilt["agrees"], rebuilt["digest"]) == (True, verified["digest"])
 
 
-def test_its_log_and_projections_are_written_on(opened: Opened) -> None:
+def test_its_log_and_projections_can_still_be_written(opened: Opened) -> None:
     service, owner = opened.service, "acme.eu"
     before = opened.exported(owner)
     item = {"name": "orders", "timestamp": 1700000000, "value": 7, "tags": {"host": "new"}}

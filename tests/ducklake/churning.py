@@ -1,7 +1,7 @@
 """A process that writes projections until it is killed: `python churning.py ROOT MODE`.
 
-`commit` goes on with the live generation from its checkpoint; `create` makes copies, writes a
-little, and drops them. A line on stdout tells that it began.
+`commit` continues the live generation from its checkpoint; `create` makes copies, writes a little,
+and drops them. It prints a line to stdout when it begins.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ KEEP_NOTHING = 0
 
 
 def commit_on(stores: DuckLakeStores) -> None:
-    """Commit event after event, with all upkeep as often as can be."""
+    """Commit event after event, with all upkeep as often as possible."""
     live = live_generation(stores, "points") or stores.create(POINTS, Role.LIVE)
     with stores.open(live) as writing:
         number = number_of(writing.checkpoints())

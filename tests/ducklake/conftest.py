@@ -1,4 +1,4 @@
-"""One PostgreSQL for the session, for the tests that keep catalogs in it."""
+"""One PostgreSQL server per session, for tests with catalogs in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.ducklake.postgres import PostgresServer, postgres_binaries
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
-    """A server that runs; skips the test where PostgreSQL is not installed."""
+    """A running server; skips the test if PostgreSQL is not installed."""
     binaries = postgres_binaries()
     if binaries is None:
         pytest.skip("PostgreSQL is not installed, or its account is missing")

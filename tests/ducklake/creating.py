@@ -16,7 +16,7 @@ ATTEMPTS = 50
 
 
 def create(stores: DuckLakeStores, role: Role) -> None:
-    """Create one as the projector does, which tries again where the stores did not answer."""
+    """Create one as the projector does, retrying if the stores did not answer."""
     for _ in range(ATTEMPTS):
         with suppress(StoreUnavailable):
             stores.create(POINTS, role)
@@ -32,6 +32,6 @@ if __name__ == "__main__":
         with suppress(ProjectionBusy):
             create(opened, Role.LIVE)
         while True:
-            with suppress(ProjectionBusy):  # another took the same number
+            with suppress(ProjectionBusy):  # another process took the same number
                 create(opened, Role.BUILDING)
                 break

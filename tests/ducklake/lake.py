@@ -1,4 +1,4 @@
-"""Generations in a directory, written as the projector writes them, for the tests of reading."""
+"""Generations in a directory, written as by the projector, for tests of reading."""
 
 from __future__ import annotations
 

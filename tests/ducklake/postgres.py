@@ -1,4 +1,4 @@
-"""A PostgreSQL server for tests, Debian's, on a directory of its own and a Unix socket in it."""
+"""A PostgreSQL server for tests (Debian's), with its own directory and a Unix socket in it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ START_SECONDS = 30.0
 
 
 def postgres_binaries() -> Path | None:
-    """Return the folder of the newest PostgreSQL that is installed, if any can be run here."""
+    """Return the folder of the newest installed PostgreSQL, None if none can be run."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
     if not found or (os.getuid() == 0 and _account() is None):
         return None
@@ -24,7 +24,7 @@ def postgres_binaries() -> Path | None:
 
 
 class PostgresServer:
-    """A server that its owner starts and ends. It refuses to run as root, so then it does not."""
+    """A server that its owner starts and stops. Under root it runs as another user."""
 
     def __init__(self, binaries: Path) -> None:
         self._binaries = binaries
@@ -36,13 +36,13 @@ class PostgresServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def new_database(self) -> str:
-        """Create a database, and return its connection string."""
+        """Create a database and return its connection string."""
         name = f"test{next(self._numbers)}"
         self._run("createdb", "-h", self._directory, "-U", "cave", name)
         return f"host={self._directory} user=cave dbname={name}"
 
     def start(self) -> None:
-        """Start the server, and return when it answers."""
+        """Start the server and wait until it answers."""
         data = self._directory / "data"
         if not data.exists():
             self._run("initdb", "-D", data, "-U", "cave", "-A", "trust", "--no-sync", "--no-locale")
@@ -67,14 +67,14 @@ class PostgresServer:
             time.sleep(0.05)
 
     def stop(self) -> None:
-        """End the server at once, its clients' sessions too, and wait for it."""
+        """Stop the server immediately, including its clients' sessions, and wait for it."""
         if self._process is not None:
             self._process.send_signal(signal.SIGQUIT)
             self._process.wait()
             self._process = None
 
     def remove(self) -> None:
-        """End the server and remove its data."""
+        """Stop the server and remove its data."""
         self.stop()
         shutil.rmtree(self._directory)
 

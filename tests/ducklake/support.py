@@ -1,4 +1,4 @@
-"""What the tests of writing share."""
+"""Helpers for the tests of writing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ POINTS_PER_EVENT = 50
 
 
 def number_of(checkpoints: Mapping[int, Checkpoint]) -> int:
-    """Return the number of the last event of partition 0 that was committed."""
+    """Return the number of the last committed event of partition 0."""
     last = checkpoints.get(0)
     return 0 if last is None else Receipt.at(0, last.position).milliseconds - 1_700_000_000_000
 
@@ -27,7 +27,7 @@ def number_of(checkpoints: Mapping[int, Checkpoint]) -> int:
 def live_store(
     location: Location, projection: Projection = POINTS
 ) -> Iterator[tuple[DuckLakeStores, Generation, DuckLakeStore]]:
-    """Open new stores with a live generation, and that for writing."""
+    """Open new stores with a live generation that is open for writing."""
     with closing(DuckLakeStores(location)) as stores:
         live = stores.create(projection, Role.LIVE)
         with stores.open(live) as store:
@@ -35,7 +35,7 @@ def live_store(
 
 
 def digests_at_once(stores: DuckLakeStores, last: int) -> Mapping[tuple[str, str], OwnerDigest]:
-    """Return the digests of a generation that took the events 1 to `last` in one commit."""
+    """Return the digests of a generation that received the events 1 to `last` in one commit."""
     generation = stores.create(POINTS, Role.BUILDING)
     with stores.open(generation) as store:
         commit(

@@ -1,4 +1,4 @@
-"""How often the store is asked depends on the number of points, not of names, owners or files."""
+"""The number of statements depends on the number of points, not of names, owners or files."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FEW, MANY = (1, 2, 2), (8, 6, 40)
 
 
 class Asks:
-    """Counts the statements that DuckDB is given."""
+    """Counts the statements sent to DuckDB."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -96,7 +96,7 @@ def commit(lake: Lake, live: Sequence[Generation], sizes: tuple[int, int, int]) 
         lake.commit(live, events(*sizes, at=at))
 
 
-def test_statements_are_as_many_for_many_owners_and_names_as_for_few(
+def test_the_number_of_statements_does_not_depend_on_that_of_owners_and_names(
     tmp_path: Path, asks: Asks
 ) -> None:
     counts = []
@@ -126,7 +126,7 @@ def test_statements_are_as_many_for_many_owners_and_names_as_for_few(
     assert all(counts[0].values()), "the statements were counted"
 
 
-def test_statements_are_as_many_for_many_files_as_for_few(lake: Lake, asks: Asks) -> None:
+def test_the_number_of_statements_does_not_depend_on_that_of_files(lake: Lake, asks: Asks) -> None:
     live = lake.create(Role.LIVE)
     queries = DuckLakeReadModel(lake.location)
     points = DuckLakePointExport(lake.location)
@@ -144,7 +144,7 @@ def test_statements_are_as_many_for_many_files_as_for_few(lake: Lake, asks: Asks
             ))  # fmt: skip
     queries.close()
     points.close()
-    # One more is asked where the catalog changed too recently for its state to be trusted.
+    # One more if the catalog changed too recently for its state to be trusted.
     assert all(many <= few + 1 for few, many in zip(*counts, strict=True))
 
 
@@ -172,7 +172,7 @@ class TestStretches:
         end=st.none() | HOURS,
         metric=st.none() | st.sampled_from("abZ"),
     )
-    def test_rows_and_their_order_do_not_depend_on_how_many_are_sorted_at_a_time(
+    def test_rows_and_their_order_do_not_depend_on_the_number_sorted_at_a_time(
         self,
         shared: tuple[Lake, Sequence[Generation]],
         asks_in_stretches: Asks,

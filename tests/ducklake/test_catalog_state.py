@@ -1,4 +1,4 @@
-"""Whether a catalog changed is told by its files, and not told where that might be wrong."""
+"""A catalog's files show whether it changed; where they might not, there is no state."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def database(tmp_path: Path) -> Iterator[Path]:
 
 
 def aged(path: Path, nanoseconds: int) -> None:
-    """Let a file have been changed so long ago."""
+    """Set a file's modification time to that long ago."""
     at = time.time_ns() - nanoseconds
     os.utime(path, ns=(at, at | 1))
 
 
-def test_it_stays_equal_until_a_commit(database: Path) -> None:
+def test_the_state_stays_equal_until_a_commit(database: Path) -> None:
     with closing(sqlite3.connect(database)) as writer:
         states = set()
         for number in range(5):
@@ -49,8 +49,8 @@ def test_it_stays_equal_until_a_commit(database: Path) -> None:
         assert len(states) == 5
 
 
-def test_a_log_that_begins_anew_and_keeps_its_size_is_another_state(database: Path) -> None:
-    """As after a checkpoint: what follows is written over what was there."""
+def test_a_log_that_is_overwritten_at_the_same_size_is_another_state(database: Path) -> None:
+    """After a checkpoint, the log is overwritten from its beginning."""
     wal = Path(f"{database}-wal")
     with closing(sqlite3.connect(database)) as writer:
         for _ in range(3):
@@ -67,7 +67,7 @@ def test_a_log_that_begins_anew_and_keeps_its_size_is_another_state(database: Pa
         assert catalog_state(str(database)) != before
 
 
-def test_an_empty_log_which_a_reader_may_make_is_no_other_state(database: Path) -> None:
+def test_an_empty_log_as_readers_leave_does_not_change_the_state(database: Path) -> None:
     with closing(sqlite3.connect(database)) as writer:
         writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     wal = Path(f"{database}-wal")
@@ -80,7 +80,7 @@ def test_an_empty_log_which_a_reader_may_make_is_no_other_state(database: Path) 
 
 
 @pytest.mark.parametrize("name", ["catalog.sqlite", "catalog.sqlite-wal"])
-def test_it_is_not_told_right_after_a_change(database: Path, name: str) -> None:
+def test_there_is_no_state_right_after_a_change(database: Path, name: str) -> None:
     for file in (database, Path(f"{database}-wal")):
         aged(file, 60 * SECOND)
     assert catalog_state(str(database)) is not None
@@ -91,16 +91,16 @@ def test_it_is_not_told_right_after_a_change(database: Path, name: str) -> None:
 
 
 def test_times_of_whole_seconds_are_trusted_later(database: Path) -> None:
-    """A file system that keeps no more may give the same time to two changes."""
+    """A file system with that resolution may give two changes the same time."""
     aged(Path(f"{database}-wal"), 60 * SECOND)
     now = time.time_ns()
-    for seconds, told in ((1, False), (5, True)):
+    for seconds, trusted in ((1, False), (5, True)):
         at = now // SECOND * SECOND - seconds * SECOND
         os.utime(database, ns=(at, at))
-        assert (catalog_state(str(database)) is not None) is told
+        assert (catalog_state(str(database)) is not None) is trusted
 
 
-def test_a_file_that_is_not_there_is_a_state_too(database: Path, tmp_path: Path) -> None:
+def test_a_missing_file_has_a_state_too(database: Path, tmp_path: Path) -> None:
     nothing = catalog_state(str(tmp_path / "none"))
     assert nothing is not None
     assert catalog_state(str(database / "below a file")) is None

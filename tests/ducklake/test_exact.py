@@ -1,4 +1,4 @@
-"""Sums without rounding agree with fractions, and aggregates with `statistics`, to the bit."""
+"""Exact sums equal those of fractions, and aggregates equal those of `statistics`, to the bit."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def fractions(sums: exact.Sums) -> list[Fraction]:
 
 @settings(deadline=None)
 @given(st.lists(lists, min_size=1, max_size=5))
-def test_sums_are_those_of_fractions(groups: list[list[float]]) -> None:
+def test_sums_equal_those_of_fractions(groups: list[list[float]]) -> None:
     check_sums(groups)
 
 
@@ -55,7 +55,7 @@ def test_sums_longer_than_a_chunk_are_exact(monkeypatch: pytest.MonkeyPatch) -> 
     check_sums([values[:9], values[:1], values, values[:30]])
 
 
-def test_a_full_chunk_of_the_largest_is_exact() -> None:
+def test_a_full_chunk_of_the_largest_values_is_exact() -> None:
     array, starts = np.full(exact.CHUNK, -LARGEST), np.array([0])
     assert fractions(exact.exact_sums(array, starts)) == [exact.CHUNK * Fraction(-LARGEST)]
     squares = exact.exact_sums_of_squares(array, starts)
@@ -64,7 +64,7 @@ def test_a_full_chunk_of_the_largest_is_exact() -> None:
 
 @settings(deadline=None)
 @given(lists.filter(lambda values: len(values) > 1))
-def test_the_deviation_is_rounded_once_as_that_of_statistics_is(values: list[float]) -> None:
+def test_the_deviation_is_rounded_once_as_in_statistics(values: list[float]) -> None:
     array, starts = np.array(values), np.array([0])
     sums = exact.exact_sums(array, starts), exact.exact_sums_of_squares(array, starts)
     (found,) = exact.deviations([len(values)], *sums)
@@ -77,7 +77,7 @@ def test_the_deviation_is_rounded_once_as_that_of_statistics_is(values: list[flo
 @pytest.mark.parametrize("aggregator", sorted(AGGREGATES))
 @settings(deadline=None)
 @given(groups=st.lists(lists, min_size=1, max_size=4), draw=st.randoms())
-def test_aggregates_are_those_of_statistics(
+def test_aggregates_equal_those_of_statistics(
     aggregator: str, groups: list[list[float]], draw: random.Random
 ) -> None:
     rows = [(number, value) for number, group in enumerate(groups) for value in group]
@@ -89,7 +89,7 @@ def test_aggregates_are_those_of_statistics(
 
 
 @pytest.mark.parametrize("aggregator", ["p90", "p95", "p99", "p999"])
-def test_ranks_are_the_nearest_for_every_count(aggregator: str) -> None:
+def test_percentiles_use_the_nearest_rank_for_every_count(aggregator: str) -> None:
     for count in range(1, 2100):
         values = np.arange(count, dtype=np.float64)
         expected = BY_STATISTICS[aggregator](values.tolist())

@@ -1,4 +1,4 @@
-"""A full disk stops commits, loses nothing, and is got over."""
+"""A full disk stops commits but loses nothing, and writing resumes once there is space."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LARGEST_FILE = 512 << 10
 
 @contextmanager
 def files_limited(root: Path) -> Iterator[None]:
-    """Let no file of this process grow beyond some bytes, enough for the catalog."""
+    """Limit the size of this process's files to little more than the catalog needs."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST_FILE, limits[1]))
     try:
@@ -50,7 +50,7 @@ def filled_up(root: Path) -> Iterator[None]:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of its own, of a few megabytes."""
+    """A separate file system of a few megabytes."""
     mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(tmp_path)]
     if os.getuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode:
         pytest.skip("a file system cannot be mounted here")
@@ -66,7 +66,7 @@ def one_day(count: int) -> list[Point]:
     return [("a", rng.randrange(86_400_000), rng.random(), {}) for _ in range(count)]
 
 
-def goes_on_after(root: Path, filled: Filled) -> None:
+def check_writing_resumes(root: Path, filled: Filled) -> None:
     first, second = recorded(0, 1), recorded(0, 2, one_day(200_000))
     with live_store(Location(root=root)) as (stores, live, store):
         commit(store, first)
@@ -81,16 +81,16 @@ def goes_on_after(root: Path, filled: Filled) -> None:
         assert stores.info(live).rows == 200_001
 
 
-def test_it_goes_on_after_files_could_not_grow(tmp_path: Path) -> None:
-    goes_on_after(tmp_path, files_limited)
+def test_writing_resumes_after_files_could_not_grow(tmp_path: Path) -> None:
+    check_writing_resumes(tmp_path, files_limited)
 
 
-def test_it_goes_on_after_the_disk_was_full(small_disk: Path) -> None:
-    goes_on_after(small_disk, filled_up)
+def test_writing_resumes_after_the_disk_was_full(small_disk: Path) -> None:
+    check_writing_resumes(small_disk, filled_up)
 
 
 def test_a_full_disk_does_not_fill_up_further(small_disk: Path) -> None:
-    """What failed commits leave of files is removed, so that no room is lost to trying."""
+    """Files left by failed commits are removed, so that retries do not use up space."""
     with live_store(Location(root=small_disk)) as (stores, live, store):
         number = commit_until_full(store)
         assert number > 1
@@ -105,7 +105,7 @@ def test_a_full_disk_does_not_fill_up_further(small_disk: Path) -> None:
 
 
 def commit_until_full(store: ProjectionStore, number: int = 0) -> int:
-    """Return the number of the last event that there was room for."""
+    """Return the number of the last event for which there was space."""
     while True:
         try:
             commit(store, recorded(0, number + 1, some_points(20_000, number + 1)))

@@ -20,7 +20,7 @@ KILLS = 8
 
 
 def run_and_kill(root: Path, mode: str, seconds: float) -> None:
-    """Start a process that churns, and kill it so long after it began."""
+    """Start a churning process, and kill it `seconds` after it began."""
     command = [sys.executable, "-m", "tests.ducklake.churning", str(root), mode]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         try:

@@ -1,4 +1,4 @@
-"""What becomes of projections when PostgreSQL goes, and when many processes come at once."""
+"""Projections survive an outage of PostgreSQL, and many processes that start at once."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ def own_server() -> Iterator[PostgresServer]:
         server.remove()
 
 
-def test_it_goes_on_after_postgres_was_down(own_server: PostgresServer, tmp_path: Path) -> None:
+def test_writing_resumes_after_postgres_was_down(
+    own_server: PostgresServer, tmp_path: Path
+) -> None:
     location = Location(root=tmp_path, catalog=own_server.new_database())
     with live_store(location) as (stores, live, store):
         commit(store, recorded(0, 1))
@@ -84,7 +86,7 @@ def test_files_at_a_url_are_removed_with_their_generation(database: str, tmp_pat
 def test_processes_that_come_at_once_share_the_first_registry(
     request: pytest.FixtureRequest, tmp_path: Path, catalog: str
 ) -> None:
-    """Each makes a generation of its own, and one of them the live one."""
+    """Each creates its own generation, and one creates the live one."""
     dsn = request.getfixturevalue("database") if catalog == "postgres" else ""
     command = [sys.executable, "-m", "tests.ducklake.creating", str(tmp_path), dsn]
     processes = [

@@ -1,4 +1,4 @@
-"""Projections in DuckLake keep the ports' contracts, the catalog in SQLite or in PostgreSQL."""
+"""Projections in DuckLake satisfy the ports' contracts, with catalogs in SQLite or PostgreSQL."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class TestInPostgres(_DuckLakeContract):
         return Location(root=tmp_path / "local", catalog=database, files=str(tmp_path / "shared"))
 
 
-def test_a_directory_that_was_moved_is_read_and_written_on(tmp_path: Path) -> None:
+def test_a_directory_that_was_moved_can_be_read_and_written(tmp_path: Path) -> None:
     with live_store(Location(root=tmp_path / "before")) as (_, live, store):
         commit(store, recorded(0, 1, some_points(3)))
     (tmp_path / "before").rename(tmp_path / "after")
@@ -79,7 +79,7 @@ def test_a_directory_that_was_moved_is_read_and_written_on(tmp_path: Path) -> No
 
 
 def test_two_processes_change_the_registry_at_once(tmp_path: Path) -> None:
-    """SQLite answers "locked" at once to who read before another one wrote."""
+    """SQLite immediately answers "locked" to a transaction that read before another one wrote."""
     gate = threading.Barrier(2)
 
     def change(projection: Projection) -> None:

@@ -1,4 +1,4 @@
-"""The read model over DuckLake keeps the port's contract, exactly and within its limits."""
+"""The read model over DuckLake satisfies the port's contract, exactly and within its limits."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ suffixes = (f"-{number}" for number in itertools.count())
 
 @pytest.fixture(scope="module")
 def shared_lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
-    """One store for many tests, since making one takes longer than reading it."""
+    """One store for many tests, since creating one takes longer than reading it."""
     with open_lake(tmp_path_factory.mktemp("shared")) as lake:
         yield lake
 
@@ -71,7 +71,7 @@ def shared(shared_lake: Lake) -> Iterator[ReadModelUnderTest]:
 
 @pytest.fixture(scope="module")
 def uncached(shared_lake: Lake) -> Iterator[DuckLakeReadModel]:
-    """Return what reads the same and leaves buckets to DuckDB, as where points are too many."""
+    """A read model that leaves buckets to DuckDB, as with too many points to cache."""
     model = DuckLakeReadModel(shared_lake.location, clock=lambda: NOW / 1000)
     model._cache = ColumnCache(0, max_points=0)
     yield model
@@ -86,7 +86,7 @@ class TestDuckLakeReadModel(ReadModelContract):
 
 NOTHING = MemoryReadModel()
 BLANK = ReadModelUnderTest(NOTHING, NOTHING, NOTHING, lambda _: None, lambda _, __: None)
-"""It makes events, of organizations without a suffix."""
+"""It makes events of organizations without a suffix."""
 
 times = st.one_of(
     st.sampled_from([0, 1, NOW, NOW - DAY, NOW + DAY, 95617584000000]),
@@ -110,7 +110,7 @@ aggregations = st.one_of(
 
 
 class TestAgainstStatistics:
-    """The same events give the same answers as plain `statistics` and fractions do."""
+    """Answers equal those of plain `statistics` and fractions for the same events."""
 
     @hypothesis_settings(max_examples=8, deadline=None)
     @given(data=st.data(), batches=st.lists(st.lists(points, max_size=30), min_size=1, max_size=3))
@@ -173,7 +173,7 @@ M = Selection(organization="gilt", metric="m")
 def test_there_is_nothing_to_read_before_the_first_build(
     lake: Lake, tmp_path: Path, *, made: bool
 ) -> None:
-    if made:  # and not opened yet, by whoever builds it
+    if made:  # and not opened for building yet
         for projection in PROJECTIONS:
             lake.stores.create(projection, Role.LIVE)
     model = DuckLakeReadModel(lake.location)
@@ -187,7 +187,7 @@ def test_there_is_nothing_to_read_before_the_first_build(
     model.close()
 
 
-def test_the_generation_that_becomes_live_is_read_from_the_next_query_on(lake: Lake) -> None:
+def test_a_generation_that_becomes_live_is_read_by_the_next_query(lake: Lake) -> None:
     model = DuckLakeReadModel(lake.location)
     first = lake.create(Role.LIVE)
     lake.commit(first, [BLANK.recorded(point(1, 1))])
@@ -231,7 +231,7 @@ def test_readers_see_all_of_a_commit_or_nothing_while_it_is_written(lake: Lake) 
 
 
 class TestAtHand:
-    """What was asked for is told from memory, until there is more to tell."""
+    """Repeated queries are answered from memory until the data changes."""
 
     BUCKETS = Aggregation("count", DAY)
     SELECTION = Selection(organization="gilt", metric="m", start=0, end=DAY)
@@ -260,13 +260,13 @@ class TestAtHand:
         samples = model.cached_samples(self.SELECTION, self.BUCKETS, 1)
         return None if samples is None else int(samples[0].value)
 
-    def test_what_was_asked_for_is_at_hand(self, model: DuckLakeReadModel) -> None:
+    def test_a_query_that_was_made_before_is_at_hand(self, model: DuckLakeReadModel) -> None:
         assert self.ask(model) == self.at_hand(model) == 1000
         others = (M, structs.replace(M, start=0), structs.replace(self.SELECTION, metric="n"))
         for selection in others:
             assert model.cached_samples(selection, self.BUCKETS, 1) is None
 
-    def test_nothing_is_at_hand_after_a_commit_until_it_was_asked_for(
+    def test_nothing_is_at_hand_after_a_commit_until_the_next_query(
         self, lake: Lake, live: list[Generation], model: DuckLakeReadModel
     ) -> None:
         for position in range(2, 12):
@@ -276,7 +276,7 @@ class TestAtHand:
             (sample,) = model.samples(self.SELECTION, self.BUCKETS, 1)
             assert sample.value == 1000 + position - 1
 
-    def test_nothing_is_at_hand_after_another_generation_became_the_live_one(
+    def test_nothing_is_at_hand_after_another_generation_became_live(
         self, lake: Lake, model: DuckLakeReadModel
     ) -> None:
         assert self.ask(model) == 1000
@@ -287,7 +287,7 @@ class TestAtHand:
         assert self.at_hand(model) is None
         assert self.ask(model) == self.at_hand(model) == 1001
 
-    def test_more_than_a_moment_s_work_is_not_at_hand(
+    def test_an_answer_that_takes_too_long_to_compute_is_not_at_hand(
         self, model: DuckLakeReadModel, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         assert self.ask(model) == 1000
@@ -295,10 +295,10 @@ class TestAtHand:
         assert self.at_hand(model) is None
         assert self.ask(model) == 1000
 
-    def test_columns_are_the_same_in_however_many_pieces_they_are_read(
+    def test_columns_are_the_same_in_any_number_of_pieces(
         self, lake: Lake, live: list[Generation], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Many batches of one file, whose tags differ, and of files with more points than fit."""
+        """Many batches of one file with different tags, and of files with too many points."""
         monkeypatch.setattr(column_cache, "BATCH", 2048)
         for position in (2, 3):
             batch = (point(at, 1, host=f"h{at // 1500 % 5}") for at in range(10_000))
@@ -312,7 +312,7 @@ class TestAtHand:
                 assert sum(sample.value for sample in found) == count
         model.close()
 
-    def test_what_one_query_cannot_hold_is_left_to_duckdb(
+    def test_columns_too_large_for_one_query_are_left_to_duckdb(
         self, lake: Lake, live: list[Generation], model: DuckLakeReadModel
     ) -> None:
         lake.commit(live, [BLANK.recorded(*(point(at, at) for at in range(500)), position=2)])
@@ -321,7 +321,7 @@ class TestAtHand:
             assert self.ask(model) == 1500
             assert self.at_hand(model) == at_hand
 
-    def test_columns_are_forgotten_where_memory_is_short(self, model: DuckLakeReadModel) -> None:
+    def test_columns_are_evicted_when_memory_is_short(self, model: DuckLakeReadModel) -> None:
         model._cache = ColumnCache(3000)
         assert self.ask(model) == 1000
         assert self.at_hand(model) is None
@@ -334,10 +334,10 @@ class TestLimits:
         lake.commit(lake.create(Role.LIVE), [BLANK.recorded(*batch)])
         return lake
 
-    def test_a_large_query_gives_back_the_memory_that_it_took(
+    def test_a_large_query_returns_its_memory_to_the_system(
         self, filled: Lake, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Whatever it read points by, also where it fails; a small one spares the time."""
+        """By any way of reading, even if it fails; a small query does not spend the time."""
         given_back: list[bool] = []
         monkeypatch.setattr(read_model, "give_back", lambda: given_back.append(True))
         model = DuckLakeReadModel(filled.location)
@@ -357,7 +357,7 @@ class TestLimits:
         assert given_back == [True] * 3
         model.close()
 
-    def test_a_query_is_ended_when_its_time_is_over(self, filled: Lake) -> None:
+    def test_a_query_is_interrupted_when_its_time_is_up(self, filled: Lake) -> None:
         model = DuckLakeReadModel(filled.location, seconds=0.3)
         endless = "SELECT count(*) FROM range(1000000) a, range(1000000) b WHERE a.range < b.range"
         with pytest.raises(QueryTooLarge, match=r"0\.3 s"), model._query("points") as query:
@@ -377,7 +377,7 @@ class TestLimits:
         assert pairs(model.samples(M, Aggregation("max", DAY), 1)) == [(0, 49_999)]
         model.close()
 
-    def test_a_query_that_does_not_fit_the_memory_is_ended(self, filled: Lake) -> None:
+    def test_a_query_that_exceeds_the_memory_is_refused(self, filled: Lake) -> None:
         model = DuckLakeReadModel(filled.location, memory=32 << 20)
         large = "SELECT list(a.range ORDER BY hash(a.range)) FROM range(20000000) a"
         with pytest.raises(QueryTooLarge, match="memory"), model._query("points") as query:
@@ -386,7 +386,7 @@ class TestLimits:
         model.close()
 
 
-def test_a_store_that_cannot_be_read_is_tried_anew_and_its_insides_are_not_told(
+def test_a_store_that_cannot_be_read_is_retried_and_its_details_are_not_disclosed(
     lake: Lake, tmp_path: Path
 ) -> None:
     lake.commit(lake.create(Role.LIVE), [BLANK.recorded(point(1, 1))])
@@ -403,8 +403,8 @@ def test_a_store_that_cannot_be_read_is_tried_anew_and_its_insides_are_not_told(
 
 
 @pytest.mark.parametrize("apart", [False, True])
-def test_files_are_found_where_they_were_moved_to(tmp_path: Path, *, apart: bool) -> None:
-    """With the data dir, as a backup is, or apart from the catalogs."""
+def test_moved_files_are_found(tmp_path: Path, *, apart: bool) -> None:
+    """Moved with the data dir, as for a backup, or separately from the catalogs."""
     files = str(tmp_path / "files") if apart else None
     with open_lake(tmp_path / "first", files) as lake:
         batch = [point(at, at) for at in range(10)]
@@ -419,7 +419,7 @@ def test_files_are_found_where_they_were_moved_to(tmp_path: Path, *, apart: bool
     model.close()
 
 
-def test_a_catalog_in_postgres_is_read_as_one_in_sqlite_is(tmp_path: Path, database: str) -> None:
+def test_a_catalog_in_postgres_is_read_like_one_in_sqlite(tmp_path: Path, database: str) -> None:
     with open_lake(tmp_path / "a", str(tmp_path / "files"), database) as lake:
         live = lake.create(Role.LIVE)
         model = DuckLakeReadModel(lake.location)
@@ -440,7 +440,7 @@ def test_a_catalog_in_postgres_is_read_as_one_in_sqlite_is(tmp_path: Path, datab
 
 
 @pytest.mark.parametrize("catalog", ["sqlite", "postgres"])
-def test_the_live_generation_is_seen_with_its_positions_and_when_it_stops(
+def test_the_live_generation_is_reported_with_its_positions_and_whether_it_stopped(
     request: pytest.FixtureRequest, tmp_path: Path, catalog: str
 ) -> None:
     database = request.getfixturevalue("database") if catalog == "postgres" else None
@@ -467,6 +467,6 @@ def test_the_live_generation_is_seen_with_its_positions_and_when_it_stops(
         model.close()
 
 
-def test_it_opens_nothing_before_the_first_query(tmp_path: Path) -> None:
+def test_nothing_is_opened_before_the_first_query(tmp_path: Path) -> None:
     DuckLakeReadModel(Location(root=tmp_path / "none")).close()
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""Events become columns with every point in them as it was."""
+"""Events are converted to columns that contain every point unchanged."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def valid(pairs: dict[str, str]) -> TagSet:
 
 
 @given(tags, names, values)
-def test_the_text_of_a_tag_is_in_that_of_a_set_exactly_if_it_has_the_tag(
+def test_a_tag_s_text_is_in_that_of_a_set_exactly_if_the_set_has_the_tag(
     pairs: dict[str, str], name: str, value: str
 ) -> None:
     has_it = pairs.get(name) == value
@@ -48,7 +48,7 @@ def test_the_text_of_a_tag_is_in_that_of_a_set_exactly_if_it_has_the_tag(
 
 
 @given(tags.filter(bool), st.data())
-def test_a_tag_is_found_in_its_set_but_none_of_its_beginnings_and_ends(
+def test_a_tag_is_found_in_its_set_but_its_prefixes_and_suffixes_are_not(
     pairs: dict[str, str], data: st.DataObject
 ) -> None:
     name, value = data.draw(st.sampled_from(sorted(pairs.items())))
@@ -63,7 +63,7 @@ def test_a_tag_is_found_in_its_set_but_none_of_its_beginnings_and_ends(
 
 
 def rows_of(events: list[RecordedMetrics]) -> list[tuple[Any, ...]]:
-    """Return what the columns should hold, point by point."""
+    """Return the expected rows of the columns."""
     return [
         (
             event.event.organization,
@@ -82,7 +82,7 @@ def rows_of(events: list[RecordedMetrics]) -> list[tuple[Any, ...]]:
 
 
 def as_columns(event: RecordedMetrics, code_type: str) -> RecordedMetrics:
-    """Return an event as the log's reader has it: columns coded, with entries that are not used."""
+    """Return an event as read from the log: coded columns, with unused dictionary entries."""
 
     def column(values: Any) -> CodedColumn[Any]:
         table = [*dict.fromkeys(values), *values[:1]]
@@ -113,7 +113,7 @@ def several() -> list[RecordedMetrics]:
 
 
 @pytest.mark.parametrize("code_types", ["B", "H", "I", "BHI", ""])
-def test_every_point_is_there_sorted_and_else_in_log_order(code_types: str) -> None:
+def test_every_point_is_there_sorted_and_then_in_log_order(code_types: str) -> None:
     events = several()
     if code_types:
         events = [as_columns(e, code_types[i % len(code_types)]) for i, e in enumerate(events)]
@@ -146,14 +146,14 @@ def test_a_few_days_have_a_file_each() -> None:
     assert days_of(*apart) == apart
 
 
-def test_of_very_many_days_only_the_commonest_have() -> None:
+def test_of_very_many_days_only_the_most_common_have_a_file_each() -> None:
     common, scattered = [10**4] * 3, list(range(0, 3000, 3))
     found = days_of(*common, *scattered)
     assert found[:3] == common
     assert sum(day is not None for day in found) == 3 + FEW_DAYS - 1
 
 
-def test_days_of_many_points_have_up_to_a_limit() -> None:
+def test_days_of_many_points_have_a_file_each_up_to_a_limit() -> None:
     numbers = [n for n in range(2 * MANY_DAYS) for _ in range(MANY_POINTS)]
     found = days_of(*numbers)
     assert len({day for day in found if day is not None}) == MANY_DAYS

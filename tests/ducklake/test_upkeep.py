@@ -1,4 +1,4 @@
-"""Upkeep keeps files and catalog small and changes nothing that can be read."""
+"""Upkeep keeps files and catalog small without changing any readable data."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def catalog_rows(store: DuckLakeStore, location: Location) -> int:
 
 @contextmanager
 def at(location: Location, clock: ManualClock) -> Iterator[DuckLakeStore]:
-    """Open the generation series-1 with a clock of the test's."""
+    """Open the generation series-1 with the test's clock."""
     with closing(connect(location)) as connection:
         attach(connection, location, "series-1", "lake")
         yield DuckLakeStore(connection, TABLES["points"], location.root, clock)
@@ -63,7 +63,7 @@ def location(request: pytest.FixtureRequest, tmp_path: Path) -> Location:
     return Location(root=tmp_path, catalog=request.getfixturevalue("database"))
 
 
-def test_files_stay_few_and_rows_the_same(location: Location) -> None:
+def test_files_stay_few_and_rows_unchanged(location: Location) -> None:
     clock = ManualClock()
     count = 2 * MERGE_FROM + 8
     events = [recorded(0, n, some_points(40, n)) for n in range(1, count + 1)]
@@ -84,7 +84,7 @@ def test_files_stay_few_and_rows_the_same(location: Location) -> None:
         assert stores.digests(once) == merged
 
 
-def test_old_snapshots_their_files_and_checkpoints_go(location: Location) -> None:
+def test_old_snapshots_with_their_files_and_checkpoints_are_removed(location: Location) -> None:
     with live_store(location) as (stores, live, store):
         sizes = []
         for round_ in range(3):
@@ -102,12 +102,12 @@ def test_old_snapshots_their_files_and_checkpoints_go(location: Location) -> Non
         assert sizes[2] - sizes[1] <= sizes[1] - sizes[0] <= 40
 
 
-def test_one_merge_takes_no_more_than_its_target() -> None:
-    """What waits for a merge waits for some hundred thousand points, not for a day of them."""
+def test_a_merge_is_limited_to_its_target_size() -> None:
+    """A commit waits at most for a merge of some hundred thousand points, not of an entire day."""
     assert all(tier.high * 8 <= tier.target for tier in TIERS)
 
 
-def test_files_of_no_snapshot_are_deleted(location: Location) -> None:
+def test_files_that_belong_to_no_snapshot_are_deleted(location: Location) -> None:
     with live_store(location) as (_, _, store):
         commit(store, recorded(0, 1))
         (known,) = files(store)

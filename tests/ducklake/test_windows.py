@@ -1,4 +1,4 @@
-"""Windows together are the range, each once, and cut no bucket in two."""
+"""Windows cover the range without overlap and cut no bucket in two."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_windows_cover_the_range_once_from_the_latest_to_the_earliest(
         assert later[0] > max(0, start or 0)
 
 
-def test_they_grow_so_that_all_of_history_takes_few() -> None:
+def test_windows_grow_so_that_few_cover_all_of_history() -> None:
     widths = [
         (high or NOW) - low
         for low, high in windows_back(None, None, NOW, 3_600_000, 60_000)
@@ -39,6 +39,6 @@ def test_they_grow_so_that_all_of_history_takes_few() -> None:
     assert len(widths) < 20
 
 
-def test_a_range_that_the_first_window_holds_is_read_at_once() -> None:
+def test_a_range_within_the_first_window_is_a_single_window() -> None:
     hour = 3_600_000
     assert list(windows_back(NOW - hour, NOW, NOW, hour, 60_000)) == [(NOW - hour, NOW)]

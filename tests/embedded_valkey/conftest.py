@@ -1,4 +1,4 @@
-"""A data dir a test, on a path that is short enough for a Unix socket."""
+"""One data dir per test, on a path short enough for a Unix socket."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +19,6 @@ def data_dir() -> Iterator[DataDir]:
 
 @pytest.fixture
 def owned(data_dir: DataDir) -> Iterator[Owned]:
-    """A data dir that the test owns, with its server, not started."""
+    """A data dir that the test owns, with its server, which is not started."""
     with Owned(data_dir) as owned:
         yield owned

@@ -1,4 +1,4 @@
-"""What the tests of the embedded server share."""
+"""Helpers for the tests of the embedded server."""
 
 import os
 import signal
@@ -38,7 +38,7 @@ class Owned(ExitStack):
         return self.data_dir.log_path / "appendonlydir" / "appendonly.aof.1.incr.aof"
 
     def append(self, values: Iterable[object], *, transaction: bool = False) -> None:
-        """Start the server, append an entry a value, or all in one transaction, and stop it."""
+        """Start the server, append one entry per value, or all in one transaction, and stop it."""
         self.server.start()
         with connect(self.server.url) as client:
             pipeline = client.pipeline(transaction=transaction)
@@ -48,13 +48,13 @@ class Owned(ExitStack):
         self.server.stop()
 
     def values(self) -> list[str]:
-        """Return the values of all entries of a server that runs."""
+        """Return the values of all entries of a running server."""
         with connect(self.server.url) as client:
             return values(client)
 
 
 def connect(url: str) -> Any:
-    """Return a client that sends nothing twice."""
+    """Return a client that never retries."""
     return Redis.from_url(url, decode_responses=True, retry=Retry(NoBackoff(), 0))
 
 
@@ -64,7 +64,7 @@ def values(client: Any) -> list[str]:
 
 
 def wait_until(true: Callable[[], bool], seconds: float = 15.0) -> None:
-    """Wait until a condition holds; fail if it does not in time."""
+    """Wait until a condition holds; fail after `seconds`."""
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, "waited in vain"
@@ -72,7 +72,7 @@ def wait_until(true: Callable[[], bool], seconds: float = 15.0) -> None:
 
 
 def is_running(pid: int) -> bool:
-    """Whether a process runs; one that ended and waits to be collected does not."""
+    """Whether a process is running; a zombie is not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):

@@ -1,4 +1,4 @@
-"""Who owns a data dir."""
+"""Ownership of a data dir."""
 
 import os
 from pathlib import Path
@@ -12,7 +12,7 @@ def at_once(_holder: Holder | None) -> float:
     return 0.0
 
 
-def test_a_second_owner_is_refused_and_told_who_the_first_is(data_dir: DataDir) -> None:
+def test_a_second_owner_is_refused_with_the_name_of_the_first(data_dir: DataDir) -> None:
     with (
         data_dir.own("serve", at_once),
         pytest.raises(DataDirInUse, match=f"in use by `cave serve` with pid {os.getpid()}"),
@@ -20,7 +20,7 @@ def test_a_second_owner_is_refused_and_told_who_the_first_is(data_dir: DataDir) 
         data_dir.own("command", at_once)
 
 
-def test_an_owner_that_wrote_nothing_yet_is_refused_too(data_dir: DataDir) -> None:
+def test_a_second_owner_is_refused_before_the_first_has_written_its_name(data_dir: DataDir) -> None:
     with data_dir.own("serve", at_once):
         (data_dir.path / "cave.lock").write_bytes(b"")
         with pytest.raises(DataDirInUse, match="another process"):
@@ -40,13 +40,13 @@ def test_patience_depends_on_the_holder(data_dir: DataDir) -> None:
     assert len(asked) > 1
 
 
-def test_a_lock_given_up_is_free(data_dir: DataDir) -> None:
+def test_a_released_lock_is_free(data_dir: DataDir) -> None:
     data_dir.own("serve", at_once).release()
     with data_dir.own("serve", at_once):
         pass
 
 
-def test_users_keep_the_owner_from_being_alone(data_dir: DataDir) -> None:
+def test_the_owner_waits_until_there_are_no_users(data_dir: DataDir) -> None:
     with data_dir.used() as first, data_dir.used() as second:
         assert first
         assert second

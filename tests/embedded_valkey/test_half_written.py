@@ -1,4 +1,4 @@
-"""Which bytes count as the half-written end of a log, and may be cut."""
+"""Recognizing the half-written end of a log, which may be cut off."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from adapters.embedded_valkey.torn_tail import is_half_written
 
 
 def command(*arguments: bytes) -> bytes:
-    """Return a command as the append-only file has it."""
+    """Return a command as encoded in the append-only file."""
     parts = [b"*%d\r\n" % len(arguments)]
     parts += [b"$%d\r\n%s\r\n" % (len(argument), argument) for argument in arguments]
     return b"".join(parts)
@@ -40,5 +40,5 @@ def test_every_prefix_of_a_command_or_transaction_is_half_written(whole: bytes) 
         pytest.param(XADD[:-2] + b"xx", id="no line end"),
     ],
 )
-def test_anything_else_is_not(tail: bytes) -> None:
+def test_nothing_else_is_half_written(tail: bytes) -> None:
     assert not is_half_written(tail)

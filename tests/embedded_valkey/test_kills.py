@@ -1,4 +1,4 @@
-"""SIGKILL at any moment: what was acknowledged is there, once."""
+"""After SIGKILL at any moment, every acknowledged entry is stored once."""
 
 import random
 from collections import Counter

@@ -1,4 +1,4 @@
-"""A command's log server: the running one, else its own; however many come at once."""
+"""A command's log server: the running one, or else its own, with any number of commands at once."""
 
 import os
 import subprocess
@@ -55,7 +55,7 @@ def append(url: str, value: str) -> None:
         client.xadd(STREAM, {"value": value})
 
 
-def test_where_nothing_runs_a_server_runs_for_the_block_alone(data_dir: DataDir) -> None:
+def test_without_a_running_server_one_runs_during_the_block_only(data_dir: DataDir) -> None:
     with reach_log_server(data_dir.path) as url:
         append(url, "a")
         assert data_dir.holder() == Holder(os.getpid(), "command")
@@ -65,7 +65,7 @@ def test_where_nothing_runs_a_server_runs_for_the_block_alone(data_dir: DataDir)
         assert owned.values() == ["a"]
 
 
-def test_the_server_that_runs_is_used_and_goes_on(owned: Owned) -> None:
+def test_a_running_server_is_used_and_keeps_running(owned: Owned) -> None:
     owned.server.start()
     with reach_log_server(owned.data_dir.path) as url:
         append(url, "a")
@@ -97,7 +97,7 @@ def test_an_owner_without_a_server_is_not_waited_for_forever(owned: Owned) -> No
         pass
 
 
-def test_the_owning_command_waits_for_those_that_use_its_server(data_dir: DataDir) -> None:
+def test_the_owning_command_waits_for_users_of_its_server(data_dir: DataDir) -> None:
     with command(data_dir, "guest", pause=0.3) as guest:
         with reach_log_server(data_dir.path) as url:
             go(guest)
@@ -110,14 +110,14 @@ def test_the_owning_command_waits_for_those_that_use_its_server(data_dir: DataDi
         assert owned.values() == ["guest"] * 3
 
 
-def test_the_owning_command_gives_the_data_dir_up_when_its_block_fails(data_dir: DataDir) -> None:
+def test_the_owning_command_releases_the_data_dir_when_its_block_fails(data_dir: DataDir) -> None:
     with pytest.raises(KeyError), reach_log_server(data_dir.path):
         raise KeyError
     with data_dir.own("serve", lambda _holder: 0.0):
         pass
 
 
-def test_commands_that_start_at_one_moment_all_do_their_work(data_dir: DataDir) -> None:
+def test_commands_that_start_simultaneously_all_succeed(data_dir: DataDir) -> None:
     names = [str(number) for number in range(6)]
     with ThreadPoolExecutor(len(names)) as pool:
 
@@ -132,7 +132,7 @@ def test_commands_that_start_at_one_moment_all_do_their_work(data_dir: DataDir) 
         assert sorted(owned.values()) == sorted(names * 3)
 
 
-def test_a_service_that_starts_beside_a_command_gets_the_data_dir_after_it(
+def test_a_service_that_starts_during_a_command_gets_the_data_dir_after_it(
     data_dir: DataDir,
 ) -> None:
     with command(data_dir, "first", pause=0.2) as first:

@@ -1,4 +1,4 @@
-"""The server: its settings, its start and its end."""
+"""The server: settings, start and stop."""
 
 import os
 import signal
@@ -29,13 +29,13 @@ def strange(tmp_path_factory: pytest.TempPathFactory) -> DataDir:
     return DataDir(tmp_path_factory.mktemp("s") / 'a b%20"ü')
 
 
-def test_the_settings_that_durability_rests_on_are_in_force(owned: Owned) -> None:
+def test_the_settings_needed_for_durability_are_in_effect(owned: Owned) -> None:
     owned.server.start()
     with connect(owned.server.url) as client:
         assert {name: client.config_get(name)[name] for name in PROMISED} == PROMISED
 
 
-def test_data_dir_and_socket_are_the_owner_s_alone(owned: Owned) -> None:
+def test_data_dir_and_socket_are_accessible_to_the_owner_only(owned: Owned) -> None:
     owned.server.start()
     place = owned.data_dir
     private = [place.path, place.log_path, place.socket_path]
@@ -50,7 +50,7 @@ def test_a_restart_keeps_the_data(owned: Owned) -> None:
     assert owned.values() == ["0", "1", "2", "3", "4"]
 
 
-def test_a_stop_ends_the_process_in_order_and_may_be_repeated(owned: Owned) -> None:
+def test_a_stop_ends_the_process_cleanly_and_may_be_repeated(owned: Owned) -> None:
     owned.server.start()
     owned.server.stop()
     owned.server.stop()
@@ -65,7 +65,7 @@ def test_a_server_that_hangs_is_killed_after_the_limit(owned: Owned) -> None:
     assert owned.server.poll() == -signal.SIGKILL
 
 
-def test_the_socket_file_of_a_killed_server_is_in_nobody_s_way(owned: Owned) -> None:
+def test_the_socket_file_of_a_killed_server_does_not_prevent_a_start(owned: Owned) -> None:
     owned.server.start()
     kill(owned.server.pid)
     wait_until(lambda: owned.server.poll() is not None)
@@ -74,7 +74,7 @@ def test_the_socket_file_of_a_killed_server_is_in_nobody_s_way(owned: Owned) -> 
     assert owned.values() == []
 
 
-def test_what_a_killed_rewrite_left_is_removed(owned: Owned) -> None:
+def test_files_left_by_a_killed_rewrite_are_removed(owned: Owned) -> None:
     owned.append([1])
     leftover = owned.data_dir.log_path / "temp-rewriteaof-bg-1.aof"
     leftover.write_bytes(b"half")
@@ -82,7 +82,7 @@ def test_what_a_killed_rewrite_left_is_removed(owned: Owned) -> None:
     assert not leftover.exists()
 
 
-def test_any_characters_may_be_in_the_path(strange: DataDir) -> None:
+def test_the_path_may_contain_any_characters(strange: DataDir) -> None:
     with Owned(strange) as owned:
         owned.append([1])
         owned.server.start()
@@ -95,13 +95,13 @@ def test_a_path_too_long_for_a_socket_is_refused_with_the_limit(tmp_path: Path) 
         owned.server.start()
 
 
-def test_a_server_that_cannot_start_says_why(owned: Owned) -> None:
+def test_the_reason_is_reported_if_the_server_cannot_start(owned: Owned) -> None:
     owned.data_dir.socket_path.mkdir()
     with pytest.raises(LogServerFailed, match=r"ended with 1: .*Unix socket"):
         owned.server.start()
 
 
-def test_files_that_the_server_refuses_are_called_corrupt(owned: Owned) -> None:
+def test_files_that_the_server_refuses_are_reported_as_corrupt(owned: Owned) -> None:
     owned.append([1])
     base = owned.last_file.with_name("appendonly.aof.1.base.rdb")
     base.write_bytes(base.read_bytes()[:-8] + b"checksum")
@@ -109,8 +109,8 @@ def test_files_that_the_server_refuses_are_called_corrupt(owned: Owned) -> None:
         owned.server.start()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="PR_SET_PDEATHSIG is Linux's")
-def test_a_killed_owner_takes_its_server_along_and_the_lock_is_free_then(
+@pytest.mark.skipif(sys.platform != "linux", reason="PR_SET_PDEATHSIG exists on Linux only")
+def test_the_server_of_a_killed_owner_ends_and_only_then_the_lock_is_free(
     data_dir: DataDir,
 ) -> None:
     script = (
@@ -124,10 +124,10 @@ def test_a_killed_owner_takes_its_server_along_and_the_lock_is_free_then(
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as owner:
         assert owner.stdout
         server_pid = int(owner.stdout.readline())
-        os.kill(server_pid, signal.SIGSTOP)  # it takes its time to end
+        os.kill(server_pid, signal.SIGSTOP)  # so that it does not end immediately
         owner.kill()
         owner.wait()
-    assert data_dir.try_to_own("serve") is None, "free while its server is still there"
+    assert data_dir.try_to_own("serve") is None, "the lock is free while the server still exists"
     os.kill(server_pid, signal.SIGCONT)
     data_dir.own("serve", lambda _holder: 10.0).release()
     assert not is_running(server_pid)

@@ -1,4 +1,4 @@
-"""What a kill or a power cut left half written is cut; any other damage is refused."""
+"""A command half written before a kill or power cut is cut off; other damage is refused."""
 
 import os
 import re
@@ -16,7 +16,9 @@ def copies(owned: Owned) -> list[Path]:
 
 
 @pytest.mark.parametrize("cut", [1, 30, 70, 110])
-def test_a_torn_command_is_cut_and_kept_and_all_before_it_is_there(owned: Owned, cut: int) -> None:
+def test_a_torn_command_is_cut_off_into_a_copy_and_everything_before_it_remains(
+    owned: Owned, cut: int
+) -> None:
     owned.append(range(5))
     whole = owned.last_file.read_bytes()
     os.truncate(owned.last_file, len(whole) - cut)
@@ -31,7 +33,7 @@ def test_a_torn_command_is_cut_and_kept_and_all_before_it_is_there(owned: Owned,
 
 
 @pytest.mark.parametrize("cut", [3, 20, 150])
-def test_a_torn_transaction_is_cut_as_a_whole(owned: Owned, cut: int) -> None:
+def test_a_torn_transaction_is_cut_off_completely(owned: Owned, cut: int) -> None:
     owned.append(range(2))
     owned.append(range(2, 5), transaction=True)
     os.truncate(owned.last_file, owned.last_file.stat().st_size - cut)
@@ -39,7 +41,7 @@ def test_a_torn_transaction_is_cut_as_a_whole(owned: Owned, cut: int) -> None:
     assert owned.values() == ["0", "1"]
 
 
-def test_a_torn_function_call_is_cut_as_a_whole(owned: Owned) -> None:
+def test_a_torn_function_call_is_cut_off_completely(owned: Owned) -> None:
     owned.server.start()
     with connect(owned.server.url) as client:
         client.function_load(
@@ -54,7 +56,7 @@ def test_a_torn_function_call_is_cut_as_a_whole(owned: Owned) -> None:
     assert owned.values() == ["a", "a"]
 
 
-def test_writing_goes_on_after_a_cut(owned: Owned) -> None:
+def test_writing_continues_after_a_cut(owned: Owned) -> None:
     owned.append(["a", "b"])
     os.truncate(owned.last_file, owned.last_file.stat().st_size - 10)
     owned.append(["c"])
@@ -65,14 +67,14 @@ def test_writing_goes_on_after_a_cut(owned: Owned) -> None:
     assert len(copies(owned)) == 2
 
 
-def test_bad_bytes_in_the_middle_are_refused_with_their_place(owned: Owned) -> None:
+def test_bad_bytes_in_the_middle_are_refused_with_their_position(owned: Owned) -> None:
     owned.append(range(20))
     content = bytearray(owned.last_file.read_bytes())
     content[len(content) // 2] ^= 0xFF
     start = content.rindex(b"*7\r\n", 0, len(content) // 2)
     content[start : start + 2] = b"\0\0"
     owned.last_file.write_bytes(content)
-    with pytest.raises(LogCorrupt, match=rf"incr\.aof is damaged behind byte {start} ") as caught:
+    with pytest.raises(LogCorrupt, match=rf"incr\.aof is damaged after byte {start} ") as caught:
         owned.server.start()
     assert "nothing was changed" in str(caught.value)
     assert owned.last_file.read_bytes() == content
@@ -92,7 +94,7 @@ def test_a_damaged_length_that_looks_like_a_torn_end_is_refused(owned: Owned) ->
     assert copies(owned) == []
 
 
-def test_a_torn_file_that_others_follow_is_refused(owned: Owned) -> None:
+def test_a_torn_file_that_is_followed_by_others_is_refused(owned: Owned) -> None:
     owned.append(range(3))
     torn = owned.last_file.read_bytes()[:-10]
     owned.last_file.write_bytes(torn)

@@ -1,4 +1,4 @@
-"""What an output path means is written, whole or not at all."""
+"""Output is written to what the path refers to, completely or not at all."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NOBODY = 65534
 
 @pytest.fixture(params=["without a name", "with a hidden name"])
 def parts(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both kinds of files in the making, whatever this machine can do."""
+    """Both kinds of incomplete files, whatever this machine supports."""
     if request.param == "with a hidden name":
         monkeypatch.setattr(part, "UNNAMED", "/nowhere")
     elif not hasattr(os, "O_TMPFILE"):
@@ -38,7 +38,7 @@ def write(path: object, content: bytes = NEW) -> None:
 
 @pytest.fixture
 def unwritable() -> Iterator[Path]:
-    """A directory in which this process may not make files, with a file that it may write."""
+    """A directory in which this process may not create files, with a file that it may write."""
     with TemporaryDirectory(dir="/tmp") as name:
         directory = Path(name)
         file = directory / "out"
@@ -68,7 +68,7 @@ class TestRegularFiles:
         assert path.read_bytes() == NEW
         assert os.listdir(tmp_path) == [name]  # noqa: PTH208  names alone
 
-    def test_a_new_file_has_the_mode_that_any_other_gets(self, tmp_path: Path) -> None:
+    def test_a_new_file_has_the_default_mode(self, tmp_path: Path) -> None:
         for mask in (0o022, 0o077):
             before = os.umask(mask)
             try:
@@ -95,7 +95,7 @@ class TestRegularFiles:
         ]
         assert _attributes(path) == attributes
 
-    def test_it_appears_at_once_when_it_is_complete(self, tmp_path: Path) -> None:
+    def test_it_appears_atomically_once_it_is_complete(self, tmp_path: Path) -> None:
         fresh, existing = tmp_path / "fresh", tmp_path / "existing"
         existing.write_bytes(b"older")
         with written(str(fresh)) as one, written(str(existing)) as other:
@@ -133,7 +133,7 @@ class TestRegularFiles:
         ]  # fmt: skip
         assert list(real.parent.iterdir()) == [real]
 
-    def test_a_path_through_a_linked_directory_means_what_the_system_says(
+    def test_a_path_through_a_linked_directory_is_resolved_like_the_system_does(
         self, tmp_path: Path
     ) -> None:
         (tmp_path / "a" / "b").mkdir(parents=True)
@@ -141,7 +141,9 @@ class TestRegularFiles:
         write(tmp_path / "link" / ".." / "out")
         assert (tmp_path / "a" / "out").read_bytes() == NEW
 
-    def test_all_names_of_a_file_mean_the_same_file_afterwards(self, tmp_path: Path) -> None:
+    def test_all_names_of_a_file_still_refer_to_the_same_file_afterwards(
+        self, tmp_path: Path
+    ) -> None:
         one, other = tmp_path / "one", tmp_path / "other"
         one.write_bytes(b"older and longer")
         other.hardlink_to(one)
@@ -152,7 +154,7 @@ class TestRegularFiles:
     def test_a_file_that_cannot_be_replaced_is_written(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """As one that is mounted by itself, or another user's in a sticky directory."""
+        """For example a mount point, or another user's file in a sticky directory."""
         path = tmp_path / "out"
         path.write_bytes(b"older and longer")
         inode = path.stat().st_ino
@@ -161,7 +163,7 @@ class TestRegularFiles:
         assert (path.read_bytes(), path.stat().st_ino) == (NEW, inode)
         assert list(tmp_path.iterdir()) == [path]
 
-    def test_a_file_whose_owner_cannot_be_given_is_written(
+    def test_a_file_whose_owner_cannot_be_copied_is_written(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         path = tmp_path / "out"
@@ -172,12 +174,14 @@ class TestRegularFiles:
         assert (path.read_bytes(), path.stat().st_ino) == (NEW, inode)
         assert list(tmp_path.iterdir()) == [path]
 
-    def test_a_file_in_a_directory_that_takes_no_other_is_written(self, unwritable: Path) -> None:
+    def test_a_file_in_a_directory_that_accepts_no_new_file_is_written(
+        self, unwritable: Path
+    ) -> None:
         write(unwritable)
         assert unwritable.read_bytes() == NEW
         assert list(unwritable.parent.iterdir()) == [unwritable]
 
-    def test_nor_is_that_file_touched_where_the_block_fails(self, unwritable: Path) -> None:
+    def test_that_file_is_unchanged_if_the_block_fails(self, unwritable: Path) -> None:
         with pytest.raises(ZeroDivisionError):
             _fail_within(unwritable, ZeroDivisionError())
         assert unwritable.read_bytes() == b"older and longer"
@@ -204,7 +208,7 @@ class TestRegularFiles:
         ],
         ids=lambda error: type(error).__name__,
     )
-    def test_nothing_is_left_where_the_block_fails(
+    def test_nothing_is_left_if_the_block_fails(
         self, tmp_path: Path, error: BaseException, existing: bytes | None
     ) -> None:
         path = tmp_path / "out"
@@ -215,7 +219,7 @@ class TestRegularFiles:
         assert [p.read_bytes() for p in tmp_path.iterdir()] == [existing] * (existing is not None)
 
     @pytest.mark.parametrize("when", ["fsync", "replace"])
-    def test_nothing_is_left_where_it_cannot_be_finished(
+    def test_nothing_is_left_if_the_file_cannot_be_completed(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
     ) -> None:
         monkeypatch.setattr(os, when, _refuse(errno.ENOSPC))
@@ -223,7 +227,7 @@ class TestRegularFiles:
             write(tmp_path / "out")
         assert list(tmp_path.iterdir()) == []
 
-    def test_nothing_is_left_where_the_last_bytes_do_not_fit(
+    def test_nothing_is_left_if_the_last_bytes_do_not_fit(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The buffer is written when the file is flushed, and once more when it is closed."""
@@ -253,7 +257,7 @@ class TestRegularFiles:
 
 
 @pytest.mark.skipif(not hasattr(os, "O_TMPFILE"), reason="files have names from the start")
-def test_a_file_in_the_making_has_no_name_that_sigkill_could_leave(tmp_path: Path) -> None:
+def test_an_incomplete_file_has_no_name_that_sigkill_could_leave_behind(tmp_path: Path) -> None:
     with written(str(tmp_path / "out")) as file:
         file.write(NEW)
         file.flush()
@@ -284,8 +288,8 @@ class TestOthers:
             write("/dev/full")
 
     @pytest.mark.parametrize("spelling", ["/dev/fd/{}", "/proc/self/fd/{}"])
-    def test_an_open_file_is_written_where_it_stands(self, tmp_path: Path, spelling: str) -> None:
-        """As the shell's redirection of /dev/stdout does: what follows goes after it."""
+    def test_an_open_file_is_written_at_its_position(self, tmp_path: Path, spelling: str) -> None:
+        """As with a redirected /dev/stdout: later output follows it."""
         path = tmp_path / "out"
         with path.open("wb", buffering=0) as opened:
             opened.write(b"before\n")
@@ -307,7 +311,7 @@ class TestOthers:
                 write(path)
         assert len(list(tmp_path.iterdir())) == 2
 
-    def test_a_terminal_is_known_by_any_name(self, tmp_path: Path) -> None:
+    def test_a_terminal_is_recognized_under_any_name(self, tmp_path: Path) -> None:
         master, terminal = pty.openpty()
         link = tmp_path / "link"
         link.symlink_to(os.ttyname(terminal))
@@ -320,7 +324,7 @@ class TestOthers:
         for other in ("/dev/null", str(tmp_path), str(tmp_path / "missing"), "-"):
             assert not is_terminal(other)
 
-    def test_standard_output_is_known_by_any_name(self, tmp_path: Path) -> None:
+    def test_standard_output_is_recognized_under_any_name(self, tmp_path: Path) -> None:
         assert is_standard_output("-")
         assert is_standard_output("/dev/stdout")
         assert is_standard_output("/dev/fd/1")
@@ -347,7 +351,7 @@ def _attributes(path: Path) -> dict[str, bytes]:
 
 
 def _with_attributes(path: Path) -> dict[str, bytes]:
-    """Give a file an extended attribute, where the file system has them; return all."""
+    """Give a file an extended attribute if the file system supports them; return all."""
     try:
         os.setxattr(path, "user.note", b"kept")
     except (AttributeError, OSError):

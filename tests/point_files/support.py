@@ -44,7 +44,7 @@ def _located(path: Path, form: Format, size: int) -> Iterator[tuple[int, Any]]:
 
 
 def parquet(path: Path, *, row_group: int | None = None, **columns: Any) -> Path:
-    """Write a table of these columns; of points, where a column is not given."""
+    """Write a table of these columns; columns that are not given are those of valid points."""
     count = len(next(iter(columns.values()), [0]))
     defaults = {
         "name": ["orders"] * count,

@@ -1,4 +1,4 @@
-"""Which types the columns of a Parquet file may have, and what they mean."""
+"""The types that the columns of a Parquet file may have, and their meaning."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ENTRY = pa.struct({"key": pa.string(), "value": pa.string()})
 
 
 def fields(tmp_path: Path, **columns: Any) -> list[Any]:
-    """Return one field of each point of a file that has this column."""
+    """Return the field of each point that is read from a file with this column."""
     [name] = columns
     points = read(parquet(tmp_path / "points.parquet", **columns), Format.PARQUET)
     return [point[name] for _, point in points]
@@ -47,7 +47,7 @@ def test_names_are_text(tmp_path: Path, kind: pa.DataType) -> None:
 
 
 @pytest.mark.parametrize("kind", INTEGERS, ids=str)
-def test_integers_are_timestamps_as_a_publish_takes_them_and_values(
+def test_integers_are_values_and_timestamps_as_in_a_publish(
     tmp_path: Path, kind: pa.DataType
 ) -> None:
     assert fields(tmp_path, timestamp=pa.array([0, 127], kind)) == [0, 127]
@@ -56,21 +56,21 @@ def test_integers_are_timestamps_as_a_publish_takes_them_and_values(
 
 @pytest.mark.parametrize("zone", [None, "UTC", "America/New_York"])
 @pytest.mark.parametrize(("unit", "per_second"), [("s", 1), ("ms", 10**3), ("us", 10**6)])
-def test_a_timestamp_has_any_unit_and_zone(
+def test_a_timestamp_may_have_any_unit_and_zone(
     tmp_path: Path, unit: str, per_second: int, zone: str | None
 ) -> None:
     times = pa.array([1398788625 * per_second, 0], pa.timestamp(unit, zone))
     assert fields(tmp_path, timestamp=times) == [1398788625000, 0]
 
 
-def test_what_is_finer_than_milliseconds_is_cut_off(tmp_path: Path) -> None:
+def test_times_are_truncated_to_milliseconds(tmp_path: Path) -> None:
     times = pa.array([1398788625_001_999_999], pa.timestamp("ns"))
     assert fields(tmp_path, timestamp=times) == [1398788625001]
 
 
 @pytest.mark.parametrize("milliseconds", [-1, 1, MAX_TIMESTAMP + 1, 2**62])
-def test_a_time_that_no_publish_can_have_is_refused(tmp_path: Path, milliseconds: int) -> None:
-    """A publish would take it for another unit, and store another time."""
+def test_a_time_that_cannot_be_published_is_refused(tmp_path: Path, milliseconds: int) -> None:
+    """A publish would read it in another unit, and store another time."""
     times = pa.array([milliseconds], pa.timestamp("ms"))
     with pytest.raises(UnreadablePoints, match="row 1: timestamp must be"):
         fields(tmp_path, timestamp=times)
@@ -85,13 +85,15 @@ def test_values_are_floats_or_decimals(tmp_path: Path, kind: pa.DataType) -> Non
 
 
 @pytest.mark.parametrize("value", [None, float("nan"), float("inf")])
-def test_a_value_that_is_no_finite_number_is_named(tmp_path: Path, value: float | None) -> None:
+def test_a_value_that_is_not_a_finite_number_is_reported(
+    tmp_path: Path, value: float | None
+) -> None:
     with pytest.raises(UnreadablePoints, match="row 2: value must be a finite number"):
         fields(tmp_path, value=pa.array([1.0, value], pa.float64()))
 
 
 @pytest.mark.parametrize("column", ["name", "timestamp"])
-def test_a_null_is_named(tmp_path: Path, column: str) -> None:
+def test_a_null_is_reported(tmp_path: Path, column: str) -> None:
     kind = pa.string() if column == "name" else pa.int64()
     with pytest.raises(UnreadablePoints, match=f"row 1: {column} must be"):
         fields(tmp_path, **{column: pa.array([None], kind)})
@@ -115,11 +117,11 @@ ENTRIES = [{"key": key, "value": value} for key, value in PAIRS]
     ],
     ids=lambda tags: str(tags.type),
 )  # fmt: skip
-def test_tags_are_the_map_that_they_mean(tmp_path: Path, tags: pa.Array) -> None:
+def test_tags_of_every_type_are_read_as_a_map(tmp_path: Path, tags: pa.Array) -> None:
     assert fields(tmp_path, tags=tags) == [dict(PAIRS), {}]
 
 
-def test_no_tags_at_all_may_be_nulls(tmp_path: Path) -> None:
+def test_a_column_of_nulls_means_no_tags(tmp_path: Path) -> None:
     assert fields(tmp_path, tags=pa.nulls(2)) == [{}, {}]
 
 
@@ -157,7 +159,7 @@ def test_a_tag_whose_value_is_null_is_absent(tags: dict[str, str | None]) -> Non
     ],
     ids=str,
 )
-def test_tags_that_are_no_map_of_text_are_named(tmp_path: Path, tags: pa.Array) -> None:
+def test_tags_that_are_not_a_map_of_text_are_reported(tmp_path: Path, tags: pa.Array) -> None:
     with pytest.raises(UnreadablePoints, match="row 1: tags must"):
         fields(tmp_path, tags=tags)
 
@@ -200,7 +202,7 @@ def test_any_other_type_is_refused_by_column_and_type(
     assert str(refused.value).startswith(f"the column {column} is {kind}, but must be ")
 
 
-def test_a_missing_or_doubled_column_is_named(tmp_path: Path) -> None:
+def test_a_missing_or_repeated_column_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "points.parquet"
     pq.write_table(pa.table({"name": ["a"], "value": [1.0]}), path)
     with pytest.raises(UnreadablePoints, match="lacks the column tags, timestamp"):
@@ -213,7 +215,7 @@ def test_a_missing_or_doubled_column_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("tags", ["tags", "map_entries(tags)", "to_json(tags)"])
-def test_what_duckdb_makes_of_an_export_is_read_as_what_it_was(tmp_path: Path, tags: str) -> None:
+def test_an_export_copied_by_duckdb_is_read_unchanged(tmp_path: Path, tags: str) -> None:
     exported, copied = tmp_path / "exported.parquet", tmp_path / "copied.parquet"
     row = PointRow("orders", 1398788625001, 0.5, {"host": "a", "env": "b"}, Receipt(0, 1, 0), 0)
     with exported.open("wb") as file, point_writer(Format.PARQUET, file) as writer:

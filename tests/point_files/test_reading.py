@@ -1,4 +1,4 @@
-"""Files of others: what is taken, and where what is wrong is said to be."""
+"""Files from other programs: what is accepted, and where errors are located."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ HEADING = "name,timestamp,value,tags"
 TAGS = '"{""host"":""a""}"'
 
 
-def test_empty_lines_of_json_count_as_lines_only(tmp_path: Path) -> None:
+def test_empty_lines_of_json_are_only_counted(tmp_path: Path) -> None:
     path = tmp_path / "points.jsonl"
     path.write_text(f"\ufeff{json.dumps(ITEM)}\r\n\r\n  {json.dumps(ITEM)}")
     assert read(path, Format.JSONL) == [(1, ITEM), (3, ITEM)]
 
 
 def test_an_item_is_left_as_it_is(tmp_path: Path) -> None:
-    """What a publish makes of it is the service's to say: other spellings, large numbers."""
+    """The service decides whether it is valid, with other spellings or large numbers."""
     path = tmp_path / "points.jsonl"
     path.write_text('{"metric": "a", "value": 12345678901234567890, "more": [1]}\n')
     assert read(path, Format.JSONL) == [
@@ -37,7 +37,7 @@ def test_an_item_is_left_as_it_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("line", ["[]", "{", '{"a": 1},{"b": 2}', "1", '{"a": "\xff"', '"\0"'])
-def test_a_line_that_is_no_object_is_named(tmp_path: Path, line: str) -> None:
+def test_a_line_that_is_not_an_object_is_reported(tmp_path: Path, line: str) -> None:
     path = tmp_path / "points.jsonl"
     path.write_text(f"{json.dumps(ITEM)}\n{line}\n", encoding="latin-1")
     with pytest.raises(UnreadablePoints, match="line 2 is not a JSON object"):
@@ -45,14 +45,14 @@ def test_a_line_that_is_no_object_is_named(tmp_path: Path, line: str) -> None:
 
 
 @pytest.mark.parametrize("form", [Format.JSONL, Format.CSV])
-def test_a_line_without_end_is_not_read_to_its_end(tmp_path: Path, form: Format) -> None:
+def test_an_endless_line_is_not_read_completely(tmp_path: Path, form: Format) -> None:
     path = tmp_path / "points"
     path.write_bytes(b"x" * (MAX_LINE + 1))
     with pytest.raises(UnreadablePoints, match="line 1 is longer than"):
         read(path, form)
 
 
-def test_csv_has_its_columns_in_any_order(tmp_path: Path) -> None:
+def test_csv_may_have_its_columns_in_any_order(tmp_path: Path) -> None:
     path = tmp_path / "points.csv"
     path.write_bytes(
         b'\xef\xbb\xbfvalue,name,tags,timestamp\r\n1.5,orders,"{""host"": ""a""}",1398788625\r\n'
@@ -61,7 +61,7 @@ def test_csv_has_its_columns_in_any_order(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-def test_lines_of_csv_end_in_any_way_and_may_be_empty(tmp_path: Path, end: str) -> None:
+def test_lines_of_csv_may_have_any_line_end_and_be_empty(tmp_path: Path, end: str) -> None:
     path = tmp_path / "points.csv"
     quoted = f'orders,1398788625,1.5,"{{{end}""host"":""a""{end}}}"'
     path.write_bytes(end.join([HEADING, "", quoted, "", quoted, ""]).encode())
@@ -89,7 +89,7 @@ def test_lines_of_csv_end_in_any_way_and_may_be_empty(tmp_path: Path, end: str) 
         ('HEAD\na,1,1,{}\n"a\n\xff', "line 4 is not UTF-8"),
     ],
 )
-def test_what_is_wrong_in_csv_is_named(tmp_path: Path, text: str, fault: str) -> None:
+def test_errors_in_csv_are_reported_with_their_line(tmp_path: Path, text: str, fault: str) -> None:
     path = tmp_path / "points.csv"
     path.write_text(text.replace("HEAD", HEADING), encoding="latin-1", newline="")
     with pytest.raises(UnreadablePoints, match=fault):
@@ -115,10 +115,10 @@ BAD_LINES: dict[Format, list[bytes]] = {
     ids=lambda value: repr(value[:20]),
 )
 @pytest.mark.parametrize(("line", "size"), [(2, 1), (150, 10), (30_000, 1000)])
-def test_the_line_at_fault_is_named_and_the_batches_before_it_are_read(
+def test_the_invalid_line_is_reported_and_the_batches_before_it_are_read(
     tmp_path: Path, form: Format, bad: bytes, line: int, size: int
 ) -> None:
-    """However far ahead of it the file is read."""
+    """However far the file is read ahead."""
     path = tmp_path / "points"
     good = json.dumps(ITEM) if form is Format.JSONL else f"orders,1398788625,1.5,{TAGS}"
     first = good if form is Format.JSONL else HEADING
@@ -140,17 +140,17 @@ def _latin_1(path: Path, row: int, rows: int) -> None:
 
 
 def _unchecked(texts: list[bytes]) -> pa.Array:
-    """Return an array of text that nobody checked, as other writers make it."""
+    """Return an array of unchecked text, as other writers may produce."""
     _, offsets, data = pa.array(texts, pa.binary()).buffers()
     return pa.Array.from_buffers(pa.string(), len(texts), [None, offsets, data])
 
 
 @pytest.mark.parametrize("write", [_null, _latin_1])
 @pytest.mark.parametrize("row", [1, 20, 71, 149, 150])
-def test_the_row_at_fault_is_named_and_the_batches_before_it_are_read(
+def test_the_invalid_row_is_reported_and_the_batches_before_it_are_read(
     tmp_path: Path, write: Callable[[Path, int, int], None], row: int
 ) -> None:
-    """Also where batches and row groups do not end together."""
+    """Even if batches and row groups do not end at the same row."""
     path = tmp_path / "points.parquet"
     write(path, row, 150)
     points, error = read_until_error(path, Format.PARQUET, 20)
@@ -158,7 +158,7 @@ def test_the_row_at_fault_is_named_and_the_batches_before_it_are_read(
     assert len(points) == (row - 1) - (row - 1) % 20
 
 
-def test_a_broken_row_group_is_named_by_its_rows(tmp_path: Path) -> None:
+def test_a_broken_row_group_is_reported_by_its_rows(tmp_path: Path) -> None:
     path = parquet(tmp_path / "points.parquet", row_group=100, value=[i / 7 for i in range(300)])
     group = pq.read_metadata(path).row_group(2)
     columns = map(group.column, range(group.num_columns))
@@ -172,12 +172,12 @@ def test_a_broken_row_group_is_named_by_its_rows(tmp_path: Path) -> None:
     assert len(points) == 200
 
 
-def test_what_is_no_parquet_is_named(tmp_path: Path) -> None:
+def test_a_file_that_is_not_parquet_is_reported(tmp_path: Path) -> None:
     path = parquet(tmp_path / "points.parquet", value=[1.0] * 100)
     whole = path.read_bytes()
     for content in (b"", f"{HEADING}\n".encode(), whole[: len(whole) // 2]):
         path.write_bytes(content)
-        with pytest.raises(UnreadablePoints, match="is not a Parquet file"):
+        with pytest.raises(UnreadablePoints, match="is not a readable Parquet file"):
             read(path, Format.PARQUET)
 
 
@@ -202,7 +202,7 @@ def test_digits_are_ascii(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "1_000", " 1", "1\n", "0x1", "nan", "inf", "Infinity", "1e"])
-def test_what_only_python_reads_is_no_number(text: str) -> None:
+def test_spellings_that_only_python_reads_are_not_numbers(text: str) -> None:
     no_number(text)
 
 

@@ -1,4 +1,4 @@
-"""What was written is read back as a publish that stores the very same points."""
+"""Written points are read back as a publish that stores exactly the same points."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_points_are_published_back_as_they_were(form: Format, points: list[Point
 
 
 @given(times)
-def test_a_time_is_published_as_what_a_publish_reads_back(time: int) -> None:
+def test_a_time_is_written_as_a_publish_reads_it(time: int) -> None:
     assert to_milliseconds(as_published(time)) == time
 
 
@@ -112,5 +112,5 @@ def test_parquet_has_a_time_and_a_map(tmp_path: Path) -> None:
         ("a", None),
     ],
 )
-def test_the_ending_of_a_name_tells_the_format(name: str, form: str | None) -> None:
+def test_the_extension_determines_the_format(name: str, form: str | None) -> None:
     assert Format.of(Path(name)) == form

@@ -1,4 +1,4 @@
-"""What points can be read from: files, and anything that can be read once."""
+"""Sources of points: files, and anything that can be read once."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def file(tmp_path: Path, form: Format) -> Path:
 
 @contextmanager
 def written(content: bytes, open_output: Callable[[], int]) -> Iterator[None]:
-    """Write to what `open_output` opens, meanwhile."""
+    """Write to the output that `open_output` opens, during the block."""
 
     def write() -> None:
         with os.fdopen(open_output(), "wb") as output:
@@ -107,7 +107,7 @@ def test_standard_input_is_read(file: Path, form: Format, name: str) -> None:
         os.close(saved)
 
 
-def test_a_file_is_known_by_its_path_however_it_is_named(
+def test_a_file_is_identified_by_its_path_under_any_name(
     tmp_path: Path, file: Path, form: Format, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     link = tmp_path / "latest"
@@ -119,7 +119,7 @@ def test_a_file_is_known_by_its_path_however_it_is_named(
             assert source.total == POINTS + (form is Format.CSV)
 
 
-def test_a_directory_or_nothing_is_an_error_of_the_system(tmp_path: Path, form: Format) -> None:
+def test_a_directory_or_missing_file_is_an_os_error(tmp_path: Path, form: Format) -> None:
     for path in (tmp_path, tmp_path / "none"):
         with pytest.raises(OSError, match=str(path)), opened_points(path, form):
             pass

@@ -1,7 +1,7 @@
-"""Runs the test cases that `eventsourcing` ships for persistence modules on our servers.
+"""Runs `eventsourcing`'s test cases for persistence modules on our servers.
 
-They are `unittest` classes, which fixtures cannot parametrise: each is subclassed once a flavour of
-server and type of originator ids.
+They are `unittest` classes, which fixtures cannot parametrise. So each is subclassed once per
+flavour of server and type of originator id.
 """
 
 import os
@@ -28,7 +28,7 @@ class ServerCase:
         return uuid4() if self.id_type == "uuid" else f"thing:{uuid4()}"
 
     def make_factory(self) -> Factory:
-        """Return a factory that is closed when the test is over."""
+        """Return a factory that is closed after the test."""
         factory = Factory(Environment("Things", os.environ))
         assert isinstance(self, TestCase)
         self.addCleanup(factory.close)
@@ -38,7 +38,7 @@ class ServerCase:
 def on_every_server(
     mixin: type[ServerCase], case: type[TestCase]
 ) -> Iterator[tuple[str, type[TestCase]]]:
-    """Yield the name and class of each variant, to be put among a test module's globals."""
+    """Yield the name and class of each variant, to be added to a test module's globals."""
     for flavour in FLAVOURS:
         for id_type in ID_TYPES:
             name = f"Test{case.__name__}[{mixin.__name__}-{flavour}-{id_type}]"

@@ -1,4 +1,4 @@
-"""One server a flavour for the whole session, emptied before each test that uses it."""
+"""One server per flavour and session, emptied before each test that uses it."""
 
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -18,7 +18,7 @@ STARTERS = {"valkey": start_valkey, "redis-7": start_redis}
 
 
 class Servers:
-    """Starts a server of a flavour when it is first asked for."""
+    """Starts a server of each flavour on first use."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -26,7 +26,7 @@ class Servers:
         self._started: dict[str, LogServer] = {}
 
     def get(self, flavour: str) -> LogServer:
-        """Return the flavour's server, without data; skips the test if it is not installed."""
+        """Return the flavour's server, emptied; skips the test if it is not installed."""
         if flavour not in self._started:
             self._started[flavour] = self.new(flavour)
         server = self._started[flavour]
@@ -35,13 +35,13 @@ class Servers:
         return server
 
     def new(self, flavour: str) -> LogServer:
-        """Start a server on a directory of its own; the caller ends it."""
+        """Start a server with its own directory; the caller stops it."""
         if flavour == "redis-7" and redis_binary() is None:
             pytest.skip("redis-server is not on the PATH")
         return STARTERS[flavour](self._directory / str(next(self._numbers)))
 
     def stop(self) -> None:
-        """Stop those that `get` started."""
+        """Stop the servers that `get` started."""
         for server in self._started.values():
             server.stop()
 
@@ -57,13 +57,13 @@ def servers() -> Iterator[Servers]:
 
 @pytest.fixture(params=FLAVOURS)
 def server(request: pytest.FixtureRequest, servers: Servers) -> LogServer:
-    """The session's server of each flavour, empty."""
+    """The session's server of each flavour, emptied."""
     return servers.get(request.param)
 
 
 @pytest.fixture(params=FLAVOURS)
 def own_server(request: pytest.FixtureRequest, servers: Servers) -> Iterator[LogServer]:
-    """A server of each flavour for this test alone, to be stopped, stalled or filled."""
+    """A server of each flavour for this test only, which may stop, stall or fill it."""
     started = servers.new(request.param)
     yield started
     started.kill()
@@ -71,7 +71,7 @@ def own_server(request: pytest.FixtureRequest, servers: Servers) -> Iterator[Log
 
 @pytest.fixture
 def make_factory() -> Iterator[Callable[..., Factory]]:
-    """Makes factories for a server, with more settings as keyword arguments; closes them."""
+    """Creates factories for a server, with further settings as keyword arguments; closes them."""
     made: list[Factory] = []
 
     def make(server: LogServer, name: str = "Organizations", **settings: str) -> Factory:
@@ -86,7 +86,7 @@ def make_factory() -> Iterator[Callable[..., Factory]]:
 
 @pytest.fixture
 def factory(server: LogServer, make_factory: Callable[..., Factory]) -> Factory:
-    """A factory for the server of the test, with text as originator ids."""
+    """A factory for the test's server, with text as originator ids."""
     return make_factory(server)
 
 
@@ -97,7 +97,7 @@ def recorder(factory: Factory) -> RedisApplicationRecorder:
 
 @pytest.fixture
 def raw(server: LogServer) -> Iterator[Redis]:
-    """A client of the server of the test, to look behind the recorders."""
+    """A client of the test's server, to inspect what the recorders do."""
     with Redis.from_url(server.url) as client:
         yield client
 
@@ -106,7 +106,7 @@ def raw(server: LogServer) -> Iterator[Redis]:
 def _settings_of_a_server_case(
     request: pytest.FixtureRequest, servers: Servers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Points the environment of a `ServerCase` at its flavour's server."""
+    """Sets the environment of a `ServerCase` to its flavour's server."""
     case = request.cls
     if case is None or not issubclass(case, ServerCase):
         return

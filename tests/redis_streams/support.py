@@ -1,4 +1,4 @@
-"""Events for tests, and a look at what the server did."""
+"""Events for tests, and the server's statistics."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ def event(originator: str, version: int, topic: str = "t", state: bytes = b"s") 
 
 
 def history(originator: str, count: int, topic: str = "t") -> list[StoredEvent]:
-    """Return events of versions 1 to `count`, each with a state of its own."""
+    """Return events of versions 1 to `count`, each with a different state."""
     return [event(originator, n, topic, f"{originator} {n}".encode()) for n in range(1, count + 1)]
 
 
@@ -22,6 +22,6 @@ def calls(raw: Redis, command: str) -> int:
 
 
 def connections(raw: Redis) -> int:
-    """Return how many clients are connected, this one included."""
+    """Return how many clients are connected, including this one."""
     clients: Any = raw.info("clients")
     return int(clients["connected_clients"])

@@ -1,4 +1,4 @@
-"""Every error of redis-py has one of the library's."""
+"""Every error of redis-py is translated to one of the library's."""
 
 from typing import Any
 
@@ -43,7 +43,9 @@ from adapters.redis_streams.errors import ConnectionLostError, translate, transl
         ("", PersistenceError),
     ],
 )
-def test_answers_of_the_server(answer: str, expected: type[PersistenceError]) -> None:
+def test_error_replies_of_the_server_are_translated(
+    answer: str, expected: type[PersistenceError]
+) -> None:
     parse: Any = BaseParser.parse_error
     assert type(translate(parse(answer))) is expected
 
@@ -61,7 +63,9 @@ def test_answers_of_the_server(answer: str, expected: type[PersistenceError]) ->
         (driver.InvalidResponse("protocol"), PersistenceError),
     ],
 )
-def test_errors_of_the_client(error: driver.RedisError, expected: type[PersistenceError]) -> None:
+def test_errors_of_the_client_are_translated(
+    error: driver.RedisError, expected: type[PersistenceError]
+) -> None:
     with pytest.raises(expected, match=str(error)) as caught, translated():
         raise error
     assert type(caught.value) is expected

@@ -1,4 +1,4 @@
-"""Settings of the persistence module, and the recorders' waiting."""
+"""Settings of the persistence module, and waiting on recorders."""
 
 from collections.abc import Callable
 from threading import Timer
@@ -27,13 +27,13 @@ class OtherProcessRecorder(RedisProcessRecorder):
     pass
 
 
-def test_it_is_found_as_a_persistence_module_and_connects_to_nothing_yet() -> None:
+def test_it_is_found_as_a_persistence_module_without_connecting() -> None:
     env = {"PERSISTENCE_MODULE": "adapters.redis_streams", "REDIS_URL": NOWHERE}
     with InfrastructureFactory.construct(env) as factory:
         assert type(factory) is Factory
 
 
-def test_without_create_table_a_recorder_connects_to_nothing_yet() -> None:
+def test_without_create_table_a_recorder_is_created_without_connecting() -> None:
     Factory({"REDIS_URL": NOWHERE, "CREATE_TABLE": "no"}).process_recorder()
 
 
@@ -51,14 +51,12 @@ def test_without_create_table_a_recorder_connects_to_nothing_yet() -> None:
         ({"REDIS_KEY_PREFIX": "a}b"}, "braces"),
     ],
 )
-def test_a_setting_that_is_missing_or_invalid_is_named(
-    settings: dict[str, str], message: str
-) -> None:
+def test_a_missing_or_invalid_setting_is_named(settings: dict[str, str], message: str) -> None:
     with pytest.raises(OSError, match=message):
         Factory(Environment("Organizations", {"REDIS_URL": NOWHERE} | settings))
 
 
-def test_settings_with_the_application_name_come_first() -> None:
+def test_settings_with_the_application_name_take_precedence() -> None:
     env = {"REDIS_URL": "http://no", "ORGANIZATIONS_REDIS_URL": NOWHERE}
     Factory(Environment("Organizations", env))
 
@@ -78,7 +76,7 @@ def test_recorder_classes_can_be_chosen() -> None:
         factory.tracking_recorder()
 
 
-def test_no_two_keys_of_an_application_are_the_same() -> None:
+def test_all_keys_of_an_application_are_different() -> None:
     events, snapshots = Keys("cave", "a"), Keys("cave", "a", "snapshots")
     names = ["x", "snapshots", "snapshots:x", "snapshots:log", "/snapshots:x", ""]
     keys = [events.log, events.tracking, snapshots.log]
@@ -88,7 +86,7 @@ def test_no_two_keys_of_an_application_are_the_same() -> None:
     assert Keys("cave").log == "{cave}:log"
 
 
-def test_settings_in_the_url_do_not_switch_on_retries_or_other_replies(
+def test_settings_in_the_url_do_not_enable_retries_or_change_replies(
     server: LogServer, make_factory: Callable[..., Factory]
 ) -> None:
     url = f"{server.url}?protocol=3&decode_responses=true&retry_on_timeout=true&socket_timeout=9"

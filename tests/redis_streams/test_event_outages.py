@@ -1,4 +1,4 @@
-"""Servers that restart, stall, die or lose our functions."""
+"""Servers that restart, stall, die or lose our functions are handled."""
 
 from collections.abc import Callable
 from threading import Timer
@@ -33,7 +33,7 @@ def process(own_server: LogServer, make_factory: Callable[..., Factory]) -> Redi
 
 
 @pytest.mark.parametrize("end", [LogServer.stop, LogServer.kill])
-def test_a_restarted_server_has_all_and_goes_on(
+def test_a_restarted_server_has_all_events_and_accepts_more(
     own_server: LogServer, process: RedisProcessRecorder, end: Callable[[LogServer], None]
 ) -> None:
     process.insert_events(history("a", 3), tracking=Tracking("up", 7))
@@ -64,7 +64,7 @@ def test_without_create_table_functions_are_loaded_by_the_first_call(
     assert len(raw.function_list()) == 1
 
 
-def test_a_dead_server_is_an_operational_error_at_once(
+def test_a_dead_server_is_immediately_an_operational_error(
     own_server: LogServer, make_factory: Callable[..., Factory], process: RedisProcessRecorder
 ) -> None:
     own_server.kill()
@@ -84,7 +84,7 @@ def test_a_dead_server_is_an_operational_error_at_once(
     assert monotonic() - started < 2 * TIMEOUT, "all of them together"
 
 
-def test_a_stalled_server_stores_an_event_once_though_the_caller_is_told_of_an_error(
+def test_a_stalled_server_stores_an_event_once_although_the_caller_gets_an_error(
     own_server: LogServer, process: RedisProcessRecorder
 ) -> None:
     process.insert_events([event("a", 1)])
@@ -118,7 +118,7 @@ class LostReply:
         monkeypatch.setattr(EVENTS, "call", self)
 
     def arm(self, *, executed: bool, after: Callable[[], object] = lambda: None) -> None:
-        """Lose the connection with the call executed or not, `after` having been done."""
+        """Call `after`, then lose the connection, with the call executed or not."""
         self._after, self._executed = after, executed
 
     def __call__(self, client: Redis, function: str, *arguments: Any, **options: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Reading by pages gives what reading all at once would."""
+"""Reading in pages gives the same result as reading everything in one reply."""
 
 import pytest
 from eventsourcing.persistence import InternalError, StoredEvent
@@ -66,7 +66,7 @@ def test_a_long_history_is_read_in_pages(recorder: RedisApplicationRecorder, raw
     assert len(recorder.select_events("a")) == LENGTH
     assert calls(raw, "fcall_ro") == 3
     assert len(recorder.select_notifications(None, LENGTH)) == LENGTH
-    assert calls(raw, "xrange") == LENGTH + 3, "one an event in the function, then three pages"
+    assert calls(raw, "xrange") == LENGTH + 3, "one per event in the function, then three pages"
 
 
 def test_an_index_that_names_a_missing_entry_is_reported(

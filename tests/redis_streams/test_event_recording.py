@@ -1,4 +1,4 @@
-"""What is recorded and what is refused, beyond the library's own cases."""
+"""Recording and refusing events, beyond the library's own test cases."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -34,7 +34,7 @@ def process(factory: Factory) -> RedisProcessRecorder:
     return factory.process_recorder()
 
 
-def test_the_layout_is_the_one_documented(recorder: RedisApplicationRecorder, raw: Redis) -> None:
+def test_the_layout_is_as_documented(recorder: RedisApplicationRecorder, raw: Redis) -> None:
     recorder.insert_events([event("organization:gilt", 1, "created", b"\x00\xff")])
     recorder.insert_events([event("organization:gilt", 2), event("é", 0)])
 
@@ -84,7 +84,9 @@ def test_a_call_with_a_version_that_is_not_the_next_stores_nothing(
     assert not raw.exists("{cave:organizations}:new")
 
 
-def test_of_racing_writers_of_a_version_one_wins(recorder: RedisApplicationRecorder) -> None:
+def test_one_of_several_racing_writers_of_a_version_wins(
+    recorder: RedisApplicationRecorder,
+) -> None:
     gate = Barrier(8)
 
     def contend(number: int) -> bool:
@@ -114,14 +116,14 @@ def test_reserved_originator_ids_are_refused(recorder: RedisApplicationRecorder,
     assert recorder.max_notification_id() is None
 
 
-def test_a_call_takes_a_limited_number_of_events(recorder: RedisApplicationRecorder) -> None:
+def test_the_number_of_events_per_call_is_limited(recorder: RedisApplicationRecorder) -> None:
     with pytest.raises(ProgrammingError, match="10001 events in one call"):
         recorder.insert_events(history("a", MAX_EVENTS + 1))
     recorder.insert_events(history("a", MAX_EVENTS))
     assert recorder.max_notification_id() == MAX_EVENTS
 
 
-def test_the_largest_versions_are_told_apart(factory: Factory) -> None:
+def test_the_largest_versions_are_distinguished(factory: Factory) -> None:
     snapshots = factory.aggregate_recorder("snapshots")
     last = [event("a", MAX_VERSION - 1, state=b"1"), event("a", MAX_VERSION, state=b"2")]
     snapshots.insert_events(last)
@@ -142,7 +144,7 @@ def test_ids_that_could_not_be_read_back_are_refused(
     assert recorder.max_notification_id() is None
 
 
-def test_snapshots_have_versions_of_any_order_and_keys_of_their_own(
+def test_snapshots_have_versions_in_any_order_and_separate_keys(
     factory: Factory, recorder: RedisApplicationRecorder, raw: Redis
 ) -> None:
     recorder.insert_events(history("a", 3))
@@ -162,7 +164,7 @@ def test_snapshots_have_versions_of_any_order_and_keys_of_their_own(
     }
 
 
-def test_applications_and_prefixes_are_apart(
+def test_applications_and_prefixes_are_separate(
     server: LogServer, make_factory: Callable[..., Factory]
 ) -> None:
     for settings in ({}, {"name": "Other"}, {"REDIS_KEY_PREFIX": "copper"}):
@@ -193,7 +195,7 @@ def test_events_and_tracking_are_recorded_together_or_not_at_all(
 
 
 def test_tracking_is_exact_over_64_bits(process: RedisProcessRecorder) -> None:
-    """Positions of other logs can be wider than the integers that a Lua number holds."""
+    """Positions of other logs may exceed the integers that a Lua number can hold."""
     for position in (9, 10, 2**60, 2**60 + 1, MAX_POSITION):
         process.insert_tracking(Tracking("up", position))
         with pytest.raises(IntegrityError):
@@ -235,7 +237,7 @@ def test_a_server_out_of_memory_refuses_the_whole_call(
         with pytest.raises(OperationalError):
             process.insert_events([event("a", 2), event("b", 1)], tracking=Tracking("up", 1))
         restarted = make_factory(own_server).process_recorder()
-        assert restarted.select_events("a") == [event("a", 1)], "reading goes on"
+        assert restarted.select_events("a") == [event("a", 1)], "reading still works"
         raw.config_set("maxmemory", 0)
     assert process.max_notification_id() == 1
     assert process.max_tracking_id("up") is None

@@ -1,4 +1,4 @@
-"""Subscriptions: delivery, stopping, connections, and what they cost the server."""
+"""Subscriptions: delivery, stopping, connections, and their load on the server."""
 
 from collections.abc import Callable
 from threading import Timer
@@ -16,10 +16,10 @@ from tests.servers import LogServer
 from tests.waiting import wait_until
 
 STOP_SECONDS = 0.35
-"""250 ms, and something for a busy machine."""
+"""250 ms, plus a margin for a busy machine."""
 
 
-def test_what_is_recorded_is_delivered_in_order_then_what_follows(
+def test_recorded_events_then_new_ones_are_delivered_in_order(
     recorder: RedisApplicationRecorder,
 ) -> None:
     recorder.insert_events(history("a", PAGE + 10))
@@ -32,7 +32,7 @@ def test_what_is_recorded_is_delivered_in_order_then_what_follows(
 
 
 @pytest.mark.parametrize(("gt", "first"), [(None, 1), (-5, 1), (0, 1), (1, 2), (3, 4)])
-def test_it_begins_after_the_position_given(
+def test_it_begins_after_the_given_position(
     recorder: RedisApplicationRecorder, gt: int | None, first: int
 ) -> None:
     recorder.insert_events(history("a", 4))
@@ -87,8 +87,10 @@ def test_it_can_be_stopped_before_it_is_entered_and_entered_once(
             subscription.__enter__()
 
 
-def test_other_topics_are_passed_over_once(recorder: RedisApplicationRecorder, raw: Redis) -> None:
-    """A position that stood still on them would read all their pages again at each wake."""
+def test_entries_of_other_topics_are_skipped_once(
+    recorder: RedisApplicationRecorder, raw: Redis
+) -> None:
+    """If the position did not advance over them, each wake would read all their pages again."""
     recorder.insert_events(history("a", 6 * PAGE, "other"))
     with recorder.subscribe(topics=["wanted"]) as subscription:
         recorder.insert_events([event("b", 1, "wanted")])
@@ -102,7 +104,7 @@ def test_other_topics_are_passed_over_once(recorder: RedisApplicationRecorder, r
         assert calls(raw, "xread") <= 20
 
 
-def test_a_lost_connection_is_an_operational_error_and_iterating_goes_on_after_it(
+def test_a_lost_connection_is_an_operational_error_and_iteration_can_continue(
     own_server: LogServer, make_factory: Callable[..., Factory]
 ) -> None:
     recorder = make_factory(own_server).application_recorder()
@@ -118,7 +120,9 @@ def test_a_lost_connection_is_an_operational_error_and_iterating_goes_on_after_i
         assert next(subscription).id == 3
 
 
-def test_waiting_costs_a_few_reads_a_second(recorder: RedisApplicationRecorder, raw: Redis) -> None:
+def test_waiting_costs_a_few_reads_per_second(
+    recorder: RedisApplicationRecorder, raw: Redis
+) -> None:
     raw.config_resetstat()
     subscription = recorder.subscribe()
     Timer(1.0, subscription.stop).start()

@@ -1,4 +1,4 @@
-"""The cases that `eventsourcing` ships for recorders, factories, applications and projections."""
+"""`eventsourcing`'s test cases for recorders, factories, applications and projections."""
 
 import os
 
@@ -53,7 +53,7 @@ class ProcessRecorder(ServerCase):
 
 
 class OtherTrackingRecorder(RedisTrackingRecorder):
-    """A subclass to be chosen by its topic."""
+    """A subclass to be selected by its topic."""
 
 
 class InfrastructureFactory(ServerCase):
@@ -85,7 +85,7 @@ class ExampleApplication(ServerCase):
 
 
 class EventCounters(RedisTrackingRecorder, projection.EventCountersView):
-    """A view of two counters, which change in the same transaction as the tracking."""
+    """A view of two counters that change in the same transaction as the tracking."""
 
     def get_created_event_counter(self) -> int:
         return self._count("created")

@@ -1,4 +1,4 @@
-"""The metric log on real servers: the ports' contracts, and what only a server can do to it."""
+"""The metric log on real servers: the ports' contracts, and faults that only servers have."""
 
 from __future__ import annotations
 
@@ -118,11 +118,13 @@ def test_concurrent_appends_share_writes_and_each_is_stored_once(server: LogServ
         stats = client.info("stats")
     assert len(set(receipts)) == ROUND
     assert sorted(entry.receipt for entry in stored(server)) == sorted(receipts)
-    # Reads from the sockets: far fewer than one an append.
+    # Reads from sockets: far fewer than one per append.
     assert stats["total_reads_processed"] < ROUND
 
 
-def test_while_the_server_is_away_nothing_is_written_and_it_recovers(own_server: LogServer) -> None:
+def test_appends_are_refused_during_an_outage_and_work_again_after_it(
+    own_server: LogServer,
+) -> None:
     async def scenario() -> None:
         async with opened(own_server) as ports:
             first = (await ports.log.append(published())).receipt
@@ -137,7 +139,7 @@ def test_while_the_server_is_away_nothing_is_written_and_it_recovers(own_server:
     asyncio.run(scenario())
 
 
-def test_a_connection_that_dies_mid_write_leaves_the_outcome_unknown(
+def test_the_outcome_is_unknown_if_the_connection_dies_during_a_write(
     own_server: LogServer,
 ) -> None:
     async def scenario() -> None:
@@ -145,13 +147,13 @@ def test_a_connection_that_dies_mid_write_leaves_the_outcome_unknown(
             own_server.pause()
             waiting = asyncio.ensure_future(ports.log.append(published()))
             await asyncio.sleep(0.05)
-            behind = asyncio.ensure_future(ports.log.append(published()))
+            queued = asyncio.ensure_future(ports.log.append(published()))
             await asyncio.sleep(0.05)
             own_server.kill()
             with pytest.raises(OutcomeUnknown):
                 await waiting
             with pytest.raises(LogUnavailable):  # never sent
-                await behind
+                await queued
             own_server.start()
             await until_appended(ports)
             assert len(stored(own_server)) <= 2
@@ -169,7 +171,7 @@ async def until_appended(ports: MetricLogPorts) -> Receipt:
                 await asyncio.sleep(0.02)
 
 
-def test_more_than_may_wait_is_refused(own_server: LogServer) -> None:
+def test_appends_beyond_the_limit_of_waiting_bytes_are_refused(own_server: LogServer) -> None:
     async def scenario() -> None:
         async with opened(own_server, max_waiting=1000) as ports:
             own_server.pause()
@@ -186,7 +188,7 @@ def test_more_than_may_wait_is_refused(own_server: LogServer) -> None:
     asyncio.run(scenario())
 
 
-def test_a_full_server_is_told_and_nothing_is_written(own_server: LogServer) -> None:
+def test_a_full_server_is_reported_and_nothing_is_written(own_server: LogServer) -> None:
     async def scenario() -> None:
         with Redis.from_url(own_server.url) as client:
             async with opened(own_server) as ports:
@@ -202,7 +204,7 @@ def test_a_full_server_is_told_and_nothing_is_written(own_server: LogServer) -> 
     asyncio.run(scenario())
 
 
-def test_a_key_is_remembered_by_the_server_over_restarts_and_connections(
+def test_the_server_remembers_a_key_across_restarts_and_connections(
     own_server: LogServer,
 ) -> None:
     async def append() -> tuple[Receipt, bool]:
@@ -234,7 +236,7 @@ def test_two_connections_race_with_one_key_and_one_event_is_stored(server: LogSe
     assert len(asyncio.run(scenario())) == len(stored(server)) == 1
 
 
-def test_closing_answers_every_append_that_has_begun(server: LogServer) -> None:
+def test_closing_answers_every_append_in_progress(server: LogServer) -> None:
     async def scenario() -> list[Receipt]:
         async with opened(server) as ports:
             begun = [asyncio.ensure_future(ports.log.append(published())) for _ in range(ROUND)]
@@ -244,7 +246,7 @@ def test_closing_answers_every_append_that_has_begun(server: LogServer) -> None:
     assert len(set(asyncio.run(scenario()))) == len(stored(server)) == ROUND
 
 
-def test_what_is_no_event_is_told_as_such_and_the_rest_is_read(server: LogServer) -> None:
+def test_unreadable_entries_are_reported_as_such_and_the_others_are_read(server: LogServer) -> None:
     with Redis.from_url(server.url) as client:
         client.xadd(KEYS.log(0), {"topic": "from.elsewhere", "x": "y"})
         client.xadd(KEYS.log(0), {"topic": "metrics.published.v999"})
@@ -261,7 +263,7 @@ def test_what_is_no_event_is_told_as_such_and_the_rest_is_read(server: LogServer
 def test_entries_are_counted_once_each_whatever_their_sequence(
     server: LogServer, milliseconds: int
 ) -> None:
-    """A server whose clock is behind its last id continues that id's sequence without an end."""
+    """A server whose clock is behind its last id keeps incrementing that id's sequence."""
     entries = 2 * COUNT_PAGE + 1
     with Redis.from_url(server.url) as client, client.pipeline() as pipeline:
         for number in range(entries):
@@ -285,7 +287,7 @@ def test_the_number_of_partitions_is_fixed_when_the_log_is_created(client: Redis
         settle_partitions(client, KEYS, 4)
 
 
-def test_a_server_that_may_lose_writes_is_told_by_its_settings(own_server: LogServer) -> None:
+def test_settings_that_may_lose_writes_are_reported(own_server: LogServer) -> None:
     weak = {
         "appendfsync": "everysec",
         "no-appendfsync-on-rewrite": "yes",
@@ -300,7 +302,7 @@ def test_a_server_that_may_lose_writes_is_told_by_its_settings(own_server: LogSe
             assert any(name in words for words in weaknesses(client)), name
 
 
-def test_one_can_open_append_and_read_again_on_a_server_that_was_full(
+def test_a_server_that_was_full_can_be_opened_appended_to_and_read_again(
     own_server: LogServer,
 ) -> None:
     async def scenario() -> None:
@@ -345,7 +347,7 @@ def test_the_server_forgets_a_key_after_24_hours(server: LogServer) -> None:
 
 
 def batch(**changes: Sequence[Any]) -> PointBatch:
-    """Return two points as columns, one of these changed."""
+    """Return two points as columns, with the given columns changed."""
     columns: dict[str, Any] = {
         "names": ["a", "b"],
         "timestamps": [0, MAX_TIMESTAMP],
@@ -369,7 +371,7 @@ def batch(**changes: Sequence[Any]) -> PointBatch:
         (batch(tag_sets=[TagSet((("", "a"),)), TagSet(())]), "tag"),
     ],
 )
-def test_points_that_break_the_rules_of_points_are_no_event(
+def test_an_entry_with_invalid_points_is_not_an_event(
     client: Redis, points: PointBatch, reason: str | None
 ) -> None:
     event = MetricsPublished(organization="gilt", team=None, token_id="t1", points=points)

@@ -1,4 +1,4 @@
-"""A log that mixes the versions of an event reads as events of the current one."""
+"""A log with mixed versions of an event is read as events of the current version."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ KEYS = MetricKeys("cave")
 
 
 class TeamCreatedInARegion(OrganizationEvent, frozen=True, kw_only=True):
-    """What a next release might record of a team."""
+    """The event that a future release might record for a team."""
 
     name: str
     region: str
@@ -76,7 +76,7 @@ def stamped(version: int) -> dict[str, Any]:
     }
 
 
-def test_organizations_recorded_by_an_older_release_read_as_those_of_this_one(
+def test_organizations_recorded_by_an_older_release_are_read_like_current_ones(
     server: LogServer,
 ) -> None:
     registered = OrganizationRegistered(**stamped(1), name="gilt")
@@ -97,7 +97,7 @@ def test_organizations_recorded_by_an_older_release_read_as_those_of_this_one(
         before.read(0, 10)
 
 
-def test_metrics_of_several_versions_read_and_project_alike(server: LogServer) -> None:
+def test_metrics_of_several_versions_are_read_and_projected_alike(server: LogServer) -> None:
     def lower_case(fields: Mapping[bytes, bytes]) -> Mapping[bytes, bytes]:
         return {**fields, b"organization": fields[b"organization"].lower()}
 

@@ -1,0 +1,1 @@
+"""Reading generations: the read model, the export, and the SQL and caches they use."""

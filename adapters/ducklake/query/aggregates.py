@@ -1,6 +1,6 @@
-"""The aggregators, exactly: from values by bucket to one value a bucket.
+"""The aggregators, computed exactly: from values by bucket to one value per bucket.
 
-Minus zero counts as zero: they are equal, and which of them came first is nobody's business.
+Minus zero counts as zero. The two are equal, so an answer must not depend on which came first.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from adapters.ducklake.query.exact import (
 )
 
 Aggregate = Callable[[Floats, Integers], Sequence[float]]
-"""From values and where each bucket's begin among them, none empty, to a value a bucket."""
+"""Takes values and the start index of each bucket, none empty; returns one value per bucket."""
 
 
 def latest_buckets(
     buckets: Integers, values: Floats, limit: int, aggregate: Aggregate
 ) -> list[tuple[int, float]]:
-    """Return each of the latest `limit` buckets with its aggregate, the latest first.
+    """Return the latest `limit` buckets with their aggregates, the latest first.
 
-    `buckets` has the number of each value's bucket, in any order.
+    `buckets` has the bucket number of each value, in any order.
     """
     if not len(buckets):
         return []
@@ -45,7 +45,7 @@ def latest_buckets(
 
 
 def _each(aggregate: Callable[[Floats], float]) -> Aggregate:
-    """Return what computes an aggregate bucket by bucket."""
+    """Return a function that computes an aggregate bucket by bucket."""
 
     def of_each(values: Floats, starts: Integers) -> Sequence[float]:
         return [aggregate(bucket) for bucket in np.split(values, starts[1:])]
@@ -91,7 +91,7 @@ def _median(values: Floats) -> float:
     count = len(values)
     middle = (count - 1) // 2, count // 2
     low, high = map(float, np.partition(values, middle)[list(middle)])
-    # The halves where the sum is beyond a float; the sum where the halves may not be exact.
+    # Halve first where the sum could overflow, last where halving could be inexact.
     return low / 2 + high / 2 if abs(low) > 1 else (low + high) / 2
 
 
@@ -101,7 +101,7 @@ def _mode(values: Floats) -> float:
 
 
 def _nearest_rank(permille: int) -> Aggregate:
-    """Return the aggregate that is a bucket's smallest value with at least so many up to it."""
+    """Return the aggregate: the smallest value with at least `permille` of the bucket up to it."""
 
     def percentile(values: Floats) -> float:
         rank = -(-len(values) * permille // 1000)

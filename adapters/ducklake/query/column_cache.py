@@ -1,8 +1,8 @@
-"""A metric's columns, kept in memory: what dashboards ask for again and again.
+"""An in-memory cache of metrics' columns, for queries that dashboards repeat.
 
-Files never change, so what was read of one stays right; which files there are is asked anew. A
-query of an hour takes a fraction of a millisecond where its columns are here, and tens of them
-where DuckDB has to find the file, decompress it and look for the tags in text.
+Files never change, so cached columns stay valid; the list of files is fetched for each query. A
+query of an hour takes a fraction of a millisecond if its columns are cached, and tens of
+milliseconds if DuckDB has to find the file, decompress it and search the tags in text.
 """
 
 from __future__ import annotations
@@ -29,27 +29,27 @@ from adapters.ducklake.store.rows import tag_text
 from application.reading.ports import Selection
 
 MAX_FILES = 128
-"""Files that a query takes columns from; one of more is left to DuckDB."""
+"""Files that a query may take columns from; queries of more are left to DuckDB."""
 
 MAX_CACHED_POINTS = 500_000
-"""Points of a metric in a file that are kept; it takes a fifth of a second to read so many."""
+"""Points cached per metric and file; reading that many takes a fifth of a second."""
 
 PART = 4
-"""The columns of one query are this part of the cache at most. While they become buckets they take
-several times as much."""
+"""The columns of one query take at most one part in so many of the cache. While they are aggregated
+they take several times as much."""
 
 BATCH = 100_000
-"""Points whose tags are text at the same time, while they are read."""
+"""Points read at a time, whose tags are held as text meanwhile."""
 
 ENTRY_BYTES = 1000
-"""What an entry takes at most, beside its columns."""
+"""Upper bound of an entry's bytes, not counting its columns."""
 
 
 class MetricColumns(Struct, frozen=True):
-    """A metric's points of one file in order of time.
+    """A metric's points of one file, ordered by time.
 
-    Row i is `first + offsets[i]` (ms), a value, and `series[i]`, the number of its tag set. `tags`
-    are these as text, a line each, which `ends` at so many bytes.
+    Row i has the time `first + offsets[i]` (ms), `values[i]`, and `series[i]`, the number of its
+    tag set. `tags` holds the tag sets as text, one per line; `ends` has each line's end in bytes.
     """
 
     first: int
@@ -61,7 +61,7 @@ class MetricColumns(Struct, frozen=True):
 
     @classmethod
     def of(cls, times: Integers, values: Floats, series: Integers, tags: pa.Array) -> MetricColumns:
-        """Make columns of points in any order; `tags` may have more than theirs."""
+        """Make columns of points in any order; `tags` may include unused tag sets."""
         order = np.argsort(times, kind="stable")
         first = int(times[order[0]]) if len(times) else 0
         (used,) = np.bincount(series, minlength=len(tags)).nonzero()
@@ -83,11 +83,11 @@ class MetricColumns(Struct, frozen=True):
         return ENTRY_BYTES + columns + len(self.tags) + len(self.ends) * self.ends.itemsize
 
     def rows(self, start: int | None, end: int | None) -> slice:
-        """Return which rows are from `start` to `end` (ms)."""
+        """Return the rows from `start` to before `end` (ms)."""
         return slice(self._place(start, 0), self._place(end, len(self.offsets)))
 
     def points(self, rows: slice, tags: Mapping[str, str]) -> Points:
-        """Return those of the rows that have the tags."""
+        """Return the rows that have the tags."""
         offsets, values = self.offsets[rows], self.values[rows]
         if tags and len(offsets):
             found = self._series_with(tags)
@@ -101,7 +101,7 @@ class MetricColumns(Struct, frozen=True):
         return self.first + offsets.astype(np.int64), values
 
     def _place(self, time: int | None, otherwise: int) -> int:
-        """Return which row is the first of a time or later."""
+        """Return the first row at `time` or later, `otherwise` without a time."""
         if time is None:
             return otherwise
         offset = time - self.first
@@ -109,13 +109,13 @@ class MetricColumns(Struct, frozen=True):
             return 0
         if not len(self.offsets) or offset > self.offsets[-1]:
             return len(self.offsets)
-        # In the array's own type, or else it would be converted as a whole.
+        # Of the array's own type: any other would convert the whole array.
         return int(np.searchsorted(self.offsets, self.offsets.dtype.type(offset)))
 
     def _series_with(self, tags: Mapping[str, str]) -> list[int]:
-        """Return which of the tag sets have all of the tags, as `queries` finds them.
+        """Return the numbers of the tag sets that have all the tags, as `queries` finds them.
 
-        Looking through all of the text at once takes a fifth of what looking into each does.
+        One search of the entire text takes a fifth of the time that one per tag set takes.
         """
         first, *others = (tag_text(*tag).encode() for tag in tags.items())
         found, at = [], self.tags.find(first)
@@ -135,17 +135,17 @@ _Key = tuple[str, str, str | None, str]
 
 
 class _Instead(Enum):
-    """What may be known of a file's columns in their place."""
+    """Why a file's columns are not cached."""
 
-    MISSING = "they were not read yet"
-    TOO_MANY = "they are more than may be kept"
+    MISSING = "they have not been read yet"
+    TOO_MANY = "there are too many to cache"
 
 
 MISSING, TOO_MANY = _Instead
 
 
 class ColumnCache:
-    """Columns of at most so many bytes, by file, owner and metric. Thread-safe."""
+    """Columns by file, owner and metric, at most `memory` bytes. Thread-safe."""
 
     def __init__(self, memory: int, *, max_points: int = MAX_CACHED_POINTS) -> None:
         self._memory = memory
@@ -157,10 +157,10 @@ class ColumnCache:
     def points(
         self, reading: Reading, selection: Selection, files: Sequence[ParquetFile]
     ) -> Points | None:
-        """Return the points that are in the files.
+        """Return the points in the files.
 
-        None where they are too many to be kept, or to be held for one query, and DuckDB must be
-        asked for what is wanted.
+        None where they are too many to cache, or to hold for one query, and DuckDB has to run the
+        query.
         """
         if len(files) > MAX_FILES:
             return None
@@ -184,7 +184,7 @@ class ColumnCache:
     def points_at_hand(
         self, selection: Selection, files: Sequence[ParquetFile], most: int
     ) -> Points | None:
-        """Return the points if all that has to be looked at is here, and no more than `most`."""
+        """Return the points if all rows in range are cached and there are no more than `most`."""
         parts, left = [], most
         for file in files:
             columns = self._kept_columns(selection, file)
@@ -229,7 +229,7 @@ def _points(selection: Selection, parts: Sequence[tuple[MetricColumns, slice]]) 
 
 
 def _groups(files: Sequence[ParquetFile], max_points: int) -> Iterator[Sequence[ParquetFile]]:
-    """Yield files to be read together: as many as have no more points than may be kept of one."""
+    """Yield groups of files to read together, of at most `max_points` points or a single file."""
     group: list[ParquetFile] = []
     for file in files:
         if group and sum(each.points for each in group) + file.points > max_points:
@@ -243,11 +243,11 @@ def _groups(files: Sequence[ParquetFile], max_points: int) -> Iterator[Sequence[
 def _read(
     reading: Reading, selection: Selection, files: Sequence[ParquetFile], max_points: int
 ) -> dict[ParquetFile, MetricColumns | _Instead]:
-    """Read a metric's columns of files, or find that there are too many of the one file."""
+    """Read a metric's columns from files; TOO_MANY if they exceed `max_points`."""
     whole = msgspec.structs.replace(selection, tags={}, start=None, end=None)
     query = queries.columns([file.path for file in files], whole, max_points + 1)
     batches = reading.connection.execute(*query).to_arrow_reader(BATCH)
-    # Text becomes codes batch by batch: the tags alone are most of the points' size.
+    # Text is encoded batch by batch, since tags make up most of the points' size.
     read = pa.Table.from_batches([_coded(batch) for batch in batches], _LAYOUT)
     reading.points += len(read)
     if len(read) > max_points:
@@ -280,7 +280,7 @@ _NO_ROWS = np.empty(0, np.int64)
 
 
 def _narrow(column: npt.NDArray[np.integer]) -> npt.NDArray[np.unsignedinteger]:
-    """Return numbers from 0 on in the least bits that hold them."""
+    """Return non-negative numbers in the smallest type that holds them."""
     return column.astype(np.min_scalar_type(int(column.max()) if len(column) else 0))
 
 

@@ -1,4 +1,4 @@
-"""Ending a query that takes too long."""
+"""Interrupting queries that take too long."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from adapters.ducklake.database import Connection
 from application.projections.errors import QueryTooLarge
 
 AGAIN = 0.05
-"""Seconds between interrupts: one that comes between two statements is lost."""
+"""Seconds between interrupts: one that arrives between two statements is lost."""
 
 
 class Deadline:
@@ -22,7 +22,7 @@ class Deadline:
         self._at = monotonic() + seconds
 
     def check(self) -> None:
-        """Raises QueryTooLarge once the time is over."""
+        """Raise QueryTooLarge once the time is up."""
         if monotonic() >= self._at:
             raise QueryTooLarge(
                 f"the query took more than {self._seconds:g} s; ask for a shorter range of time"
@@ -30,7 +30,7 @@ class Deadline:
 
     @contextmanager
     def explained(self) -> Iterator[None]:
-        """Say of a query within the block why it was ended. Raises QueryTooLarge."""
+        """Raise QueryTooLarge, with the reason, for a query in the block that was interrupted."""
         self.check()
         try:
             yield
@@ -39,12 +39,12 @@ class Deadline:
             raise
         except duckdb.OutOfMemoryException as error:
             raise QueryTooLarge(
-                "the query takes more memory than one may; ask for a shorter range of time"
+                "the query takes too much memory; ask for a shorter range of time"
             ) from error
 
     @contextmanager
     def interrupting(self, connection: Connection) -> Iterator[None]:
-        """Interrupt what the block runs on the connection when the time is over."""
+        """Interrupt the connection's statements within the block once the time is up."""
         done = threading.Event()
 
         def watch() -> None:

@@ -1,8 +1,8 @@
-"""Sums of floats without rounding, by column.
+"""Sums of columns of floats without rounding.
 
-A float is an integer times a power of two. Here sums are Python integers and an exponent for all of
-them: nothing is rounded before the one division at the end, so an answer does not depend on the
-order of the points.
+A float is an integer times a power of two. Sums here are Python integers with a common exponent.
+Nothing is rounded before the one division at the end, so an answer does not depend on the order of
+the points.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 CHUNK = 1 << 13
-"""Values at a time: sums of so many halves are exact as floats, and arrays stay in the caches."""
+"""Values at a time: few enough that sums of halves are exact floats and arrays fit the caches."""
 
 MIN_EXPONENT = -1074
-"""The smallest float is two to this."""
+"""The smallest positive float is two to the power of this."""
 
 MANTISSA_BITS = 52
 STEP_BITS = 3
@@ -30,7 +30,7 @@ SQUARED_HALF_BITS = 27
 
 
 class Sums:
-    """A sum for each group, exactly: `totals[i]` times two to `exponent`."""
+    """An exact sum per group: `totals[i]` times two to the power of `exponent`."""
 
     def __init__(self, groups: int) -> None:
         self.totals = [0] * groups
@@ -39,10 +39,10 @@ class Sums:
     def add(self, integers: Integers, exponents: Integers, groups: Integers) -> None:
         """Add integers of at most 54 bits, each times two to its exponent, to their groups' sums.
 
-        `groups` ascend. Those of one group whose exponents differ little are summed by NumPy, in
-        halves that are exact as floats; Python's integers sum the few sums.
+        `groups` ascend. Within a group, integers with similar exponents are summed by NumPy, in
+        halves that are exact as floats. The few resulting sums are added as Python integers.
         """
-        # Zero has any exponent: its own is the least there is, far from those of other values.
+        # Zero may have any exponent; its own is the smallest, far from those of other values.
         exponents = np.where(integers == 0, exponents.max(), exponents)
         steps = exponents >> STEP_BITS
         lowest, first = int(steps.min()), int(groups[0])
@@ -64,7 +64,7 @@ class Sums:
             self.totals[group] += sum(map(lshift, of_low, shifts))
 
     def _unit(self, exponent: int) -> int:
-        """Make an exponent one of which totals are multiples; return its excess over theirs."""
+        """Lower the common exponent to `exponent` if it is higher; return the remaining shift."""
         if not any(self.totals):
             self.exponent = exponent
         elif exponent < self.exponent:
@@ -76,7 +76,7 @@ class Sums:
 def exact_sums(values: Floats, starts: Integers) -> Sums:
     """Return the sum of each group of finite floats.
 
-    Group i is `values[starts[i]:starts[i + 1]]`, the last goes to the end; none is empty.
+    Group i is `values[starts[i]:starts[i + 1]]`; the last extends to the end. None is empty.
     """
     sums = Sums(len(starts))
     for chunk, groups in _chunks(values, starts):
@@ -133,7 +133,7 @@ def deviation(count: int, total: int, squares: int, exponent: int) -> float:
 
 def deviations(counts: list[int], sums: Sums, squares: Sums) -> list[float]:
     """Return each group's sample standard deviation."""
-    # One unit for both: a square's is at least as small as it has to be.
+    # One unit for both: that of the squares is always small enough.
     exponent = min(sums.exponent, squares.exponent // 2)
     up, squares_up = sums.exponent - exponent, squares.exponent - 2 * exponent
     return [
@@ -151,9 +151,9 @@ def counts(starts: Integers, end: int) -> Integers:
 
 
 def _split(values: Floats) -> tuple[Integers, Integers]:
-    """Return whole mantissas of 53 bits, and exponents of two: IEEE 754's, taken apart.
+    """Return 53-bit integer mantissas and binary exponents, split from the IEEE 754 bits.
 
-    As `frexp` does, in a quarter of the time.
+    Takes a quarter of the time of `frexp`.
     """
     bits = values.view(np.int64)
     signs = bits >> 63
@@ -164,7 +164,7 @@ def _split(values: Floats) -> tuple[Integers, Integers]:
 
 
 def _chunks(values: Floats, starts: Integers) -> Iterator[tuple[Floats, Integers]]:
-    """Yield chunks of the values, and of each value the number of its group."""
+    """Yield chunks of the values, with the group number of each value."""
     groups = np.repeat(np.arange(len(starts)), counts(starts, len(values)))
     for start in range(0, len(values), CHUNK):
         yield values[start : start + CHUNK], groups[start : start + CHUNK]

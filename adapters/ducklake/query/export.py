@@ -1,4 +1,4 @@
-"""Reading all points of an owner, a stretch of names or of time after the other."""
+"""Reading all points of an owner, one stretch of names or time after another."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ from application.projections.folds import POINTS
 from application.reading.ports import PointRow
 
 SORTED_POINTS = 200_000
-"""Points sorted at a time: of as many names as have so many together, or of some hours of one."""
+"""Points sorted at a time: those of several names, or of some hours of one."""
 
 CHUNK = 10_000
-"""Points in one chunk of rows."""
+"""Points per chunk of rows."""
 
 MEMORY = 256 << 20
-"""Bytes that DuckDB takes; an hour of one name that takes more is sorted on disk."""
+"""Bytes that DuckDB may take; an hour of one name that needs more is sorted on disk."""
 
 HOUR = 3_600_000
 
 _Key = TypeVar("_Key", str, int)
 
 _decode_tags = lru_cache(maxsize=16_384)(msgspec.json.Decoder(dict[str, str]).decode)
-"""The rows of a series follow each other more or less, and share their tags."""
+"""Rows of a series are mostly adjacent and share their tags."""
 
 
 class DuckLakePointExport:
     """Implements the port PointExport. Close it after use.
 
-    The number of statements depends on the number of points, not on that of names: one for the
-    counts, one per SORTED_POINTS, and one for each name that has more than these.
+    The number of statements depends on the number of points, not of names: one for the counts, one
+    per SORTED_POINTS, and one for each name with more than SORTED_POINTS.
     """
 
     def __init__(self, location: Location, *, memory: int = MEMORY, threads: int = 1) -> None:
         self._readers = Readers(location, threads=threads, memory=memory, spills=True)
 
     def close(self) -> None:
-        """Close the store, once no export reads it."""
+        """Close the store once no export reads it."""
         self._readers.close()
 
     def rows(
@@ -87,7 +87,7 @@ def _chunks(reading: Reading, stretch: Stretch) -> Iterator[Sequence[PointRow]]:
 
 
 def _names(reading: Reading, wanted: Stretch) -> Sequence[tuple[Stretch, int]]:
-    """Return stretches of whole names, and how many points each has."""
+    """Return stretches of whole names, with the number of points in each."""
     counts = reading.connection.execute(*queries.name_counts(reading.source, wanted))
     return [
         (structs.replace(wanted, first=first, last=last), points)
@@ -96,7 +96,7 @@ def _names(reading: Reading, wanted: Stretch) -> Sequence[tuple[Stretch, int]]:
 
 
 def _hours(reading: Reading, name: Stretch) -> Sequence[Stretch]:
-    """Return stretches of whole hours of a name, but for the ends of its range of time."""
+    """Return stretches of whole hours of a name, except at the ends of its time range."""
     counts = reading.connection.execute(*queries.hours(reading.source, name))
     return [
         structs.replace(
@@ -109,7 +109,7 @@ def _hours(reading: Reading, name: Stretch) -> Sequence[Stretch]:
 
 
 def _runs(counts: Iterable[tuple[_Key, int]]) -> Iterator[tuple[_Key, _Key, int]]:
-    """Yield the first and last key of runs of at most SORTED_POINTS, or of one key with more."""
+    """Yield first key, last key and count of runs of at most SORTED_POINTS, or of a larger key."""
     first: _Key | None = None
     last: _Key | None = None
     points = 0
@@ -125,6 +125,6 @@ def _runs(counts: Iterable[tuple[_Key, int]]) -> Iterator[tuple[_Key, _Key, int]
 
 
 def _fetched(cursor: Connection) -> Iterator[tuple[Any, int]]:
-    """Yield a result's rows without holding all of them: there may be very many names."""
+    """Yield a result's rows without holding all of them; there may be many names."""
     while rows := cursor.fetchmany(CHUNK):
         yield from rows

@@ -1,7 +1,7 @@
-"""Which files the points of a generation are in, as its catalog tells.
+"""The Parquet files that hold a generation's points, according to its catalog.
 
-What the catalog's tables mean is DuckLake's specification. Points are never deleted one by one, nor
-kept in the catalog itself, so the files are all there is.
+DuckLake's specification defines the catalog's tables. Points are never deleted one by one, nor
+stored in the catalog itself, so the files hold all of them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from application.reading.ports import Selection
 
 
 class ParquetFile(Struct, frozen=True):
-    """A Parquet file of so many points, from `first` to `last` (ms). It never changes."""
+    """A Parquet file with its number of points, from `first` to `last` (ms). It never changes."""
 
     path: str
     points: int
@@ -25,7 +25,7 @@ class ParquetFile(Struct, frozen=True):
     last: int
 
     def overlaps(self, selection: Selection) -> bool:
-        """Tell whether it may have points of the selection's range of time."""
+        """Return whether it may have points in the selection's time range."""
         start, end = selection.start, selection.end
         return (start is None or self.last >= start) and (end is None or self.first < end)
 
@@ -33,7 +33,7 @@ class ParquetFile(Struct, frozen=True):
 class ParquetFiles:
     """Lists the files of the generation attached as `source`. Raises ProjectionMissing.
 
-    `schema` is where its database keeps the catalog's tables.
+    `schema` is the database schema of the catalog's tables.
     """
 
     def __init__(self, connection: Connection, source: str, schema: str) -> None:
@@ -48,11 +48,11 @@ class ParquetFiles:
             [POINTS_TABLE],
         ).fetchone()
         if found is None:
-            raise ProjectionMissing("the points were not built yet")
+            raise ProjectionMissing("the points have not been built yet")
         self._directory, self._table, self._time = found
 
     def __call__(self, connection: Connection) -> Sequence[ParquetFile]:
-        """Return those of the latest snapshot."""
+        """Return the files of the latest snapshot."""
         rows = connection.execute(
             "SELECT path, record_count, epoch_ms(min_value::TIMESTAMP_MS), "
             "epoch_ms(max_value::TIMESTAMP_MS) "

@@ -1,7 +1,7 @@
-"""The questions as SQL, each with its parameters.
+"""The queries as SQL, each with its parameters.
 
-`source` is an attached generation's alias. Where it is `files`, the files themselves are asked:
-that spares DuckLake's look into its catalog, which takes longer than reading a few of them.
+`source` is an attached generation's alias. Queries that take `files` read the Parquet files
+directly: DuckLake's catalog lookup takes longer than reading a few files.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from application.reading.ports import Selection
 Query = tuple[str, list[Any]]
 
 EXACT_IN_SQL = {"count": "count(*)::DOUBLE", "min": "min(value)", "max": "max(value)"}
-"""Aggregators that DuckDB computes as the contract says."""
+"""Aggregators that DuckDB computes exactly as specified."""
 
 LOG_ORDER = ("time", "partition", "position", "item")
 
@@ -28,8 +28,8 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 _FILES = "read_parquet(?, hive_partitioning = false, filename = true)"
 
-# Files are left out only where `time` is compared with its own type, TIMESTAMP_MS: any other makes
-# DuckDB cast the column instead, and read them all.
+# DuckDB skips files only if `time` is compared with its own type, TIMESTAMP_MS. For any other type
+# it casts the column and reads them all.
 _FROM = "time >= ?::TIMESTAMP_MS"
 _TO = "time < ?::TIMESTAMP_MS"
 
@@ -50,7 +50,7 @@ def buckets(
 ) -> Query:
     """Rows (bucket's number, value) for an aggregator of EXACT_IN_SQL, the latest first."""
     condition, parameters = _condition(selection)
-    # Adding zero makes zero of minus zero.
+    # Adding zero turns minus zero into zero.
     return (
         f"SELECT epoch_ms(time) // {period:d} AS bucket, {EXACT_IN_SQL[aggregator]} + 0.0 "
         f"FROM {_FILES} WHERE {condition} GROUP BY bucket ORDER BY bucket DESC LIMIT {limit:d}",
@@ -89,7 +89,7 @@ def names(source: str, organization: str, team: str | None) -> Query:
 
 
 def name(source: str, organization: str, team: str | None, metric: str) -> Query:
-    """A row if the name is there."""
+    """A row if the name exists."""
     return (
         f"SELECT 1 FROM {source}.{METRIC_NAMES_TABLE} "
         "WHERE organization = ? AND team = ? AND name = ? LIMIT 1",
@@ -103,9 +103,9 @@ def positions(source: str) -> Query:
 
 
 class Stretch(Struct, frozen=True, kw_only=True):
-    """An owner's points of the names from `first` to `last`, both included, and of a time range.
+    """An owner's points with names from `first` to `last`, both inclusive, in a time range.
 
-    None is no limit. Times as in Selection.
+    None means unbounded. Times are as in Selection.
     """
 
     organization: str

@@ -1,4 +1,4 @@
-"""Reading the projections: names, points, and buckets of them."""
+"""Reading the projections: names, points and aggregated buckets."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ from application.projections.ports import LiveProgress
 from application.reading.ports import Aggregation, MetricName, Sample, Selection
 
 BYTES_PER_POINT = 48
-"""What a point takes at most while it is aggregated: bucket and value, and their order, twice."""
+"""Upper bound of a point's bytes while aggregated: bucket, value and their order, twice."""
 
 CACHE_SHARE = 2
-"""The part of the memory that the columns of recent queries may take: one in so many bytes."""
+"""The columns of recent queries may take one part in so many of the memory."""
 
 MAX_FILES_AT_HAND = 1000
 MAX_POINTS_AT_HAND = 100_000
 MAX_RANGE_AT_HAND = 31 * DAY
-"""What is looked at without leaving the event loop: it takes a few milliseconds at most."""
+"""Rows examined without leaving the event loop; takes a few milliseconds at most."""
 
 LARGE_QUERY = 250_000
-"""Points from which on a query gives back the memory that it took: some 12 MB."""
+"""Queries that read at least this many points, some 12 MB, return their memory to the system."""
 
 
 class DuckLakeReadModel:
     """Implements PointQueries, ProjectionPositions and LiveGenerations. Close it after use.
 
-    A query runs for `seconds` at most. `memory` is in bytes, for all queries together within
-    DuckDB, and again for each outside of it; half as much is for the columns of recent queries. How
-    many run at once is up to the caller.
+    A query runs for at most `seconds`. `memory` (bytes) bounds all queries together within DuckDB,
+    and each query outside it; cached columns may take half as much on top. The caller limits how
+    many queries run at once.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class DuckLakeReadModel:
         self._clock = clock
 
     def close(self) -> None:
-        """Give up what is open, as soon as no query uses it."""
+        """Close what is open as soon as no query uses it."""
         self._readers.close()
 
     def metric_names(self, organization: str, team: str | None) -> Sequence[MetricName]:
@@ -135,7 +135,7 @@ class DuckLakeReadModel:
         return found[::-1]
 
     def live(self, projection: str) -> LiveProgress | None:
-        """As the port LiveGenerations says; a generation without tables yet is none."""
+        """See the port LiveGenerations; a generation without tables yet counts as missing."""
         try:
             with self._readers.reading(projection) as reading:
                 rows = reading.connection.execute(*queries.positions(reading.source)).fetchall()
@@ -189,7 +189,7 @@ class DuckLakeReadModel:
 
 
 class _Query:
-    """One query: any number of statements on one state of the store, within one deadline."""
+    """One query: any number of statements on one snapshot of the store, within one deadline."""
 
     def __init__(self, reading: Reading, deadline: Deadline) -> None:
         self.deadline = deadline
@@ -221,7 +221,7 @@ class _Query:
 
 
 class _NotAtHand(Exception):
-    """What a query asks for is not in memory, or is more than is told at once."""
+    """A query's points are not in memory, or are too many to answer on the event loop."""
 
 
 def _aggregated(points: Points, aggregation: Aggregation, wanted: int) -> list[Sample]:

@@ -1,4 +1,4 @@
-"""What queries run on: a DuckDB with the generations attached, read-only, that they ask for."""
+"""Read-only access for queries: a DuckDB with the generations they need attached."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ _log = structlog.get_logger(__name__)
 
 
 class Reading:
-    """A generation, attached as `source`, while it is read by one thread.
+    """A generation, attached as `source`, while one thread reads it.
 
-    Its connection is opened by who needs one: what is remembered is answered without.
+    Its connection is opened on first use: answers from memory need none.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Reading:
         self.generation = generation
         self.source = source
         self.points = 0
-        """Points that were copied to this process's memory so far, for whoever counts them."""
+        """Number of points copied to this process's memory so far."""
         self._database = database
         self._deadline = deadline
         self._opened = ExitStack()
@@ -57,7 +57,7 @@ class Reading:
 
     @property
     def connection(self) -> Connection:
-        """A connection of its own, all of whose statements see one state of the generation."""
+        """A connection of its own; all its statements see one snapshot of the generation."""
         if self._connection is None:
             self._connection = self._opened.enter_context(closing(self._database.cursor()))
             if self._deadline is not None:
@@ -66,7 +66,7 @@ class Reading:
         return self._connection
 
     def files(self) -> Sequence[ParquetFile]:
-        """Return the files of the generation's points, as they were when first asked for."""
+        """Return the files of the generation's points, as of the first call."""
         if self._files is None:
             self._files = self._database.files(self.source)
         return self._files
@@ -78,9 +78,9 @@ class Reading:
 class Readers:
     """Opens generations for queries. Thread-safe.
 
-    Which generation is live is looked up for each query; one that is no longer live is let go of
-    as soon as no query reads it. A DuckDB that failed is replaced, not used again. What does not
-    fit the memory (in bytes) is refused, or with `spills` written to the disk meanwhile.
+    The live generation is looked up for each query; one that is no longer live is detached as soon
+    as no query reads it. A DuckDB that failed is replaced. A query that exceeds `memory` (bytes) is
+    refused, or with `spills` uses temporary files.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Readers:
         self._database: _Database | None = None
 
     def close(self) -> None:
-        """Close the DuckDB, as soon as no query uses it."""
+        """Close the DuckDB as soon as no query uses it."""
         with self._lock:
             database, self._database = self._database, None
             if database is not None and not database.users:
@@ -104,10 +104,10 @@ class Readers:
     def reading(
         self, projection: str, label: str | None = None, deadline: Deadline | None = None
     ) -> Iterator[Reading]:
-        """Open the live generation, or the copy of a label, as it is now, until the deadline.
+        """Open a snapshot of the live generation, or of the copy with the label, for the block.
 
-        Raises ProjectionMissing where there is none, StoreUnavailable; errors of DuckDB within the
-        block are translated.
+        Raises ProjectionMissing, StoreUnavailable, and QueryTooLarge after the deadline. DuckDB's
+        errors within the block are translated.
         """
         database = self._enter()
         try:
@@ -118,7 +118,7 @@ class Readers:
                 if self._database is database:
                     self._database = None
             _log.warning("projections cannot be read", projection=projection, reason=str(error))
-            # DuckDB's words, which are for operators, may tell of paths and addresses.
+            # DuckDB's message is for operators only: it may contain paths and addresses.
             raise StoreUnavailable("the projections cannot be read now") from error
         finally:
             with self._lock:
@@ -127,7 +127,7 @@ class Readers:
                     database.close()
 
     def files_at_hand(self, projection: str) -> Sequence[ParquetFile] | None:
-        """Return the files of the live generation; None where that takes a look at a catalog."""
+        """Return the files of the live generation; None if that takes a catalog lookup."""
         database = self._database
         return None if database is None else database.files_at_hand(projection)
 
@@ -142,10 +142,10 @@ class Readers:
 
 
 class _Remembered(dict[str, tuple[CatalogState, T]], Generic[T]):
-    """What was read of catalogs, by name, and the state that the catalog was in before."""
+    """Results of catalog reads by name, each with the catalog's state before the read."""
 
     def as_of(self, name: str, state: CatalogState | None) -> T | None:
-        """Return what is remembered, None unless it is known to be so still."""
+        """Return the remembered result, None unless it is known to be current."""
         known = self.get(name)
         return None if known is None or known[0] != state else known[1]
 
@@ -183,7 +183,7 @@ class _Database:
                 try:
                     yield reading
                 except duckdb.CatalogException as error:
-                    raise ProjectionMissing(f"{projection} was not built yet") from error
+                    raise ProjectionMissing(f"{projection} has not been built yet") from error
                 finally:
                     reading.close()
         finally:
@@ -193,12 +193,12 @@ class _Database:
         return self._connection.cursor()
 
     def files(self, alias: str) -> Sequence[ParquetFile]:
-        """Return an attached generation's files; they are listed anew when its catalog changed."""
+        """Return an attached generation's files; lists them again if its catalog changed."""
         name = self._names[alias]
         state = self._state(f"{name}/catalog.sqlite")
         files = self._files.as_of(alias, state)
         if files is None:
-            # In a transaction that begins after the look at the state.
+            # In a transaction that begins after the state was taken.
             with closing(self.cursor()) as connection:
                 if alias not in self._list_files:
                     schema = "main" if self._location.catalog is None else metadata_schema(name)
@@ -247,11 +247,11 @@ class _Database:
             if label is not None and generation.role is Role.COPY and generation.label == label:
                 return generation
         if label is None:
-            raise ProjectionMissing(f"{projection} was not built yet")
+            raise ProjectionMissing(f"{projection} has not been built yet")
         raise ProjectionMissing(f"there is no copy {label!r} of {projection}")
 
     def _known_generations(self, projection: str) -> Sequence[Generation]:
-        """Return a projection's generations; they are looked up anew when the registry changed."""
+        """Return a projection's generations; reads them again if the registry changed."""
         state = self._state("registry.sqlite")
         generations = self._generations.as_of(projection, state)
         if generations is None:

@@ -1,4 +1,4 @@
-"""Looking for the latest points without reading all of them."""
+"""Time windows for finding the latest points without reading all of them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ DAY = 86_400_000
 def windows_back(
     start: int | None, end: int | None, now: int, first: int, grid: int
 ) -> Iterator[tuple[int | None, int | None]]:
-    """Yield ranges of time from the latest to the earliest, which together are the one asked for.
+    """Yield adjoining ranges, from the latest to the earliest, that together cover the one given.
 
-    All in milliseconds since the epoch; starts are inclusive, ends exclusive, None for no bound.
-    The first range is about `first` wide, or ends at `now` where there is no end and takes in what
-    is later; each further one is twice as wide, a day at least, since files hold a day. Ranges meet
-    at multiples of `grid`, so that no bucket is cut in two.
+    All are milliseconds since the epoch; starts are inclusive, ends exclusive, None is unbounded.
+    The first range is about `first` wide. Without an end it reaches back that far from `now` and
+    includes everything later. Each further range is twice as wide, and at least a day, since files
+    hold a day. Ranges meet at multiples of `grid`, so no bucket is cut in two.
     """
     earliest = max(0, start or 0)
     high = end

@@ -1,0 +1,1 @@
+"""Writing generations: their registry, tables, files, locks and upkeep."""

@@ -1,4 +1,4 @@
-"""One generation, open for writing."""
+"""A generation that is open for writing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from application.projections.folds import Rows
 from application.projections.ports import Checkpoint, SetAside
 
 MAX_KNOWN = 100_000
-"""Keys of rows remembered as stored, so that most commits need not look for them."""
+"""Keys of stored rows to remember, so that most commits need not query them."""
 
 MAX_REASON = 2000
 
@@ -27,7 +27,7 @@ MAX_REASON = 2000
 class DuckLakeStore:
     """Implements the port ProjectionStore over a connection with the generation as `lake`.
 
-    `root` is the local directory that it writes to; `clock` tells seconds and never goes back.
+    `root` is the local directory that it writes to. `clock` returns seconds and is monotonic.
     """
 
     def __init__(
@@ -44,8 +44,8 @@ class DuckLakeStore:
         self._root = root
         self._known: set[Hashable] = set()
         with self._translated():
-            # A commit is never merged with another writer's: of two that began on the same state,
-            # one fails, whatever they wrote.
+            # A commit is never merged with another writer's: of two that began on the same
+            # snapshot, one fails, whatever they wrote.
             connection.execute("SET ducklake_max_retry_count = 0")
             self._checkpoints = read_checkpoints(connection)
 
@@ -92,7 +92,7 @@ class DuckLakeStore:
             self._upkeep.run()
 
     def _arriving(self, rows: Rows) -> tuple[set[Hashable], pa.Table | None]:
-        """Return the keys and the columns of those rows that are not known to be stored."""
+        """Return the keys and columns of the rows that are not known to be stored."""
         keys: set[Hashable] = set()
         new: Sequence[Any] = rows
         if self._table.key is not None:
@@ -129,7 +129,7 @@ def read_checkpoints(connection: Connection, lake: str = "lake") -> dict[int, Ch
 
 
 def read_set_aside(connection: Connection, lake: str = "lake") -> list[SetAside]:
-    """Return the events a generation set aside, in log order."""
+    """Return the events that a generation set aside, in log order."""
     rows = connection.execute(
         f"SELECT partition, position, reason FROM {lake}.set_aside ORDER BY partition, position"
     ).fetchall()
@@ -139,6 +139,6 @@ def read_set_aside(connection: Connection, lake: str = "lake") -> list[SetAside]
 
 
 def _storable(reason: str) -> str:
-    """Return a reason that every catalog takes: it may quote what made the event unreadable."""
+    """Return a reason that every catalog accepts: it may quote the bytes that were unreadable."""
     text = reason[:MAX_REASON].replace("\0", "\\0")
     return text.encode(errors="backslashreplace").decode()

@@ -1,4 +1,4 @@
-"""What a generation takes outside of its tables, and how it is removed."""
+"""The files of a generation: measuring and removing them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from application.projections.errors import StoreUnavailable
 def stored_bytes(connection: Connection, location: Location, name: str) -> int:
     """Return the bytes of all files of the generation attached as `lake`.
 
-    In an object store those in use are counted only; its listing may be long.
+    In an object store only files in use count, since listing it may take long.
     """
     local = _size(location.directory(name))
     if location.files is None:
@@ -36,7 +36,7 @@ def stored_bytes(connection: Connection, location: Location, name: str) -> int:
 def remove(connection: Connection, location: Location, name: str) -> None:
     """Remove a generation's catalog and files, or what is left of them.
 
-    Raises StoreUnavailable. May be repeated.
+    Idempotent. Raises StoreUnavailable.
     """
     schema = metadata_schema(name)
     with translated():
@@ -56,7 +56,7 @@ def remove(connection: Connection, location: Location, name: str) -> None:
 
 
 def _empty(connection: Connection, location: Location, name: str) -> None:
-    """Remove all files through DuckLake, which knows how, wherever they are."""
+    """Remove all files through DuckLake, which can do so wherever they are."""
     attach(connection, location, name, "lake")
     for (table,) in connection.execute(
         "SELECT table_name FROM duckdb_tables() WHERE database_name = 'lake'"
@@ -86,7 +86,7 @@ def _remove_directory(directory: Path) -> None:
 
 
 def _size(directory: Path) -> int:
-    """Return the bytes of a directory's files; some may vanish meanwhile."""
+    """Return the bytes of a directory's files; skips any that vanish meanwhile."""
     total = 0
     for parent, _, names in os.walk(directory):
         for name in names:

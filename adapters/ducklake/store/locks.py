@@ -1,4 +1,4 @@
-"""Locks that keep a generation to one writer."""
+"""Locks that allow only one writer per generation."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from application.projections.errors import ProjectionBusy
 def local_lock(location: Location, name: str) -> Iterator[None]:
     """Hold this machine's lock of a generation. Raises ProjectionBusy.
 
-    It ends with the process that holds it, however that ends.
+    It is released when the process ends, however that happens.
     """
     locks = location.root / "locks"
     with translated():
@@ -37,8 +37,8 @@ def local_lock(location: Location, name: str) -> Iterator[None]:
 def shared_lock(connection: Connection, location: Location, name: str) -> None:
     """Lock a generation in PostgreSQL, if the catalogs are there, until the connection is closed.
 
-    Raises ProjectionBusy. The lock goes with a session of PostgreSQL's; should that be lost, it is
-    still only one of two writers whose commit succeeds.
+    Raises ProjectionBusy. The lock belongs to a PostgreSQL session. If that is lost, still only one
+    of two writers can commit.
     """
     if location.catalog is None:
         return

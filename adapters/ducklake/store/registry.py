@@ -1,7 +1,7 @@
-"""The registry: which generations there are, and which one of a projection is live.
+"""The registry of generations, which records the live one of each projection.
 
-One table in the database of the catalogs, with the names of `stored_names`. A generation that was
-dropped keeps its row, so that numbers are never used again: `dropped` while some of its files may
+It is one table in the database of the catalogs, with the names of `stored_names`. A dropped
+generation keeps its row so that its number is never reused: `dropped` while some of its files may
 be left, then `removed`.
 """
 
@@ -24,7 +24,8 @@ _patiently = retry(
     stop=stop_after_delay(5),
     reraise=True,
 )
-"""SQLite refuses at once, busy timeout or not, what read before another process wrote."""
+"""SQLite immediately refuses, despite the busy timeout, a transaction that read before another
+process wrote."""
 
 _COLUMNS = "number, version, role, label, until, stopped"
 
@@ -40,7 +41,7 @@ class Registry:
         try:
             self._create()
         except StoreUnavailable:
-            # Another process may just have made it; that is not seen by who makes it, too.
+            # Another process may have created it meanwhile, which fails this attempt.
             self._create()
 
     @_patiently
@@ -56,7 +57,7 @@ class Registry:
             )
 
     def generations(self, projection: str) -> Sequence[Generation]:
-        """Return those that were not dropped, in order of their numbers."""
+        """Return the generations that were not dropped, ordered by number."""
         return [
             Generation(
                 projection=projection,
@@ -111,16 +112,16 @@ class Registry:
 
     @_patiently
     def make_live(self, generation: Generation, now: float) -> None:
-        """Make a generation the live one and retire the one that was, in one transaction.
+        """Make a generation live and retire the previous one, in one transaction.
 
-        Raises ProjectionMissing where it is not being built any more.
+        Raises ProjectionMissing if it is no longer being built.
         """
         with translated(), transaction(self.connection):
             current = {g.number: g.role for g in self.generations(generation.projection)}
             if current.get(generation.number) is not Role.BUILDING:
                 raise ProjectionMissing(
                     f"generation {generation.number} of {generation.projection} "
-                    "is not being built any more"
+                    "is no longer being built"
                 )
             self.connection.execute(
                 f"UPDATE {self._table} SET role = 'retired', retired_at = ? "
@@ -131,12 +132,12 @@ class Registry:
 
     @_patiently
     def set_copied(self, projection: str, number: int) -> None:
-        """Make a copy that was being made one to be read. Raises ProjectionMissing."""
+        """Mark a copy as complete and readable. Raises ProjectionMissing."""
         with translated(), transaction(self.connection):
             current = {g.number: g.role for g in self.generations(projection)}
             if current.get(number) is not Role.COPYING:
                 raise ProjectionMissing(
-                    f"generation {number} of {projection} is not being copied any more"
+                    f"generation {number} of {projection} is no longer being copied"
                 )
             self._set(projection, number, "role", str(Role.COPY))
 
@@ -147,7 +148,7 @@ class Registry:
 
     @_patiently
     def set_dropped(self, projection: str, number: int) -> None:
-        """Take a generation out of the list. Raises ProjectionBusy for the live one."""
+        """Mark a generation as dropped. Raises ProjectionBusy for the live one."""
         with translated(), transaction(self.connection):
             current = {g.number: g.role for g in self.generations(projection)}
             if current.get(number) is Role.LIVE:
@@ -157,16 +158,16 @@ class Registry:
 
     @_patiently
     def set_removed(self, projection: str, number: int) -> None:
-        """Note that nothing is left of a dropped generation."""
+        """Record that nothing is left of a dropped generation."""
         with translated():
             self._set(projection, number, "role", "removed")
 
     def retired(self, before: float) -> Sequence[tuple[str, int]]:
-        """Return projection and number of those retired before a time (s since the epoch)."""
+        """Return projection and number of those retired before a time (seconds since the epoch)."""
         return self._named("role = 'retired' AND retired_at < ?", before)
 
     def dropped(self) -> Sequence[tuple[str, int]]:
-        """Return projection and number of those that were dropped and not removed."""
+        """Return projection and number of those dropped but not yet removed."""
         return self._named("role = 'dropped'")
 
     def _named(self, condition: str, *parameters: Any) -> Sequence[tuple[str, int]]:

@@ -1,7 +1,7 @@
-"""Events to Arrow columns, without touching single points.
+"""Converting events to Arrow columns without touching single points.
 
-DuckDB takes Arrow as it is. Text is passed as indices into a dictionary, which is what the log's
-batches hold already: here their tables become one, and their codes are mapped to it by NumPy.
+DuckDB reads Arrow directly. Text is passed as indices into a dictionary, the form it already has in
+the log's batches. Here the batches' dictionaries become one, and NumPy maps their codes to it.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ DAY = 86_400_000
 FEW_DAYS = 8
 MANY_DAYS = 64
 MANY_POINTS = 1000
-"""A commit writes a file a day for its commonest few days, and for up to `MANY_DAYS` that have
-`MANY_POINTS` each. All others go into one file: points of thousands of days, which anyone may send,
-would be thousands of files, and more memory than there is."""
+"""A commit writes one file per day for its few most common days, and for up to `MANY_DAYS` days
+that have `MANY_POINTS` each. All other points go into one file. Anyone may send points of thousands
+of days, and a file for each would exhaust the memory."""
 
 _encode_json = msgspec.json.Encoder().encode
 
 
 def tags_text(tags: TagSet) -> str:
-    """Return tags as canonical JSON: names sorted, no spaces. Remembers what it returned.
+    """Return tags as canonical JSON: names sorted, no spaces. Results are cached.
 
-    A tag's own text, `"name":"value"`, is found in it exactly where the point has the tag. Quotes
-    within values are escaped, so `"name":` is only where the tag begins, since colons outside of
-    values follow names; and from there on equal texts are equal values.
+    The text of a tag, `"name":"value"`, occurs in it exactly if the point has the tag. Quotes
+    within values are escaped and colons outside values only follow names, so `"name":` occurs only
+    where the tag begins. After it, equal text means an equal value.
     """
     return _tags_texts[tags]
 
@@ -55,16 +55,16 @@ _tags_texts = Memo(_tags_text, TagSet.size)
 
 
 def tag_text(name: str, value: str) -> str:
-    """Return one tag as it stands in `tags_text`."""
+    """Return one tag as it appears in `tags_text`."""
     return f"{_encode_json(name).decode()}:{_encode_json(value).decode()}"
 
 
 def points_table(events: Sequence[RecordedMetrics]) -> pa.Table:
     """Return the points as columns, sorted by organization, team and name, else in log order.
 
-    `time` is in milliseconds; `item` is a point's place in its batch; `day` is as `days` tells; a
-    zero has no sign.
-    Raises OverflowError, TypeError or ValueError for what no column can hold.
+    `time` is in milliseconds, `item` is a point's index in its batch, `day` comes from `days`, and
+    zeros are unsigned.
+    Raises OverflowError, TypeError or ValueError for values that no column can hold.
     """
     batches = [recorded.event.points for recorded in events]
     counts = np.fromiter(map(len, batches), np.int64, len(batches))
@@ -73,8 +73,8 @@ def points_table(events: Sequence[RecordedMetrics]) -> pa.Table:
     organizations, organization_codes = _constant([r.event.organization for r in events], counts)
     teams, team_codes = _constant([r.event.team or "" for r in events], counts)
     times = _joined("q", (batch.timestamps for batch in batches))
-    # Parquet's dictionaries take minus zero for zero, or zero for minus zero; adding zero makes
-    # zero of both, whatever file they get into.
+    # Parquet's dictionaries do not distinguish minus zero from zero. Adding zero makes both zero,
+    # whatever file they are written to.
     values = _joined("d", (batch.values for batch in batches)) + 0.0
     order = _order((organizations, organization_codes), (teams, team_codes), (names, name_codes))
     starts = np.repeat(np.cumsum(counts) - counts, counts)
@@ -94,7 +94,7 @@ def points_table(events: Sequence[RecordedMetrics]) -> pa.Table:
 
 
 def metric_names_table(rows: Sequence[MetricNameRow]) -> pa.Table:
-    """Return metric names as columns; a name by itself has the empty tag."""
+    """Return metric names as columns; the row of a name alone has an empty tag."""
     return pa.table(
         {
             "organization": pa.array([row.organization for row in rows], pa.string()),
@@ -108,7 +108,7 @@ def metric_names_table(rows: Sequence[MetricNameRow]) -> pa.Table:
 
 
 def days(times: _Column) -> pa.Array:
-    """Return the day of each time (in ms), null where it is not to have a file of its own."""
+    """Return the day of each time (ms), null for days that get no file of their own."""
     if not len(times):
         return pa.array([], pa.date32())
     numbers = times // DAY
@@ -126,7 +126,7 @@ def days(times: _Column) -> pa.Array:
 
 
 def _merged(columns: Sequence[CodedColumn[_T]], counts: _Column) -> tuple[list[_T], _Column]:
-    """Return one table for all columns, and all their codes in it."""
+    """Return one table of values for all columns, and all their codes into it."""
     entries = list(chain.from_iterable(column.table for column in columns))
     table = list(dict.fromkeys(entries))
     numbers = dict(zip(table, range(len(table)), strict=True))
@@ -141,7 +141,7 @@ def _merged(columns: Sequence[CodedColumn[_T]], counts: _Column) -> tuple[list[_
 
 
 def _joined(type_code: str, columns: Iterable[Sequence[Any]]) -> _Column:
-    """Return the columns one after another; one append each is far cheaper than NumPy's."""
+    """Concatenate the columns; one `array` append each is far cheaper than NumPy's."""
     joined: array[Any] = array(type_code)
     for column in columns:
         joined.extend(column)
@@ -149,7 +149,7 @@ def _joined(type_code: str, columns: Iterable[Sequence[Any]]) -> _Column:
 
 
 def _constant(values: Sequence[str], counts: _Column) -> tuple[list[str], _Column]:
-    """Return a column that has one value an event."""
+    """Return a column with one value per event."""
     column = coded(values)
     return list(column.table), np.repeat(np.asarray(column.codes), counts)
 
@@ -157,8 +157,8 @@ def _constant(values: Sequence[str], counts: _Column) -> tuple[list[str], _Colum
 def _order(*columns: tuple[list[str], _Column]) -> _Column:
     """Return the stable order of rows by these columns.
 
-    DuckDB would sort text; here each distinct combination gets its rank, and rows are sorted by
-    that: a tenth of the time.
+    Sorts by the rank of each distinct combination, which takes a tenth of the time DuckDB takes to
+    sort text.
     """
     key = np.zeros(len(columns[0][1]), np.int64)
     for table, codes in columns:
@@ -167,7 +167,7 @@ def _order(*columns: tuple[list[str], _Column]) -> _Column:
         rank[by_text] = np.arange(len(table))
         key = key * len(table) + rank[codes]
     if len(key) and key.max() < 1 << 16:
-        key = key.astype(np.uint16)  # sorted by radix
+        key = key.astype(np.uint16)  # NumPy radix-sorts 16-bit integers
     return np.argsort(key, kind="stable")
 
 

@@ -1,8 +1,8 @@
-"""The names that projections have where they are stored.
+"""The names under which projections are stored.
 
-The first release called them otherwise. Its names stay in the registry, in the names of generations
-(directories, schemas of PostgreSQL, locks) and in those of their tables, so that what it wrote is
-read and written as it is, by any number of processes and whichever release is started next.
+The first release used other names. They remain in the registry, in the names of generations
+(directories, PostgreSQL schemas, locks) and in those of tables. So all releases can read and write
+the same data, in any order and by any number of processes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""All generations of all projections."""
+"""The projection stores: all generations of all projections."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ from application.projections.ports import (
 )
 
 RETIRED_SECONDS = 60.0
-"""A retired generation is kept this long for queries that began on it; longer than one may take."""
+"""Seconds that a retired generation is kept for queries still reading it; longer than any query."""
 
 LOOK_EVERY = 5.0
-"""Seconds between looks at what was retired or dropped."""
+"""Seconds between checks for retired or dropped generations."""
 
 
 class DuckLakeStores:
     """Implements the port ProjectionStores. Close it after use.
 
-    `threads` and `memory` limit the DuckDB of each generation that is open; `clock` tells seconds
-    since the epoch.
+    `threads` and `memory` limit the DuckDB of each open generation. `clock` returns seconds since
+    the epoch.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class DuckLakeStores:
         self._reader_lock = threading.Lock()
 
     def close(self) -> None:
-        """Give up the connection to the registry."""
+        """Close the connection to the registry."""
         with self._registry_lock:
             if self._registry is not None:
                 self._registry.connection.close()
@@ -104,7 +104,7 @@ class DuckLakeStores:
                 yield DuckLakeStore(connection, table, self._location.root)
 
     def swap_in(self, generation: Generation) -> bool:
-        """As the port says. What the live one commits meanwhile, the next writer catches up on."""
+        """See the port. The next writer catches up on what the live one commits meanwhile."""
         with self._registered() as registry:
             generations = self.generations(generation.projection)
             live = [g for g in generations if g.role is Role.LIVE and g.stopped is None]
@@ -133,7 +133,7 @@ class DuckLakeStores:
             self._looked_at = now
             unwanted = [*registry.retired(now - self._retired_seconds), *registry.dropped()]
         for projection, number in unwanted:
-            with suppress(ProjectionBusy):  # whoever has it open lets go of it soon
+            with suppress(ProjectionBusy):  # still open somewhere; a later run drops it
                 self._drop(projection, number)
 
     def info(self, generation: Generation) -> GenerationInfo:
@@ -181,7 +181,7 @@ class DuckLakeStores:
     def _check_present(self, generation: Generation) -> None:
         if all(g.number != generation.number for g in self.generations(generation.projection)):
             raise ProjectionMissing(
-                f"generation {generation.number} of {generation.projection} is not there any more"
+                f"generation {generation.number} of {generation.projection} no longer exists"
             )
 
     def _drop(self, projection: str, number: int) -> None:
@@ -199,7 +199,7 @@ class DuckLakeStores:
 
     @contextmanager
     def _registered(self) -> Iterator[Registry]:
-        """Hold the registry; it is opened anew after a failure."""
+        """Hold the registry; reopens it after a failure."""
         with self._registry_lock:
             if self._registry is None:
                 self._registry = Registry(self._connected(), self._location)
@@ -211,9 +211,9 @@ class DuckLakeStores:
 
     @contextmanager
     def _cursor(self) -> Iterator[Connection]:
-        """Hold a connection of its own to the registry's DuckDB; a new one takes a while to make.
+        """Hold a cursor of the registry's DuckDB, since a new DuckDB takes long to open.
 
-        One at a time, since what is attached is attached for all.
+        One at a time: cursors share attached databases.
         """
         with self._reader_lock:
             with self._registered() as registry:
@@ -223,13 +223,13 @@ class DuckLakeStores:
 
     @contextmanager
     def _reading(self, generation: Generation) -> Iterator[Connection]:
-        """Read one state of a generation. Raises ProjectionMissing where nobody wrote it yet."""
+        """Read one snapshot of a generation. Raises ProjectionMissing if it was never written."""
         with self._cursor() as cursor:
             attach(cursor, self._location, _name(generation), "lake", read_only=True)
             try:
                 with translated(), transaction(cursor):
                     if not _has_tables(cursor):
-                        raise ProjectionMissing(f"{_name(generation)} was not built yet")
+                        raise ProjectionMissing(f"{_name(generation)} has not been built yet")
                     yield cursor
             finally:
                 with suppress(duckdb.Error):
@@ -241,7 +241,7 @@ def _name(generation: Generation) -> str:
 
 
 def _has_tables(connection: Connection) -> bool:
-    """Tell whether `lake` was set up; a writer that was killed may not have got that far."""
+    """Return whether `lake` was set up; a writer may have been killed before that."""
     try:
         connection.execute("FROM lake.set_aside LIMIT 0")
     except duckdb.CatalogException:

@@ -1,4 +1,4 @@
-"""The tables of a generation, and what is done with each projection's rows in SQL."""
+"""The tables of a generation, and the SQL for each projection's rows."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from application.projections import folds
 from application.projections.folds import MetricNameRow
 
 INLINED_ROWS = 1000
-"""Up to so many rows of an insert, but for points, are kept in the catalog's own database."""
+"""Inserts of at most this many rows, except points, are stored in the catalog's own database."""
 
 OPTIONS = (f"'data_inlining_row_limit', {INLINED_ROWS}", "'parquet_compression', 'zstd'")
 
 
 class Table(Struct, frozen=True):
-    """A projection's table: its columns, how rows become Arrow, are added, and are digested.
+    """A projection's table: its columns, and how rows are converted to Arrow, added and digested.
 
-    Whoever changes how rows are stored raises the version of the projection (see
-    `application.projections.folds`), so that generations stored otherwise are rebuilt.
+    Changing how rows are stored requires raising the projection's version (see
+    `application.projections.folds`), so that older generations are rebuilt.
 
-    `add` selects from the Arrow table `arriving`; `digest` is a 64-bit hash of one row, the same
-    within one version of DuckDB. `key` tells rows that are kept once only.
+    `add` selects from the Arrow table `arriving`. `digest` is a 64-bit hash of one row, stable
+    within one version of DuckDB. `key` identifies rows that are stored only once.
     """
 
     name: str
@@ -50,8 +50,8 @@ POINTS = Table(
         "organization VARCHAR, team VARCHAR, name VARCHAR, tags VARCHAR, time TIMESTAMP_MS, "
         "value DOUBLE, partition USMALLINT, position BIGINT, item UINTEGER, day DATE"
     ),
-    # By day (see `rows.days`), then by who and what is asked for, so that a query reads few files,
-    # and little of them. New rows come sorted already; merged files are sorted again.
+    # By day (see `rows.days`), then by owner and name, so that a query reads little of few files.
+    # New rows arrive sorted; merged files are sorted again.
     layout=(
         "SET PARTITIONED BY (day)",
         "SET SORTED BY (organization, team, name, time)",
@@ -90,10 +90,10 @@ SET_ASIDE = "partition USMALLINT, position BIGINT, reason VARCHAR"
 
 
 def create_tables(connection: Connection, table: Table) -> None:
-    """Make a generation's tables in the DuckLake attached as `lake`, or those that are missing.
+    """Create a generation's missing tables in the DuckLake attached as `lake`.
 
-    DuckLake has no options for tables of the same transaction, so there are several transactions,
-    each of which may be repeated; `set_aside` comes last and tells that all is there.
+    DuckLake cannot set options of a table in the transaction that creates it. So there are several
+    transactions, each idempotent; `set_aside` comes last and marks the set as complete.
     """
     with transaction(connection):
         connection.execute(f"CREATE TABLE IF NOT EXISTS lake.{table.name} ({table.columns})")

@@ -1,4 +1,4 @@
-"""Upkeep of a generation: few files, and nothing kept that nobody reads."""
+"""Upkeep of a generation: merging small files and removing what is no longer read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MEBIBYTE = 1 << 20
 
 
 class Tier(Struct, frozen=True):
-    """Files from `low` bytes on, below `high`, which are merged into ones of about `target`."""
+    """Files of at least `low` and less than `high` bytes, merged into files of about `target`."""
 
     low: int
     high: int
@@ -25,28 +25,28 @@ TIERS = (
     Tier(0, 64 * KIBIBYTE, 512 * KIBIBYTE),
     Tier(64 * KIBIBYTE, MEBIBYTE, 8 * MEBIBYTE),
 )
-"""A point is rewritten twice at most; the largest merge takes well below a second, because new
-points wait for it."""
+"""A point is rewritten at most twice. New points wait for a merge, so the largest takes well below
+a second."""
 
 MERGE_FROM = 32
-"""Files of one tier and day are merged when they are so many, or are enough for the target."""
+"""Files of one tier and day are merged once there are this many, or enough for the target size."""
 
 MERGE_SECONDS = 0.5
-"""No further merge is begun after this time."""
+"""Seconds after which no further merge is started."""
 
 MERGE_EVERY = 5.0
 EXPIRE_EVERY = 60.0
-"""Seconds between the looks at what is due."""
+"""Seconds between checks for due work."""
 
 KEEP_SECONDS = 120
-"""Snapshots and files no longer current are kept this long, for queries that are reading them."""
+"""Seconds that outdated snapshots and files are kept for queries still reading them."""
 
 ORPHANS_EVERY = 3600.0
 ORPHAN_SECONDS = 60
-"""Files of no snapshot are what a failed commit left, or a killed writer, if they are so old."""
+"""Age in seconds at which a file of no snapshot counts as left by a failed or killed writer."""
 
 MAX_INLINED_ROWS = 10_000
-"""More rows than these are moved from the catalog's database to a file."""
+"""More rows than this are moved from the catalog's database to a file."""
 
 
 class Upkeep:
@@ -76,7 +76,7 @@ class Upkeep:
             self.expire()
 
     def merge(self, seconds: float = MERGE_SECONDS) -> None:
-        """Merge small files, one group at a time, as long as any is due and there is time."""
+        """Merge small files, one group at a time, while any are due and there is time."""
         end = self._clock() + seconds
         for tier in TIERS:
             while self._due(tier):
@@ -93,8 +93,8 @@ class Upkeep:
                     return
 
     def expire(self, keep: int = KEEP_SECONDS) -> None:
-        """Drop old snapshots, and the files and checkpoints that only they have."""
-        # Deleted rows of an inlined table stay in it; a table made anew has none.
+        """Drop old snapshots, with the files and checkpoints that only they use."""
+        # Deleted rows of an inlined table stay in it; a new table has none.
         with transaction(self._connection):
             self._connection.execute("CREATE TABLE lake.compacted AS FROM lake.checkpoints")
             self._connection.execute("DROP TABLE lake.checkpoints")
@@ -104,11 +104,11 @@ class Upkeep:
         self._call(f"ducklake_cleanup_old_files('lake', older_than => {_ago(keep)})")
 
     def delete_orphans(self, keep: int = ORPHAN_SECONDS) -> None:
-        """Delete files that no snapshot knows."""
+        """Delete files that belong to no snapshot."""
         self._call(f"ducklake_delete_orphaned_files('lake', older_than => {_ago(keep)})")
 
     def _due(self, tier: Tier) -> bool:
-        """Tell whether some day has enough files of a tier."""
+        """Return whether any day has enough files of a tier."""
         ((due,),) = self._connection.execute(
             "SELECT coalesce(bool_or(files >= $from OR files > 1 AND bytes >= $target), false) "
             "FROM (SELECT count(*) AS files, sum(data_file_size_bytes) AS bytes "
@@ -120,7 +120,7 @@ class Upkeep:
         return bool(due)
 
     def _flush(self) -> None:
-        """Move rows from the catalog's database to a file where they have become many."""
+        """Move rows from the catalog's database to a file once there are many."""
         ((rows,),) = self._connection.execute(
             f"SELECT count(*) FROM lake.{self._table.name}"
         ).fetchall()
@@ -129,7 +129,7 @@ class Upkeep:
             self._flushed = rows
 
     def _call(self, call: str) -> None:
-        # Counted, because the rows told have times with zones, which Python gets with pytz only.
+        # Counted, because the resulting rows have times with zones, which need pytz in Python.
         self._connection.execute(f"SELECT count(*) FROM {call}").fetchall()
 
 

@@ -1,0 +1,1 @@
+"""The metric log: appending to it and reading its entries."""

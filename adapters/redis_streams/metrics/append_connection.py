@@ -1,9 +1,9 @@
-"""The connection that appends: group commit over one socket.
+"""The connection for appends: group commit over one socket.
 
-While one group of commands is in flight the next one gathers, and one write carries it; so
-`appendfsync always` costs an fsync a group. Written on the bare protocol because the client
-library's own cost a command is several times that of the append, and because an append must never
-be retried behind our back: a retried XADD is a duplicate.
+While one group of commands is in flight, the next one gathers and is then sent in one write. So
+`appendfsync always` costs one fsync per group. This speaks the bare protocol for two reasons: the
+client library's overhead per command is several times the cost of the append, and it must not retry
+an append, since a retried XADD is a duplicate.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponen
 from application.errors import LogSaturated, LogUnavailable, OutcomeUnknown
 
 REPLY_TIMEOUT = 5.0
-"""Seconds a group may be in flight; after that its outcome counts as unknown."""
+"""Seconds that a group may be in flight; after that its outcome counts as unknown."""
 
 CONNECT_TIMEOUT = 5.0
 MAX_RETRY_DELAY = 1.0
 MAX_GROUP_BYTES = 4 << 20
-"""A group is cut here, so that one reply is not waited for behind too many others."""
+"""Limit of a group's size, so that no reply has to wait for too many others."""
 
 DEFAULT_PORT = 6379
 
@@ -36,7 +36,7 @@ Command = tuple[bytes | str | int, ...]
 
 
 class AppendConnection:
-    """Sends commands in groups and reconnects by itself. For one event loop.
+    """Sends commands in groups and reconnects automatically. For one event loop.
 
     `max_waiting` bounds the bytes that wait to be sent.
     """
@@ -50,7 +50,7 @@ class AppendConnection:
         self._closed = False
 
     async def open(self) -> None:
-        """Connect. Raises LogUnavailable; then, and after any loss, it goes on trying by itself."""
+        """Connect. Raises LogUnavailable; keeps retrying then, and after any lost connection."""
         try:
             await self._connect()
         except LogUnavailable:
@@ -58,21 +58,21 @@ class AppendConnection:
             raise
 
     def send(self, command: Command) -> asyncio.Future[Any]:
-        """Send a command with the next group. The future gives the reply, `hiredis.ReplyError` too.
+        """Send a command with the next group. The future returns the reply or a `ReplyError`.
 
-        Raises LogUnavailable, LogSaturated; the future LogUnavailable where the command was not
-        sent, OutcomeUnknown where it was and the connection died.
+        Raises LogUnavailable, LogSaturated. If the connection dies, the future raises
+        LogUnavailable if the command was not sent, OutcomeUnknown if it was.
         """
         return self.send_packed(pack(command))
 
     def send_packed(self, packed: bytes) -> asyncio.Future[Any]:
-        """Do the same with a command that is packed already."""
+        """Do the same for a packed command."""
         if self._link is None:
             raise LogUnavailable("the event log is not connected")
         return self._link.send(packed)
 
     async def close(self) -> None:
-        """Wait for everything that was sent or waits to be, then disconnect."""
+        """Wait for all commands, sent or waiting, then disconnect."""
         self._closed = True
         if self._connecting is not None:
             self._connecting.cancel()
@@ -119,7 +119,7 @@ class AppendConnection:
 
 
 class _Link(asyncio.Protocol):
-    """One connection's life, from connect to loss."""
+    """One connection, from connecting to its loss."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, max_waiting: int, on_lost: Any) -> None:
         self._loop = loop
@@ -139,12 +139,12 @@ class _Link(asyncio.Protocol):
 
     def send(self, packed: bytes) -> asyncio.Future[Any]:
         if self._waiting_bytes and self._waiting_bytes + len(packed) > self._max_waiting:
-            raise LogSaturated(f"{self._waiting_bytes} bytes are waiting to be written already")
+            raise LogSaturated(f"{self._waiting_bytes} bytes are already waiting to be written")
         future: asyncio.Future[Any] = self._loop.create_future()
         self._waiting.append((packed, future))
         self._waiting_bytes += len(packed)
         if not self._in_flight and not self._flush_scheduled:
-            # At the end of this turn of the loop, so that what other requests send in it joins.
+            # At the end of this iteration of the loop, so that commands sent during it join.
             self._flush_scheduled = True
             self._loop.call_soon(self._flush)
         return future
@@ -188,7 +188,7 @@ class _Link(asyncio.Protocol):
         for future in self._in_flight:
             if not future.done():
                 future.set_exception(
-                    OutcomeUnknown(f"the event log's connection died mid-write: {reason}")
+                    OutcomeUnknown(f"the event log's connection died during a write: {reason}")
                 )
         for _, future in self._waiting:
             if not future.done():
@@ -208,7 +208,7 @@ class _Link(asyncio.Protocol):
             self._transport.abort()
 
     def _look_at_time(self) -> None:
-        """Give up on a group that waits too long. A timer for each would cost more than this."""
+        """Give up on a group that waits too long. Cheaper than a timer for each group."""
         self._timer = None
         if not self._in_flight:
             return

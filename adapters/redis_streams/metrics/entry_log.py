@@ -21,7 +21,7 @@ _RawEntry = tuple[bytes, Mapping[bytes, bytes]]
 
 
 class RedisEntryLog:
-    """Implements the port EntryLog. The client is the caller's, to be closed by it."""
+    """Implements the port EntryLog. The caller owns the client and closes it."""
 
     def __init__(self, client: Redis, keys: MetricKeys, partitions: int) -> None:
         self._client = client
@@ -51,7 +51,7 @@ class RedisEntryLog:
                 return int(self._client.xlen(self._keys.log(partition)))
         count = 0
         event_id = _event_id(partition, after)
-        # Pages by id: a sequence of 2^20 or more makes a position that may not be above the last.
+        # Pages by id, since with a sequence of 2^20 or more a position may not exceed the last one.
         while page := self._above(partition, event_id, COUNT_PAGE):
             count += len(page)
             event_id = page[-1][0].decode()

@@ -1,9 +1,9 @@
 """Names of the metric log's keys.
 
 `{<prefix>:metrics}:settings`, a hash: `partitions`, fixed when the log was created.
-`{<prefix>:metrics:<p>}:log`, a stream a partition.
-`{<prefix>:metrics:<p>}:idempotency:<organization>:<digest>`, a string that expires: what was
-published with an idempotency key. The hash tag in braces keeps a partition in one cluster slot.
+`{<prefix>:metrics:<p>}:log`, a stream per partition.
+`{<prefix>:metrics:<p>}:idempotency:<organization>:<digest>`, a string that expires: the record of a
+publish with an idempotency key. The hash tag in braces keeps a partition in one cluster slot.
 """
 
 from __future__ import annotations

@@ -17,10 +17,10 @@ from domain.events import MetricsPublished
 from domain.idempotency import WINDOW
 
 MAX_WAITING = 64 << 20
-"""Bytes that may wait to be written before new batches are refused."""
+"""Bytes that may wait to be written; beyond that new batches are refused."""
 
-MOST_BEGINNINGS = 4096
-"""Commands' first parts that are remembered: packing is most of the cost of a small append."""
+MAX_BEGINNINGS = 4096
+"""Cached beginnings of packed commands: packing is most of the cost of a small append."""
 
 _POINTS_FIELDS = 6
 _HEADER = b"*%d\r\n" % _POINTS_FIELDS
@@ -42,15 +42,15 @@ class RedisMetricLog:
         self._connection = AppendConnection(url, max_waiting=max_waiting)
 
     async def open(self) -> None:
-        """Connect. Raises LogUnavailable, and goes on trying all the same."""
+        """Connect. Raises LogUnavailable, but keeps trying."""
         await self._connection.open()
 
     async def close(self) -> None:
-        """Disconnect once every append that has begun is answered."""
+        """Disconnect once every append in progress has been answered."""
         await self._connection.close()
 
     async def answers(self) -> bool:
-        """Tell whether the log server answers on the connection that appends. Never raises."""
+        """Return whether the log server answers on the connection for appends. Never raises."""
         try:
             return bool(await self._connection.send(("PING",)) == b"PONG")
         except LogError:
@@ -83,7 +83,7 @@ class RedisMetricLog:
         )
         reply = await self._connection.send(command)
         if isinstance(reply, hiredis.ReplyError) and "function not found" in str(reply).lower():
-            # Nothing was executed, so this is no retry: it is the first time, or it was flushed.
+            # Not a retry, since nothing was executed: the function was not loaded, or was flushed.
             loaded = await self._connection.send(("FUNCTION", "LOAD", "REPLACE", METRICS.source))
             if isinstance(loaded, hiredis.ReplyError):
                 raise _refusal(loaded)
@@ -96,7 +96,7 @@ class RedisMetricLog:
         raise _refusal(reply)
 
     def _beginning(self, event: MetricsPublished) -> tuple[int, bytes]:
-        """Return the partition, and the command as packed up to the fields of the points."""
+        """Return the partition, and the packed command up to the fields of the points."""
         origin = (event.organization, event.team, event.token_id)
         known = self._beginnings.get(origin)
         if known is None:
@@ -104,7 +104,7 @@ class RedisMetricLog:
             before = ("XADD", self._logs[partition], "*", *origin_fields(event))
             _, rest = pack(before).split(b"\r\n", 1)
             known = partition, b"*%d\r\n%b" % (len(before) + _POINTS_FIELDS, rest)
-            if len(self._beginnings) >= MOST_BEGINNINGS:
+            if len(self._beginnings) >= MAX_BEGINNINGS:
                 self._beginnings.clear()
             self._beginnings[origin] = known
         return known
@@ -116,7 +116,7 @@ def _receipt(partition: int, event_id: bytes) -> Receipt:
 
 
 def _refusal(reply: hiredis.ReplyError) -> LogFull | LogUnavailable:
-    """Every refusal means that nothing was written (the functions check before they write)."""
+    """Return the error for a refusal. Nothing was written: functions check before they write."""
     text = str(reply)
     if text.startswith("OOM") or "No space left" in text:
         return LogFull(f"the event log is full: {text}")

@@ -1,4 +1,4 @@
-"""The metric log's own settings, kept in it."""
+"""The metric log's settings, stored in the log itself."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from application.event_log.partitioning import DEFAULT_PARTITIONS, MAX_PARTITION
 
 
 def settle_partitions(client: Redis, keys: MetricKeys, wanted: int | None) -> int:
-    """Return the log's number of partitions, fixing it where the log is new.
+    """Return the log's number of partitions, setting it if the log is new.
 
-    `wanted` None takes the log as it is. Raises LogUnfit, ValueError.
+    With `wanted` None an existing log's number is accepted. Raises LogUnfit, ValueError.
     """
     if wanted is not None and not 1 <= wanted <= MAX_PARTITIONS:
         raise ValueError(f"a log has 1 to {MAX_PARTITIONS} partitions, not {wanted}")
-    # Looking first lets a process start on a server that is read-only or out of memory for now.
+    # Checking first lets a process start on a server that is currently read-only or out of memory.
     if (found := client.hget(keys.settings, "partitions")) is None:
         client.hsetnx(keys.settings, "partitions", str(wanted or DEFAULT_PARTITIONS))
         found = client.hget(keys.settings, "partitions")

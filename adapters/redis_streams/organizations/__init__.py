@@ -1,0 +1,1 @@
+"""Organization events: a persistence module for the `eventsourcing` library."""

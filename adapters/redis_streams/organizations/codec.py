@@ -1,8 +1,8 @@
-"""How an event is stored in an entry of the log.
+"""The encoding of an event in an entry of the log.
 
-An entry has four fields, to be found by name: ``id``, the originator's id (UTF-8 text; a UUID with
-hyphens); ``version``, a decimal integer; ``topic``, UTF-8 text; ``state``, the bytes that the
-application's mapper made. Further fields are for readers to ignore.
+An entry has four named fields: ``id``, the originator's id (UTF-8 text; a UUID with hyphens);
+``version``, a decimal integer; ``topic``, UTF-8 text; ``state``, the bytes from the application's
+mapper. Readers ignore any further fields.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from eventsourcing.persistence import DataError, Notification, ProgrammingError,
 OriginatorIdType = Literal["uuid", "text"]
 
 MAX_VERSION = 2**53 - 1
-"""The scores of a sorted set are doubles: above this, neighbouring versions look alike."""
+"""The scores of a sorted set are doubles: above this, adjacent versions are indistinguishable."""
 
 
 class Entry(NamedTuple):
@@ -25,7 +25,7 @@ class Entry(NamedTuple):
 
 
 class Codec:
-    """Converts between the library's events and entries, the originators' ids being of one type."""
+    """Converts between the library's events and entries, for one type of originator id."""
 
     def __init__(self, originator_id_type: OriginatorIdType = "uuid") -> None:
         self._to_id: type[UUID | str] = UUID if originator_id_type == "uuid" else str
@@ -33,8 +33,8 @@ class Codec:
     def fields(self, event: StoredEvent) -> tuple[str, int, str, bytes]:
         """Return the values of the fields id, version, topic and state.
 
-        Raises `ProgrammingError` for an id that could not be read back, `DataError` for a version
-        that cannot be stored.
+        Raises `ProgrammingError` for an id that could not be read back, and `DataError` for a
+        version that cannot be stored.
         """
         if self._to_id is UUID and not isinstance(event.originator_id, UUID):
             raise ProgrammingError(

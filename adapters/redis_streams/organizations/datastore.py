@@ -13,12 +13,12 @@ from adapters.redis_streams.functions import EVENTS
 
 
 class Datastore:
-    """A pool of connections, to be shared by threads.
+    """A thread-safe pool of connections.
 
-    `timeout` bounds in seconds each of: waiting for a free connection, connecting, waiting for a
-    reply. No command is ever sent again: an append that was retried after a lost reply would be
-    there twice. What this class fixes (timeouts, no retries, replies as bytes) wins over options in
-    the URL. Nothing connects before the first command.
+    `timeout` limits, in seconds, each wait: for a free connection, for connecting, and for a reply.
+    No command is ever sent again: an append retried after a lost reply could be stored twice.
+    What this class sets (timeouts, no retries, replies as bytes) overrides options in the URL.
+    Nothing connects before the first command.
 
     Raises `ValueError` for a URL that redis-py does not understand.
     """
@@ -54,17 +54,17 @@ class Datastore:
     def dedicated_client(self, blocking: float) -> Redis:
         """Return a client with one connection of its own, for commands that block.
 
-        `blocking` is the longest that they do, in seconds. The caller closes it.
+        `blocking` is the longest that they block, in seconds. The caller closes it.
         """
         return self._connect(1, self._timeout + blocking)
 
     def close(self) -> None:
-        """Close the pooled connections, in use or not. Once closed it stays closed."""
+        """Close the pooled connections, in use or not. It cannot be reopened."""
         self._closed = True
         self._client.connection_pool.disconnect()
 
     def _connect(self, size: int, reply_timeout: float) -> Redis:
-        # The two ignores: redis-py has no annotations there.
+        # The two ignores: redis-py lacks annotations there.
         fixed: dict[str, Any] = {
             "socket_connect_timeout": self._timeout,
             "socket_timeout": reply_timeout,

@@ -23,11 +23,11 @@ from adapters.redis_streams.organizations.datastore import Datastore
 from adapters.redis_streams.organizations.keys import Keys
 
 MAX_EVENTS = 10_000
-"""The most events of one call. The server does nothing else meanwhile (some 100 ms), and a function
-that has begun to write cannot be stopped."""
+"""Events per call. The server is blocked during a call (some 100 ms), and a function that has begun
+to write cannot be stopped."""
 
 PAGE = 500
-"""The most entries asked for in one reply."""
+"""Entries per reply."""
 
 MAX_POSITION = 2**63 - 1
 """The highest notification id that a reader or a tracking record may name."""
@@ -36,11 +36,11 @@ MAX_POSITION = 2**63 - 1
 class EventLog:
     """The events of one application and purpose.
 
-    With `consecutive`, an originator's first version is 0 or 1 and each following one the last plus
-    one; without, versions come in any order, each once.
+    With `consecutive`, an originator's first version is 0 or 1 and each later version is one more
+    than the previous; without it, versions come in any order, each once.
 
-    Every method raises `OperationalError` if the server cannot be asked or cannot do it now,
-    `ProgrammingError` if the keys hold something else or access is denied. Threads may share it.
+    Every method raises `OperationalError` if the server cannot be reached or cannot do it now, and
+    `ProgrammingError` if the keys hold something else or access is denied. Thread-safe.
     """
 
     def __init__(
@@ -52,16 +52,16 @@ class EventLog:
         self._rule = "consecutive" if consecutive else "any"
 
     def record(self, events: Sequence[StoredEvent], tracking: Tracking | None = None) -> list[int]:
-        """Append events and advance tracking in one atomic step; return their notification ids.
+        """Append events and advance tracking atomically; return the events' notification ids.
 
-        The ids are consecutive integers from 1 on, in the order of the events. When the connection
-        is lost, what is stored is read once over a new one: exactly these events are a success,
+        The ids are consecutive integers from 1 on, in the order of the events. If the connection is
+        lost, the stored events are read once over a new one: exactly these events mean success,
         others at their versions a conflict. If there are none, or they cannot be read, the outcome
-        is unknown and `OperationalError` is raised: a stalled server may still do it.
+        is unknown, since a stalled server may still execute the call; raises `OperationalError`.
 
-        Raises `IntegrityError`, having done nothing, if a version is taken or leaves a gap, or if
-        tracking would not advance; `ProgrammingError` for more than `MAX_EVENTS` events or an
-        originator id that cannot be stored; `DataError` for a number out of range.
+        Raises `IntegrityError` if a version is taken or leaves a gap, or if tracking would not
+        advance; nothing is stored then. Raises `ProgrammingError` for more than `MAX_EVENTS` events
+        or an originator id that cannot be stored, and `DataError` for a number out of range.
         """
         if not events and tracking is None:
             return []
@@ -109,7 +109,7 @@ class EventLog:
         """Yield the entries from one notification id to another, in order, a page at a time.
 
         Without `last`, ends with the last entry recorded. With topics, entries of other topics are
-        left out and do not count for the limit.
+        skipped and do not count towards the limit.
         """
         wanted = encoded(topics)
         start = max(first, 1)
@@ -132,8 +132,8 @@ class EventLog:
     def follow(self, client: Redis, after: int, milliseconds: int) -> list[Entry]:
         """Return the next entries after a notification id, at most `PAGE` of them.
 
-        Waits for the first one that long, then returns an empty list. To be used with a client of
-        its own, as a connection that waits serves no one else.
+        Waits up to `milliseconds` for the first one; returns an empty list if none arrives. Use a
+        dedicated client, since a waiting connection cannot serve anyone else.
         """
         with translated():
             reply: Any = client.xread({self.keys.log: f"0-{after}"}, PAGE, milliseconds)
@@ -155,7 +155,7 @@ class EventLog:
         self, events: Sequence[StoredEvent], tracking: Tracking | None
     ) -> tuple[list[str], list[str | bytes | int]]:
         if len(events) > MAX_EVENTS:
-            raise ProgrammingError(f"{len(events)} events in one call, at most {MAX_EVENTS} can be")
+            raise ProgrammingError(f"{len(events)} events in one call exceed {MAX_EVENTS}")
         args: list[str | bytes | int] = [self._rule, "", ""]
         if tracking is not None:
             if not 0 <= tracking.notification_id <= MAX_POSITION:
@@ -201,7 +201,7 @@ class EventLog:
 
 
 def encoded(topics: Sequence[str]) -> frozenset[bytes]:
-    """Return topics as entries have them."""
+    """Return topics as encoded in entries."""
     return frozenset(topic.encode() for topic in topics)
 
 

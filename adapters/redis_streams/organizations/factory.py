@@ -1,16 +1,17 @@
-"""The infrastructure factory, and the settings it reads.
+"""The infrastructure factory and its settings.
 
-Each is looked up as ``<APPLICATION NAME>_<KEY>`` first, then as ``<KEY>``:
+Each setting is looked up as ``<APPLICATION NAME>_<KEY>`` first, then as ``<KEY>``:
 
-- ``REDIS_URL``: ``redis://``, ``rediss://`` or ``unix://``; mandatory.
-- ``REDIS_KEY_PREFIX`` (``cave``): what all keys begin with, before the application's name.
-- ``REDIS_SOCKET_TIMEOUT`` (5): seconds to wait for each of a free connection, connecting, a reply.
-- ``REDIS_POOL_SIZE`` (20): connections at most, subscriptions not counted.
+- ``REDIS_URL``: ``redis://``, ``rediss://`` or ``unix://``; required.
+- ``REDIS_KEY_PREFIX`` (``cave``): prefix of all keys, before the application's name.
+- ``REDIS_SOCKET_TIMEOUT`` (5): limit in seconds for each wait: for a free connection, for
+  connecting, for a reply.
+- ``REDIS_POOL_SIZE`` (20): maximum number of connections, not counting subscriptions.
 - ``ORIGINATOR_ID_TYPE`` (``uuid``): or ``text``.
-- ``CREATE_TABLE`` (``yes``): whether making a recorder loads the server-side functions. A call that
-  finds them missing loads them in any case.
+- ``CREATE_TABLE`` (``yes``): whether creating a recorder loads the server-side functions. A call
+  that finds them missing always loads them.
 - ``APPLICATION_RECORDER_TOPIC``, ``TRACKING_RECORDER_TOPIC``, ``PROCESS_RECORDER_TOPIC``: a
-  subclass to use in place of the recorder in `recorders`.
+  subclass to use instead of the recorder in `recorders`.
 """
 
 from collections.abc import Callable
@@ -37,10 +38,10 @@ _Recorder = TypeVar("_Recorder", bound=RedisRecorder)
 
 
 class Factory(InfrastructureFactory[RedisTrackingRecorder]):
-    """Makes recorders that share one pool of connections.
+    """Creates recorders that share one pool of connections.
 
-    Raises `OSError` for a setting that is missing or invalid. Making a recorder raises
-    `OperationalError` if the functions cannot be loaded.
+    Raises `OSError` for a missing or invalid setting. Creating a recorder raises `OperationalError`
+    if the functions cannot be loaded.
     """
 
     REDIS_URL = "REDIS_URL"
@@ -73,9 +74,9 @@ class Factory(InfrastructureFactory[RedisTrackingRecorder]):
             raise OSError(str(error)) from error
 
     def aggregate_recorder(self, purpose: str = EVENTS) -> RedisAggregateRecorder:
-        """Return a recorder of the application's events, or of something else.
+        """Return a recorder of the application's events, or for another purpose.
 
-        For another purpose, such as ``snapshots``, the versions need not be consecutive.
+        For other purposes, such as ``snapshots``, versions need not be consecutive.
         """
         return self._recorder(self.aggregate_recorder_class, purpose)
 
@@ -88,7 +89,7 @@ class Factory(InfrastructureFactory[RedisTrackingRecorder]):
     def tracking_recorder(
         self, tracking_recorder_class: type[RedisTrackingRecorder] | None = None
     ) -> RedisTrackingRecorder:
-        """Return a recorder of tracking: of the class given, or set, or the one here."""
+        """Return a recorder of tracking: of the given class, else the configured or default one."""
         return self._recorder(
             tracking_recorder_class
             or self._class(self.TRACKING_RECORDER_TOPIC, self.tracking_recorder_class)
@@ -99,7 +100,7 @@ class Factory(InfrastructureFactory[RedisTrackingRecorder]):
         return self._recorder(self._class(self.PROCESS_RECORDER_TOPIC, self.process_recorder_class))
 
     def close(self) -> None:
-        """Close the connections of all recorders; a second time does nothing."""
+        """Close the connections of all recorders. Idempotent."""
         self.datastore.close()
 
     def _recorder(self, cls: type[_Recorder], purpose: str = EVENTS) -> _Recorder:

@@ -1,7 +1,7 @@
 """The library's recorders, on an `EventLog`.
 
-What they raise and promise beyond the library's contract is told there: versions of an originator
-are consecutive, a call is atomic over all its events, notification ids are 1, 2, 3, …
+`EventLog` documents their errors and their guarantees beyond the library's contract: an
+originator's versions are consecutive, a call is atomic, notification ids are 1, 2, 3, …
 """
 
 from collections.abc import Sequence
@@ -59,7 +59,7 @@ class RedisAggregateRecorder(RedisRecorder, AggregateRecorder):
 
 
 class RedisApplicationRecorder(RedisAggregateRecorder, ApplicationRecorder):
-    """Records events also as one sequence of notifications."""
+    """Also records events as one sequence of notifications."""
 
     def insert_events(self, stored_events: Sequence[StoredEvent], **_: Any) -> Sequence[int] | None:
         """Record all events or none; return their notification ids."""
@@ -74,7 +74,7 @@ class RedisApplicationRecorder(RedisAggregateRecorder, ApplicationRecorder):
         *,
         inclusive_of_start: bool = True,
     ) -> Sequence[Notification]:
-        """Return up to `limit` notifications of the topics, of all without topics."""
+        """Return up to `limit` notifications of the topics; without topics, of all."""
         first = 1 if start is None else start + (not inclusive_of_start)
         entries = self.log.scan(first, stop, limit, topics)
         return [self.log.codec.notification(entry) for entry in entries]
@@ -84,16 +84,16 @@ class RedisApplicationRecorder(RedisAggregateRecorder, ApplicationRecorder):
         return self.log.last_position()
 
     def wait_for_notification(self, gt: int, timeout: float) -> None:
-        """Wait at the server until there is a notification above `gt`, `timeout` seconds at most.
+        """Block on the server until there is a notification above `gt`, at most `timeout` seconds.
 
-        Takes a connection of the pool meanwhile, so the timeout must be below the pool's.
+        Occupies a connection of the pool, so the timeout must be shorter than the pool's.
         """
         self.log.follow(self.log.datastore.client, gt, int(timeout * 1000))
 
     def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> RedisSubscription:
         """Return a subscription to the notifications after `gt`, from the first one if None.
 
-        Whoever subscribes stops it: closing the factory does not.
+        The subscriber must stop it; closing the factory does not.
         """
         return RedisSubscription(self, gt, topics)
 
@@ -116,7 +116,7 @@ class RedisTrackingRecorder(RedisRecorder, TrackingRecorder):
         timeout: float = 1.0,
         interrupt: Event | None = None,
     ) -> None:
-        """Return as soon as the notification has been processed, some 10 to 50 ms after it was.
+        """Return once the notification has been processed, with a delay of 10 to 50 ms.
 
         Raises `TimeoutError` after `timeout` seconds, `WaitInterruptedError` once `interrupt` is
         set.
@@ -137,10 +137,10 @@ class RedisTrackingRecorder(RedisRecorder, TrackingRecorder):
 
 
 class RedisProcessRecorder(RedisTrackingRecorder, RedisApplicationRecorder, ProcessRecorder):
-    """Records events together with the tracking of the notification that they follow from."""
+    """Records events together with the tracking of the notification that caused them."""
 
     def insert_events(
         self, stored_events: Sequence[StoredEvent], **kwargs: Any
     ) -> Sequence[int] | None:
-        """Record all events and the `tracking` given, if any, or nothing; return the ids."""
+        """Record all events and any `tracking`, or nothing; return the notification ids."""
         return self.log.record(stored_events, kwargs.get("tracking"))

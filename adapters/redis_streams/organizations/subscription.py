@@ -1,4 +1,4 @@
-"""A subscription that waits at the server instead of polling it."""
+"""A subscription that blocks on the server instead of polling it."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
     from adapters.redis_streams.organizations.recorders import RedisApplicationRecorder
 
 BLOCK_MILLISECONDS = 200
-"""The longest that one read waits at the server, and so the longest that a stop takes."""
+"""The longest that a read blocks on the server, and so the longest that a stop takes."""
 
 
 class RedisSubscription(Subscription["RedisApplicationRecorder"]):
     """Yields notifications in order, then waits for new ones, until it is stopped.
 
-    One thread iterates; any thread may stop it, which ends a waiting `__next__` within
-    `BLOCK_MILLISECONDS`. It has a connection of its own, opened by the first `__next__`, closed
-    when stopped. Its position moves over entries of other topics too: none is read twice.
+    One thread iterates. Any thread may stop it, which ends a waiting `__next__` within
+    `BLOCK_MILLISECONDS`. It has its own connection, opened by the first `__next__` and closed when
+    stopped. Its position also advances over entries of other topics, so none is read twice.
 
-    `__next__` raises `OperationalError` if the server cannot be read. The position is kept: calling
-    it again connects again and goes on with the next notification.
+    `__next__` raises `OperationalError` if the server cannot be read. It keeps the position: the
+    next call reconnects and continues with the next notification.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class RedisSubscription(Subscription["RedisApplicationRecorder"]):
         self._reading = Lock()
 
     def stop(self) -> None:
-        """Stop the subscription: what was read but not yet yielded is left out."""
+        """Stop the subscription; notifications read but not yet yielded are dropped."""
         super().stop()
         self._close_unless_reading()
 
@@ -66,8 +66,8 @@ class RedisSubscription(Subscription["RedisApplicationRecorder"]):
         )
 
     def _close_unless_reading(self) -> None:
-        # A reader looks again after its read whether it was stopped, and closes by itself. Not
-        # waiting for it also lets a finalizer stop the subscription in the reader's own thread.
+        # After its read, a reader checks whether it was stopped and closes the connection itself.
+        # Not waiting for it also lets a finalizer stop the subscription in the reader's own thread.
         if self._reading.acquire(blocking=False):
             try:
                 self._client.connection_pool.disconnect()
