@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from application.event_log.follow import LogFollower
-from application.event_log.partitioning import partition_of
+from application.event_log.follow import FollowLog
 from application.event_log.ports import Recorded, UnreadableMetrics
-from application.event_log.reader import MetricLogReader
 from application.event_log.receipts import Receipt
 from entrypoints.cli.options import example, on_the_log, prints_records
 from entrypoints.cli.output import (
@@ -85,15 +83,10 @@ def tail(
     A line has the event's time, receipt, organization (and team), its number of points and its
     first point; with --json it is the whole event, with every point.
     """
-    if organization is not None:
-        commands.manage.look_ups.organization(organization)
-    follower = _follower(commands.metrics, organization)
+    query = FollowLog(organization=organization, last=None if from_start else last)
     try:
-        for recorded in follower.events() if from_start else follower.last(last):
+        for recorded in commands.follow_log(query, _end if no_follow else _wait_for_more):
             _print_event(recorded, as_json=as_json)
-        while not no_follow and _wait_for_more():
-            for recorded in follower.events():
-                _print_event(recorded, as_json=as_json)
     except KeyboardInterrupt:
         return
 
@@ -124,19 +117,6 @@ def show(commands: Commands, receipt: Receipt, *, as_json: bool) -> None:
     print_table(
         ("name", "time", "value", "tags"),
         [(p.name, p.time, number(p.value), _tags(p.tags)) for p in record.points],
-    )
-
-
-def _follower(reader: MetricLogReader, organization: str | None) -> LogFollower:
-    partitions = reader.entries.partitions()
-    if organization is None:
-        return LogFollower(reader, range(partitions))
-    return LogFollower(
-        reader,
-        [partition_of(organization, partitions)],
-        lambda recorded: (
-            isinstance(recorded, UnreadableMetrics) or recorded.event.organization == organization
-        ),
     )
 
 
@@ -180,15 +160,19 @@ def _tags(tags: dict[str, str]) -> str:
     return ",".join(f"{name}={value}" for name, value in tags.items())
 
 
+def _end() -> bool:
+    return False
+
+
 def _wait_for_more() -> bool:
-    """Wait a while; return False at once when nobody reads our output any more."""
+    """Wait for POLL_SECONDS; return False immediately if nothing reads our output any more."""
     try:
         output = sys.stdout.fileno()
     except UnsupportedOperation:
         time.sleep(POLL_SECONDS)
         return True
-    # Asked for no event at all, poll still tells of a pipe whose reader is gone: `… | head` ends
-    # with head, not with the next event.
+    # Even when asked for no event, poll reports a pipe whose reader is gone: `… | head` ends when
+    # head does, not at the next event.
     poll = select.poll()
     poll.register(output, 0)
     return not poll.poll(POLL_SECONDS * 1000)
