@@ -1,4 +1,4 @@
-"""How the parts are put together: open the adapters, compose the use cases, close."""
+"""The wiring: opens the adapters, composes the use cases, and closes everything again."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ from entrypoints.settings import LogSettings, ServiceSettings
 
 SOCKET_TIMEOUT = 5.0
 COMMAND_SECONDS = 86_400.0
-"""The limit of a command's queries: they may take as long as the user waits."""
+"""The limit of a command's queries: effectively none, since users can interrupt a command."""
 
 _log = structlog.get_logger(__name__)
 
@@ -110,7 +110,7 @@ def open_projector(settings: LogSettings, url: str) -> Iterator[Projector]:
 async def open_use_cases(
     settings: ServiceSettings, url: str
 ) -> AsyncIterator[tuple[UseCases, LogReadiness]]:
-    """Open what a worker serves with; on the way out finish every append, then close the log.
+    """Open the use cases of a worker; on exit, finish every append, then close the log.
 
     Raises LogUnavailable, LogUnfit, ValueError.
     """
@@ -182,7 +182,7 @@ class LogReadiness:
             problems.append("the token directory has not caught up with the log yet")
         elif status.silence > MAX_SILENCE:
             problems.append(
-                f"the token directory has not heard of the log for {status.silence:.0f} s"
+                f"the token directory has heard nothing from the log for {status.silence:.0f} s"
             )
         warnings = (*self._weak, *await self._projections.warnings())
         return ReadinessReport(tuple(problems), warnings)
@@ -227,7 +227,7 @@ def _open_log(settings: LogSettings, url: str) -> Iterator[_Log]:
         finally:
             organizations.close()
     except RedisError as error:
-        raise LogUnavailable(f"the event log cannot be used: {error}") from error
+        raise LogUnavailable(f"cannot use the event log: {error}") from error
     finally:
         client.close()
 
@@ -237,9 +237,9 @@ def _check_server(settings: LogSettings, client: Redis) -> tuple[str, ...]:
     found = tuple(weaknesses(client))
     if found and not settings.allow_weak_log:
         raise LogUnfit(
-            f"the log server may lose what it acknowledged: {'; '.join(found)} "
-            "(CAVE_ALLOW_WEAK_LOG=1 accepts that)"
+            f"the log server may lose acknowledged data: {'; '.join(found)}. "
+            "Change its settings, or accept the risk with --allow-weak-log or CAVE_ALLOW_WEAK_LOG=1"
         )
     for weakness in found:
-        _log.warning("the log server may lose what it acknowledged", weakness=weakness)
+        _log.warning("the log server may lose acknowledged data", weakness=weakness)
     return found

@@ -1,4 +1,4 @@
-"""`cave events`: the metric log, decoded."""
+"""`cave events`: the events of the metric log."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class ReceiptValue(click.ParamType[Receipt]):
 
 @click.group(epilog=example("cave events tail", "cave events show 3-1398788625000-0"))
 def events() -> None:
-    """The log of metrics: every batch as it was accepted."""
+    """Show the events of the metric log: the accepted batches."""
 
 
 @events.command(
@@ -56,17 +56,17 @@ def events() -> None:
         "cave events tail --from-start --no-follow --json > events.jsonl",
     )
 )
-@click.option("--org", "organization", metavar="ORG", help="Only this organization's events.")
+@click.option("--org", "organization", metavar="ORG", help="Only events of this organization.")
 @click.option(
     "-n",
     "--last",
     type=WholeNumber(min=0),
     default=LAST,
     show_default=True,
-    help="How many events to begin with.",
+    help="The number of past events to start with.",
 )
-@click.option("--from-start", is_flag=True, help="Begin with the first event of the log.")
-@click.option("--no-follow", is_flag=True, help="End with what is in the log by now.")
+@click.option("--from-start", is_flag=True, help="Start with the first event of the log.")
+@click.option("--no-follow", is_flag=True, help="Exit after the events now in the log.")
 @prints_records
 @on_the_log
 def tail(
@@ -80,8 +80,8 @@ def tail(
 ) -> None:
     """Print events as they are appended, until interrupted.
 
-    A line has the event's time, receipt, organization (and team), its number of points and its
-    first point; with --json it is the whole event, with every point.
+    Each line has an event's time, receipt, organization (and team), number of points and first
+    point. With --json each line is a whole event, with all its points.
     """
     query = FollowLog(organization=organization, last=None if from_start else last)
     try:
@@ -98,7 +98,10 @@ def tail(
 @prints_records
 @on_the_log
 def show(commands: Commands, receipt: Receipt, *, as_json: bool) -> None:
-    """Show the event of a receipt (the header Cave-Receipt of a 202) with every point."""
+    """Show an event with all its points.
+
+    RECEIPT is the value of the header Cave-Receipt in the answer to a publish.
+    """
     record = EventRecord.of(commands.metrics.get(receipt))
     if as_json:
         print_json(record)

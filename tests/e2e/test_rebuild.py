@@ -172,7 +172,7 @@ def test_an_interrupted_replay_leaves_the_live_one(service: Service) -> None:
     assert process.returncode in (0, 1)
     if "is live" not in out:
         assert process.returncode == 1
-        assert "interrupted: the live projection is untouched; go on: cave replay points" in err
+        assert "interrupted: the live projection is untouched; continue with cave replay points" in err
         assert shown(service)["generation"] == before["generation"]
         service.cave("replay", "points")
     after = shown(service)

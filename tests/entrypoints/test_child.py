@@ -102,7 +102,7 @@ def test_one_that_never_gets_ready_is_given_up_with_the_reason(clock: Clock) -> 
     for _ in range(2):
         clock.end()
         clock.delay()
-    with pytest.raises(ChildFailed, match="scripted did not start, 3 times in a row: told to"):
+    with pytest.raises(ChildFailed, match="scripted failed to start 3 times in a row: told to"):
         clock.end()
 
 

@@ -87,12 +87,12 @@ def test_what_is_ignored_is_logged_by_name() -> None:
         log_what_is_ignored(main, environment)
     assert logged == [
         {
-            "event": "there is no such setting: the variable is ignored",
+            "event": "unknown variable is ignored",
             "log_level": "warning",
             "variable": "CAVE_DATADIR",
         },
         {
-            "event": "the platform's value is ignored",
+            "event": "variable set by the platform is ignored",
             "log_level": "warning",
             "variable": "CAVE_PORT",
             "value": "tcp://10.96.0.12:8000",

@@ -170,7 +170,7 @@ def test_what_is_missing_is_an_error_of_usage(
     unnamed = points.rename(tmp_path / "points")
     result = cave("import", "gilt", str(unnamed), *flags(service))
     assert (result.exit_code, service.received) == (2, [])
-    assert "does not end in a known format: use --format" in result.stderr
+    assert "does not have the extension of a known format: use --format" in result.stderr
 
 
 def test_token_and_url_are_set_by_variables(

@@ -45,7 +45,7 @@ def test_tags_are_written_as_in_a_query_over_http(cave: CommandLine) -> None:
 
 
 def test_nothing_to_draw_is_said(cave: CommandLine) -> None:
-    said = "gilt has no points of orders there: other tags or times may have some\n"
+    said = "gilt has no points of orders with these tags in this time range\n"
     assert cave.output("plot", "gilt", "orders", "--tags", "host:svc6") == said
     assert cave.output("plot", "gilt", "orders", "--end", "0") == said
 

@@ -176,8 +176,8 @@ def test_an_interrupted_replay_leaves_the_live_one_and_can_go_on(
     with monkeypatch.context() as patched:
         Interrupted(cave, patched, reads=0)
         assert cave.error("replay", "points") == (
-            "interrupted: the live projection is untouched; go on: cave replay points, "
-            "or drop what is there: cave replay points --drop"
+            "interrupted: the live projection is untouched; continue with cave replay points, "
+            "or drop the rebuild with cave replay points --drop"
         )
     record = shown(cave)
     assert (record["state"], record["generation"], record["rows"]) == ("live", 1, 3)
@@ -205,7 +205,7 @@ def test_an_interrupted_copy_leaves_nothing(
     with monkeypatch.context() as patched:
         Interrupted(cave, patched, reads=0)
         assert cave.error("replay", "points", "--as", "before") == (
-            "interrupted: nothing is left of the copy, the live projection is untouched"
+            "interrupted: the copy was removed, the live projection is untouched"
         )
     assert shown(cave)["copies"] == []
 
@@ -230,7 +230,7 @@ def test_what_differs_is_told(cave: CommandLine) -> None:
     failed = cave("verify", "points")
     assert failed.exit_code == 1
     assert failed.stderr == (
-        "Error: the projection points is not what the log says: the rows of 1 owner differ; "
+        "Error: the projection points does not match the log: the rows of 1 owner differ; "
         "rebuild it: cave replay points\n"
     )
     assert [line.split() for line in failed.stdout.splitlines()[1:]] == [["gilt", "-", "0", "3"]]

@@ -156,7 +156,7 @@ def test_a_killed_worker_is_started_again_on_its_socket(serve: Serve) -> None:
     with suppress(ConnectionError):
         served.ask()
     assert served.ask() not in (worker, 0)
-    (ended,) = served.events("child ended, will be started again")
+    (ended,) = served.events("child ended, will be restarted")
     assert (ended["child"], ended["status"]) == ("worker-1", -signal.SIGKILL)
     assert served.output().count("\n") == 1
 
@@ -169,7 +169,7 @@ def test_a_worker_that_cannot_start_ends_it_all_with_a_reason(
     served = serve()
     assert served.process.wait(20) == 1
     last = served.errors().splitlines()[-1]
-    assert last.startswith("cave serve: worker-1 did not start, 3 times in a row: ")
+    assert last.startswith("cave serve: worker-1 failed to start 3 times in a row: ")
     assert "exit status 7" in last
     assert not data_dir.socket_path.exists()
 
