@@ -11,7 +11,7 @@ from tests.entrypoints.cli_in_memory import CommandLine
 
 
 def published(cave: CommandLine, count: int) -> list[str]:
-    """Publish for as many organizations, a millisecond apart; return the receipts."""
+    """Publish for `count` organizations, a millisecond apart; return the receipts."""
     receipts = []
     for number in range(count):
         cave.now += timedelta(milliseconds=1)
@@ -38,15 +38,15 @@ def test_show_prints_every_point(cave: CommandLine) -> None:
     assert "orders  2014-04-29T16:23:45.001Z  1.5    env=production,host=svc5" in output
 
 
-def test_show_of_no_event_fails(cave: CommandLine) -> None:
+def test_show_of_an_unknown_receipt_fails(cave: CommandLine) -> None:
     assert cave.error("events", "show", "1-2-3") == "no event has the receipt 1-2-3"
 
 
-def test_show_of_no_receipt_is_a_usage_error(cave: CommandLine) -> None:
+def test_show_of_an_invalid_receipt_is_a_usage_error(cave: CommandLine) -> None:
     assert cave("events", "show", "abc").exit_code == 2
 
 
-def test_tail_begins_with_the_last_events_in_the_order_of_the_log(cave: CommandLine) -> None:
+def test_tail_starts_with_the_last_events_in_log_order(cave: CommandLine) -> None:
     receipts = published(cave, 15)
     assert tailed(cave) == receipts[-10:]
     assert tailed(cave, "-n", "3") == receipts[-3:]
@@ -54,14 +54,14 @@ def test_tail_begins_with_the_last_events_in_the_order_of_the_log(cave: CommandL
     assert tailed(cave, "-n", "100") == tailed(cave, "--from-start") == receipts
 
 
-def test_tail_of_an_organization_is_its_own(cave: CommandLine) -> None:
+def test_tail_of_an_organization_has_only_its_events(cave: CommandLine) -> None:
     cave.output("org", "create", "org3")
     receipts = published(cave, 40)
     assert tailed(cave, "--org", "org3") == [receipts[3]]
     assert tailed(cave, "--org", "org3", "--from-start") == [receipts[3]]
 
 
-def test_tail_prints_an_event_a_line(cave: CommandLine) -> None:
+def test_tail_prints_one_line_per_event(cave: CommandLine) -> None:
     first, second = cave.publish("gilt"), cave.publish("gilt", "web", points=2)
     time, tags = "2014-10-24T12:37:28.000Z", "env=production,host=svc5"
     assert cave.output("events", "tail", "--no-follow").splitlines() == [
