@@ -38,7 +38,8 @@ DEFAULT_PORT = 8000
 
 def example(*lines: str) -> str:
     """Return a command's epilog: examples of its use, one per line."""
-    return "\n".join(["\b", "Example:", *(f"  {line}" for line in lines)])
+    heading = "Examples:" if len(lines) > 1 else "Example:"
+    return "\n".join(["\b", heading, *(f"  {line}" for line in lines)])
 
 
 def setting(flag: str, variable: str, **attributes: Any) -> Callable[[Command], Command]:

@@ -144,7 +144,7 @@ class Bench:
         place = f"{measured.size} points, {measured.connections} connections, " * bool(
             measured.size
         )
-        self.tell(
+        self.say(
             f"{measured.part}: {measured.contestant}, {place}round {measured.round + 1}: "
             f"{measured.fault or figures}"
         )
@@ -152,8 +152,8 @@ class Bench:
     def note(self, text: str) -> None:
         """Keep a sentence for the report."""
         self.notes.append(text)
-        self.tell(text)
+        self.say(text)
 
-    def tell(self, text: str) -> None:
+    def say(self, text: str) -> None:
         """Print progress to standard error."""
         print(text, file=sys.stderr, flush=True)

@@ -37,7 +37,7 @@ def run(bench: Bench) -> None:
         for contestant in bench.present(contestants):
             server = stack.enter_context(bench.started(contestant, bench.cores.both))
             assert isinstance(server, Database)
-            bench.tell(f"query: {total:,} points for {contestant.name}")
+            bench.say(f"query: {total:,} points for {contestant.name}")
             _fill(server, total)
             servers[contestant.name] = server
         time.sleep(SETTLE_SECONDS)
