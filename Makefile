@@ -1,4 +1,4 @@
-# An environment is made when it is missing or its pins have changed.
+# The environment is made if it is missing or its pins have changed.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -18,19 +18,19 @@ help: ## list the targets
 .venv/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "CAVE needs Python 3.11 or newer, $(PYTHON) is $$($(PYTHON) --version 2>&1);" \
-	    "name another one: make PYTHON=python3.12" >&2; exit 1; }
+	    "choose another one: make PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -P -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	$(BIN)/cave compile
 	@touch $@
 
-demo: .venv ## try every feature once, on readings of this machine
+demo: .venv ## try every feature once, on metrics of this machine
 	@$(BIN)/cave demo
 
 serve: .venv ## run the service on ./cave-data
 	@$(BIN)/cave serve
 
-# What the domain's and the application's tests need, and nothing else: an import of more fails.
+# Only what the tests of the domain and the application need: importing anything else fails.
 QUICK_PACKAGES := msgspec structlog tenacity eventsourcing \
   pytest pytest-timeout pytest-xdist hypothesis freezegun
 
@@ -64,10 +64,10 @@ faults: .venv ## kill and stall processes under load, ROUNDS times per kind
 fuzz: .venv ## send generated requests, EXAMPLES per test
 	CAVE_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/pytest --timeout=0 tests/fuzz
 
-bench: .venv ## compare with VictoriaMetrics and InfluxDB; ARGUMENTS="publish --quick" runs a part
+bench: .venv ## compare with VictoriaMetrics and InfluxDB; ARGUMENTS="publish --quick" runs one part
 	$(BIN)/python -m tests.benchmarks $(ARGUMENTS)
 
-picture: .venv ## draw the picture of the README again
+picture: .venv ## redraw the picture in the README
 	$(BIN)/python -m tests.docs.picture
 
 check: .venv ## check style, types, imports and the examples in docs/
@@ -77,7 +77,7 @@ check: .venv ## check style, types, imports and the examples in docs/
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q tests/docs tests/architecture
 
-clean: ## delete everything made here, environments included, except cave-data
+clean: ## delete everything made here, including environments, but not cave-data
 	rm -rf .venv .venv-quick build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache \
 	  .import_linter_cache .hypothesis .benchmarks .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -9,6 +9,7 @@ from typing import overload
 from msgspec import Struct
 
 from application.clock import Clock
+from application.event_log.follow import FollowLogHandler
 from application.event_log.ports import EntryLog, EventCodec
 from application.event_log.reader import MetricLogReader
 from application.organizations.access import AccessControl
@@ -74,9 +75,10 @@ class Projector(Struct, frozen=True, kw_only=True):
 
 
 class Commands(Struct, frozen=True, kw_only=True):
-    """The use cases of commands that need only the log."""
+    """The use cases of commands that need the log alone; `metrics` looks up single events."""
 
     manage: ManageOrganizations
+    follow_log: FollowLogHandler
     metrics: MetricLogReader
 
 
@@ -205,7 +207,12 @@ def compose(
             return _projection_tools(ports, clock, new_token)
         case LogPorts():
             manage = _manage(ports.organizations, ports.organization_log, clock, new_token)
-            return Commands(manage=manage, metrics=MetricLogReader(ports.entries, ports.codec))
+            metrics = MetricLogReader(ports.entries, ports.codec)
+            return Commands(
+                manage=manage,
+                follow_log=FollowLogHandler(manage.look_ups, metrics),
+                metrics=metrics,
+            )
         case ProjectorPorts(entries=entries, codec=codec, stores=stores):
             metrics = MetricLogReader(entries, codec)
             live = tuple(LiveProjection(metrics, stores, known) for known in PROJECTIONS)
@@ -237,6 +244,7 @@ def _projection_tools(
     replay = ReplayHandler(metrics, ports.stores)
     return ProjectionTools(
         manage=manage,
+        follow_log=FollowLogHandler(manage.look_ups, metrics),
         metrics=metrics,
         overview=ProjectionOverviewHandler(ports.stores, ports.entries, clock),
         export_points=ExportPointsHandler(manage.look_ups, ports.queries, ports.points),
@@ -273,8 +281,10 @@ def _service(
         max_share=limits.status_share,
         patience=limits.status_patience,
     )
+    manage = _manage(own_changes, ports.organization_log, clock, new_token)
     return UseCases(
-        manage=_manage(own_changes, ports.organization_log, clock, new_token),
+        manage=manage,
+        follow_log=FollowLogHandler(manage.look_ups, metrics),
         metrics=metrics,
         access=AccessControl(ports.directory, clock),
         publish_metrics=PublishMetricsHandler(

@@ -1,1 +1,1 @@
-"""Composition roots: the command line and the worker. Everything else is wired here."""
+"""Composition roots: the command line and the worker. They wire everything else."""

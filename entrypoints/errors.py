@@ -1,7 +1,7 @@
-"""What only a command can fail with."""
+"""Errors that only commands raise."""
 
 from __future__ import annotations
 
 
 class CommandFailed(Exception):
-    """A command could not do its work; the message says why, on one line."""
+    """A command failed; the message says why, on one line."""

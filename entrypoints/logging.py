@@ -1,4 +1,4 @@
-"""The service's own log: one JSON object a line, on standard error."""
+"""The service's own log: one JSON object per line, on standard error."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ LEVEL_VARIABLE = "CAVE_LOG_LEVEL"
 
 
 def configure_logging(level: str | None = None) -> None:
-    """Send structlog's records, and those of libraries, to standard error from `level` on.
+    """Write records of `level` and above, ours and those of libraries, to standard error.
 
-    `level` is a name such as ``info``, by default that in CAVE_LOG_LEVEL, else ``info``. May be
-    called again. Raises `ValueError` for a level that there is not.
+    `level` is a name such as ``info``, by default CAVE_LOG_LEVEL, otherwise ``info``. Can be called
+    again. Raises ValueError for an unknown level.
     """
     name = level or os.environ.get(LEVEL_VARIABLE) or "info"
     number = logging.getLevelNamesMapping().get(name.upper())
     if number is None:
-        raise ValueError(f"{LEVEL_VARIABLE}: there is no level {name!r}")
+        raise ValueError(f"{LEVEL_VARIABLE}: unknown level {name!r}")
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,

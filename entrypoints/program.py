@@ -1,4 +1,4 @@
-"""A child of `cave serve` that says through one pipe that it is ready, and ends by another."""
+"""A child of `cave serve` that reports through one pipe that it is ready, and stops by another."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from entrypoints.processes.child import LaunchFailed
 from entrypoints.stop_signals import STOPPING
 
 READY = b"ready\n"
-"""The line that says that it is ready."""
+"""The line that reports a child ready."""
 
 SUPERVISOR_FD = 0
-"""The child's standard input. Nothing is ever written to it: its end asks the child to stop."""
+"""The child's standard input. Nothing is written to it: end of file asks the child to stop."""
 
 
 def python_module(name: str) -> tuple[str, ...]:
-    """Return the command line of a module of ours, which imports nothing from where the user is."""
+    """Return the command line of one of our modules, without the working directory on its path."""
     return (sys.executable, "-P", "-m", name)
 
 
@@ -29,12 +29,12 @@ class Program:
     """A `Process` of `entrypoints.processes.child` from a command line.
 
     `environment` is called with the number of an inherited pipe, and returns variables to add to
-    those of this process. To the pipe the program writes `READY` when it is ready, or a line with
-    the reason why it never will be. The program inherits `sockets`, which are closed here when it
-    is asked to end. Its standard output goes to standard error.
+    those of this process. The program writes `READY` to the pipe when it is ready, or a line with
+    the reason if it never will be. It inherits `sockets`, which this process closes when it asks
+    the program to stop. Its standard output goes to standard error.
 
-    The end of its standard input asks it to end, also when this process dies. It ignores signals
-    that ask to stop: only this process decides when it ends.
+    End of file on its standard input asks it to stop, also when this process dies. It ignores
+    signals that ask to stop: only this process decides when it stops.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Program:
         self._ready_pipe, theirs = os.pipe()
         os.set_blocking(self._ready_pipe, False)
         try:
-            self._process = subprocess.Popen(  # noqa: S603 - the program we were made for
+            self._process = subprocess.Popen(  # noqa: S603  our own program
                 self._argv,
                 env={**os.environ, **self._environment(theirs)},
                 stdin=subprocess.PIPE,
@@ -75,14 +75,14 @@ class Program:
                 preexec_fn=tied_to_parent(None, ignored=STOPPING),
             )
         except OSError as error:
-            raise LaunchFailed(f"{self._argv[0]} cannot be started: {error}") from error
+            raise LaunchFailed(f"cannot start {self._argv[0]}: {error}") from error
         finally:
             os.close(theirs)
 
     def is_ready(self) -> bool:
-        """Whether the line has come; to be asked until it has.
+        """Return whether the program has reported itself ready. Not to be called after that.
 
-        Any other line is the reason why it never will.
+        Any other line is the reason why it never will be.
         """
         try:
             line = os.read(self._ready_pipe, 4096)
@@ -97,26 +97,27 @@ class Program:
         return None if self._process is None else self._process.poll()
 
     def why_ended(self) -> str:
-        """What it said itself, the signal that ended it, or its exit status."""
+        """Return its own reason, the signal that ended it, or its exit status."""
         if self._ready_pipe >= 0:
             self.is_ready()
         if self._failure:
             return self._failure
         status = self.poll()
         if status is not None and status < 0:
-            return f"it ended by a signal, {signal.strsignal(-status) or -status}"
-        return f"it ended with exit status {status}, its log may say why"
+            return f"it was ended by a signal: {signal.strsignal(-status) or -status}"
+        return f"it ended with exit status {status}; its log may say why"
 
     def terminate(self) -> None:
-        """Ask it to end, and give up its sockets: no connection may wait on them any more."""
-        # The sockets first: the last to close one answers what waits on it, which is the program.
+        """Ask it to stop, and close our copies of its sockets: no connection may wait on them."""
+        # The sockets first: the last process to close one answers the connections that wait on it,
+        # and that must be the program.
         for inherited in self._sockets:
             inherited.close()
         self._close_pipe()
         self._close_input()
 
     def kill(self) -> None:
-        """End it at once."""
+        """Kill it."""
         if self._process is not None:
             self._process.kill()
 

@@ -1,4 +1,4 @@
-"""What can be set, by flag or `CAVE_*` variable, and what it is otherwise."""
+"""The settings, by option or `CAVE_*` variable, with their defaults."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ MEBIBYTE = 1 << 20
 
 
 class LogSettings(Struct, frozen=True, kw_only=True):
-    """Which log server, how the log is laid out on it, and where its projections are kept.
+    """The log server, the layout of the log on it, and the place of its projections.
 
-    `redis_url` None stands for the embedded server on `data_dir`. `partitions` None takes the log
-    as it is, 16 for a new one; a number that is not the log's is refused. `allow_weak_log`
-    accepts an external server that may lose what it took. Projections are in the data dir, unless
+    `redis_url` None means the embedded server on `data_dir`. `partitions` None means those of the
+    log, or 16 for a new one; a number other than the log's is refused. `allow_weak_log` accepts an
+    external server that may lose acknowledged data. Projections are in the data directory unless
     `projections_catalog`, a PostgreSQL, and `projections_files`, a directory or an object store,
-    say otherwise.
+    are given.
     """
 
     data_dir: Path = Path("cave-data")
@@ -30,9 +30,9 @@ class LogSettings(Struct, frozen=True, kw_only=True):
 
 
 class HttpLimits(Struct, frozen=True, kw_only=True):
-    """`max_body` and `max_inflated` in bytes, `max_points` a batch.
+    """`max_body` and `max_inflated` are in bytes per request, `max_points` is per batch.
 
-    `max_body_memory` bounds the bodies a worker holds at once; above it requests get a 503.
+    `max_body_memory` limits the bytes of all bodies in a worker; above it requests get a 503.
     """
 
     max_body: int = 16 * MEBIBYTE
@@ -42,7 +42,7 @@ class HttpLimits(Struct, frozen=True, kw_only=True):
 
 
 class QueryLimits(Struct, frozen=True, kw_only=True):
-    """How long one query may take (s), how much memory (bytes), and how many run in a worker."""
+    """Limits of a worker: seconds per query, bytes for all queries, and queries run in parallel."""
 
     seconds: float = 10.0
     memory: int = 256 * MEBIBYTE
@@ -50,7 +50,7 @@ class QueryLimits(Struct, frozen=True, kw_only=True):
 
 
 class ServiceSettings(Struct, frozen=True, kw_only=True):
-    """What a worker needs to know. `quota` is points a second an organization, None unlimited."""
+    """A worker's settings. `quota` is in points per second per organization, None for unlimited."""
 
     log: LogSettings = LogSettings()
     limits: HttpLimits = HttpLimits()

@@ -1,7 +1,7 @@
-"""The signals that ask a process to stop, and how every process and command of ours takes them.
+"""The signals that ask a process to stop, and their handling in all processes and commands.
 
-A signal that was ignored when the process began stays ignored: `nohup` and shells that run a
-background job ask for that. One stop may arrive as several signals, to the process and to its
+A signal that was ignored when the process started stays ignored: `nohup`, and shells that run a
+background job, rely on that. One stop may arrive as several signals, to the process and to its
 group (`timeout` sends both), so signals close together count as one.
 """
 
@@ -17,10 +17,10 @@ from typing import Any
 STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 ENDING = (*STOPPING, signal.SIGQUIT, signal.SIGXCPU)
-"""All signals that end a process which does not handle them, and may have to clean up first."""
+"""Signals that end a process by default, where it may have to clean up first."""
 
 APART_SECONDS = 0.5
-"""Signals that follow the last one that counted more closely than this are part of it."""
+"""A signal that comes sooner than this after the last counted one is part of the same stop."""
 
 
 @contextmanager
@@ -29,8 +29,8 @@ def on_stop(
 ) -> Iterator[None]:
     """Call `asked` with the number of each of the signals that arrives within the block.
 
-    `asked` runs in a signal handler, so it may raise. For the main thread. The former handlers come
-    back afterwards.
+    `asked` runs in a signal handler, so it may raise. For the main thread. The former handlers are
+    restored afterwards.
     """
     last = -APART_SECONDS
 

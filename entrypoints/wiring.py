@@ -1,4 +1,4 @@
-"""How the parts are put together: open the adapters, compose the use cases, close."""
+"""The wiring: opens the adapters, composes the use cases, and closes everything again."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ from entrypoints.settings import LogSettings, ServiceSettings
 
 SOCKET_TIMEOUT = 5.0
 COMMAND_SECONDS = 86_400.0
-"""The limit of a command's queries: they may take as long as the user waits."""
+"""The limit of a command's queries: effectively none, since users can interrupt a command."""
 
 _log = structlog.get_logger(__name__)
 
@@ -106,7 +106,7 @@ def open_projector(settings: LogSettings, url: str) -> Iterator[Projector]:
 
 @asynccontextmanager
 async def open_use_cases(settings: ServiceSettings, url: str) -> AsyncIterator[UseCases]:
-    """Open what a worker serves with; on the way out finish every append, then close the log.
+    """Open the use cases of a worker; on exit, finish every append, then close the log.
 
     Raises LogUnavailable, LogUnfit, ValueError.
     """
@@ -193,7 +193,7 @@ def _open_log(settings: LogSettings, url: str) -> Iterator[_Log]:
         finally:
             organizations.close()
     except RedisError as error:
-        raise LogUnavailable(f"the event log cannot be used: {error}") from error
+        raise LogUnavailable(f"cannot use the event log: {error}") from error
     finally:
         client.close()
 
@@ -203,9 +203,9 @@ def _check_server(settings: LogSettings, client: Redis) -> tuple[str, ...]:
     found = tuple(weaknesses(client))
     if found and not settings.allow_weak_log:
         raise LogUnfit(
-            f"the log server may lose what it acknowledged: {'; '.join(found)} "
-            "(CAVE_ALLOW_WEAK_LOG=1 accepts that)"
+            f"the log server may lose acknowledged data: {'; '.join(found)}. "
+            "Change its settings, or accept the risk with --allow-weak-log or CAVE_ALLOW_WEAK_LOG=1"
         )
     for weakness in found:
-        _log.warning("the log server may lose what it acknowledged", weakness=weakness)
+        _log.warning("the log server may lose acknowledged data", weakness=weakness)
     return found

@@ -1,4 +1,4 @@
-"""Publish a batch of points, safely: sent again where that helps, stored once.
+"""Publish a batch of points safely: retried if necessary, stored only once.
 
     CAVE_URL=http://127.0.0.1:8000 CAVE_TOKEN=… python publish.py ORGANIZATION
 
@@ -44,7 +44,7 @@ def publish(organization: str, points: list[dict]) -> str:
                 print(error.read().decode(errors="replace"), file=sys.stderr)
                 raise
             wait = max(wait, int(error.headers.get("Retry-After", 0)))
-        except (OSError, http.client.HTTPException):  # no connection, or none that lasted
+        except (OSError, http.client.HTTPException):  # no connection, or it was lost
             if attempt == ATTEMPTS - 1:
                 raise
         time.sleep(wait)

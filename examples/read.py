@@ -1,4 +1,4 @@
-"""Read a metric: its last points and its maximum per minute, your own write included.
+"""Read a metric: its last points and its maximum per minute, including your own batch.
 
     CAVE_URL=http://127.0.0.1:8000 CAVE_TOKEN=… python read.py ORGANIZATION METRIC [RECEIPT]
 
@@ -43,7 +43,7 @@ def read(organization: str, **parameters: str) -> list[dict]:
                 print(error.read().decode(errors="replace"), file=sys.stderr)
                 raise
             wait = max(wait, int(error.headers.get("Retry-After", 0)))
-        except (OSError, http.client.HTTPException):  # no connection, or none that lasted
+        except (OSError, http.client.HTTPException):  # no connection, or it was lost
             if attempt == ATTEMPTS - 1:
                 raise
         time.sleep(wait)

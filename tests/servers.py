@@ -1,7 +1,7 @@
 """Real log servers for tests: Valkey from its wheel, Redis from the PATH, each on a directory.
 
-They listen on a Unix socket in that directory only, and keep an append-only file there that is
-synced on every write, so that a server started again on the same directory has the same data.
+They listen only on a Unix socket in that directory, and keep an append-only file there, synced on
+every write. A server restarted on the same directory has the same data.
 """
 
 import shutil
@@ -20,9 +20,9 @@ STOP_SECONDS = 20.0
 
 
 class LogServer:
-    """A server process that its owner starts and ends.
+    """A server process that its owner starts and stops.
 
-    The path of the directory must be short (a Unix socket's has at most some 100 bytes).
+    The path of the directory must be short: a Unix socket's has at most about 100 bytes.
     """
 
     def __init__(self, binary: str | Path, directory: Path) -> None:
@@ -37,7 +37,7 @@ class LogServer:
         return f"unix://{self._socket}"
 
     def start(self) -> None:
-        """Start the server, and return when it has loaded its data and answers."""
+        """Start the server, and return once it has loaded its data and answers."""
         self._directory.mkdir(parents=True, exist_ok=True)
         self._socket.unlink(missing_ok=True)
         command = [
@@ -61,11 +61,11 @@ class LogServer:
             time.sleep(0.01)
 
     def stop(self) -> None:
-        """End the server in order, and wait for it; nothing if it does not run."""
+        """Stop the server in order, and wait for it. Does nothing if it does not run."""
         self._end(signal.SIGTERM)
 
     def kill(self) -> None:
-        """End the server at once, as a crash would; nothing if it does not run."""
+        """Kill the server, as a crash would. Does nothing if it does not run."""
         self._end(signal.SIGKILL)
 
     def pause(self) -> None:
@@ -73,7 +73,7 @@ class LogServer:
         self._signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let a stalled server go on."""
+        """Let a stalled server continue."""
         self._signal(signal.SIGCONT)
 
     def _answers(self) -> bool:
@@ -108,7 +108,7 @@ def redis_binary() -> str | None:
 
 
 def start_redis(directory: Path) -> LogServer:
-    """Start the `redis-server` of the PATH on a directory; `RuntimeError` if there is none."""
+    """Start the `redis-server` of the PATH on a directory. Raises RuntimeError if there is none."""
     binary = redis_binary()
     if binary is None:
         raise RuntimeError("redis-server is not on the PATH")

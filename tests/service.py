@@ -1,4 +1,4 @@
-"""`cave serve` as a process that tests ask, disturb, kill and start again on the same data."""
+"""`cave serve` as a process that tests query, disturb, kill and restart on the same data."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ _serves = re.compile(r"CAVE serves http://(\S+):(\d+) ").match
 class Service:
     """One service on a data dir in `directory`, whose path must be short (there is a socket in it).
 
-    `settings` are `CAVE_*` variables without the prefix. It and its commands run in `cwd`, it in a
-    process group of its own. What it prints goes to files, one run after the other.
+    `settings` are `CAVE_*` variables without the prefix. The service and its commands run in `cwd`,
+    the service in its own process group. Its output goes to files.
     """
 
     def __init__(
@@ -63,17 +63,17 @@ class Service:
 
     @property
     def url(self) -> str:
-        """Where it serves; another port after each start."""
+        """The base URL; the port changes with each start."""
         return f"http://{self.host}:{self.port}"
 
     @property
     def pid(self) -> int:
-        """The supervisor's, which is also the process group's."""
+        """The id of the supervisor, and of the process group."""
         assert self._process is not None
         return self._process.pid
 
     def start(self) -> None:
-        """Start it and return when it serves."""
+        """Start it and return once it is ready."""
         with self._out.open("wb") as out, self._errors.open("ab") as errors:
             self._process = subprocess.Popen(
                 [*CAVE, "serve", "--port", "0", *self._arguments],
@@ -100,17 +100,17 @@ class Service:
         return self.wait()
 
     def wait(self) -> int:
-        """Wait until the supervisor ended, however it did, and return its exit status."""
+        """Wait until the supervisor has ended, and return its exit status."""
         assert self._process is not None
         return self._process.wait(SECONDS)
 
     def kill_all(self) -> None:
-        """Kill it with all its children at once, and wait for it; nothing if it does not run."""
+        """Kill it with all its children, and wait for it. Does nothing if it does not run."""
         if self._process is not None:
             kill_with_children(self._process)
 
     def errors(self) -> str:
-        """Return all that it wrote to standard error."""
+        """Return its standard error, over all starts."""
         return self._errors.read_text()
 
     def pids(self, child: str) -> list[int]:
@@ -121,7 +121,7 @@ class Service:
         return [pid for name, pid in latest.items() if name.startswith(child)]
 
     def cave(self, *arguments: str) -> str:
-        """Run a `cave` command on the data dir beside it and return what it prints."""
+        """Run a `cave` command on the same data directory and return its output."""
         environment = clean_environment() | {"CAVE_DATA_DIR": str(self.data_dir.path)}
         done = subprocess.run(
             [*CAVE, *arguments],
@@ -142,7 +142,7 @@ class Service:
             yield client
 
     def stored(self) -> dict[str, RecordedMetrics]:
-        """Return every event of the metric log by its receipt."""
+        """Return all events of the metric log by receipt."""
         with self.log() as client:
             keys = MetricKeys("cave")
             reader = MetricLogReader(
@@ -158,7 +158,7 @@ class Service:
     def answer(
         self, method: str, path: str, body: object = None, token: str = OPERATOR
     ) -> tuple[int, dict[str, Any]]:
-        """Send one request over a connection of its own; return the status and the JSON."""
+        """Send one request on a new connection; return the status and the JSON."""
         connection = http.client.HTTPConnection(self.host, self.port, timeout=SECONDS)
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         try:
@@ -183,9 +183,9 @@ class Service:
             return str(answer.read().decode())
 
     def register(self, name: str, *scopes: str) -> str:
-        """Register an organization; return its token, by default for `publish` and `admin`.
+        """Register an organization, wait until every worker knows it, and return its token.
 
-        Every worker knows it then.
+        The token has the given scopes, by default `publish` and `admin`.
         """
         body = {"name": name, "scopes": scopes or ("publish", "admin")}
         token: str = self.ask("POST", "/organizations", body)["default_token"]["token"]
@@ -194,10 +194,10 @@ class Service:
         return token
 
     def wait_for_all_workers(self, true: Callable[[], bool]) -> None:
-        """Wait until what a worker is asked by a new connection is true of every one.
+        """Wait until a condition that asks one worker on a new connection holds for all workers.
 
-        Which one answers is the kernel's choice: 20 of 20 leave a chance of 2 ** -19 for one of
-        two that was never asked.
+        The kernel chooses the worker: with 20 of 20 answers, the chance that one of two workers
+        was never asked is 2 ** -19.
         """
         times = 20 if len(self.pids("worker")) > 1 else 1
         wait_until(lambda: all(true() for _ in range(times)))
@@ -208,7 +208,7 @@ class Service:
 
 @contextmanager
 def running(service: Service) -> Iterator[Service]:
-    """Run a service for the block; in the end it is killed, if it still runs."""
+    """Run a service for the block; afterwards it is killed if it still runs."""
     try:
         service.start()
         yield service
@@ -217,7 +217,7 @@ def running(service: Service) -> Iterator[Service]:
 
 
 def clean_environment() -> dict[str, str]:
-    """Return our environment without the settings of a service that runs here."""
+    """Return our environment without `CAVE_*` variables."""
     return {name: value for name, value in os.environ.items() if not name.startswith("CAVE_")}
 
 

@@ -1,4 +1,4 @@
-"""Waiting for a condition; needs nothing installed."""
+"""Waiting for a condition, with the standard library alone."""
 
 import time
 from collections.abc import Callable
@@ -7,8 +7,8 @@ SECONDS = 20.0
 
 
 def wait_until(true: Callable[[], object]) -> None:
-    """Wait until a condition holds; fail if it does not in time."""
+    """Wait until a condition holds; fail after SECONDS."""
     deadline = time.monotonic() + SECONDS
     while not true():
-        assert time.monotonic() < deadline, "waited in vain"
+        assert time.monotonic() < deadline, f"not true within {SECONDS:.0f} s"
         time.sleep(0.01)

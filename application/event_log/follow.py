@@ -1,14 +1,18 @@
-"""The metric log as one sequence: its partitions merged by the log's clock."""
+"""Use case: the metric log as one sequence, its partitions merged by the log's clock."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from heapq import merge
 
-from application.event_log.ports import Recorded
+from msgspec import Struct
+
+from application.event_log.partitioning import partition_of
+from application.event_log.ports import Recorded, UnreadableMetrics
 from application.event_log.reader import MetricLogReader
 from application.event_log.receipts import Receipt
+from application.organizations.look_ups import LookUps
 
 PAGE = 20
 """Events per read. Small, as an event may have 100,000 points and a page is held per partition."""
@@ -16,25 +20,60 @@ PAGE = 20
 FIRST_WINDOW_MS = 1000
 WINDOW_GROWTH = 8
 
-Wanted = Callable[[Recorded], bool]
+Wait = Callable[[], bool]
+"""Blocks until there may be new events; returns False to end instead."""
 
 
-class LogFollower:
-    """Follows some partitions of the log: returns each event once, and only those `wanted`.
+class FollowLog(Struct, frozen=True, kw_only=True):
+    """The events of one organization, or of all.
 
-    Events of one partition come in log order. Events that one call returns from several partitions
-    are sorted by the log's clock. Starts at the log's first event, unless `last` is called first.
+    `last` is the number of events to start with, None for every event since the log began.
     """
 
-    def __init__(
-        self, reader: MetricLogReader, partitions: Iterable[int], wanted: Wanted = lambda _: True
-    ) -> None:
-        self._reader = reader
-        self._after = dict.fromkeys(partitions, 0)
-        self._wanted = wanted
+    organization: str | None = None
+    last: int | None = None
 
-    def events(self) -> Iterator[Recorded]:
-        """Yield the events that are in the log now and were not returned before."""
+
+class FollowLogHandler:
+    """Reads the log for people: it may block."""
+
+    def __init__(self, look_ups: LookUps, reader: MetricLogReader) -> None:
+        self._look_ups = look_ups
+        self._reader = reader
+
+    def __call__(self, query: FollowLog, wait: Wait) -> Iterator[Recorded]:
+        """Yield each event once, then again what was appended after each `wait`, until it is False.
+
+        Events of one partition come in log order, and those found in one pass over several
+        partitions are ordered by the log's clock. An entry that cannot be read is yielded whatever
+        the organization: it may belong to any that shares the partition. Raises
+        UnknownOrganization, LogUnavailable.
+        """
+        if query.organization is not None:
+            self._look_ups.organization(query.organization)
+        return _followed(_Follower(self._reader, query.organization), query.last, wait)
+
+
+def _followed(follower: _Follower, last: int | None, wait: Wait) -> Iterator[Recorded]:
+    yield from follower.new() if last is None else follower.last(last)
+    while wait():
+        yield from follower.new()
+
+
+class _Follower:
+    """Keeps the position in each partition that an organization's events may be in."""
+
+    def __init__(self, reader: MetricLogReader, organization: str | None) -> None:
+        partitions = reader.entries.partitions()
+        chosen = (
+            range(partitions) if organization is None else (partition_of(organization, partitions),)
+        )
+        self._reader = reader
+        self._organization = organization
+        self._after = dict.fromkeys(chosen, 0)
+
+    def new(self) -> Iterator[Recorded]:
+        """Yield the events now in the log that were not returned before."""
         ends = self._ends()
         after, self._after = self._after, ends
         return self._merged(after, ends)
@@ -66,7 +105,7 @@ class LogFollower:
 
     def _merged(self, after: dict[int, int], ends: dict[int, int]) -> Iterator[Recorded]:
         sequences = (self._between(p, after[p], end) for p, end in ends.items() if end > after[p])
-        return filter(self._wanted, merge(*sequences, key=_clock))
+        return filter(self._is_wanted, merge(*sequences, key=_clock))
 
     def _between(self, partition: int, after: int, end: int) -> Iterator[Recorded]:
         while after < end and (page := self._reader.read(partition, after, PAGE)):
@@ -75,6 +114,13 @@ class LogFollower:
                 if after > end:
                     return
                 yield recorded
+
+    def _is_wanted(self, recorded: Recorded) -> bool:
+        return (
+            self._organization is None
+            or isinstance(recorded, UnreadableMetrics)
+            or recorded.event.organization == self._organization
+        )
 
 
 def _clock(recorded: Recorded) -> tuple[int, int, int]:

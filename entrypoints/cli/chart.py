@@ -12,11 +12,11 @@ from entrypoints.cli.output import EPOCH, number
 MIN_WIDTH = 40
 HEIGHT = 20
 VALUE_TICKS = 8
-COLUMNS_A_TIME = 20
-"""Columns of the chart that a time under it may take."""
+COLUMNS_PER_TIME = 20
+"""Columns of the chart for each time on its axis."""
 
 DRAWN = "⣿─│┌┐└┘├┤┬┴┼"
-"""What a chart is drawn with."""
+"""The characters of a chart."""
 
 ASCII_FRAME = str.maketrans("─│┌┐└┘├┤┬┴┼", "-|+++++++++")
 
@@ -32,11 +32,11 @@ def chart(
     colored: bool,
     ascii_only: bool = False,
 ) -> str:
-    """Draw samples, at least one, that are `period` ms apart; a line ends where some are left out.
+    """Draw one or more samples that are `period` ms apart; the line is interrupted at missing ones.
 
-    Times are in UTC. With `ascii_only` it is drawn with ASCII's characters.
+    Times are in UTC. With `ascii_only` the chart has only ASCII characters.
     """
-    # Here, because it takes a tenth of a second that other commands can do without.
+    # Imported here, because it takes a tenth of a second that other commands need not spend.
     import plotext
 
     width = max(width, MIN_WIDTH)
@@ -56,9 +56,9 @@ def chart(
     figure.ruler("y").ticks(
         [place for place, _ in value_ticks], [label for _, label in value_ticks]
     )
-    shown = _spread(times, max(2, width // COLUMNS_A_TIME))
+    shown = _spread(times, max(2, width // COLUMNS_PER_TIME))
     written = _time_format(times[-1] - times[0], period)
-    # One time alone has no width: room for it on both sides.
+    # A single time has no width: leave room on both sides.
     figure.ruler("x").lim(times[0] - (len(times) == 1), times[-1] + (len(times) == 1))
     figure.ruler("x").ticks(shown, [written(time) for time in shown])
     drawn: str = figure.build().string(colorless=not colored)
@@ -67,9 +67,9 @@ def chart(
 
 
 def _scaled(values: Sequence[float]) -> tuple[list[float], list[tuple[float, str]]]:
-    """Return the values between 0 and 1, and the ticks at round values between those.
+    """Return the values scaled to 0 to 1, and ticks at round values among them.
 
-    Scaled here, because a range of all that a float can be is too wide to compute with.
+    Scaled by halves, because the difference of two floats may be beyond the range of a float.
     """
     low, high = min(values), max(values)
     if low == high:
@@ -80,7 +80,7 @@ def _scaled(values: Sequence[float]) -> tuple[list[float], list[tuple[float, str
 
 
 def _round_values(low: float, high: float) -> list[tuple[float, str]]:
-    """Return values in the range that are whole multiples of 1, 2 or 5 times a power of ten."""
+    """Return multiples of 1, 2 or 5 times a power of ten within the range."""
     rough = max((high / VALUE_TICKS) - (low / VALUE_TICKS), 1e-300)
     exponent = math.floor(math.log10(rough))
     for factor in (1, 2, 5, 10):
@@ -95,7 +95,7 @@ def _round_values(low: float, high: float) -> list[tuple[float, str]]:
 
 
 def _spread(times: Sequence[int], count: int) -> list[int]:
-    """Return some of the times, from the first to the last, about evenly spread."""
+    """Return about `count` of the times, evenly spread, including the first and the last."""
     last = len(times) - 1
     return [times[place] for place in sorted({round(i * last / (count - 1)) for i in range(count)})]
 

@@ -1,4 +1,4 @@
-"""`cave compile`: compiles the fast readers' code ahead of the first large batch."""
+"""`cave compile`: compiles the parser of large batches ahead of the first one."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from entrypoints.errors import CommandFailed
 
 @click.command("compile", epilog=example("cave compile"))
 def compile_() -> None:
-    """Compile the parser of large batches once, so that no worker has to.
+    """Compile the parser of large batches ahead of time.
 
-    The result is cached beside the code, or where that is read-only, in the user's cache directory
-    or NUMBA_CACHE_DIR. Takes about ten seconds the first time.
+    Workers then need not compile it themselves. The result is cached next to the code or, if that
+    is read-only, in NUMBA_CACHE_DIR or the user's cache directory. Takes about ten seconds the
+    first time.
     """
     try:
         from adapters.point_formats.json import scanner

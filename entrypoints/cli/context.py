@@ -1,4 +1,4 @@
-"""What the commands act through, to be replaced in tests: `main(..., obj=Roots(...))`."""
+"""The composition roots of the commands; tests replace them: `main(..., obj=Roots(...))`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ COMMAND_LEVEL = "warning"
 
 @contextmanager
 def open_log(settings: LogSettings) -> Iterator[Commands]:
-    """Reach the log server and wire the commands."""
+    """Reach the log server and open the use cases that need only the log."""
     from entrypoints.logging import LEVEL_VARIABLE, configure_logging
     from entrypoints.wiring import open_commands
 
@@ -39,7 +39,7 @@ def open_log(settings: LogSettings) -> Iterator[Commands]:
 
 @contextmanager
 def open_projections(settings: LogSettings) -> Iterator[ProjectionTools]:
-    """Reach the log server and wire what works on the projections."""
+    """Reach the log server and open the use cases that work on the projections."""
     from entrypoints import wiring
     from entrypoints.logging import LEVEL_VARIABLE, configure_logging
 
@@ -53,7 +53,7 @@ def open_projections(settings: LogSettings) -> Iterator[ProjectionTools]:
 
 
 def project(settings: LogSettings) -> int:
-    """Run the projector until it is stopped; return its exit code."""
+    """Run the projector until stopped; return its exit code."""
     _start_logging()
     from entrypoints.processes.projector import project_alone
 
@@ -61,7 +61,7 @@ def project(settings: LogSettings) -> int:
 
 
 def serve(settings: ServiceSettings, host: str, port: int) -> int:
-    """Run the service until it is stopped; return its exit code."""
+    """Run the service until stopped; return its exit code."""
     _start_logging()
     from entrypoints.processes import supervisor
 
@@ -77,10 +77,10 @@ def _start_logging() -> None:
 
 @contextmanager
 def terminated_in_order() -> Iterator[None]:
-    """Let a signal that ends the process leave the block by an exception instead.
+    """Turn a signal that would end the process into an exception within the block.
 
-    What was opened is then closed, and files in the making are removed. The exception is
-    KeyboardInterrupt for Ctrl-C, else SystemExit with the status that a shell reports.
+    Everything opened is then closed, and unfinished files are removed. The exception is
+    KeyboardInterrupt for Ctrl-C, otherwise SystemExit with the status that a shell reports.
     """
     ended_by = 0
 
@@ -95,13 +95,13 @@ def terminated_in_order() -> Iterator[None]:
         try:
             yield
         except Exception as error:
-            if ended_by:  # DuckDB replaces the exit by an error of its own
+            if ended_by:  # DuckDB replaces SystemExit with an error of its own
                 raise SystemExit(128 + ended_by) from error
             raise
 
 
 class Roots(Struct, frozen=True):
-    """The composition roots behind the commands."""
+    """One function per way in which a command uses the service."""
 
     open_log: Callable[[LogSettings], AbstractContextManager[Commands]] = open_log
     open_projections: Callable[[LogSettings], AbstractContextManager[ProjectionTools]] = (

@@ -1,4 +1,4 @@
-"""`cave demo`: all of it once."""
+"""`cave demo`: every feature once."""
 
 from __future__ import annotations
 
@@ -19,23 +19,27 @@ from entrypoints.settings import LogSettings
 @click.option(
     "--data-dir",
     type=LocalPath(file_okay=False),
-    help="Keep the data there; without it, in a temporary directory that is removed.",
+    help="Keep the data in this directory instead of a temporary one that is removed.",
 )
-@click.option("--redis-url", type=RedisUrl(), help="A log server to use; what is written stays.")
+@click.option(
+    "--redis-url",
+    type=RedisUrl(),
+    help="Use this Redis or Valkey as the log server. The demo's data stays on it.",
+)
 @click.option(
     "--key-prefix",
     type=KeyPrefix(),
     default="cave-demo",
     show_default=True,
-    help="What the log's keys begin with.",
+    help="The prefix of the log's keys.",
 )
 def demo(data_dir: Path | None, redis_url: str | None, key_prefix: str) -> None:
-    """Run the service for some seconds on real readings of this machine.
+    """Try every feature once, on metrics of this machine.
 
-    Starts it, creates an organization, publishes, and checks that the log holds what was
-    acknowledged, nothing less and nothing more. Then it queries, exports and plots what can be
-    read, rebuilds it from the log and verifies it. CAVE_* variables do not count here: a demo must
-    not write where they point.
+    Starts the service, creates an organization, publishes for a few seconds and checks that the log
+    holds exactly the acknowledged batches. Then queries, exports and plots the points, rebuilds
+    them from the log and verifies the result. Ignores CAVE_* variables, so that it never writes to
+    your own log.
     """
     from entrypoints.demo import run_demo
 
@@ -45,4 +49,4 @@ def demo(data_dir: Path | None, redis_url: str | None, key_prefix: str) -> None:
             data_dir=data_dir or scratch / "data", redis_url=redis_url, key_prefix=key_prefix
         )
         if not run_demo(Console(), log, scratch):
-            raise CommandFailed("something that was claimed does not hold")
+            raise CommandFailed("at least one check failed, see above")

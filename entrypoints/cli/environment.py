@@ -1,8 +1,8 @@
-"""The environment as a source of settings, and which of its `CAVE_*` variables are not meant so.
+"""The environment as a source of settings, and the `CAVE_*` variables in it that are not settings.
 
 Kubernetes describes each service of a namespace to every pod by variables that begin with the
 service's name, and so do Docker's links: a service called `cave` sets `CAVE_PORT` to an address
-such as tcp://10.96.0.12:8000, and `CAVE_SERVICE_HOST` and others, which are no settings of ours.
+such as tcp://10.96.0.12:8000, and others such as `CAVE_SERVICE_HOST`, which are not settings.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Setting(click.Option):
-    """An option that may also be set by a variable, unless a platform set that for its own ends."""
+    """An option that can also be set by a variable, unless a platform set that variable."""
 
     def resolve_envvar_value(self, ctx: click.Context) -> str | None:
         value = super().resolve_envvar_value(ctx)
@@ -35,14 +35,14 @@ class Setting(click.Option):
 
 
 def is_platforms(variable: str, value: str) -> bool:
-    """Whether a platform set a variable, to describe a service."""
+    """Return whether a platform set a variable to describe a service."""
     if _describes_service(variable):
         return True
     return variable.endswith("_PORT") and _is_address(value) is not None
 
 
 def settings_of(command: click.Command) -> Iterator[str]:
-    """Yield the variables that may set options of a command and its subcommands."""
+    """Yield the variables that can set options of a command and its subcommands."""
     for parameter in command.params:
         if isinstance(parameter, Setting):
             yield str(parameter.envvar)
@@ -54,8 +54,8 @@ def settings_of(command: click.Command) -> Iterator[str]:
 def log_what_is_ignored(command: click.Command, environment: Mapping[str, str]) -> None:
     """Warn of each `CAVE_*` variable that has no effect on any part of `command`.
 
-    What a platform set counts only where it has the name of a setting. Values that are not a
-    platform's are left out: they may be secret.
+    Variables set by a platform are reported only if they have the name of a setting. Only their
+    values are logged: others may be secret.
     """
     known = set(settings_of(command))
     for variable, value in sorted(environment.items()):
@@ -64,6 +64,6 @@ def log_what_is_ignored(command: click.Command, environment: Mapping[str, str]) 
             continue
         if is_platforms(variable, value):
             if variable in known:
-                _log.warning("the platform's value is ignored", value=value, **details)
+                _log.warning("variable set by the platform is ignored", value=value, **details)
         elif variable not in known:
-            _log.warning("there is no such setting: the variable is ignored", **details)
+            _log.warning("unknown variable is ignored", **details)

@@ -1,4 +1,4 @@
-"""`cave events`: the metric log, decoded."""
+"""`cave events`: the events of the metric log."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from application.event_log.follow import LogFollower
-from application.event_log.partitioning import partition_of
+from application.event_log.follow import FollowLog
 from application.event_log.ports import Recorded, UnreadableMetrics
-from application.event_log.reader import MetricLogReader
 from application.event_log.receipts import Receipt
 from entrypoints.cli.options import example, on_the_log, prints_records
 from entrypoints.cli.output import (
@@ -48,7 +46,7 @@ class ReceiptValue(click.ParamType[Receipt]):
 
 @click.group(epilog=example("cave events tail", "cave events show 3-1398788625000-0"))
 def events() -> None:
-    """The log of metrics: every batch as it was accepted."""
+    """Show the events of the metric log: the accepted batches."""
 
 
 @events.command(
@@ -58,17 +56,17 @@ def events() -> None:
         "cave events tail --from-start --no-follow --json > events.jsonl",
     )
 )
-@click.option("--org", "organization", metavar="ORG", help="Only this organization's events.")
+@click.option("--org", "organization", metavar="ORG", help="Only events of this organization.")
 @click.option(
     "-n",
     "--last",
     type=WholeNumber(min=0),
     default=LAST,
     show_default=True,
-    help="How many events to begin with.",
+    help="The number of past events to start with.",
 )
-@click.option("--from-start", is_flag=True, help="Begin with the first event of the log.")
-@click.option("--no-follow", is_flag=True, help="End with what is in the log by now.")
+@click.option("--from-start", is_flag=True, help="Start with the first event of the log.")
+@click.option("--no-follow", is_flag=True, help="Exit after the events now in the log.")
 @prints_records
 @on_the_log
 def tail(
@@ -82,18 +80,13 @@ def tail(
 ) -> None:
     """Print events as they are appended, until interrupted.
 
-    A line has the event's time, receipt, organization (and team), its number of points and its
-    first point; with --json it is the whole event, with every point.
+    Each line has an event's time, receipt, organization (and team), number of points and first
+    point. With --json each line is a whole event, with all its points.
     """
-    if organization is not None:
-        commands.manage.look_ups.organization(organization)
-    follower = _follower(commands.metrics, organization)
+    query = FollowLog(organization=organization, last=None if from_start else last)
     try:
-        for recorded in follower.events() if from_start else follower.last(last):
+        for recorded in commands.follow_log(query, _end if no_follow else _wait_for_more):
             _print_event(recorded, as_json=as_json)
-        while not no_follow and _wait_for_more():
-            for recorded in follower.events():
-                _print_event(recorded, as_json=as_json)
     except KeyboardInterrupt:
         return
 
@@ -105,7 +98,10 @@ def tail(
 @prints_records
 @on_the_log
 def show(commands: Commands, receipt: Receipt, *, as_json: bool) -> None:
-    """Show the event of a receipt (the header Cave-Receipt of a 202) with every point."""
+    """Show an event with all its points.
+
+    RECEIPT is the value of the header Cave-Receipt in the answer to a publish.
+    """
     record = EventRecord.of(commands.metrics.get(receipt))
     if as_json:
         print_json(record)
@@ -124,19 +120,6 @@ def show(commands: Commands, receipt: Receipt, *, as_json: bool) -> None:
     print_table(
         ("name", "time", "value", "tags"),
         [(p.name, p.time, number(p.value), _tags(p.tags)) for p in record.points],
-    )
-
-
-def _follower(reader: MetricLogReader, organization: str | None) -> LogFollower:
-    partitions = reader.entries.partitions()
-    if organization is None:
-        return LogFollower(reader, range(partitions))
-    return LogFollower(
-        reader,
-        [partition_of(organization, partitions)],
-        lambda recorded: (
-            isinstance(recorded, UnreadableMetrics) or recorded.event.organization == organization
-        ),
     )
 
 
@@ -180,15 +163,19 @@ def _tags(tags: dict[str, str]) -> str:
     return ",".join(f"{name}={value}" for name, value in tags.items())
 
 
+def _end() -> bool:
+    return False
+
+
 def _wait_for_more() -> bool:
-    """Wait a while; return False at once when nobody reads our output any more."""
+    """Wait for POLL_SECONDS; return False immediately if nothing reads our output any more."""
     try:
         output = sys.stdout.fileno()
     except UnsupportedOperation:
         time.sleep(POLL_SECONDS)
         return True
-    # Asked for no event at all, poll still tells of a pipe whose reader is gone: `… | head` ends
-    # with head, not with the next event.
+    # Even when asked for no event, poll reports a pipe whose reader is gone: `… | head` ends when
+    # head does, not at the next event.
     poll = select.poll()
     poll.register(output, 0)
     return not poll.poll(POLL_SECONDS * 1000)

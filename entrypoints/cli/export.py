@@ -1,4 +1,4 @@
-"""`cave export`: an owner's points, as a file."""
+"""`cave export`: an owner's points as a file."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ if TYPE_CHECKING:
     )
 )
 @click.argument("organization")
-@click.option("--team", help="The points of this team; without it, the organization's own.")
-@click.option("--metric", help="Only the points of this metric.")
+@click.option("--team", help="Export this team's points instead of the organization's own.")
+@click.option("--metric", help="Only points of this metric.")
 @reads_from_to
 @reads_copies
 @click.option(
     "--format",
     "form",
     type=click.Choice([form.value for form in Format]),
-    help="The format; by default from the file name's extension, otherwise jsonl.",
+    help="The format; by default that of the file name's extension, otherwise jsonl.",
 )
 @click.option(
     "--output",
@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     type=LocalPath(dir_okay=False, allow_dash=True),
     default="-",
     metavar="FILE",
-    help="Where to write: a file, which appears once it is complete, a device, a pipe, or - for "
-    "standard output (the default).",
+    help="The file, device or pipe to write to, or - for standard output (the default). A file "
+    "appears only once it is complete.",
 )
 @on_the_projections
 def export(
@@ -60,11 +60,12 @@ def export(
     form: str | None,
     output: Path,
 ) -> None:
-    """Write points, ordered by name, time and the order of the log.
+    """Write points to a file or to standard output.
 
-    `cave import` publishes such a file back. A jsonl file has one item of a publish per line. A csv
-    file has the columns name, timestamp, value and tags (as JSON). A parquet file has the same
-    columns, with a real timestamp and the tags as a map.
+    Points are ordered by name, then time, then position in the log. `cave import` can publish the
+    file again. A jsonl file has one item of a publish per line. A csv file has the columns name,
+    timestamp, value and tags (as JSON). A parquet file has the same columns, with a timestamp type
+    and the tags as a map.
     """
     chosen = Format(form) if form is not None else Format.of(output) or Format.JSONL
     if chosen is Format.PARQUET and is_terminal(str(output)):

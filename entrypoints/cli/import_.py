@@ -1,4 +1,4 @@
-"""`cave import`: files of points, published."""
+"""`cave import`: publishing files of points."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ MAX_BATCH = 100_000
 
 
 class ImportedRecord(Struct, frozen=True):
-    """A file that was imported; `stored_before` counts the batches that had been stored before."""
+    """An imported file; `stored_before` counts the batches that an earlier run had stored."""
 
     file: str
     points: int
@@ -60,25 +60,25 @@ class ImportedRecord(Struct, frozen=True):
     required=True,
     type=LocalPath(exists=True, dir_okay=False, allow_dash=True),
 )
-@click.option("--team", help="Publish for this team; without it, for the organization itself.")
+@click.option("--team", help="Publish for this team instead of the organization itself.")
 @click.option(
     "--format",
     "form",
     type=click.Choice([form.value for form in Format]),
-    help="Without it the ending of FILE decides; a pipe and - need it.",
+    help="The format; by default that of FILE's extension. Required for a pipe and for -.",
 )
 @setting(
     "--token",
     "CAVE_TOKEN",
     required=True,
-    help="A token with the scope publish. Better set by the variable: other users can read a "
-    "command's arguments.",
+    help="A token with the scope publish. Prefer the variable: other users can read a command's "
+    "arguments.",
 )
 @setting(
     "--url",
     "CAVE_URL",
     default=f"http://{DEFAULT_HOST}:{DEFAULT_PORT}",
-    help="Where the service is.",
+    help="The URL of the service.",
 )
 @click.option(
     "--batch",
@@ -100,11 +100,12 @@ def import_(
     *,
     as_json: bool,
 ) -> None:
-    """Publish files that `cave export` wrote, or others like them, to a running service.
+    """Publish files of points to a running service.
 
-    FILE may be a pipe or, as -, standard input. Every batch is stored whole or not at all. If an
-    import is interrupted or a line is refused, run the same command again, also with that line
-    corrected: within 24 hours, nothing is stored twice. After that, every point counts again.
+    FILE is in a format that `cave export` writes. It may be a pipe, or - for standard input. Each
+    batch is stored whole or not at all. If an import is interrupted or a line is refused, correct
+    that line and run the same command again: within 24 hours nothing is stored twice. After that,
+    every point counts again.
     """
     path = f"/organizations/{quote(organization)}"
     path += f"/teams/{quote(team)}/metrics" if team else "/metrics"
@@ -147,18 +148,20 @@ def _print(file: Path, imported: Imported, *, as_json: bool) -> None:
 def _format(file: Path, form: str | None) -> Format:
     found = Format(form) if form is not None else Format.of(file)
     if found is None:
-        raise click.UsageError(f"the name {file} does not end in a known format: use --format")
+        raise click.UsageError(
+            f"{file} does not have the extension of a known format: use --format"
+        )
     return found
 
 
 def _each_once() -> Callable[[str], None]:
-    """Return what prints each reason to wait on standard error, once in a row."""
+    """Return a function that prints reasons to wait to standard error, without repetitions."""
     printed = ""
 
     def show(reason: str) -> None:
         nonlocal printed
         if reason != printed:
             printed = reason
-            click.echo(f"{reason}; trying again", err=True)
+            click.echo(f"{reason}; retrying", err=True)
 
     return show

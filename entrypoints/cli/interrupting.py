@@ -1,7 +1,7 @@
-"""Requests to stop for long work that ends in order, between two steps rather than within one.
+"""Requests to stop long work between two of its steps, so that it ends in order.
 
-An exception out of a signal's handler may come anywhere, in the middle of a transaction or of
-DuckDB, which replaces it by one of its own.
+An exception raised by a signal handler may come anywhere, in the middle of a transaction or of
+DuckDB, which replaces it with one of its own.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ class Interrupted(Exception):
 
 @contextmanager
 def asked_to_stop() -> Iterator[Callable[[], None]]:
-    """Yield what raises Interrupted once a signal came, for the block to call between its steps.
+    """Yield a function to call between steps: it raises Interrupted after a signal.
 
-    A second signal does not wait for that. Whatever the block raises after a signal leaves it as
-    Interrupted. For the main thread.
+    A second signal interrupts the block immediately. Anything the block raises after a signal is
+    replaced with Interrupted. For the main thread.
     """
     asked = False
 
@@ -46,7 +46,7 @@ def asked_to_stop() -> Iterator[Callable[[], None]]:
 
 
 def stopping(on_progress: OnProgress, check: Callable[[], None]) -> OnProgress:
-    """Return a replay's progress report that stops the replay when it is to."""
+    """Return `on_progress` followed by `check`, which may stop the replay."""
 
     def checked(progress: ReplayProgress) -> None:
         on_progress(progress)

@@ -1,4 +1,4 @@
-"""How a token just issued is printed, its value with it: once, and never again."""
+"""Printing of a newly issued token: the only time that its value is shown."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def print_issued(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Print the record in one of three forms; `heading` is what the readable one begins with."""
+    """Print the record in one of three forms; `heading` is the start of the readable one."""
     if quiet:
         click.echo(record.value)
         return
@@ -37,7 +37,7 @@ def print_issued(
             ("expires", token.expires_at),
         ]
     )
-    click.echo("\nThe token is shown this once.", nl=False)
+    click.echo("\nThe token is shown only once.", nl=False)
     if Scope.PUBLISH in token.scopes:
         click.echo(" To publish with it:\n")
         click.echo(curl_line(record), nl=False)
@@ -45,7 +45,7 @@ def print_issued(
 
 
 def curl_line(record: TokenIssuedRecord) -> str:
-    """Return a call that publishes one point, to be pasted into a shell."""
+    """Return a shell command that publishes one point."""
     token = record.token
     path = f"/organizations/{token.organization}"
     if token.team is not None:

@@ -1,7 +1,7 @@
 """Options that commands share, and the types of their values.
 
-Every option of a setting names its `CAVE_*` variable; click reads it where the option is not
-given, and names it in the error where its value is bad.
+Each setting's option has a `CAVE_*` variable. click reads it if the option is not given, and names
+it in the error if its value is invalid.
 """
 
 from __future__ import annotations
@@ -37,18 +37,19 @@ DEFAULT_PORT = 8000
 
 
 def example(*lines: str) -> str:
-    """Return a command's epilog: how it is called, one call per line."""
-    return "\n".join(["\b", "Example:", *(f"  {line}" for line in lines)])
+    """Return a command's epilog: examples of its use, one per line."""
+    heading = "Examples:" if len(lines) > 1 else "Example:"
+    return "\n".join(["\b", heading, *(f"  {line}" for line in lines)])
 
 
 def setting(flag: str, variable: str, **attributes: Any) -> Callable[[Command], Command]:
-    """An option that may also be set by a `CAVE_*` variable."""
+    """An option that can also be set by a `CAVE_*` variable."""
     attributes.setdefault("show_default", attributes.get("default") is not None)
     return click.option(flag, cls=Setting, envvar=variable, show_envvar=True, **attributes)
 
 
 def _pass_on_log_level(_ctx: click.Context, _param: click.Parameter, level: str | None) -> None:
-    """Set the variable, which is where this process and those it starts look."""
+    """Set the variable, which this process and its children read."""
     if level is not None:
         os.environ[LEVEL_VARIABLE] = level
 
@@ -61,43 +62,44 @@ LOG_OPTIONS = (
         "CAVE_DATA_DIR",
         type=LocalPath(file_okay=False),
         default=_DEFAULTS.data_dir,
-        help="Where the embedded log server keeps its data, and the projections theirs.",
+        help="The directory of the embedded log server's data and of the projections.",
     ),
     setting(
         "--redis-url",
         "CAVE_REDIS_URL",
         type=RedisUrl(),
-        help="A log server of your own, instead of the embedded one.",
+        help="Use this Redis or Valkey as the log server instead of the embedded one.",
     ),
     setting(
         "--key-prefix",
         "CAVE_KEY_PREFIX",
         type=KeyPrefix(),
         default=_DEFAULTS.key_prefix,
-        help="What the log's keys begin with.",
+        help="The prefix of the log's keys.",
     ),
     setting(
         "--partitions",
         "CAVE_PARTITIONS",
         type=WholeNumber(1, MAX_PARTITIONS),
-        help=f"Partitions of a new log, {DEFAULT_PARTITIONS} if unset; those of one never change.",
+        help=f"Partitions of a new log, {DEFAULT_PARTITIONS} if unset; cannot be changed later.",
     ),
     setting(
         "--allow-weak-log",
         "CAVE_ALLOW_WEAK_LOG",
         is_flag=True,
-        help="Accept a log server that may lose what it acknowledged.",
+        help="Accept a log server whose settings allow it to lose acknowledged data.",
     ),
     setting(
         "--projections-catalog",
         "CAVE_PROJECTIONS_CATALOG",
-        help="A PostgreSQL that keeps the projections' catalogs, instead of the data dir.",
+        help="Keep the projections' catalogs in this PostgreSQL instead of the data directory.",
     ),
     setting(
         "--projections-files",
         "CAVE_PROJECTIONS_FILES",
         type=PathOrUrl(),
-        help="Where the projections' files go then: a shared directory, or an object store's URL.",
+        help="Keep the projections' files here: a shared directory or an object store's URL. "
+        "Requires --projections-catalog.",
     ),
     setting(
         "--log-level",
@@ -105,14 +107,14 @@ LOG_OPTIONS = (
         type=click.Choice(["debug", "info", "warning", "error"], case_sensitive=False),
         expose_value=False,
         callback=_pass_on_log_level,
-        help="What to log on stderr, from which level on; `serve` and `projector` from info, "
-        "others from warning.",
+        help="The lowest level to log to standard error; by default info for `serve` and "
+        "`projector`, warning for other commands.",
     ),
 )
 
 
 def takes_log_settings(function: Command) -> Command:
-    """Give a command the options of the log; it receives `log`, the settings."""
+    """Give a command the options of the log; it receives the settings as `log`."""
 
     @wraps(function)
     def command(
@@ -126,7 +128,9 @@ def takes_log_settings(function: Command) -> Command:
         **arguments: Any,
     ) -> None:
         if (projections_catalog is None) != (projections_files is None):
-            raise click.UsageError("--projections-catalog and --projections-files go together")
+            raise click.UsageError(
+                "--projections-catalog and --projections-files must be given together"
+            )
         log = LogSettings(
             data_dir=data_dir,
             redis_url=redis_url,
@@ -147,7 +151,7 @@ def takes_log_settings(function: Command) -> Command:
 def on_the_log(function: Command) -> Command:
     """Give a command the options of the log, and open it; it receives `commands`.
 
-    What the domain calls an invalid argument is an error of usage.
+    The domain's InvalidArgument becomes a usage error.
     """
 
     @wraps(function)
@@ -164,7 +168,7 @@ def on_the_log(function: Command) -> Command:
 def on_the_projections(function: Command) -> Command:
     """Give a command the options of the log, and open the projections; it receives `tools`.
 
-    What the domain calls an invalid argument is an error of usage.
+    The domain's InvalidArgument becomes a usage error.
     """
 
     @wraps(function)
@@ -190,7 +194,7 @@ def reads_copies(function: Command) -> Command:
         "--as",
         "label",
         metavar="LABEL",
-        help="Read this copy (see `cave replay --until`), not the live projection.",
+        help="Read the copy LABEL (see `cave replay --until`) instead of the live projection.",
     )(function)
 
 
@@ -199,8 +203,12 @@ def reads_from_to(function: Command) -> Command:
     return click.option(
         "--start",
         type=Time(),
-        help="From this time on: ISO 8601 with a zone, or seconds since the epoch.",
-    )(click.option("--end", type=Time(), help="Up to this time, itself left out.")(function))
+        help="Only points from this time on: ISO 8601 with a zone, or seconds since the epoch.",
+    )(
+        click.option(
+            "--end", type=Time(), help="Only points before this time, in the same formats."
+        )(function)
+    )
 
 
 def roots() -> Roots:
@@ -212,20 +220,20 @@ def roots() -> Roots:
 
 def prints_records(function: Command) -> Command:
     """Add `--json`."""
-    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")(
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")(
         function
     )
 
 
 def prints_token(function: Command) -> Command:
-    """Add `--json` and `--quiet`, of which one may be given; the command receives `form`."""
+    """Add `--json` and `--quiet`, of which at most one may be given."""
 
     @wraps(function)
     def command(as_json: bool, quiet: bool, **arguments: Any) -> None:  # noqa: FBT001  see above
         if as_json and quiet:
-            raise click.UsageError("--json and --quiet exclude each other")
+            raise click.UsageError("--json and --quiet cannot be used together")
         function(as_json=as_json, quiet=quiet, **arguments)
 
     return prints_records(
-        click.option("-q", "--quiet", is_flag=True, help="Print the token's value alone.")(command)
+        click.option("-q", "--quiet", is_flag=True, help="Print only the token's value.")(command)
     )

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @click.group(epilog=example("cave org create gilt", "cave org list"))
 def org() -> None:
-    """Organizations: who metrics belong to."""
+    """Manage organizations, which own metrics."""
 
 
 @org.command(
@@ -35,8 +35,8 @@ def org() -> None:
     )
 )
 @click.argument("name")
-@click.option("--email", help="Whom to write to about the organization.")
-@click.option("--notification-url", help="Where notifications are to be posted.")
+@click.option("--email", help="The contact address of the organization.")
+@click.option("--notification-url", help="The URL to post notifications to.")
 @prints_token
 @on_the_log
 def create(
@@ -48,7 +48,10 @@ def create(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Create an organization and issue its token `default`, which may publish."""
+    """Create an organization and its first token.
+
+    The token is described as `default` and may publish. Its value is shown only once.
+    """
     organization, issued = commands.manage.register_organization(
         RegisterOrganization(name=name, email=email, notification_url=notification_url)
     )
@@ -72,7 +75,7 @@ def create(
 @prints_records
 @on_the_log
 def list_(commands: Commands, *, as_json: bool) -> None:
-    """List the organizations by name."""
+    """List all organizations by name."""
     now = roots().clock()
     records = [
         OrganizationRecord.of(organization, now)
@@ -95,7 +98,7 @@ def list_(commands: Commands, *, as_json: bool) -> None:
 @prints_records
 @on_the_log
 def show(commands: Commands, name: str, *, as_json: bool) -> None:
-    """Show an organization, its teams and all of its tokens."""
+    """Show an organization, its teams and all its tokens."""
     organization = commands.manage.look_ups.organization(name)
     now = roots().clock()
     record = OrganizationRecord.of(organization, now)

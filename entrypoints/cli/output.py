@@ -1,6 +1,6 @@
-"""How records are printed: JSON, one object a line; or tables, plain unless on a terminal.
+"""Printing of records: as JSON, one object per line, or as tables, plain unless on a terminal.
 
-What is printed to no terminal is never wrapped or cut: it is for programs to read.
+Output to anything but a terminal is for programs to read, and is never wrapped or cut.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def iso_milliseconds(milliseconds: int) -> str:
 
 
 def number(value: float) -> str:
-    """Return a value in full, a whole one without a fraction."""
+    """Return a value as text, in full precision; whole numbers have no fraction."""
     return repr(value).removesuffix(".0")
 
 
@@ -51,13 +51,13 @@ def counted(count: int, noun: str) -> str:
 
 
 def print_json(*records: Struct) -> None:
-    """Print each record as JSON on a line of its own."""
+    """Print each record as one line of JSON."""
     for record in records:
         click.echo(_encode(record))
 
 
 def print_fields(fields: Iterable[tuple[str, str | None]]) -> None:
-    """Print one record, a field a line; those that are None or empty are left out."""
+    """Print one record, one field per line; fields that are None or empty are left out."""
     present = [(name, value) for name, value in fields if value]
     width = max(len(name) for name, _ in present)
     for name, value in present:
@@ -72,7 +72,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         return
     table = Table(box=SIMPLE, pad_edge=False)
     for place, column in enumerate(columns):
-        table.add_column(column, overflow="fold", no_wrap=place == 0)  # it is to be copied
+        table.add_column(column, overflow="fold", no_wrap=place == 0)  # users copy it
     for row in rows:
         table.add_row(*map(Text, row))
     Console().print(table)
@@ -88,7 +88,7 @@ def _print_plain(rows: Sequence[Sequence[str]]) -> None:
 
 
 def print_line(*parts: str | tuple[str, str]) -> None:
-    """Print parts, texts or (text, style), as one line; a terminal gets colours and its width."""
+    """Print texts, or pairs of text and style, as one line; on a terminal styled and cut to fit."""
     styled = [(part, "") if isinstance(part, str) else part for part in parts]
     line = Text.assemble(*((printable(text), style) for text, style in styled))
     if sys.stdout.isatty():

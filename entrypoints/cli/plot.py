@@ -1,4 +1,4 @@
-"""`cave plot`: a metric, drawn in the terminal."""
+"""`cave plot`: a chart of a metric in the terminal."""
 
 from __future__ import annotations
 
@@ -31,25 +31,26 @@ if TYPE_CHECKING:
 )
 @click.argument("organization")
 @click.argument("metric")
-@click.option("--team", help="The points of this team; without it, the organization's own.")
+@click.option("--team", help="Plot this team's points instead of the organization's own.")
 @click.option(
     "--aggregator",
     type=click.Choice(AGGREGATORS),
     default="mean",
     show_default=True,
-    help="What is made of the points of a period.",
+    help="How to aggregate the points of a period.",
 )
 @click.option(
     "--period",
     type=Period(),
     default="1m",
     show_default=True,
-    help="The width of a bucket: whole minutes, or as in 30s, 5m, 1h, 1d, 1w.",
+    help="The width of a bucket: a number of minutes, or a duration such as 30s, 5m, 1h, 1d, 1w.",
 )
 @click.option(
     "--tags",
     type=Tags(),
-    help=r"Only points with all of these: name:value,… In a value \, is a comma, \\ a backslash.",
+    help=r"Only points that have all of these tags: name:value,… In a value, write \, for a comma "
+    r"and \\ for a backslash.",
 )
 @reads_from_to
 @click.option(
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
     type=WholeNumber(1, MAX_LIMIT),
     default=DEFAULT_LIMIT,
     show_default=True,
-    help="The latest so many buckets.",
+    help="Plot at most this many buckets, the latest.",
 )
 @reads_copies
 @on_the_projections
@@ -74,7 +75,10 @@ def plot(
     limit: int,
     label: str | None,
 ) -> None:
-    """Draw a metric, all of its series that have the tags taken together. Times are in UTC."""
+    """Draw a chart of a metric in the terminal.
+
+    All series that have the tags are aggregated together. Times are in UTC.
+    """
     selection = Selection(
         organization=organization, team=team, metric=metric, tags=tags or {}, start=start, end=end
     )
@@ -88,7 +92,7 @@ def plot(
     )
     named = owner_name(organization, team)
     if not samples:
-        click.echo(f"{named} has no points of {metric} there: other tags or times may have some")
+        click.echo(f"{named} has no points of {metric} with these tags in this time range")
         return
     first, last = iso_milliseconds(samples[0].time), iso_milliseconds(samples[-1].time)
     click.echo(

@@ -1,6 +1,6 @@
-"""How far long work has come, told on standard error: a bar on a terminal, plain lines elsewhere.
+"""Progress of long work on standard error: a bar on a terminal, plain lines elsewhere.
 
-Standard output is left to what the command prints in the end.
+Standard output is left to the command's result.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ LINE_SECONDS = 1.0
 SILENT_SECONDS = 10.0
 
 Advance = Callable[[int, int | None, int], None]
-"""Takes the steps that are done, how many there are (None: unknown), and the points so far."""
+"""Takes the steps done, the total of steps (None: unknown), and the points so far."""
 
 
 @contextmanager
 def shown_progress(what: str, unit: str) -> Iterator[Advance]:
-    """Yield what is to be told of the progress; `unit` is what the steps are."""
+    """Yield a function that shows progress when called; `unit` is the plural name of a step."""
     if sys.stderr.isatty():
         with _bar(what, unit) as advance:
             yield advance
@@ -41,12 +41,12 @@ def shown_progress(what: str, unit: str) -> Iterator[Advance]:
 
 
 def points_per_second(points: int, seconds: float) -> str:
-    """Return a rate as text; nothing is known of one over no time."""
+    """Return a rate as text; it is unknown if no time has passed."""
     return f"{points / seconds:,.0f} points/s" if seconds > 0 else "- points/s"
 
 
 class _Lines:
-    """A line for each tenth of the work and for ten seconds of silence, at most one per second.
+    """Prints a line per tenth of the work and per ten seconds of silence, at most one per second.
 
     Work of unknown length has no tenths.
     """
@@ -89,7 +89,7 @@ def _bar(what: str, unit: str) -> Iterator[Advance]:
         task = progress.add_task(what, total=None, points=0)
 
         def advance(done: int, total: int | None, points: int) -> None:
-            # A total of 0 would look like work without an end.
+            # A total of 0 would look like work of unknown length.
             if total == 0:
                 done = total = 1
             progress.update(task, completed=done, total=total, points=points)
@@ -98,7 +98,7 @@ def _bar(what: str, unit: str) -> Iterator[Advance]:
 
 
 class _Counts(ProgressColumn):
-    """Steps and points a second."""
+    """Steps, and points per second."""
 
     def __init__(self, unit: str) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What the commands of the projections print with `--json`; the plain forms read the same."""
+"""The records that commands on projections print with `--json`, and make their tables of."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from entrypoints.cli.output import iso_milliseconds
 class PartitionRecord(Struct, frozen=True, kw_only=True):
     """`position` is the receipt of the last event read, null before the first.
 
-    `lag_events` counts what the log has above it; `lag_seconds` is how long ago the first of those
-    was recorded, 0 where there is none.
+    `lag_events` is the number of events after it in the log; `lag_seconds` is how long ago the
+    first of those was recorded, 0 if there are none.
     """
 
     partition: int
@@ -45,7 +45,7 @@ class SetAsideRecord(Struct, frozen=True):
 
 
 class BuildRecord(Struct, frozen=True, kw_only=True):
-    """A copy (`label`, and `until` unless it is of when it was made), or an unfinished rebuild."""
+    """A copy (with `label`, and `until` if it is as of a time), or an unfinished rebuild."""
 
     generation: int
     version: int
@@ -71,8 +71,8 @@ class BuildRecord(Struct, frozen=True, kw_only=True):
 class ProjectionRecord(Struct, frozen=True, kw_only=True):
     """A projection. `generation`, `version`, `rows` and so on are those of the live generation.
 
-    `state` is `stopped` where it is not written any more, for the `reason`; `help` says what a
-    person can do then. Lags are the largest of the partitions' seconds and the sum of their events.
+    `state` is `stopped` if it is no longer updated, for the given `reason`; `help` then says how to
+    resume. Lags are the largest `lag_seconds` and the sum of `lag_events` of the partitions.
     """
 
     name: str
@@ -113,7 +113,7 @@ class ProjectionRecord(Struct, frozen=True, kw_only=True):
 
 
 class ReplayedRecord(Struct, frozen=True, kw_only=True):
-    """A replay that is done: what was taken this time, and how long it took."""
+    """A finished replay: the events and points of this run, and its duration."""
 
     projection: str
     generation: int
@@ -125,7 +125,7 @@ class ReplayedRecord(Struct, frozen=True, kw_only=True):
 
 
 class DifferenceRecord(Struct, frozen=True):
-    """An owner whose rows differ: their number in the live projection, and by the log."""
+    """An owner whose rows differ: their number in the live projection and in the replay."""
 
     organization: str
     team: str | None
@@ -140,7 +140,7 @@ class DifferenceRecord(Struct, frozen=True):
 
 
 class VerifiedRecord(Struct, frozen=True, kw_only=True):
-    """What a verification found; `set_aside` has the events that only one of the two set aside."""
+    """The result of a verification; `set_aside` has events that only one of the two set aside."""
 
     projection: str
     agrees: bool

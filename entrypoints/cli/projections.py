@@ -1,4 +1,4 @@
-"""`cave projections`: what can be read, and how far it is behind the log."""
+"""`cave projections`: the state of each projection, and how far it lags behind the log."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 @prints_records
 @on_the_projections
 def projections(tools: ProjectionTools, *, as_json: bool) -> None:
-    """Show each projection: its state, its size, and how far each partition was read.
+    """Show the state, size and lag of each projection.
 
-    The lag of a partition: the events of the log that were not read yet, and how long ago the
-    first of those was recorded.
+    The lag of a partition is the number of events not read yet, and the time since the first of
+    them was recorded.
     """
     versions = {projection.name: projection.version for projection in PROJECTIONS}
     records = [
@@ -99,12 +99,12 @@ def _lag(record: ProjectionRecord) -> str:
 def _unfinished(name: str, rebuild: BuildRecord) -> str:
     return (
         f"unfinished rebuild: {rebuild.rows:,} rows, {size(rebuild.bytes)}; unless it is running, "
-        f"go on with it: cave replay {name}, or drop it: cave replay {name} --drop"
+        f"continue it with cave replay {name}, or drop it with cave replay {name} --drop"
     )
 
 
 def size(count: int) -> str:
-    """Return a number of bytes as people read it."""
+    """Return a number of bytes in the largest unit that fits."""
     amount, unit = float(count), 0
     while amount >= 1024 and unit < len(UNITS) - 1:
         amount /= 1024

@@ -1,4 +1,4 @@
-"""`cave projector`: what keeps the projections up to date, alone."""
+"""`cave projector`: the process that keeps the projections up to date, on its own."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from entrypoints.settings import LogSettings
 @takes_log_settings
 @click.pass_context
 def projector(ctx: click.Context, log: LogSettings) -> None:
-    """Keep the projections up to date until it is stopped.
+    """Keep the projections up to date until stopped.
 
-    `cave serve` runs one itself. One process at a time writes a projection: a second one waits.
+    `cave serve` runs a projector of its own. Only one process at a time writes a projection; others
+    wait.
     """
     ctx.exit(roots().project(log))

@@ -1,6 +1,6 @@
-"""What `--json` prints, and the plain forms read from the same records.
+"""The records that `--json` prints, and the tables are made of.
 
-Times are ISO 8601 in UTC. A `team` of null stands for the organization itself.
+Times are ISO 8601 in UTC. A `team` of null means the organization itself.
 """
 
 from __future__ import annotations
@@ -86,13 +86,13 @@ class TeamRecord(Struct, frozen=True, kw_only=True):
 
 
 class OrganizationDetails(OrganizationRecord, frozen=True, kw_only=True):
-    """What `cave org show` prints: all of its tokens, those of its teams included."""
+    """The record of `cave org show`, with all tokens, including those of the teams."""
 
     tokens: tuple[TokenRecord, ...]
 
 
 class TokenIssuedRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What `create` and `issue` print: the only record that has a token's value."""
+    """The record of `create` and `issue`: the only one that has a token's value."""
 
     value: str
     token: TokenRecord
@@ -108,7 +108,7 @@ class PointRecord(Struct, frozen=True):
 
 
 class EventRecord(Struct, frozen=True, kw_only=True):
-    """A batch as it is in the log; `time` is the log's, of when it was appended."""
+    """A batch in the log; `time` is when it was appended, by the log's clock."""
 
     receipt: str
     time: str

@@ -1,4 +1,4 @@
-"""`cave replay`: a projection built anew from the events, or a copy of it as of a time."""
+"""`cave replay`: a projection rebuilt from the events, or a copy of it as of a time."""
 
 from __future__ import annotations
 
@@ -33,18 +33,20 @@ if TYPE_CHECKING:
 @click.option(
     "--until",
     type=Time(),
-    help="Make a copy of what was recorded before this time: ISO 8601 with a zone, or seconds "
-    "since the epoch.",
+    help="Make a copy of everything recorded before this time: ISO 8601 with a time zone, or "
+    "seconds since the epoch.",
 )
 @click.option(
     "--as",
     "label",
     metavar="LABEL",
-    help="What the copy is called, by default NAME@TIME; without --until it is a copy as of now.",
+    help="The name of the copy, by default NAME@TIME; without --until, make a copy as of now.",
 )
-@click.option("--restart", is_flag=True, help="Do not go on with a rebuild that was interrupted.")
 @click.option(
-    "--drop", is_flag=True, help="Drop the copy LABEL, or what an interrupted rebuild left."
+    "--restart", is_flag=True, help="Start over instead of continuing an interrupted rebuild."
+)
+@click.option(
+    "--drop", is_flag=True, help="Drop the copy LABEL, or without --as, an interrupted rebuild."
 )
 @prints_records
 @on_the_projections
@@ -58,19 +60,22 @@ def replay(
     drop: bool,
     as_json: bool,
 ) -> None:
-    """Rebuild a projection (points, metric_names) from the first event of the log on.
+    """Rebuild a projection from the log, or copy it as of a time.
 
-    It is built beside the live one and swapped in, in one step: readers never see half of it.
-    Interrupted, the live one is untouched, and the same command goes on where it ended.
+    NAME is points or metric_names. The projection is rebuilt from the first event alongside the
+    live one, then swapped in atomically: readers never see a partial rebuild. If interrupted, it
+    leaves the live one untouched, and the same command continues where it stopped.
 
-    With --until it makes a copy instead, as of that time, for `--as` of `cave export` and
-    `cave plot`. A copy stays until it is dropped.
+    With --until it makes a copy as of that time instead, to be read with the option --as of
+    `cave export` and `cave plot`. A copy is kept until it is dropped.
     """
     copies = until is not None or label is not None
     if drop and (restart or until is not None):
-        raise click.UsageError("--drop goes with --as only")
+        raise click.UsageError("--drop can only be combined with --as")
     if restart and copies:
-        raise click.UsageError("--restart is for a rebuild: a copy is always made from the start")
+        raise click.UsageError(
+            "--restart is only for rebuilds: a copy is always made from the start"
+        )
     if drop:
         _drop(tools, projection, label)
         return
@@ -104,7 +109,7 @@ def _replay(
 
 
 def reporting(advance: Advance) -> OnProgress:
-    """Return what hands a replay's progress on."""
+    """Return a function that passes a replay's progress to `advance`."""
 
     def on_progress(progress: ReplayProgress) -> None:
         advance(progress.events, progress.total, progress.points)
@@ -126,10 +131,10 @@ def _drop(tools: ProjectionTools, projection: Projection, label: str | None) -> 
 
 def _interrupted(name: str, label: str | None) -> str:
     if label is not None:
-        return "interrupted: nothing is left of the copy, the live projection is untouched"
+        return "interrupted: the copy was removed, the live projection is untouched"
     return (
         f"interrupted: the live projection is untouched; "
-        f"go on: cave replay {name}, or drop what is there: cave replay {name} --drop"
+        f"continue with cave replay {name}, or drop the rebuild with cave replay {name} --drop"
     )
 
 

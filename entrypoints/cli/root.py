@@ -1,4 +1,4 @@
-"""The command `cave`: its groups, and how any command fails."""
+"""The command `cave`: its subcommands, and how a failure of any of them is reported."""
 
 from __future__ import annotations
 
@@ -44,16 +44,16 @@ EXPECTED = (
     UnreadableEvent,
     OSError,
 )
-"""What may go wrong without a defect of ours."""
+"""Errors that are not defects of CAVE."""
 
 INTERRUPTED = "Query interrupted"
-"""What DuckDB raises, as a RuntimeError, in place of what a signal's handler raised."""
+"""The message of the RuntimeError that DuckDB raises in place of a signal handler's exception."""
 
 
 class Cave(click.Group):
     """Turns every failure into one line on stderr and an exit code.
 
-    A defect is told in one line too; its traceback is a log record of level debug.
+    A defect is reported in one line too; its traceback is logged at level debug.
     """
 
     def main(self, *arguments: Any, **options: Any) -> Any:
@@ -65,8 +65,8 @@ class Cave(click.Group):
             result = super().invoke(ctx)
             sys.stdout.flush()
         except BrokenPipeError:
-            # Whoever read the output has seen enough. The interpreter flushes what is buffered
-            # while it shuts down, and would report that.
+            # The reader of the output has closed it. The interpreter would flush the rest while it
+            # shuts down, and report another error.
             sys.stdout = StringIO()
             ctx.exit(0)
         except EXPECTED as error:
@@ -84,7 +84,7 @@ class Cave(click.Group):
 
 
 def one_line(error: Exception) -> str:
-    """Return an error's message on one line, or its class's name where it has none."""
+    """Return an error's message on one line, or the name of its class if it has no message."""
     return printable(" ".join(str(error).split())) or type(error).__name__
 
 
@@ -102,19 +102,19 @@ def one_line(error: Exception) -> str:
 def main(ctx: click.Context) -> None:
     """CAVE: an event-sourced metrics service.
 
-    Every option that names a CAVE_* variable may be set by that instead; the option wins. Commands
-    work beside a running `cave serve` on the same data dir, and also without one.
+    An option that lists a CAVE_* variable can also be set by that variable; the option takes
+    precedence. Commands work whether or not `cave serve` is running on the same data directory.
     """
     if ctx.obj is None:
         ctx.obj = Roots()
 
 
 def run() -> None:
-    """Run the command of this process's arguments, and end the process with its exit code."""
+    """Run the command in this process's arguments, and exit with its exit code."""
     try:
         main(prog_name="cave")
     finally:
-        # What is done is done: a signal while the interpreter winds up would only hide how it went.
+        # The work is done: a signal while the interpreter shuts down would hide the exit code.
         for number in STOPPING:
             signal.signal(number, signal.SIG_IGN)
 

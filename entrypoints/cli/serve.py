@@ -40,80 +40,83 @@ _SERVICE = ServiceSettings()
     "CAVE_PORT",
     type=WholeNumber(0, 65535),
     default=DEFAULT_PORT,
-    help="The port to listen on; 0 takes a free one.",
+    help="The port to listen on; 0 picks a free one.",
 )
 @setting(
     "--workers",
     "CAVE_WORKERS",
     type=WholeNumber(min=1),
     default=_SERVICE.workers,
-    help="How many processes answer.",
+    help="The number of worker processes.",
 )
 @takes_log_settings
 @setting(
-    "--quota", "CAVE_QUOTA", type=Rate(), help="Points a second an organization; none if unset."
+    "--quota",
+    "CAVE_QUOTA",
+    type=Rate(),
+    help="The points per second that each organization may publish; unlimited if unset.",
 )
 @setting(
     "--max-future",
     "CAVE_MAX_FUTURE",
     type=Duration(),
     default="24h",
-    help="How far ahead of now a timestamp may be.",
+    help="How far in the future a timestamp may be.",
 )
 @setting(
     "--max-body",
     "CAVE_MAX_BODY",
     type=Size(),
     default="16MiB",
-    help="The largest body, as sent.",
+    help="The largest request body, as sent.",
 )
 @setting(
     "--max-inflated",
     "CAVE_MAX_INFLATED",
     type=Size(),
     default="64MiB",
-    help="The largest body, decompressed.",
+    help="The largest request body, decompressed.",
 )
 @setting(
     "--max-points",
     "CAVE_MAX_POINTS",
     type=WholeNumber(min=1),
     default=_LIMITS.max_points,
-    help="The most points of a batch.",
+    help="The most points in a batch.",
 )
 @setting(
     "--max-body-memory",
     "CAVE_MAX_BODY_MEMORY",
     type=Size(),
     default="256MiB",
-    help="The most bytes of bodies that a worker holds at once.",
+    help="The most memory for request bodies in a worker.",
 )
 @setting(
     "--query-seconds",
     "CAVE_QUERY_SECONDS",
     type=DecimalNumber(min=0, min_open=True),
     default=_QUERIES.seconds,
-    help="The longest a query may take.",
+    help="The most seconds a query may take.",
 )
 @setting(
     "--query-memory",
     "CAVE_QUERY_MEMORY",
     type=Size(),
     default="256MiB",
-    help="The memory that queries may take in a worker.",
+    help="The most memory for queries in a worker.",
 )
 @setting(
     "--query-concurrency",
     "CAVE_QUERY_CONCURRENCY",
     type=WholeNumber(min=1),
     default=_QUERIES.concurrency,
-    help="The most queries that a worker runs at once.",
+    help="The most queries a worker runs at the same time.",
 )
 @setting(
     "--operator-token",
     "CAVE_OPERATOR_TOKEN",
-    help="A token that may create organizations over HTTP. Better set by the variable: "
-    "other users can read a command's arguments.",
+    help="A token that may create organizations over HTTP. Prefer the variable: other users can "
+    "read a command's arguments.",
 )
 @click.pass_context
 def serve(
@@ -133,10 +136,10 @@ def serve(
     query_concurrency: int,
     operator_token: str | None,
 ) -> None:
-    """Run the service until it is stopped.
+    """Run the service until stopped.
 
-    Without a Redis URL it runs an embedded log server on the data dir, which writes and fsyncs
-    every batch before it is acknowledged. Once it serves it prints one line that says where.
+    Without --redis-url it runs an embedded log server on the data directory, which writes and
+    fsyncs each batch before the batch is acknowledged. Prints a line with the address when ready.
     """
     settings = ServiceSettings(
         log=log,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.group(epilog=example("cave team create gilt web", "cave team list gilt"))
 def team() -> None:
-    """Teams: parts of an organization with metrics and tokens of their own."""
+    """Manage teams of an organization, with their own metrics."""
 
 
 @team.command(
@@ -29,7 +29,10 @@ def team() -> None:
 @prints_token
 @on_the_log
 def create(commands: Commands, organization: str, name: str, *, as_json: bool, quiet: bool) -> None:
-    """Create a team and issue its token `default`, which may publish."""
+    """Create a team and its first token.
+
+    The token is described as `default` and may publish. Its value is shown only once.
+    """
     owner, issued = commands.manage.create_team_with_token(
         CreateTeam(organization=organization, name=name)
     )

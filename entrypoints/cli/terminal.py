@@ -1,4 +1,4 @@
-"""Text for terminals of any encoding, and without the control characters that they obey."""
+"""Text that is safe for terminals: within their encoding, and without control characters."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ _controls = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 
 def replace_what_cannot_be_written() -> None:
-    """Let standard output and error write a replacement where their encoding lacks a character.
+    """Make standard output and error replace characters that their encoding does not have.
 
-    Bytes that are written to them directly, as JSON and exports are, stay UTF-8.
+    Bytes written to them directly, such as JSON and exports, stay UTF-8.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
@@ -20,7 +20,7 @@ def replace_what_cannot_be_written() -> None:
 
 
 def printable(text: str) -> str:
-    """Return text whose control characters, which a terminal would obey, are escaped."""
+    """Return text with its control characters, which a terminal would obey, escaped."""
     return _controls.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 

@@ -1,4 +1,4 @@
-"""`cave token`: what lets applications in."""
+"""`cave token`: access tokens."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @click.group(epilog=example("cave token issue gilt", "cave token list gilt"))
 def token() -> None:
-    """Tokens of organizations and teams: what lets applications in."""
+    """Manage access tokens of organizations and teams."""
 
 
 @token.command(
@@ -33,8 +33,8 @@ def token() -> None:
     )
 )
 @click.argument("organization")
-@click.option("--team", help="The team it is for; without it, the organization itself.")
-@click.option("--description", default="", help="What it is for.")
+@click.option("--team", help="Issue it to this team instead of the organization itself.")
+@click.option("--description", default="", help="A note on the token's purpose.")
 @click.option(
     "--scope",
     "scopes",
@@ -42,9 +42,13 @@ def token() -> None:
     type=click.Choice([scope.value for scope in Scope]),
     default=[Scope.PUBLISH.value],
     show_default=True,
-    help="What it may do; may be given several times.",
+    help="What the token permits; repeat the option for several scopes.",
 )
-@click.option("--expires-in", type=Duration(), help="When it ends, from now: 12h, 90d, 4w.")
+@click.option(
+    "--expires-in",
+    type=Duration(),
+    help="Expire after this duration, such as 12h, 90d or 4w; never if not given.",
+)
 @prints_token
 @on_the_log
 def issue(
@@ -58,7 +62,7 @@ def issue(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Issue a token; its value is printed this once."""
+    """Issue a token. Its value is shown only once."""
     issued = commands.manage.issue_token(
         IssueToken(
             organization=organization,
@@ -81,11 +85,14 @@ def issue(
     "list", epilog=example("cave token list gilt", "cave token list gilt --team web --json")
 )
 @click.argument("organization")
-@click.option("--team", help="The tokens of this team; without it, the organization's own.")
+@click.option("--team", help="List this team's tokens instead of the organization's own.")
 @prints_records
 @on_the_log
 def list_(commands: Commands, organization: str, team: str | None, *, as_json: bool) -> None:
-    """List tokens, oldest first; their values are not kept. `cave org show` lists them all."""
+    """List tokens, oldest first.
+
+    Their values are not kept. `cave org show` lists those of the teams as well.
+    """
     now = roots().clock()
     records = [
         TokenRecord.of(organization, token, now)
@@ -103,9 +110,10 @@ def list_(commands: Commands, organization: str, team: str | None, *, as_json: b
 @prints_records
 @on_the_log
 def revoke(commands: Commands, organization: str, token_id: str, *, as_json: bool) -> None:
-    """Revoke a token, the organization's or a team's; the last one too.
+    """Revoke a token of the organization or of one of its teams.
 
-    Every worker refuses it within a second. One already revoked stays so.
+    All workers refuse it within a second. Even the last token can be revoked. Revoking a token
+    again has no effect.
     """
     revoked = commands.manage.revoke_token(
         RevokeToken(organization=organization, token_id=token_id)

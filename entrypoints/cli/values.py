@@ -1,4 +1,4 @@
-"""Types of the options' values: what click's own types lack."""
+"""Types of option values that click does not have."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _size = re.compile(r"(\d{1,12}) ?(?:([KMG])i?B?|B)?\Z", re.ASCII | re.IGNORECASE
 _is_key_prefix = re.compile(r"[a-zA-Z0-9][_a-zA-Z0-9.:-]{0,62}\Z").match
 
 
-# int() and float() also read underscores, blanks, and digits of other scripts.
+# int() and float() also accept underscores, blanks, and digits of other scripts.
 _is_whole = re.compile(r"[+-]?[0-9]{1,18}").fullmatch
 _is_decimal = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?").fullmatch
 
@@ -126,7 +126,9 @@ class Size(click.ParamType[int]):
         if isinstance(value, int):
             return value
         if not (match := _size(value)) or not int(match[1]):
-            self.fail(f"{value!r} is not a size: bytes, or as in 512KiB, 16MiB, 1GiB", param, ctx)
+            self.fail(
+                f"{value!r} is not a size: use a number of bytes, or a unit as in 16MiB", param, ctx
+            )
         return int(match[1]) << _SIZE_UNITS[(match[2] or "").lower()]
 
 
@@ -139,15 +141,15 @@ class Rate(click.ParamType[float]):
         rate = float(value) if isinstance(value, float) or _is_decimal(value) else 0.0
         if not math.isfinite(rate) or rate <= 0:
             self.fail(
-                f"{value!r} is not a rate: a positive number of points per second", param, ctx
+                f"{value!r} is not a rate: use a positive number of points per second", param, ctx
             )
         return rate
 
 
 class LocalPath(click.Path):
-    """A path as click has it, with `~` and `~user` for home directories; the command gets a Path.
+    """A click path that may begin with `~` or `~user`; the command receives a Path.
 
-    A shell expands them too, but not within a variable, in `--flag=~/x`, or in a service's unit.
+    A shell expands those too, but not in a variable, in `--flag=~/x`, or in a service's unit file.
     """
 
     def __init__(self, **attributes: Any) -> None:
@@ -180,7 +182,7 @@ def _at_home(
     expanded = os.path.expanduser(path)  # noqa: PTH111  a Path would make "" of "."
     if expanded.startswith("~"):
         user = path.partition("/")[0]
-        kind.fail(f"{user} has no home directory; write ./{path} if that is its name", param, ctx)
+        kind.fail(f"{user} has no home directory; for a file of that name use ./{path}", param, ctx)
     return expanded
 
 
@@ -194,7 +196,7 @@ class RedisUrl(click.ParamType[str]):
             parse_url(value)  # type: ignore[no-untyped-call]
         except ValueError as error:
             # Not the value itself: it may hold a password.
-            self.fail(f"not a URL of a Redis or Valkey server: {error}", param, ctx)
+            self.fail(f"not the URL of a Redis or Valkey server: {error}", param, ctx)
         return str(value)
 
 
@@ -203,5 +205,7 @@ class KeyPrefix(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         if not _is_key_prefix(value):
-            self.fail(f"{value!r} is not a key prefix: letters, digits and _.:- only", param, ctx)
+            self.fail(
+                f"{value!r} is not a key prefix: use letters, digits and _.:- only", param, ctx
+            )
         return str(value)

@@ -1,4 +1,4 @@
-"""`cave verify`: is a projection what the log says?"""
+"""`cave verify`: a projection compared with the log."""
 
 from __future__ import annotations
 
@@ -25,13 +25,14 @@ if TYPE_CHECKING:
 @prints_records
 @on_the_projections
 def verify(tools: ProjectionTools, projection: Projection, *, as_json: bool) -> None:
-    """Replay a projection into a scratch copy and compare it with the live one.
+    """Check that a projection matches the log.
 
-    The projections are points and metric_names.
+    NAME is points or metric_names. The log is replayed into a scratch copy, which is compared with
+    the live projection; that one is still updated meanwhile.
 
-    Prints the digest of the rows, which is the same for the same rows in any order. Where they
-    differ it exits 1 and prints what does: owners with their number of rows, and events that only
-    one of the two set aside. The live one goes on being written meanwhile.
+    If they match, prints the digest of the rows, which does not depend on their order. If not,
+    prints the owners whose rows differ and the events that only one of the two set aside, and exits
+    with 1.
     """
     try:
         with (
@@ -40,7 +41,7 @@ def verify(tools: ProjectionTools, projection: Projection, *, as_json: bool) -> 
         ):
             verified = tools.verify(projection, stopping(reporting(advance), check))
     except Interrupted as interruption:
-        raise CommandFailed("interrupted: nothing was changed") from interruption
+        raise CommandFailed("interrupted: nothing has changed") from interruption
     record = VerifiedRecord.of(projection.name, verified)
     if as_json:
         print_json(record)
@@ -55,7 +56,7 @@ def verify(tools: ProjectionTools, projection: Projection, *, as_json: bool) -> 
 def _print_differences(record: VerifiedRecord) -> None:
     if record.differences:
         print_table(
-            ("organization", "team", "rows live", "rows by the log"),
+            ("organization", "team", "rows live", "rows replayed"),
             [
                 (d.organization, d.team or "-", f"{d.live:,}", f"{d.replayed:,}")
                 for d in record.differences
@@ -63,7 +64,7 @@ def _print_differences(record: VerifiedRecord) -> None:
         )
     if record.set_aside:
         print_table(
-            ("set aside by one only", "reason"),
+            ("set aside by only one", "reason"),
             [(event.receipt, event.reason) for event in record.set_aside],
         )
 
@@ -75,5 +76,5 @@ def _what_differs(record: VerifiedRecord) -> str:
     if record.set_aside:
         parts.append(f"{counted(len(record.set_aside), 'event')} set aside")
     return (
-        f"the projection {record.projection} is not what the log says: {' and '.join(parts)} differ"
+        f"the projection {record.projection} does not match the log: {' and '.join(parts)} differ"
     )

@@ -1,6 +1,6 @@
-"""All of the service once, on real readings of this machine, checked as a client would.
+"""Every feature once, on metrics of this machine, checked as a client would.
 
-`story` is the sequence, `client` what it sends. To copy a client, see `examples/`.
+`story` has the sequence, `client` the requests. For a client to copy, see `examples/`.
 """
 
 from entrypoints.demo.story import run_demo

@@ -1,4 +1,4 @@
-"""The demo as a client of the service: what it publishes and asks."""
+"""The demo's client of the service."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from entrypoints.errors import CommandFailed
 PATIENCE = 10.0
 
 NEW_TOKEN = PASSING | {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}
-"""What to retry with a new token or organization: workers know it within a second."""
+"""Statuses to retry with a new token or organization: workers know it within a second."""
 
 
 class MetricsClient:
@@ -60,7 +60,7 @@ class MetricsClient:
 def metrics_client(
     url: object, organization: str, authorization: str, *, new_token: bool = False
 ) -> Iterator[MetricsClient]:
-    """Yield a client for the block. With `new_token` it waits until the token is known."""
+    """Yield a client for the block. With `new_token` it retries until workers know the token."""
     retried = NEW_TOKEN if new_token else PASSING
     client = RetryingClient(str(url), authorization, retried=retried, patience=PATIENCE)
     try:

@@ -1,4 +1,4 @@
-"""What was acknowledged, what the log holds, and whether they agree."""
+"""The acknowledged batches, and the contents of the log to compare them with."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from application.event_log.reader import MetricLogReader
 
 
 class Sent(Struct, frozen=True):
-    """A batch that was acknowledged as stored: its points, and bytes of JSON."""
+    """An acknowledged batch: its answer, number of points and bytes of JSON."""
 
     answer: Answer
     points: int
@@ -20,7 +20,7 @@ class Sent(Struct, frozen=True):
 
 
 class Ledger(Struct):
-    """What a client knows: the answers it got."""
+    """The acknowledgements that a client received."""
 
     sent: list[Sent] = field(default_factory=list)
 
@@ -40,7 +40,7 @@ class Ledger(Struct):
 
 
 class Stored(Struct):
-    """What the log holds; `points` as counted one by one."""
+    """The contents of the log; `points` is counted one by one."""
 
     receipts: set[str] = field(default_factory=set)
     organizations: set[str] = field(default_factory=set)
@@ -61,14 +61,14 @@ def read_back(reader: MetricLogReader, organization: str) -> Stored:
 
 
 class Streams(Struct, frozen=True):
-    """What any Redis client sees: entries of the partitions' streams and their fields' bytes."""
+    """The number of entries in the partitions' streams, and the bytes of their fields."""
 
     entries: int
     size: int
 
 
 def look_at_streams(url: str, key_prefix: str) -> Streams:
-    """Count what is in the metric log without any code of the service."""
+    """Measure the metric log's streams without any code of the service."""
     entries = size = 0
     with Redis.from_url(url) as redis:
         for key in redis.scan_iter(match=f"{{{key_prefix}:metrics:*}}:log"):

@@ -1,4 +1,4 @@
-"""The second half of the demo: what was published is read, plotted, rebuilt and verified."""
+"""The second half of the demo: the points are read, plotted, rebuilt and verified."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Say = Callable[[str], None]
 class ReadingBack:
     """Reads an organization's metrics as a client, and with the commands.
 
-    `say` and `head` print a line and a heading; `flags` name the log for commands.
+    `say` and `head` print a line and a heading; `flags` are the commands' options for the log.
     """
 
     def __init__(self, organization: str, flags: Sequence[str], say: Say, head: Say) -> None:
@@ -31,20 +31,20 @@ class ReadingBack:
         self._say = say
         self._head = head
 
-    def tell(self, address: Address, last_receipt: str, stored: Stored) -> dict[str, bool]:
-        """Return what is claimed, and whether it held. Raises CommandFailed."""
+    def run(self, address: Address, last_receipt: str, stored: Stored) -> dict[str, bool]:
+        """Return the checks and whether each passed. Raises CommandFailed."""
         names = self._query(address, last_receipt, stored)
         exported = self._export()
         self._plot()
         before, after = self._rebuild()
         return {
-            "every name in the log is listed, and no other": names == stored.names,
-            "every point of the log can be read, once": exported == stored.points,
-            "rebuilt from the log, the projection is what it was": before == after,
+            "exactly the names in the log are listed": names == stored.names,
+            "every point in the log can be read exactly once": exported == stored.points,
+            "the projection rebuilt from the log equals the one before": before == after,
         }
 
     def _query(self, address: Address, last_receipt: str, stored: Stored) -> set[str]:
-        self._head("What can be read")
+        self._head("Queries")
         token = self._run("token", "issue", self._organization, "--scope", "read", "--quiet")
         place = f"GET /organizations/{self._organization}"
         client = metrics_client(address, self._organization, bearer(token), new_token=True)
@@ -71,27 +71,27 @@ class ReadingBack:
         return count
 
     def _plot(self) -> None:
-        self._head("A look at it")
+        self._head("A plot")
         arguments = ("plot", self._organization, RAW, "--period", "1s")
         self._say(f"$ cave {' '.join(arguments)}")
         self._say(self._run(*arguments))
 
     def _rebuild(self) -> tuple[str, str]:
         """Return the digests before and after."""
-        self._head("Thrown away and rebuilt from the events")
-        told = []
+        self._head("The projection, rebuilt from the events")
+        printed = []
         for command in ("verify", "replay", "verify"):
             self._say(f"$ cave {command} points")
-            told.append(self._run(command, "points"))
-            self._say(told[-1])
-        return told[0], told[-1]
+            printed.append(self._run(command, "points"))
+            self._say(printed[-1])
+        return printed[0], printed[-1]
 
     def _run(self, *arguments: str) -> str:
         return run_command(*arguments, *self._flags)
 
 
 def _names_once_complete(reader: MetricsClient, wanted: set[str]) -> set[str]:
-    """Return the names, when those that are wanted are there or have had their time."""
+    """Return the names once they include those wanted, or time is up."""
     deadline = time.monotonic() + CATALOG_SECONDS
     while True:
         names = {known["name"] for known in reader.metric_names()}

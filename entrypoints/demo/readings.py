@@ -15,14 +15,14 @@ Item = dict[str, Any]
 
 
 class Machine:
-    """What this machine does now: processors, memory, disk and network."""
+    """The present usage of this machine's processors, memory, disk and network."""
 
     def __init__(self) -> None:
         self._host = socket.gethostname() or "localhost"
-        psutil.cpu_percent(percpu=True)  # the first call only begins the measurement
+        psutil.cpu_percent(percpu=True)  # the first call only starts the measurement
 
     def read(self) -> list[Item]:
-        """Return one item a reading, all of one time."""
+        """Return one item per reading, all with the same time."""
         now = time.time_ns() // 1_000_000
         return [
             {
@@ -41,7 +41,7 @@ class Machine:
         yield "machine.memory.used", memory.used, {"unit": "bytes"}
         yield "machine.memory.available", memory.available, {"unit": "bytes"}
         yield "machine.disk.used", psutil.disk_usage("/").used, {"unit": "bytes", "path": "/"}
-        # Containers and some systems do not tell of these.
+        # Not available in containers and on some systems.
         if disk := psutil.disk_io_counters():
             yield "machine.disk.read", disk.read_bytes, {"unit": "bytes"}
             yield "machine.disk.written", disk.write_bytes, {"unit": "bytes"}

@@ -1,4 +1,4 @@
-"""The service and the `cave` commands as processes, run as a person would run them."""
+"""The service and the `cave` commands as processes, run as a user would run them."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ class Address(Struct, frozen=True):
 
 @contextmanager
 def running_service(log_flags: Sequence[str], output: Path) -> Iterator[Address]:
-    """Run `cave serve` on a free port and stop it in the end; its output goes to files.
+    """Run `cave serve` on a free port for the block; its output goes to files.
 
-    Raises CommandFailed with its last words where it does not come up.
+    Raises CommandFailed with its last error line if it does not start.
     """
     stdout, stderr = output / "serve.out", output / "serve.err"
     with (
@@ -51,7 +51,7 @@ def running_service(log_flags: Sequence[str], output: Path) -> Iterator[Address]
 
 
 def run_command(*arguments: str) -> str:
-    """Run `cave` with arguments and return what it prints. Raises CommandFailed."""
+    """Run `cave` with arguments and return its output. Raises CommandFailed."""
     with _started(arguments, subprocess.PIPE, subprocess.PIPE) as process:
         stdout, stderr = process.communicate(timeout=COMMAND_SECONDS)
     if process.returncode:
@@ -63,7 +63,7 @@ def run_command(*arguments: str) -> str:
 def _started(
     arguments: Sequence[str], stdout: IO[bytes] | int, stderr: IO[bytes] | int
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Start `cave`; on the way out it has ended, whatever happens."""
+    """Run `cave` for the block, and make sure that it has ended afterwards."""
     with _signals_held() as release:
         process = subprocess.Popen(  # noqa: S603  our own program
             [*python_module("entrypoints.cli"), *arguments],
@@ -84,9 +84,9 @@ def _started(
 
 @contextmanager
 def _signals_held() -> Iterator[Callable[[], None]]:
-    """Hold signals that ask to stop back until `release` is called, or the block ends.
+    """Hold back signals that ask to stop until `release` is called or the block ends.
 
-    One may otherwise come after a process was started and before anyone knows of it.
+    Otherwise a signal might come after the process has started and before it can be stopped.
     """
     held: list[int] = []
     holding = ExitStack()
@@ -113,7 +113,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def _environment() -> dict[str, str]:
-    """Return our environment without the settings of the service that a person here may run."""
+    """Return our environment without the settings of the user's own service."""
     return {name: value for name, value in os.environ.items() if not name.startswith("CAVE_")}
 
 
@@ -130,6 +130,6 @@ def _wait_until_ready(process: subprocess.Popen[bytes], stdout: Path, stderr: Pa
 
 
 def _last_words(text: str) -> str:
-    """Return the line that says why a command failed; what it logged begins with a brace."""
+    """Return the last line that is not a log record: the reason why a command failed."""
     lines = [line for line in text.splitlines() if line and not line.startswith("{")]
-    return lines[-1] if lines else "it ended without a word"
+    return lines[-1] if lines else "it ended without an error message"

@@ -1,4 +1,4 @@
-"""What the demo does, in order, and what it says about it."""
+"""The demo's steps in order, and their output."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ MISTAKES: list[Item] = [
 
 
 def run_demo(console: Console, log: LogSettings, scratch: Path) -> bool:
-    """Tell the story on the log that is named; `scratch` is for the service's own output.
+    """Run the demo on a log; `scratch` is a directory for the service's own output.
 
-    Return whether everything that was claimed held. Raises CommandFailed where it cannot go on.
+    Return whether all checks passed. Raises CommandFailed if it cannot continue.
     """
-    return _Story(console, log).tell(scratch)
+    return _Story(console, log).run(scratch)
 
 
 class _Story:
@@ -56,8 +56,8 @@ class _Story:
             self._flags += ["--redis-url", log.redis_url]
         self._ledger = Ledger()
 
-    def tell(self, scratch: Path) -> bool:
-        self._heading("A service")
+    def run(self, scratch: Path) -> bool:
+        self._heading("The service")
         self._say("$ cave serve")
         with running_service(self._flags, scratch) as address:
             self._say(f"CAVE serves {address}")
@@ -65,37 +65,37 @@ class _Story:
             self._publish_example(address, token)
             self._publish_readings(address, token)
             refused = self._publish_mistakes(address, token)
-            stored, claims = self._look_into_the_log(refused)
+            stored, checks = self._look_into_the_log(refused)
             reading = ReadingBack(ORGANIZATION, self._flags, self._say, self._heading)
             last_receipt = str(self._ledger.sent[-1].answer.receipt)
-            claims |= reading.tell(address, last_receipt, stored)
-        self._heading("What was claimed, and holds")
-        for claim, held in claims.items():
-            self._console.print("[green]✓[/]" if held else "[red]✗[/]", claim)
-        return all(claims.values())
+            checks |= reading.run(address, last_receipt, stored)
+        self._heading("Checks")
+        for check, passed in checks.items():
+            self._console.print("[green]✓[/]" if passed else "[red]✗[/]", check)
+        return all(checks.values())
 
     def _create_organization(self) -> str:
-        self._heading("An organization and its token, from the command line")
+        self._heading("An organization and its first token")
         self._say(f"$ cave org create {ORGANIZATION} --quiet")
         token = run_command("org", "create", ORGANIZATION, "--quiet", *self._flags)
         self._say(token)
         return token
 
     def _publish_example(self, address: Address, token: str) -> None:
-        self._heading("The same two points, published twice: both count")
+        self._heading("Two points, published twice: both batches count")
         for scheme, authorization in [("Basic", basic(token)), ("Bearer", bearer(token))]:
             with metrics_client(address, ORGANIZATION, authorization, new_token=True) as client:
-                client.publish([])  # returns once the token is known, so that what follows is timed
+                client.publish([])  # returns once the token is known: only what follows is timed
                 answer = client.publish(EXAMPLE, key=f"example-{scheme}")
                 self._acknowledged(answer, EXAMPLE)
                 self._say(f"POST {PATH} ({scheme}): {answer.status}, receipt {answer.receipt}")
                 again = client.publish(EXAMPLE, key=f"example-{scheme}")
         if not again.replayed or again.receipt != answer.receipt:
             raise CommandFailed(f"a retry was not recognized: {again.failure()}")
-        self._say("… and again with the same Idempotency-Key: the first receipt, nothing stored")
+        self._say("… and again with the same Idempotency-Key: same receipt, nothing stored twice")
 
     def _publish_readings(self, address: Address, token: str) -> None:
-        self._heading(f"Readings of this machine, for {READING_SECONDS:.0f} s")
+        self._heading(f"Metrics of this machine, for {READING_SECONDS:.0f} s")
         machine = Machine()
         batches = round(READING_SECONDS / INTERVAL)
         first = len(self._ledger.sent)
@@ -111,7 +111,7 @@ class _Story:
         self._say(f"{len(sent)} batches, {points} points: processors, memory, disk, network")
 
     def _publish_mistakes(self, address: Address, token: str) -> Answer:
-        self._heading("A batch with mistakes: refused as a whole")
+        self._heading("An invalid batch: refused as a whole")
         with metrics_client(address, ORGANIZATION, bearer(token)) as client:
             answer = client.publish(MISTAKES)
         problem = answer.problem()
@@ -121,18 +121,19 @@ class _Story:
         return answer
 
     def _look_into_the_log(self, refused: Answer) -> tuple[Stored, dict[str, bool]]:
-        self._heading("What the log holds")
+        self._heading("The log")
         with reach_log(self._log) as url, open_commands(self._log, url) as commands:
             stored = read_back(commands.metrics, ORGANIZATION)
             streams = look_at_streams(url, self._log.key_prefix)
         self._console.print(self._table(stored, streams))
         return stored, {
-            "every receipt of a 202 is in the log, and nothing else": (
+            "the log has exactly the acknowledged receipts": (
                 stored.receipts == self._ledger.receipts()
                 and streams.entries == len(stored.receipts)
             ),
-            "as many points as were acknowledged": stored.points == self._ledger.points(),
-            "of the refused batch there is nothing": (
+            "the log has as many points as were acknowledged": stored.points
+            == self._ledger.points(),
+            "the log has nothing of the refused batch": (
                 refused.status == 400 and not stored.names & {item["name"] for item in MISTAKES}
             ),
         }
@@ -147,9 +148,9 @@ class _Story:
         table.add_row("events", str(len(stored.receipts)))
         table.add_row("points", str(stored.points))
         table.add_row("names", str(len(stored.names)))
-        table.add_row("bytes a point, as sent", f"{self._ledger.bytes_sent() / points:.1f}")
-        table.add_row("bytes a point, in the log", f"{streams.size / points:.1f}")
-        table.add_row("until a batch was durable", f"{typical:.1f} ms, at most {longest:.1f} ms")
+        table.add_row("bytes per point, as sent", f"{self._ledger.bytes_sent() / points:.1f}")
+        table.add_row("bytes per point, in the log", f"{streams.size / points:.1f}")
+        table.add_row("time until durable", f"{typical:.1f} ms median, {longest:.1f} ms maximum")
         return table
 
     def _acknowledged(self, answer: Answer, items: list[Item]) -> None:

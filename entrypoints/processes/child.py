@@ -19,7 +19,7 @@ class LaunchFailed(Exception):
 
 
 class Process(Protocol):
-    """What a child runs: one process at a time, any number of times."""
+    """The process that a child runs: one at a time, any number of times."""
 
     @property
     def name(self) -> str:
@@ -33,19 +33,19 @@ class Process(Protocol):
         """Start a process without waiting for it, after the previous one. Raises `LaunchFailed`."""
 
     def is_ready(self) -> bool:
-        """Whether the process is doing its work. Raises `ChildFailed` if it never will."""
+        """Return whether the process is ready. Raises `ChildFailed` if it never will be."""
 
     def poll(self) -> int | None:
-        """The exit status of the latest process, negative for a signal; None while it runs."""
+        """Return the latest process's exit status, negative for a signal; None while it runs."""
 
     def why_ended(self) -> str:
         """Return the reason if it is known, else an empty string."""
 
     def terminate(self) -> None:
-        """Ask it to end for good: no launch follows. Does nothing if it is not running."""
+        """Ask it to stop for good: no launch follows. Does nothing if it is not running."""
 
     def kill(self) -> None:
-        """End it at once. Does nothing if it is not running."""
+        """Kill it. Does nothing if it is not running."""
 
 
 class RestartPolicy(NamedTuple):
@@ -72,7 +72,7 @@ class State(Enum):
 
 
 class Child:
-    """Keeps one `Process` running; call `tick` often, it does what is due."""
+    """Keeps one `Process` running, as long as `tick` is called often."""
 
     def __init__(self, process: Process, policy: RestartPolicy | None = None) -> None:
         self.process = process
@@ -86,7 +86,7 @@ class Child:
 
     @property
     def is_ready(self) -> bool:
-        """Whether it is doing its work."""
+        """Whether the process is ready."""
         return self.state is State.READY
 
     @property
@@ -95,7 +95,10 @@ class Child:
         return self.process.pid is not None and self.process.poll() is None
 
     def tick(self, now: float, *, may_start: bool = True) -> None:
-        """Do what is due at `now`, in seconds of a monotonic clock. Raises `ChildFailed`."""
+        """Start or restart the process if it is time; `now` is in seconds of a monotonic clock.
+
+        Raises `ChildFailed`.
+        """
         match self.state:
             case State.WAITING if may_start and now >= self._due:
                 self._launch(now)
@@ -126,7 +129,7 @@ class Child:
         allowed = self._policy.later_attempts if self._was_ready else self._policy.first_attempts
         if self._failed_starts >= allowed:
             raise ChildFailed(
-                f"{self.process.name} did not start, {self._failed_starts} times in a row: "
+                f"{self.process.name} failed to start {self._failed_starts} times in a row: "
                 f"{why or f'it ended with {self.process.poll()}'}"
             )
         self._start_later(now, why)
@@ -137,7 +140,7 @@ class Child:
         self._due = now + delay
         self.state = State.WAITING
         _log.error(
-            "child ended, will be started again",
+            "child ended, will be restarted",
             child=self.process.name,
             pid=self.process.pid,
             status=self.process.poll(),

@@ -34,7 +34,7 @@ _log = structlog.get_logger(__name__)
 def project(settings: LogSettings, url: str, signals: Signals) -> None:
     """Keep the projections up to date until a stop is requested.
 
-    What was read by then is either committed or read again later. Raises what opening the log and
+    Events read by then are either committed or read again later. Raises what opening the log and
     the stores raises, and CommandFailed if a projection's thread ended by itself.
     """
     with open_projector(settings, url) as projector:

@@ -1,4 +1,7 @@
-"""A directory for what processes share while they run, in the data dir: only we clean there."""
+"""A directory in the data directory for files that processes share while they run.
+
+Not in the temporary directory, which other programs clean.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +18,9 @@ NAME = "run"
 
 @contextmanager
 def runtime_directory(data_dir: Path) -> Iterator[Path]:
-    """Yield a directory of this process's own under `data_dir`, removed afterwards.
+    """Yield a directory of this process under `data_dir`, and remove it afterwards.
 
-    Those of processes that were killed are removed, too. Raises OSError.
+    Directories left by killed processes are removed as well. Raises OSError.
     """
     parent = (data_dir / NAME).absolute()
     parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -26,7 +29,7 @@ def runtime_directory(data_dir: Path) -> Iterator[Path]:
     own = Path(mkdtemp(dir=parent))
     fd = os.open(own, os.O_RDONLY)
     try:
-        # The kernel frees it when this process ends, however that happens.
+        # The kernel releases the lock when this process ends, however that happens.
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield own
     finally:
@@ -37,7 +40,7 @@ def runtime_directory(data_dir: Path) -> Iterator[Path]:
 def _remove_unless_used(directory: Path) -> None:
     try:
         fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError:  # it went meanwhile
+    except OSError:  # removed meanwhile
         return
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""Waiting for what asks a process to stop, or for the end of a child."""
+"""Waiting for a request to stop, or for the end of a child."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ class Signals:
 
     A request is a signal (see `entrypoints.stop_signals`), or the end of the file `supervisor_fd`,
     which the supervisor keeps open while this process is to run. For the main thread, like all
-    handling of signals. The former handlers come back afterwards.
+    handling of signals. The former handlers are
+    restored afterwards.
     """
 
     def __init__(self, supervisor_fd: int | None = None) -> None:
@@ -27,7 +28,7 @@ class Signals:
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        """Take the signals over."""
+        """Install the handlers."""
         with ExitStack() as stack:
             self._read, self._write = os.pipe()
             stack.callback(os.close, self._read)
@@ -49,13 +50,13 @@ class Signals:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Give them back."""
+        """Restore the former handlers."""
         self._stack.close()
 
     def wait(self, seconds: float) -> None:
-        """Wait so long, or until a signal or the supervisor's request comes.
+        """Wait until a signal or the supervisor's request comes, at most for `seconds`.
 
-        What came since the last wait counts.
+        One that came since the last wait counts.
         """
         watched = [self._read]
         if self._supervisor_fd is not None:
@@ -72,4 +73,4 @@ class Signals:
 
 
 def _wake_up(_number: int, _frame: FrameType | None) -> None:
-    """Do nothing: that there is a handler makes Python write to the wakeup pipe."""
+    """Do nothing: Python writes to the wakeup pipe only if the signal has a handler."""

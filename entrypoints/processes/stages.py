@@ -1,4 +1,4 @@
-"""The order in which children that need each other are started, restarted and ended."""
+"""The order in which dependent children are started, restarted and stopped."""
 
 from __future__ import annotations
 

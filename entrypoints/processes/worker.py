@@ -31,11 +31,11 @@ SHUTDOWN_SECONDS = 20
 BACKLOG = 2048
 
 KEEP_ALIVE_SECONDS = 75
-"""How long a connection may be idle: applications send their metrics once a minute or oftener."""
+"""How long a connection may be idle: applications send their metrics at least once per minute."""
 
 
 async def work(config: WorkerConfig) -> None:
-    """Serve until the supervisor asks to stop: then accept no more, answer what was sent, close."""
+    """Serve until the supervisor asks to stop, then answer the requests already sent and close."""
     settings = config.settings
     limits = settings.limits
     async with open_use_cases(settings, config.url) as use_cases:
@@ -53,7 +53,7 @@ async def work(config: WorkerConfig) -> None:
             uvicorn.Config(
                 app,
                 loop="none",
-                # uvicorn asks for a class; it only ever calls it.
+                # uvicorn expects a class, but only calls it.
                 http=cast("Any", partial(PublishProtocol, heads, publish)),
                 ws="none",
                 lifespan="off",
@@ -69,7 +69,7 @@ async def work(config: WorkerConfig) -> None:
             ),
             config,
         )
-        # What is there now stays: collections need not look at it again and again.
+        # Everything loaded so far stays: garbage collections need not look at it.
         gc.collect()
         gc.freeze()
         with socket.socket(fileno=config.fd) as listener, _shared_metrics(config):
@@ -83,7 +83,7 @@ def _shared_metrics(config: WorkerConfig) -> AbstractContextManager[None]:
 
 
 class _Server(uvicorn.Server):
-    """Stops when the supervisor closes its end of the pipe; signals are not for a worker."""
+    """Stops when the supervisor closes its end of the pipe; workers ignore signals."""
 
     def __init__(self, server_config: uvicorn.Config, config: WorkerConfig) -> None:
         super().__init__(server_config)
@@ -106,7 +106,7 @@ class _Server(uvicorn.Server):
         """Stop accepting, but answer the connections that the kernel has accepted already.
 
         Closing the last copy of a listening socket resets them. So one copy is kept until the event
-        loop has let go of the others, and closed once nothing waits on it.
+        loop has released the others, and closed once no connection waits on it.
         """
         with ExitStack() as copies:
             kept = [copies.enter_context(listener.dup()) for listener in sockets or []]
@@ -127,7 +127,7 @@ class _Server(uvicorn.Server):
             server_state=self.server_state,
             app_state=self.lifespan.state,
         )
-        with suppress(OSError):  # there is no other, or none can be taken
+        with suppress(OSError):  # no connection left, or it cannot be accepted
             while True:
                 connection, _ = listener.accept()
                 await asyncio.get_running_loop().connect_accepted_socket(make_protocol, connection)

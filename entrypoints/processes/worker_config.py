@@ -18,7 +18,7 @@ class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
     """A worker's settings and what it inherits.
 
     `url` is the log server's, `fd` a listening socket, and `ready_fd` a pipe for the line that
-    reports the worker ready. Where there are several workers, they share what they count in
+    reports the worker ready. Several workers share their counters in
     `metrics_dir`. Holds secrets.
     """
 

@@ -1,1 +1,1 @@
-"""CAVE beside its peers: `python -m tests.benchmarks --help`; the method: docs/benchmarks.md."""
+"""CAVE and its peers: `python -m tests.benchmarks --help`; the method: docs/benchmarks.md."""

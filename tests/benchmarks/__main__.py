@@ -40,7 +40,7 @@ def main() -> int:
         for part in chosen:
             PARTS[part](bench)
     except KeyboardInterrupt:
-        bench.note("Interrupted: what was measured before is told.")
+        bench.note("Interrupted: the report has the measurements made before.")
     report = Report(
         caveats=CAVEATS,
         machine=before,
@@ -63,9 +63,9 @@ NEED_WRK = ("publish", "latency", "workers")
 
 
 def _versions(missing: dict[str, str]) -> dict[str, str]:
-    # VictoriaMetrics takes part twice, and is one program.
-    told = {c.name.partition(" /")[0]: c for c in ALL if c.name not in missing}
-    versions = {name: c.version() for name, c in told.items() if not name.endswith(" import")}
+    # VictoriaMetrics is two contestants, but one program.
+    programs = {c.name.partition(" /")[0]: c for c in ALL if c.name not in missing}
+    versions = {name: c.version() for name, c in programs.items() if not name.endswith(" import")}
     if "wrk" not in missing:
         versions["wrk"] = load.version()
     return versions
@@ -90,21 +90,31 @@ def _settings(arguments: argparse.Namespace) -> Settings:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tests.benchmarks",
-        description="CAVE beside VictoriaMetrics, InfluxDB and an empty application.",
+        description="Compare CAVE with VictoriaMetrics, InfluxDB and an empty application.",
         epilog="Method and caveats: docs/benchmarks.md.",
     )
     add = parser.add_argument
     add("part", nargs="?", choices=[*PARTS, "all"], default="all")
     add("--quick", action="store_true", help="fewer settings and shorter rounds")
-    add("--json", type=Path, metavar="FILE", help="write everything there, too")
-    add("--rounds", type=int, help="rounds a setting")
-    add("--seconds", type=int, help="length of a round")
-    add("--sizes", type=int, nargs="+", metavar="POINTS", help="points a request")
-    add("--connections", type=int, nargs="+", help="connections of wrk")
-    add("--only", nargs="+", metavar="NAME", help="these contestants, by their names in the table")
-    add("--total", type=int, metavar="POINTS", help="points of parts that store a fixed number")
-    add("--rate", type=int, metavar="POINTS", help="points a second of memory")
-    add("--memory-seconds", type=int, metavar="N", help="length of memory, an hour unless told")
+    add("--json", type=Path, metavar="FILE", help="also write the complete report to FILE")
+    add("--rounds", type=int, help="rounds per setting")
+    add("--seconds", type=int, help="seconds per round")
+    add("--sizes", type=int, nargs="+", metavar="POINTS", help="points per request")
+    add("--connections", type=int, nargs="+", help="numbers of connections of wrk")
+    add(
+        "--only",
+        nargs="+",
+        metavar="NAME",
+        help="only these contestants, by their names in the report",
+    )
+    add("--total", type=int, metavar="POINTS", help="points to store, in parts with a fixed number")
+    add("--rate", type=int, metavar="POINTS", help="points per second of the memory part")
+    add(
+        "--memory-seconds",
+        type=int,
+        metavar="N",
+        help="seconds of the memory part, 3600 by default",
+    )
     add("--go-procs", type=int, metavar="N", help="GOMAXPROCS of the contestants in Go")
     return parser
 

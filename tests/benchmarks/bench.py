@@ -1,4 +1,4 @@
-"""One run: its settings, and what it has measured so far."""
+"""One run: its settings and its measurements so far."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _C = TypeVar("_C", bound=Contestant)
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """How much is measured. `seconds` is a round's length; `total`, if given, replaces each part's.
+    """The extent of a run. `seconds` is the length of a round; `total` replaces that of each part.
 
-    `rate` is points a second of the memory part; `only` names the contestants, empty for all.
+    `rate` is in points per second, for the memory part; `only` names contestants, empty for all.
     """
 
     quick: bool = False
@@ -72,11 +72,11 @@ class Cores(Struct, frozen=True):
 
 
 class Invalid(Exception):
-    """A round that does not count, and why."""
+    """A round is invalid; the message says why."""
 
 
 class Bench:
-    """Collects measurements, and tells of each on standard error."""
+    """Collects measurements, and prints each to standard error."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -85,7 +85,7 @@ class Bench:
         self.notes: list[str] = []
 
     def present(self, contestants: Sequence[_C]) -> list[_C]:
-        """Return those that take part: installed, and chosen."""
+        """Return the contestants that are installed and chosen."""
         only = self.settings.only
         return [
             contestant
@@ -94,7 +94,7 @@ class Bench:
         ]
 
     def interleaved(self, contestants: Sequence[_C]) -> Iterator[tuple[int, _C]]:
-        """Yield every present contestant once a round, each round beginning with another one."""
+        """Yield every present contestant once per round, each round starting with another one."""
         present = self.present(contestants)
         for number in range(self.settings.rounds):
             shift = number % max(1, len(present))
@@ -105,7 +105,7 @@ class Bench:
     def started(
         self, contestant: Contestant, cores: Sequence[int], *, workers: int = 1
     ) -> Iterator[Server]:
-        """Run a contestant on a new directory, once what others wrote is on disk."""
+        """Run a contestant on a new directory, after earlier writes have reached the disk."""
         os.sync()
         with TemporaryDirectory(prefix="cave-bench-", ignore_cleanup_errors=True) as directory:
             place = Place(Path(directory), cores, go_procs=self.settings.go_procs, workers=workers)
@@ -116,7 +116,7 @@ class Bench:
     def measuring(
         self, part: str, contestant: str, *, size: int = 0, connections: int = 0, number: int = 0
     ) -> Iterator[dict[str, float]]:
-        """Record the figures put into the yielded dict; what fails is recorded as a fault."""
+        """Record the figures put into the yielded dict; record a failure as a fault."""
         figures: dict[str, float] = {}
         fault: str | None = None
         try:
@@ -140,20 +140,20 @@ class Bench:
     def record(self, measured: Measurement) -> None:
         """Keep a measurement."""
         self.measurements.append(measured)
-        told = ", ".join(f"{value:,.4g} {name}" for name, value in measured.figures.items())
+        figures = ", ".join(f"{value:,.4g} {name}" for name, value in measured.figures.items())
         place = f"{measured.size} points, {measured.connections} connections, " * bool(
             measured.size
         )
-        self.tell(
+        self.say(
             f"{measured.part}: {measured.contestant}, {place}round {measured.round + 1}: "
-            f"{measured.fault or told}"
+            f"{measured.fault or figures}"
         )
 
     def note(self, text: str) -> None:
         """Keep a sentence for the report."""
         self.notes.append(text)
-        self.tell(text)
+        self.say(text)
 
-    def tell(self, text: str) -> None:
-        """Say how far it is."""
+    def say(self, text: str) -> None:
+        """Print progress to standard error."""
         print(text, file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks.empty_application`: serves it, says on which port."""
+"""`python -m tests.benchmarks.empty_application`: serves it and prints the port."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BODY = {"type": "http.response.body", "body": b""}
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
-    """Read the body and answer that it was accepted."""
+    """Read the body and answer 202."""
     while (await receive()).get("more_body"):
         pass
     await send(START)

@@ -1,4 +1,4 @@
-"""The bodies in which contestants take points."""
+"""The contestants' formats of request bodies."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _Written = Callable[[Point, str], str]
 
 
 class Format(Struct, frozen=True):
-    """`written` is one point as text, its time in seconds being given as text."""
+    """`written` returns a point as text, given its time in seconds as text."""
 
     content_type: str
     written: _Written
@@ -22,7 +22,7 @@ class Format(Struct, frozen=True):
     after: str = ""
 
     def body(self, points: Iterable[Point], stamp: str | None = None) -> str:
-        """Return a body; `stamp`, if given, stands in the place of every time in seconds."""
+        """Return a body; `stamp`, if given, replaces every time in seconds."""
         written = self.written
         each = (written(point, stamp or str(point.second)) for point in points)
         return self.before + self.between.join(each) + self.after

@@ -1,4 +1,4 @@
-"""What CAVE is to reach, as ratios in one run."""
+"""CAVE's goals, as ratios within one run."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
--- Sends the requests of a prepared file (see prepared.py) one after the other, and again from the
--- first with all times moved on, so that no body is ever sent twice. Arguments: the file, and how
--- many requests a second to send, 0 for as many as are answered.
+-- Sends the requests of a prepared file (see prepared.py) in order, again and again, each time with
+-- all times advanced, so that no body is ever sent twice. Arguments: the file, and the number of
+-- requests per second, 0 for as many as are answered.
 local ffi = require("ffi")
 ffi.cdef [[
 struct pace_time { long seconds; long nanoseconds; };
@@ -60,7 +60,7 @@ local function now()
   return tonumber(clock.seconds) * 1e3 + tonumber(clock.nanoseconds) / 1e6
 end
 
--- Whichever connection is free next takes the next place of one even schedule.
+-- The next free connection takes the next slot of a single even schedule.
 local function paced(rate)
   local due
   return function()

@@ -1,4 +1,4 @@
-"""wrk, from one thread on cores of its own, and what it tells."""
+"""wrk with one thread on its own cores, and its results."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ TIMEOUT_SECONDS = 30
 
 
 class LoadFailed(Exception):
-    """wrk could not be run, or said nothing that is understood."""
+    """wrk could not be run, or its output could not be read."""
 
 
 class Load(Struct, frozen=True):
-    """What wrk measured. Latencies in microseconds, from the sending of a request to its answer.
+    """The results of wrk. Latencies are in microseconds, from sending a request to its answer.
 
     `refused` counts answers of 400 and above, `broken` connections, `late` requests that took
     longer than `TIMEOUT_SECONDS`.
@@ -45,18 +45,18 @@ class Load(Struct, frozen=True):
 
     @property
     def rate(self) -> float:
-        """Requests a second."""
+        """Requests per second."""
         return self.requests / self.seconds
 
     def fault(self) -> str | None:
-        """Say why this does not count: every request must have been accepted."""
+        """Return why the result is invalid: a request was not accepted. None if it is valid."""
         if self.refused or self.broken or self.late:
             return f"{self.refused} refused, {self.broken} broken, {self.late} late"
         return None if self.requests else "nothing was answered"
 
 
 def missing() -> str | None:
-    """Say that wrk is missing, if it is."""
+    """Return a message if wrk is not installed, else None."""
     return None if shutil.which("wrk") else "wrk is not installed"
 
 
@@ -75,9 +75,9 @@ def load(
     cores: Sequence[int],
     rate: float = 0.0,
 ) -> Load:
-    """Send the requests of a prepared file for so many seconds, as fast as they are answered.
+    """Send the requests of a prepared file for `seconds`, as fast as they are answered.
 
-    With `rate` only so many a second are sent, by an even schedule of a millisecond's grain.
+    `rate` limits the requests per second, on an even schedule to the millisecond.
     Raises LoadFailed.
     """
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", f"--timeout={TIMEOUT_SECONDS}s"]
@@ -89,11 +89,11 @@ def load(
 
 
 def parsed(output: str) -> Load:
-    """Find what `load.lua` tells in wrk's output. Raises LoadFailed."""
+    """Find the result of `load.lua` in wrk's output. Raises LoadFailed."""
     for line in output.splitlines():
         if line.startswith(MARK):
             try:
                 return msgspec.json.decode(line.removeprefix(MARK), type=Load)
             except msgspec.DecodeError as error:
-                raise LoadFailed(f"wrk's result is not understood: {error}: {line}") from error
-    raise LoadFailed(f"wrk told no result: {output}")
+                raise LoadFailed(f"cannot read wrk's result: {error}: {line}") from error
+    raise LoadFailed(f"wrk printed no result: {output}")

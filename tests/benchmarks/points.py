@@ -1,4 +1,4 @@
-"""The points that every contestant is given: any of them can be made from its number alone."""
+"""The points that all contestants get, each determined by its number."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NAMES = (
 HOSTS = 200
 SERIES = len(NAMES) * HOSTS
 INTERVAL = 10
-"""Seconds between two points of a series. Each host reports at a second of its own within it."""
+"""Seconds between two points of a series. Each host reports at its own second within it."""
 
 FIRST_SECOND = 1_735_689_600
 COUNTERS, GAUGES = 4, 7
@@ -31,8 +31,8 @@ class Point(NamedTuple):
 def point(number: int, *, ever_new: bool = False) -> Point:
     """Return the point of that number.
 
-    Numbers walk through the names of a host, then the hosts, then time. With `ever_new` hosts are
-    never seen again, so that every point begins a series.
+    Numbers go through the names of a host, then the hosts, then time. With `ever_new` no host is
+    repeated, so that every point starts a new series.
     """
     name = number % len(NAMES)
     place = number // len(NAMES)

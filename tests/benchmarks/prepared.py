@@ -1,4 +1,4 @@
-"""Requests made before the clock runs: as a file for wrk, or as bytes for the pusher."""
+"""Requests prepared before the measurement: as a file for wrk, or as bytes for the pusher."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from msgspec import Struct
 from tests.benchmarks.formats import Format
 from tests.benchmarks.points import INTERVAL, SERIES, points
 
-POINTS_A_PASS = 100_000
-"""So many points are prepared for wrk; each time through them, all their times move on."""
+POINTS_PER_PASS = 100_000
+"""Points prepared for wrk; all their times advance after each pass through them."""
 
 STAMP = "@" * 10
-"""Stands for the ten digits of a time in a prepared body."""
+"""The placeholder for the ten digits of a time in a prepared body."""
 
 
 class Body(Struct, frozen=True):
-    """A body with stamps, where in it they are, and the seconds to be written there."""
+    """A body with stamps, their offsets, and the seconds to write there."""
 
     content: bytes
     offsets: Sequence[int]
@@ -32,7 +32,7 @@ class Body(Struct, frozen=True):
 @lru_cache(maxsize=8)
 def bodies(form: Format, size: int) -> Sequence[Body]:
     """Return the bodies of one pass, `size` points each."""
-    return [_body(form, number * size, size) for number in range(max(1, POINTS_A_PASS // size))]
+    return [_body(form, number * size, size) for number in range(max(1, POINTS_PER_PASS // size))]
 
 
 def _body(form: Format, first: int, size: int) -> Body:
@@ -44,9 +44,9 @@ def _body(form: Format, first: int, size: int) -> Body:
 def write_requests(path: Path, head: bytes, form: Format, size: int) -> None:
     """Write the requests of one pass, for `load.lua`.
 
-    All numbers are unsigned, of 32 bits, in the machine's order: how many requests, and by how
-    many seconds times move on a pass; then for each request its length and points, the offset and
-    second of each point, and its text, filled up to a multiple of four bytes.
+    All numbers are unsigned 32-bit integers in native byte order: the number of requests, and the
+    seconds by which times advance per pass; then for each request its length and number of points,
+    the offset and second of each point, and its text, padded to a multiple of four bytes.
     """
     prepared = bodies(form, size)
     span = -(-len(prepared) * size // SERIES) * INTERVAL

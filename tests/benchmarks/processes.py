@@ -1,4 +1,4 @@
-"""Contestants as processes: pinned to cores, weighed, and ended."""
+"""Contestants as processes: pinned to cores, measured, and stopped."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _T = TypeVar("_T")
 
 
 class NotRunning(Exception):
-    """A process ended, or did not do in time what was waited for."""
+    """A process has ended, or was not ready in time."""
 
 
 def pinned(command: Sequence[str], cores: Sequence[int]) -> list[str]:
-    """Return the command that runs another on these cores only, with all its children."""
+    """Return a command that runs another one, with its children, only on these cores."""
     return ["taskset", "-c", ",".join(map(str, cores)), *command]
 
 
@@ -39,9 +39,9 @@ def running(
     directory: Path,
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a command, its output in files of the directory; it is ended in the end, and all its own.
+    """Run a command for the block, with its output in files of the directory.
 
-    A process that does not end by itself on SIGTERM is killed.
+    Afterwards it gets a SIGTERM; whatever is left of its process group is then killed.
     """
     own = {name: value for name, value in os.environ.items() if not name.startswith("CAVE_")}
     with output(directory).open("wb") as out, errors(directory).open("wb") as err:
@@ -72,12 +72,12 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def output(directory: Path) -> Path:
-    """Where the standard output of the process on a directory is."""
+    """Return the file of the standard output of the process on a directory."""
     return directory / "stdout"
 
 
 def errors(directory: Path) -> Path:
-    """Where the standard error of the process on a directory is."""
+    """Return the file of the standard error of the process on a directory."""
     return directory / "stderr"
 
 
@@ -87,7 +87,7 @@ def wait_for(
     found: Callable[[], _T | None],
     seconds: float = START_SECONDS,
 ) -> _T:
-    """Ask again and again until there is an answer, and return it. Raises NotRunning."""
+    """Call `found` until it returns an answer, and return that. Raises NotRunning."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and process.poll() is None:
         if (answer := found()) is not None:
@@ -104,7 +104,7 @@ def wait_for_line(process: subprocess.Popen[bytes], directory: Path, pattern: st
 
 
 def memory(pid: int) -> dict[str, int]:
-    """Return the resident bytes of a process and each of its descendants, by what they are."""
+    """Return the resident bytes of a process and its descendants, by kind of process."""
     first = psutil.Process(pid)
     weighed: dict[str, int] = {}
     for process in (first, *first.children(recursive=True)):
@@ -117,7 +117,7 @@ def memory(pid: int) -> dict[str, int]:
 
 
 def _kind(process: psutil.Process) -> str:
-    """Return what a process is: of `python -m`, the module's last name, else the program's."""
+    """Return the kind of a process: for `python -m` the module's last name, else the program's."""
     words: list[str] = process.cmdline()
     if "-m" in words[:-1]:
         return words[words.index("-m") + 1].rpartition(".")[2]
@@ -137,7 +137,7 @@ def size_of(directory: Path) -> int:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on now."""
+    """Return a free port."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])

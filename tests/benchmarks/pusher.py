@@ -1,7 +1,7 @@
-"""A client that sends prepared requests, each once, and knows when all were accepted.
+"""A client that sends prepared requests, each once, until all are accepted.
 
-wrk counts time; this counts requests. It takes far less than what batches of 100 points cost any
-contestant, but would itself be the limit with single points.
+wrk runs for a time; this sends a number of requests. It costs far less than any contestant for
+batches of 100 points, but would itself be the bottleneck with single points.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ REST_SECONDS = 0.5
 
 
 class Pushed(Struct, frozen=True):
-    """How many requests were accepted and in how many seconds; the last receipt, if any came."""
+    """The number of accepted requests, the seconds, and the last receipt, if there were any."""
 
     requests: int
     seconds: float
@@ -36,9 +36,9 @@ class Pushed(Struct, frozen=True):
 def push(
     port: int, requests: Iterable[bytes], *, connections: int, rate: float | None = None
 ) -> Pushed:
-    """Send requests, the next on whatever connection is free, and wait for all answers.
+    """Send requests, each on the next free connection, and wait for all answers.
 
-    With `rate` at most so many a second are sent. Raises PushRefused and OSError.
+    `rate` limits the requests per second. Raises PushRefused, OSError.
     """
     return uvloop.run(_Pusher(port, requests, rate).run(connections))
 
@@ -62,7 +62,7 @@ class _Pusher:
                 for reader, writer in opened:
                     group.create_task(self._send(reader, writer))
         except ExceptionGroup as failed:
-            # Not `except*`: up to Python 3.11.3 what is raised there comes as a group again.
+            # Not `except*`: up to Python 3.11.3 an exception raised there becomes a group again.
             refused, _ = failed.split(PushRefused)
             if refused is None:
                 raise

@@ -1,4 +1,4 @@
-"""The report: caveats first, then who took part, what was measured, and the goals."""
+"""The report: caveats first, then the contestants, the measurements and the goals."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ from tests.benchmarks.bench import Settings
 from tests.benchmarks.results import Cell, Measurement, Spread, Verdict
 
 CAVEATS = (
-    "Ratios within one run are what counts. Absolute numbers are this machine's, on this day; "
-    "other work on it, and a virtual machine's neighbours, are in them.",
-    "One core: all processes of a contestant on core 0, wrk with one thread on core 1, over "
-    "loopback. A contestant that a second core would help does not get it.",
-    "Every round starts a contestant anew on an empty directory. Nothing is told here of how it "
-    "does on much data, or of the work that it puts off: merging, compacting.",
-    "The contestants do not promise the same. CAVE fsyncs and checks a token before it answers and "
-    "keeps every point; InfluxDB fsyncs its log, and replaces a point of the same series and time; "
-    "VictoriaMetrics keeps what is new in memory for some seconds, which a crash loses. Neither "
-    "asks for credentials here.",
-    "CAVE's projector, which makes points readable, runs with the rest on core 0, at low "
-    "priority: under full load it falls behind, which end to end shows and publishing hides.",
-    "Requests were prepared beforehand; wrk writes the times into them as it sends them, so that "
-    "no body is sent twice. 2000 series; a series' timestamps are 10 s apart.",
-    "wrk waits for an answer before it sends the next request on a connection: its latencies leave "
-    "out requests that could not even be sent. At half load it sends by an even schedule of a "
-    "millisecond's grain.",
-    "End to end is pushed by a client in Python on the same two cores, Go contestants with "
-    "GOMAXPROCS=1 like everywhere; --go-procs 2 gives them the second core, too.",
+    "Only ratios within one run count. Absolute numbers depend on this machine and on other work "
+    "on it at the time, including that of a virtual machine's neighbours.",
+    "One core: all processes of a contestant run on core 0, wrk with one thread on core 1, over "
+    "loopback. A contestant that would benefit from a second core does not get it.",
+    "Every round starts a contestant on an empty directory. It does not measure the contestant on "
+    "much data, nor the work that it defers, such as merging and compacting.",
+    "The contestants' guarantees differ. CAVE fsyncs and checks a token before it answers and "
+    "keeps every point. InfluxDB fsyncs its log, and replaces a point of the same series and time. "
+    "VictoriaMetrics keeps new points in memory for some seconds, and loses them in a crash. "
+    "Neither checks credentials here.",
+    "CAVE's projector, which makes points readable, also runs on core 0, at low priority. Under "
+    "full load it falls behind, which shows in the end-to-end part but not in publishing.",
+    "Requests are prepared beforehand; wrk writes the times into them as it sends them, so that no "
+    "body is sent twice. There are 2000 series, and a series' timestamps are 10 s apart.",
+    "wrk waits for an answer before it sends the next request on a connection, so its latencies "
+    "leave out the time that a request had to wait to be sent. At half load it sends on an even "
+    "schedule, to the millisecond.",
+    "In the end-to-end part, a client in Python on the same two cores sends the requests. Go "
+    "contestants have GOMAXPROCS=1 as in all parts; --go-procs 2 lets them use the second core.",
 )
 
 
 class Report(Struct, frozen=True, kw_only=True):
-    """All of a run, as it is written with --json."""
+    """A complete run, as written with --json."""
 
     caveats: Sequence[str]
     machine: Mapping[str, str]
@@ -55,7 +55,7 @@ class Report(Struct, frozen=True, kw_only=True):
 
 
 def machine() -> dict[str, str]:
-    """Return what this machine is."""
+    """Return a description of this machine."""
     processor = platform.processor() or platform.machine()
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
@@ -71,7 +71,7 @@ def machine() -> dict[str, str]:
 
 
 def _file_system() -> str:
-    """Return where the contestants keep their data: an fsync costs nothing in memory."""
+    """Return the contestants' directory and its file system: in memory an fsync is free."""
     directory = Path(gettempdir()).resolve()
     partitions = [
         p for p in psutil.disk_partitions(all=True) if directory.is_relative_to(p.mountpoint)
@@ -85,11 +85,11 @@ def show(report: Report, console: Console) -> None:
     console.print("[bold]Caveats[/]")
     for caveat in report.caveats:
         console.print(f"- {caveat}", highlight=False)
-    console.print("\n[bold]Who takes part[/]")
+    console.print("\n[bold]Contestants[/]")
     for name, text in {**report.machine, **report.versions}.items():
         console.print(f"{name}: {escape(text)}", highlight=False)
     for name, why in report.missing.items():
-        console.print(f"[yellow]{name} takes no part: {escape(why)}[/]", highlight=False)
+        console.print(f"[yellow]{name} was not measured: {escape(why)}[/]", highlight=False)
     for part in dict.fromkeys(cell.part for cell in report.cells):
         console.print(_table(part, [cell for cell in report.cells if cell.part == part]))
     if report.verdicts:
@@ -101,36 +101,36 @@ def show(report: Report, console: Console) -> None:
 def _table(part: str, cells: Sequence[Cell]) -> Table:
     figures = dict.fromkeys(figure for cell in cells for figure in cell.figures)
     table = Table(
-        title=f"{part}: median of the rounds, and how far the least and the most are from it",
+        title=f"{part}: median of the rounds, with the distance to the minimum and the maximum",
         title_justify="left",
     )
     table.add_column("contestant")
-    table.add_column("points a request", justify="right")
+    table.add_column("points per request", justify="right")
     table.add_column("connections", justify="right")
     for figure in figures:
         table.add_column(figure, justify="right")
-    table.add_column("rounds that do not count")
+    table.add_column("invalid rounds")
     for cell in cells:
-        told = [_spread(cell.figures.get(figure)) for figure in figures]
+        spreads = [_spread(cell.figures.get(figure)) for figure in figures]
         size, connections = (str(n) if n else "" for n in (cell.size, cell.connections))
-        table.add_row(cell.contestant, size, connections, *told, escape("; ".join(cell.faults)))
+        table.add_row(cell.contestant, size, connections, *spreads, escape("; ".join(cell.faults)))
     return table
 
 
 def _goals(verdicts: Sequence[Verdict]) -> Table:
     table = Table(
-        title="goals: ratios round by round, their median and spread", title_justify="left"
+        title="goals: median and spread of the ratios of each round", title_justify="left"
     )
-    for column in ("goal", "points a request", "connections", "reached", "met"):
+    for column in ("goal", "points per request", "connections", "reached", "met"):
         table.add_column(column)
     for verdict in verdicts:
         goal = verdict.goal
         size, connections = (str(n) if n else "" for n in (verdict.size, verdict.connections))
         sign = "≤" if goal.at_most else "≥"
         of = f" of {goal.theirs}" if goal.theirs else ""
-        told = f"{goal.part}: {goal.ours}, {goal.figure} {sign} {goal.factor:g}{of}"
+        text = f"{goal.part}: {goal.ours}, {goal.figure} {sign} {goal.factor:g}{of}"
         met = "[green]yes[/]" if verdict.met else "[red]no[/]"
-        table.add_row(told, size, connections, _spread(verdict.ratio), met)
+        table.add_row(text, size, connections, _spread(verdict.ratio), met)
     return table
 
 

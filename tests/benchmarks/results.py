@@ -1,4 +1,4 @@
-"""What was measured, and what follows from it: medians, spreads, ratios, goals."""
+"""Measurements, and their evaluation: medians, spreads, ratios, goals."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from msgspec import Struct
 
 
 class Measurement(Struct, frozen=True, kw_only=True):
-    """What one contestant did in one round; with a `fault` its figures do not count.
+    """The figures of one contestant in one round; those with a `fault` do not count.
 
-    `size` is points a request. A figure's name ends with its unit.
+    `size` is in points per request. A figure's name ends with its unit.
     """
 
     part: str
@@ -24,7 +24,7 @@ class Measurement(Struct, frozen=True, kw_only=True):
 
 
 class Spread(Struct, frozen=True):
-    """The median of some rounds and the extremes."""
+    """The median and the extremes over some rounds."""
 
     median: float
     least: float
@@ -37,7 +37,7 @@ class Spread(Struct, frozen=True):
 
 
 class Cell(Struct, frozen=True):
-    """The figures of a contestant over the rounds of one setting; faults that happened in them."""
+    """The figures of a contestant over the rounds of one setting, and the faults in them."""
 
     part: str
     contestant: str
@@ -48,9 +48,9 @@ class Cell(Struct, frozen=True):
 
 
 class Goal(Struct, frozen=True, kw_only=True):
-    """What a figure of ours is to be: a factor of the same figure of `theirs`, or a number.
+    """A bound for a figure of `ours`: `factor` times that of `theirs`, or `factor` itself.
 
-    `at_most` turns the direction around.
+    It is a minimum, or with `at_most` a maximum.
     """
 
     part: str
@@ -63,7 +63,7 @@ class Goal(Struct, frozen=True, kw_only=True):
 
 
 class Verdict(Struct, frozen=True):
-    """A goal, in one setting, and how far it was reached: the spread of the rounds' ratios."""
+    """A goal in one setting, and the spread of the rounds' ratios."""
 
     goal: Goal
     size: int
@@ -85,7 +85,7 @@ def cells(measurements: Sequence[Measurement]) -> list[Cell]:
 
 
 def verdicts(measurements: Sequence[Measurement], goals: Sequence[Goal]) -> list[Verdict]:
-    """Return what is known of each goal. Ratios are made round by round, then their median."""
+    """Return the verdicts on goals that were measured, by the median of each round's ratio."""
     valid = [measured for measured in measurements if measured.fault is None]
     return [verdict for goal in goals for verdict in _verdicts(valid, goal)]
 

@@ -1,4 +1,4 @@
-"""The harness: the points it makes, the load it sends, and what it makes of the results."""
+"""The harness: its points, its load, and its evaluation of results."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_ever_new_points_never_return_to_a_series() -> None:
     assert len({(each.name, each.tags["host"]) for each in found}) == len(found)
 
 
-def test_every_format_tells_the_same_points() -> None:
+def test_every_format_has_the_same_points() -> None:
     chosen = list(points(5, 30))
     cave = json.loads(formats.CAVE.body(chosen))["metrics"]
     opentsdb = json.loads(formats.OPENTSDB.body(chosen))
@@ -128,7 +128,7 @@ class _Recording(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def recorder() -> Iterator[_Recorder]:
-    """An HTTP server that keeps the bodies it is sent."""
+    """An HTTP server that records bodies."""
     with _Recorder() as server:
         thread = Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
@@ -144,7 +144,7 @@ HEAD = b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: "
 def test_wrk_never_sends_a_body_twice(
     recorder: _Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(prepared, "POINTS_A_PASS", 40)
+    monkeypatch.setattr(prepared, "POINTS_PER_PASS", 40)
     prepared.bodies.cache_clear()
     prepared.write_requests(tmp_path / "requests", HEAD, formats.CAVE, 10)
     prepared.bodies.cache_clear()
@@ -152,16 +152,14 @@ def test_wrk_never_sends_a_body_twice(
     port = recorder.server_port
     done = load(port, tmp_path / "requests", connections=2, seconds=1, cores=here.load)
     assert done.fault() is None
-    assert len(recorder.bodies) >= done.requests > 8  # four requests a pass
+    assert len(recorder.bodies) >= done.requests > 8  # four requests per pass
     assert len(set(recorder.bodies)) == len(recorder.bodies)
     for body in recorder.bodies:
         assert len(json.loads(body)["metrics"]) == 10
 
 
 @needs_wrk
-def test_an_answer_that_is_not_an_acceptance_makes_a_round_invalid(
-    recorder: _Recorder, tmp_path: Path
-) -> None:
+def test_a_refused_request_makes_a_round_invalid(recorder: _Recorder, tmp_path: Path) -> None:
     recorder.status = 503
     prepared.write_requests(tmp_path / "requests", HEAD, formats.CAVE, 1000)
     here = Cores.here()
@@ -185,21 +183,21 @@ def test_the_pusher_stops_at_a_refusal(recorder: _Recorder) -> None:
         push(recorder.server_port, prepared.requests(HEAD, formats.CAVE, 1, 2), connections=1)
 
 
-def test_what_wrk_tells_is_found_among_its_words() -> None:
-    told = (
+def test_the_result_is_found_in_the_output_of_wrk() -> None:
+    output = (
         'Running 1s test\n  1 threads and 2 connections\nRESULT {"requests":3000,'
         '"microseconds":1500000,"refused":0,"broken":1,"late":0,"p50":250,"p90":300.5,'
         '"p99":400,"p999":500,"max":600}\n'
     )
-    found = parsed(told)
+    found = parsed(output)
     assert (found.rate, found.seconds, found.p50) == (2000.0, 1.5, 250.0)
     assert found.fault() == "0 refused, 1 broken, 0 late"
 
 
-@pytest.mark.parametrize("told", ["", "unable to connect", 'RESULT {"requests":1}'])
-def test_words_that_are_not_understood_are_a_failure(told: str) -> None:
+@pytest.mark.parametrize("output", ["", "unable to connect", 'RESULT {"requests":1}'])
+def test_output_without_a_valid_result_is_a_failure(output: str) -> None:
     with pytest.raises(LoadFailed):
-        parsed(told)
+        parsed(output)
 
 
 def _measured(contestant: str, number: int, rate: float, fault: str | None = None) -> Measurement:
@@ -216,27 +214,27 @@ MEASURED = (
 )
 
 
-def test_cells_are_medians_of_the_rounds_that_count() -> None:
+def test_cells_are_medians_of_the_valid_rounds() -> None:
     ours, peer = cells(MEASURED)
     spread = ours.figures["requests/s"]
     assert (spread.median, spread.least, spread.most, spread.rounds) == (50.0, 30.0, 80.0, 3)
     assert (peer.figures["requests/s"].rounds, peer.faults) == (3, ["it broke"])
 
 
-def test_ratios_are_made_round_by_round() -> None:
+def test_ratios_are_taken_per_round() -> None:
     goal = Goal(part="p", figure="requests/s", theirs="peer", factor=0.6)
     [verdict] = verdicts(MEASURED, [goal, Goal(part="other", figure="requests/s", factor=1)])
     assert (verdict.ratio.median, verdict.ratio.least, verdict.ratio.most) == (0.6, 0.5, 0.8)
     assert verdict.met
 
 
-def test_a_goal_may_be_a_bound_from_above() -> None:
+def test_a_goal_may_be_a_maximum() -> None:
     goal = Goal(part="p", figure="requests/s", factor=40, at_most=True)
     [verdict] = verdicts(MEASURED, [goal])
     assert (verdict.ratio.median, verdict.met) == (50.0, False)
 
 
-def test_the_report_begins_with_the_caveats_and_names_who_is_missing() -> None:
+def test_the_report_starts_with_the_caveats_and_names_missing_contestants() -> None:
     goal = Goal(part="p", figure="requests/s", theirs="peer", factor=0.6)
     report = Report(
         caveats=CAVEATS,
@@ -253,13 +251,18 @@ def test_the_report_begins_with_the_caveats_and_names_who_is_missing() -> None:
     show(report, Console(file=out, width=200))
     text = out.getvalue()
     assert text.startswith("Caveats\n")
-    for part in ("InfluxDB takes no part: influxd is not installed", "it broke", "a note", "yes"):
+    for part in (
+        "InfluxDB was not measured: influxd is not installed",
+        "it broke",
+        "a note",
+        "yes",
+    ):
         assert part in text
 
 
 @needs_wrk
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="takes two cores")
-def test_a_tiny_round_measures_cave_beside_the_empty_application() -> None:
+def test_a_tiny_round_compares_cave_with_the_empty_application() -> None:
     settings = Settings(
         rounds=1,
         seconds=1,

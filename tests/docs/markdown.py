@@ -1,4 +1,4 @@
-"""What the documents hold: fenced blocks, links, table cells."""
+"""Reading Markdown: fenced blocks, links, inline code."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ def blocks(page: Path, language: str) -> list[str]:
 
 
 def links(page: Path) -> list[str]:
-    """Return the targets of links that stay within the project, without their anchors."""
+    """Return the targets of links within the project, without their anchors."""
     found = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text())
     return [target for target in found if "://" not in target]
 
 
 def codes(page: Path) -> set[str]:
-    """Return what is set as code within lines."""
+    """Return the inline code."""
     return set(re.findall(r"`([^`\n]+)`", page.read_text()))

@@ -1,6 +1,6 @@
-"""Draws the picture of the README: `python -m tests.docs.picture`, or `make picture`.
+"""Draws the picture in the README: `python -m tests.docs.picture`, or `make picture`.
 
-The samples are made up, a day of latencies with a busy evening; the drawing is `cave plot`'s own.
+The samples are invented, a day of latencies with a busy evening; `cave plot`'s own code draws them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The examples of the pages work as pasted, against a service that runs."""
+"""The examples in the docs work as pasted, against a running service."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def service() -> Iterator[Service]:
 
 
 def shell(script: str, service: Service) -> str:
-    """Run a script as a reader would, but on this service's address and data dir."""
+    """Run a script as a reader would, but on this service's address and data directory."""
     script = script.replace("http://127.0.0.1:8000", service.url)
     script = script.replace(".venv/bin/cave", str(CAVE))
     environment = {**clean_environment(), "CAVE_DATA_DIR": str(service.data_dir.path)}

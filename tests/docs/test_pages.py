@@ -1,4 +1,4 @@
-"""What the pages say of settings, metrics, commands and files is so."""
+"""The docs are right about settings, metrics, commands and files."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ EVENT_FORMAT = ROOT / "docs" / "event-format.md"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_lead_somewhere(page: Path) -> None:
+def test_links_have_targets(page: Path) -> None:
     for target in links(page):
         assert (page.parent / target).exists(), target
 
 
-def test_every_setting_of_the_service_is_in_the_table_and_nothing_else() -> None:
+def test_the_table_of_settings_is_complete() -> None:
     serve = main.commands["serve"]
     options = {
         (option.opts[0], option.envvar)
@@ -40,7 +40,7 @@ def test_every_setting_of_the_service_is_in_the_table_and_nothing_else() -> None
 
 
 @pytest.mark.parametrize("page", ["operations.md", "http.md"])
-def test_every_metric_of_ours_is_in_the_table(page: str) -> None:
+def test_the_table_of_metrics_is_complete(page: str) -> None:
     text = (ROOT / "docs" / page).read_text()
     names = {
         f"{family.name}_total" if family.type == "counter" else family.name
@@ -51,7 +51,7 @@ def test_every_metric_of_ours_is_in_the_table(page: str) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_command_that_is_named_exists(page: Path) -> None:
+def test_commands_and_options_in_the_docs_exist(page: Path) -> None:
     for code in codes(page):
         words = code.split()
         if words[:1] != ["cave"] or len(words) == 1:

@@ -1,4 +1,4 @@
-"""One service for all tests but those that disturb it; an organization a test."""
+"""One service for all tests except those that disturb it, and one organization per test."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ StartService = Callable[..., Service]
 
 @pytest.fixture(scope="session")
 def service() -> Iterator[Service]:
-    """A service with low limits that logs all there is to log."""
+    """A service with low limits that logs everything."""
     # Not pytest's own temporary directories: their paths can be too long for a socket.
     with TemporaryDirectory(prefix="cave-") as directory:
         service = Service(
@@ -49,7 +49,7 @@ def tenant(service: Service, client: httpx.Client) -> Tenant:
 
 @pytest.fixture
 def start_service() -> Iterator[StartService]:
-    """Starts services for this test alone."""
+    """Start services for one test."""
     with ExitStack() as stack:
 
         def start(*arguments: str, **settings: str | int) -> Service:

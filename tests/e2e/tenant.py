@@ -1,4 +1,4 @@
-"""An organization of its own for a test, and a client that publishes for it."""
+"""An organization for one test, and a client that publishes for it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def metrics(*items: Any) -> bytes:
 
 
 def point(**changes: Any) -> dict[str, Any]:
-    """Return a good item, changed in some fields."""
+    """Return a valid item with some fields changed."""
     return {**POINT, **changes}
 
 
@@ -60,7 +60,7 @@ class Tenant:
         team: str | None = None,
         headers: dict[str, str] | None = None,
     ) -> httpx.Response:
-        """Publish a body, with the organization's token unless told otherwise."""
+        """Publish a body, by default with the organization's token."""
         sent = {
             "Authorization": f"Bearer {token or self.token}",
             "Content-Type": "application/json",
@@ -69,7 +69,7 @@ class Tenant:
         return self.client.post(self.metrics_path(team), content=content, headers=sent)
 
     def refused(self, status: int, kind: str, *content: bytes, **options: Any) -> dict[str, Any]:
-        """Publish what must be refused; return the problem. Nothing of it may be in the log."""
+        """Publish a body that must be refused and not be in the log; return the problem."""
         before = self.events()
         response = self.publish(*content, **options)
         assert "cave-receipt" not in response.headers
@@ -77,7 +77,7 @@ class Tenant:
         return problem_of(response, status, kind)
 
     def issue(self, *scopes: str, team: str | None = None, **body: Any) -> dict[str, Any]:
-        """Issue a token; return the answer. Every worker knows the token then."""
+        """Issue a token, wait until every worker knows it, and return the answer."""
         owner = self.path if team is None else f"{self.path}/teams/{team}"
         issued = self.service.ask(
             "POST", f"{owner}/tokens", {"scopes": scopes or ["publish"], **body}, self.token
@@ -87,12 +87,12 @@ class Tenant:
         return issued
 
     def _knows(self, token: str, path: str) -> bool:
-        """Whether a worker knows a token: what it refuses, it refuses for the scope only."""
+        """Return whether a worker knows a token: it then answers, or refuses only for the scope."""
         status, answer = self.service.answer("GET", path, token=token)
         return status == 200 or "scope" in answer["detail"]
 
     def events(self) -> dict[str, RecordedMetrics]:
-        """Return the organization's events by receipt, its teams' among them."""
+        """Return the organization's events by receipt, including those of its teams."""
         return {
             receipt: recorded
             for receipt, recorded in self.service.stored().items()

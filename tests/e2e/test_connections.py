@@ -1,4 +1,4 @@
-"""Requests as they come from the socket: in pieces, several at once, of both ways in turn."""
+"""Requests on real sockets: in pieces, pipelined, by the short way and by uvicorn's in turn."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def publish(tenant: Tenant, value: float, *headers: str, token: str | None = Non
 
 
 class Connection:
-    """One connection, and the answers that come on it."""
+    """One connection and its answers."""
 
     def __init__(self, service: Service) -> None:
         self.socket = socket.create_connection((service.host, service.port), timeout=20)
@@ -41,14 +41,14 @@ class Connection:
         self.socket.sendall(content)
 
     def answer(self, method: str = "POST") -> HTTPResponse:
-        """Read the next answer to its end."""
+        """Read the next answer completely."""
         response = HTTPResponse(_Kept(self._reader), method=method)  # type: ignore[arg-type]
         response.begin()
         response.content = response.read()  # type: ignore[attr-defined]
         return response
 
     def ended(self) -> bool:
-        """Whether the service closed it."""
+        """Return whether the service has closed it."""
         return self._reader.read(1) == b""
 
     def close(self) -> None:
@@ -57,7 +57,7 @@ class Connection:
 
 
 class _Kept:
-    """A file for HTTPResponse, which must not close it: other answers follow."""
+    """A file that HTTPResponse cannot close, because other answers follow."""
 
     def __init__(self, file: object) -> None:
         self._file = file
@@ -82,7 +82,7 @@ def connected(service: Service) -> Iterator[Connection]:
 
 
 def stored_values(tenant: Tenant) -> list[float]:
-    """Return the values of the tenant's events in the order of the log."""
+    """Return the values of the tenant's events in log order."""
     events = sorted(tenant.events().values(), key=lambda recorded: recorded.receipt)
     return [value for recorded in events for value in recorded.event.points.values]
 
@@ -110,7 +110,7 @@ def test_a_body_may_come_after_its_head(tenant: Tenant) -> None:
     assert stored_values(tenant) == [1.0, 2.0]
 
 
-def test_requests_that_do_not_wait_are_answered_in_order(tenant: Tenant) -> None:
+def test_pipelined_requests_are_answered_in_order(tenant: Tenant) -> None:
     requests = [publish(tenant, float(value)) for value in range(50)]
     with connected(tenant.service) as connection:
         connection.send(b"".join(requests))
@@ -121,7 +121,7 @@ def test_requests_that_do_not_wait_are_answered_in_order(tenant: Tenant) -> None
     assert values == [float(value) for value in range(50)]
 
 
-def test_both_ways_take_turns_on_one_connection(tenant: Tenant) -> None:
+def test_both_ways_can_alternate_on_one_connection(tenant: Tenant) -> None:
     requests = [
         (publish(tenant, 1.0), 202),
         (LIVE, 200),
@@ -139,11 +139,11 @@ def test_both_ways_take_turns_on_one_connection(tenant: Tenant) -> None:
         connection.send(b"".join(request for request, _ in requests))
         for request, status in requests:
             assert connection.answer(request.split()[0].decode()).status == status
-    # The second time the key's batch was there already.
+    # The second time, the batch with the key is already stored.
     assert stored_values(tenant) == [1.0, 2.0, 3.0, 6.0, 1.0, 3.0, 6.0]
 
 
-def test_a_refused_batch_leaves_the_connection_as_good_as_before(tenant: Tenant) -> None:
+def test_a_connection_is_usable_after_a_refused_batch(tenant: Tenant) -> None:
     with connected(tenant.service) as connection:
         for _ in range(2):
             connection.send(publish(tenant, 1.0).replace(b"http.cache.hits", b"2ttp.cache.hits"))
@@ -163,7 +163,7 @@ def test_answers_have_a_date_and_the_body_of_an_accepted_one_is_empty(tenant: Te
     assert answer.content == b""  # type: ignore[attr-defined]
 
 
-def test_what_follows_a_body_and_is_no_request_is_refused(tenant: Tenant) -> None:
+def test_nonsense_after_a_body_is_refused(tenant: Tenant) -> None:
     with connected(tenant.service) as connection:
         connection.send(publish(tenant, 1.0) + b"nonsense\r\n\r\n")
         assert connection.answer().status == 202
@@ -171,7 +171,7 @@ def test_what_follows_a_body_and_is_no_request_is_refused(tenant: Tenant) -> Non
         assert connection.ended()
 
 
-def test_a_connection_is_closed_where_the_client_asks_for_it(tenant: Tenant) -> None:
+def test_a_connection_is_closed_if_the_client_asks_for_it(tenant: Tenant) -> None:
     with connected(tenant.service) as connection:
         connection.send(publish(tenant, 1.0))
         assert connection.answer().status == 202
@@ -180,7 +180,7 @@ def test_a_connection_is_closed_where_the_client_asks_for_it(tenant: Tenant) -> 
         assert connection.ended()
 
 
-def test_answers_that_are_not_read_stop_the_reading_and_nothing_is_lost(tenant: Tenant) -> None:
+def test_unread_answers_pause_reading_and_nothing_is_lost(tenant: Tenant) -> None:
     requests = [publish(tenant, float(value)) for value in range(3000)]
     with connected(tenant.service) as connection:
         connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -258,7 +258,7 @@ def test_a_token_revoked_while_a_body_arrives_is_refused(tenant: Tenant) -> None
         (b"GET /health/live HTTP/1.1\r\nX: " + b"x" * 66_000, 431),
     ],
 )
-def test_what_is_no_request_is_told_so_in_a_problem_document(
+def test_an_invalid_request_is_answered_with_a_problem_document(
     service: Service, request_bytes: bytes, status: int
 ) -> None:
     with connected(service) as connection:
@@ -281,7 +281,7 @@ def test_what_is_no_request_is_told_so_in_a_problem_document(
         (["Authorization: Bearer another"], 403),
     ],
 )
-def test_no_line_of_a_repeated_field_is_believed_rather_than_the_other(
+def test_no_occurrence_of_a_repeated_field_is_preferred(
     tenant: Tenant, lines: list[str], status: int
 ) -> None:
     with connected(tenant.service) as connection:

@@ -1,4 +1,4 @@
-"""500: a defect of ours, on a real connection. The answer shows no internals."""
+"""500: a defect, on a real connection. The answer shows no internals."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LIMIT = 1 << 20
 
 
 class BrokenLog:
-    """A port that fails as no one foresaw."""
+    """A port that fails with an unexpected error."""
 
     async def append(
         self, event: MetricsPublished, idempotency: Idempotency | None = None

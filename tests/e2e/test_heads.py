@@ -1,4 +1,4 @@
-"""Heads of requests: how large they may be, and which transfer codings they may name."""
+"""Heads of requests: their size limit, and the transfer codings they may name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_HEAD = 64 * 1024
 
 
 def head_of(size: int, path: str = "/health/live") -> bytes:
-    """Return the head of a GET request of just so many bytes, its empty line included."""
+    """Return the head of a GET request of exactly `size` bytes, including the empty line."""
     lines = b"GET %b HTTP/1.1\r\nHost: cave\r\nX-One: %%b\r\n\r\n" % path.encode()
     return lines % (b"x" * (size - len(lines) + len("%b")))
 
@@ -56,8 +56,8 @@ def test_a_head_of_many_small_fields_is_as_large_as_all_of_them(service: Service
         assert connection.answer().status == 431
 
 
-def test_a_head_that_is_refused_behind_other_requests_is_answered_last(tenant: Tenant) -> None:
-    """Else the client would take the refusal for the answer to a batch that was stored."""
+def test_a_refused_head_after_other_requests_is_answered_last(tenant: Tenant) -> None:
+    """Otherwise the client would take the refusal for the answer to a stored batch."""
     with connected(tenant.service) as connection:
         connection.send(tenant_publish(tenant) + head_of(MAX_HEAD + 1))
         assert [connection.answer().status for _ in range(2)] == [202, 431]
@@ -111,7 +111,7 @@ def test_a_transfer_coding_other_than_chunked_is_not_implemented(
 
 
 @pytest.mark.parametrize("coding", ["chunked", "Chunked", " chunked "])
-def test_chunked_is_the_transfer_coding_there_is(tenant: Tenant, coding: str) -> None:
+def test_chunked_is_the_only_transfer_coding(tenant: Tenant, coding: str) -> None:
     with connected(tenant.service) as connection:
         connection.send(tenant_publish(tenant, f"Transfer-Encoding: {coding}", body=chunked()))
         assert connection.answer().status == 202

@@ -17,11 +17,11 @@ from tests.service import Service
 CLIENTS = 64
 ROTATIONS = 12
 GRACE = 1.0
-"""Seconds within which every worker knows of a token issued or revoked."""
+"""Seconds within which every worker knows a change of tokens."""
 
 
 class Held(Struct, eq=False):
-    """A token, and when its revocation had returned; seconds of the monotonic clock."""
+    """A token and the times of its changes, in seconds of the monotonic clock."""
 
     id: str
     value: str
@@ -39,7 +39,7 @@ class Answered(Struct):
     value: int
 
     def is_right(self) -> bool:
-        """A 202 until a second after the revocation; a 403 from the revocation on."""
+        """Return whether it is a 202 until a second after the revocation, or a 403 from it on."""
         if self.status == 202:
             return self.sent <= self.token.revoked + GRACE and self.receipt is not None
         new = self.sent < self.token.issued + GRACE
@@ -47,7 +47,7 @@ class Answered(Struct):
 
 
 class Rotation:
-    """An organization's tokens, of which one after the other is replaced."""
+    """An organization's tokens, replaced one after the other."""
 
     def __init__(self, service: Service, organization: str) -> None:
         self._service = service
@@ -56,7 +56,7 @@ class Rotation:
         self.tokens = [self._issued() for _ in range(3)]
 
     def turn(self) -> None:
-        """Revoke the oldest token and issue another one; clients use the newer three of them."""
+        """Revoke the oldest of the latest three tokens and issue another one."""
         oldest = self.tokens[-3]
         oldest.revoking = time.monotonic()
         self._service.ask("DELETE", f"{self._path}/{oldest.id}", token=self._admin)
@@ -71,7 +71,7 @@ class Rotation:
 def publish(
     service: Service, rotations: list[tuple[str, Rotation]], number: int, stop: threading.Event
 ) -> list[Answered]:
-    """Publish with tokens old and new, each batch with a value of its own."""
+    """Publish with old and new tokens, each batch with a unique value."""
     chance = random.Random(number)
     connection = http.client.HTTPConnection(service.host, service.port, timeout=30)
     answers = []
@@ -94,12 +94,12 @@ def publish(
         came = time.monotonic()
         answers.append(Answered(token, sent, came, response.status, receipt, value))
         if chance.random() < 0.02:
-            connection.close()  # The next one may be another worker's.
+            connection.close()  # the next connection may go to another worker
     connection.close()
     return answers
 
 
-def test_no_answer_is_wrong_and_the_log_has_what_was_acknowledged(
+def test_no_answer_is_wrong_and_the_log_has_exactly_the_acknowledged_batches(
     start_service: StartService,
 ) -> None:
     service = start_service(WORKERS=2)
@@ -117,7 +117,7 @@ def test_no_answer_is_wrong_and_the_log_has_what_was_acknowledged(
         for _ in range(ROTATIONS):
             for _, rotation in rotations:
                 rotation.turn()
-            # Long enough for the clients to meet tokens of which the time of grace is over.
+            # Long enough for clients to use tokens whose time of grace is over.
             stop.wait(0.25)
     finally:
         stop.set()

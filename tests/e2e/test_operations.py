@@ -1,4 +1,4 @@
-"""What operators ask of a running service, and `cave` commands beside it."""
+"""Health, metrics and docs of a running service, and `cave` commands alongside it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_publishes_are_counted_by_status(tenant: Tenant) -> None:
         assert after[name] - before.get(name, 0) == more
 
 
-def test_metrics_of_several_workers_outlive_the_directory_that_they_share(
+def test_metrics_of_several_workers_survive_the_loss_of_their_directory(
     start_service: StartService,
 ) -> None:
     service = start_service(WORKERS=2)
@@ -68,7 +68,7 @@ def test_the_docs_describe_publish(tenant: Tenant) -> None:
     assert set(answers) >= {"202", "400", "401", "403", "404", "413", "415", "422", "429", "503"}
 
 
-def test_commands_beside_it_see_and_do_the_same(tenant: Tenant) -> None:
+def test_commands_share_the_log_of_a_running_service(tenant: Tenant) -> None:
     receipt = tenant.publish(metrics(POINT)).headers["cave-receipt"]
     shown = json.loads(tenant.service.cave("events", "show", receipt, "--json"))
     assert (shown["receipt"], shown["organization"]) == (receipt, tenant.name)

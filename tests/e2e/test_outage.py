@@ -1,4 +1,4 @@
-"""503: the log is away. Nothing is acknowledged then, and all goes on once it is back."""
+"""503: while the log is unavailable nothing is acknowledged; afterwards the service recovers."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def log_server() -> Iterator[LogServer]:
 
 @pytest.fixture
 def tenant(start_service: StartService, log_server: LogServer) -> Iterator[Tenant]:
-    """An organization of a service on a log server of somebody else's."""
+    """An organization of a service on an external log server."""
     service: Service = start_service(REDIS_URL=log_server.url)
     with httpx.Client(base_url=service.url, timeout=30) as client:
         yield Tenant(service, client)
 
 
 def refused(tenant: Tenant) -> str:
-    """Publish, check that it is a 503 with its Retry-After, and return its type."""
+    """Publish, check that the answer is a 503 with a Retry-After, and return its type."""
     response = tenant.publish()
     assert (response.status_code, response.headers["retry-after"]) == (503, "1")
     assert "cave-receipt" not in response.headers
@@ -57,7 +57,7 @@ def test_a_log_that_is_down_is_a_503_until_it_is_back(
     not_ready = tenant.client.get("/health/ready")
     problem = problem_of(not_ready, 503, "not-ready")
     assert problem["problems"] == ["the event log does not answer"]
-    # A batch of nothing needs no log.
+    # An empty batch does not need the log.
     assert tenant.publish(metrics()).status_code == 202
 
     log_server.start()
@@ -65,7 +65,7 @@ def test_a_log_that_is_down_is_a_503_until_it_is_back(
     assert tenant.publish().status_code == 202
 
 
-def test_a_log_that_stalls_is_a_503_and_its_tokens_are_not_trusted_for_long(
+def test_a_stalled_log_is_a_503_and_tokens_are_not_trusted_for_long(
     tenant: Tenant, log_server: LogServer
 ) -> None:
     log_server.pause()
@@ -85,7 +85,7 @@ def test_a_full_log_is_a_503_and_the_service_and_its_commands_can_start_on_it(
     with Redis.from_url(log_server.url) as client:
         client.config_set("maxmemory", 1)
         assert refused(tenant) == "log-full"
-        # Connections come back, workers start, and commands that only look at the log work.
+        # Connections are restored, workers start, and commands that only read the log work.
         client.client_kill_filter(_type="normal", skipme=True)
         tenant.service.wait_for_all_workers(lambda: refused(tenant) == "log-full")
         (worker,) = tenant.service.pids("worker")
@@ -98,7 +98,7 @@ def test_a_full_log_is_a_503_and_the_service_and_its_commands_can_start_on_it(
 
 
 @pytest.mark.parametrize("binary", ["valkey", "redis"])
-def test_a_weak_log_server_over_tcp_is_refused_by_name_or_told_of(
+def test_a_weak_log_server_is_refused_naming_the_setting_or_warned_about(
     tmp_path: Path, start_service: StartService, binary: str
 ) -> None:
     starts = {"valkey": start_valkey, "redis": start_redis}

@@ -1,4 +1,4 @@
-"""What is accepted, and how the answer looks."""
+"""Accepted batches and their answers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.e2e.tenant import POINT, TEAM, Tenant, metrics, point
 
 
 def accepted(response: httpx.Response) -> str:
-    """Return the receipt of a 202, after checking its form."""
+    """Check the form of a 202 and return its receipt."""
     assert (response.status_code, response.content) == (202, b""), response.text
     assert response.headers["content-length"] == "0"
     assert "content-type" not in response.headers
@@ -74,7 +74,7 @@ def test_an_empty_array_is_accepted_and_appends_nothing(tenant: Tenant) -> None:
     assert tenant.events() == {}
 
 
-def test_a_body_of_undeclared_length_is_taken(tenant: Tenant) -> None:
+def test_a_body_of_undeclared_length_is_accepted(tenant: Tenant) -> None:
     content = metrics(*[point(value=number) for number in range(500)])
     sent = {"Authorization": f"Bearer {tenant.token}", "Transfer-Encoding": "chunked"}
     parts = (content[start : start + 1000] for start in range(0, len(content), 1000))

@@ -1,4 +1,4 @@
-"""429: an organization over its own quota, and nobody else."""
+"""429: only the organization that is over its quota."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.e2e.conftest import StartService
 from tests.e2e.tenant import POINT, Tenant, metrics
 
 
-def test_over_its_quota_an_organization_is_told_when_to_try_again(
+def test_an_organization_over_its_quota_gets_a_retry_after(
     start_service: StartService,
 ) -> None:
     service = start_service(QUOTA=10)
@@ -24,7 +24,7 @@ def test_over_its_quota_an_organization_is_told_when_to_try_again(
         assert (len(over.events()), len(other.events())) == (1, 1)
 
 
-def test_after_the_time_told_it_may_go_on(start_service: StartService) -> None:
+def test_publishing_succeeds_after_the_retry_after(start_service: StartService) -> None:
     service = start_service(QUOTA=1000)
     with httpx.Client(base_url=service.url, timeout=30) as client:
         tenant = Tenant(service, client)

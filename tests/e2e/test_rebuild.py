@@ -1,6 +1,6 @@
-"""Published, projected, replayed, verified, copied, exported, imported and drawn: all of it once.
+"""Replay, verification, copies, export, import and plots on a real service.
 
-On a service of its own, with every command a process of its own.
+Each command is a process of its own.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ BATCHES, POINTS = 6, 200
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[Service]:
-    """A service that holds BATCHES of POINTS for gilt and a batch for its team, all readable."""
+    """A service with BATCHES of POINTS for gilt and one batch for its team, all readable."""
     with TemporaryDirectory(prefix="cave-") as directory:
         service = Service(Path(directory))
         with running(service):
@@ -87,7 +87,7 @@ def start(service: Service, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def test_every_projection_is_live_and_has_all(service: Service) -> None:
+def test_every_projection_is_live_and_complete(service: Service) -> None:
     found = {record["name"]: record for record in records(service, "projections")}
     assert sorted(found) == ["metric_names", "points"]
     assert {record["state"] for record in found.values()} == {"live"}
@@ -99,7 +99,7 @@ def test_every_projection_is_live_and_has_all(service: Service) -> None:
         assert record["bytes"] > 0
 
 
-def test_a_replay_is_the_same_again(service: Service) -> None:
+def test_a_replay_gives_the_same_projection(service: Service) -> None:
     digest, before = service.cave("verify", "points"), shown(service)
     [replayed] = records(service, "replay", "points")
     assert replayed["points"] == before["rows"]
@@ -111,7 +111,7 @@ def test_a_replay_is_the_same_again(service: Service) -> None:
     assert len(service.cave("verify", "metric_names")) == 64
 
 
-def test_the_projector_goes_on_with_the_rebuilt_one(service: Service) -> None:
+def test_the_projector_continues_with_the_rebuilt_projection(service: Service) -> None:
     service.cave("replay", "points")
     rows = shown(service)["rows"]
     token = service.cave("token", "issue", "gilt", "--team", "web", "--quiet")
@@ -121,7 +121,7 @@ def test_the_projector_goes_on_with_the_rebuilt_one(service: Service) -> None:
     wait_until(lambda: shown(service)["rows"] == rows + 2)
 
 
-def test_a_copy_is_what_was_there_then(service: Service) -> None:
+def test_a_copy_has_the_points_of_its_time(service: Service) -> None:
     third = sorted(service.stored(), key=Receipt.parse)[2]
     until = int(third.split("-")[1]) / 1000
     service.cave("replay", "points", "--until", f"{until:.3f}", "--as", "before")
@@ -133,7 +133,7 @@ def test_a_copy_is_what_was_there_then(service: Service) -> None:
 
 
 @pytest.mark.parametrize("form", ["parquet", "csv", "jsonl"])
-def test_an_export_is_imported_back_as_it_was_and_once(
+def test_an_export_is_imported_unchanged_and_only_once(
     service: Service, tmp_path: Path, form: str
 ) -> None:
     file = tmp_path / f"points.{form}"
@@ -163,7 +163,7 @@ def test_a_plot_has_the_buckets(service: Service) -> None:
 
 
 def test_an_interrupted_replay_leaves_the_live_one(service: Service) -> None:
-    """Whenever the signal comes: in between, or when all is built."""
+    """Whether the signal comes during the replay or after it."""
     before = shown(service)
     with start(service, "replay", "points") as process:
         wait_until(lambda: shown(service)["rebuilds"] or process.poll() is not None)
@@ -172,7 +172,8 @@ def test_an_interrupted_replay_leaves_the_live_one(service: Service) -> None:
     assert process.returncode in (0, 1)
     if "is live" not in out:
         assert process.returncode == 1
-        assert "interrupted: the live projection is untouched; go on: cave replay points" in err
+        message = "interrupted: the live projection is untouched; continue with cave replay points"
+        assert message in err
         assert shown(service)["generation"] == before["generation"]
         service.cave("replay", "points")
     after = shown(service)
@@ -180,7 +181,7 @@ def test_an_interrupted_replay_leaves_the_live_one(service: Service) -> None:
     assert after["generation"] > before["generation"]
 
 
-def test_a_stopped_projection_is_seen_everywhere(service: Service) -> None:
+def test_a_stopped_projection_is_reported_everywhere(service: Service) -> None:
     token = service.cave("token", "issue", "gilt", "--scope", "read", "--quiet")
     query = "/organizations/gilt/metrics?metric=orders&aggregator=count&period=1h"
     wait_until(lambda: service.answer("GET", query, token=token)[0] == 200)
@@ -205,13 +206,13 @@ def test_a_stopped_projection_is_seen_everywhere(service: Service) -> None:
 
 
 def got(service: Service, path: str, token: str) -> tuple[Message, str]:
-    """Return headers and text of an answer that must be good."""
+    """Return the headers and text of a GET that must succeed."""
     request = Request(service.url + path, headers={"Authorization": f"Bearer {token}"})
     with urlopen(request, timeout=SECONDS) as answer:
         return answer.headers, answer.read().decode()
 
 
-def test_a_projector_alone_does_what_that_of_the_service_did(start_service: StartService) -> None:
+def test_a_projector_on_its_own_keeps_projections_up_to_date(start_service: StartService) -> None:
     service = start_service()
     token = service.register("gilt")
     service.ask("POST", "/organizations/gilt/metrics", {"metrics": [item(0, 0)]}, token)
@@ -219,7 +220,7 @@ def test_a_projector_alone_does_what_that_of_the_service_did(start_service: Star
     with start(service, "projector") as process:
         assert process.stderr is not None
         try:
-            # It owns the data dir then; a command that came first would wait for it to end.
+            # From then on it owns the data directory; a command that came first would make it wait.
             while '"projector runs"' not in process.stderr.readline():
                 assert process.poll() is None
             wait_until(lambda: shown(service)["rows"] == 1)

@@ -1,4 +1,4 @@
-"""Who is not let in, and where there is nothing: 401, 403, 404, 405."""
+"""Access refused, or nothing there: 401, 403, 404, 405."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_without_credentials_both_schemes_are_offered(
     assert challenges == ['Basic realm="CAVE"', 'Bearer realm="CAVE"']
 
 
-def test_without_credentials_nothing_is_told_of_what_there_is(tenant: Tenant) -> None:
+def test_without_credentials_an_answer_does_not_reveal_what_exists(tenant: Tenant) -> None:
     response = tenant.client.post("/organizations/nowhere/metrics", content=b"{")
     problem_of(response, 401, "missing-credentials")
 
@@ -83,7 +83,7 @@ def test_another_organizations_token_is_refused(tenant: Tenant) -> None:
     tenant.refused(403, "forbidden", token=other.token, team=TEAM)
 
 
-def test_a_team_token_is_for_its_team_only(tenant: Tenant) -> None:
+def test_a_team_token_is_only_for_its_team(tenant: Tenant) -> None:
     tenant.service.ask("POST", f"{tenant.path}/teams", {"name": "ads"}, tenant.token)
     of_ads = tenant.issue("publish", team="ads")["token"]
     assert tenant.publish(token=of_ads, team="ads").status_code == 202
@@ -112,7 +112,7 @@ def test_an_unknown_team_is_not_found(tenant: Tenant) -> None:
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH"])
 @pytest.mark.parametrize("team", [None, TEAM])
-def test_a_wrong_method_is_told_the_right_ones(
+def test_an_answer_to_a_wrong_method_lists_the_right_ones(
     tenant: Tenant, method: str, team: str | None
 ) -> None:
     response: httpx.Response = tenant.client.request(method, tenant.metrics_path(team))

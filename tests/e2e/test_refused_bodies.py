@@ -1,4 +1,4 @@
-"""Bodies that are not looked into: too large, or in a form that is not taken. 413 and 415."""
+"""413 and 415: bodies that are too large, or of an unsupported type or encoding."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BOMB = 64 << 20
 
 
 def padded(size: int) -> bytes:
-    """Return a body of that size which is right otherwise."""
+    """Return a valid body of that size."""
     return metrics(POINT).ljust(size)
 
 
@@ -75,7 +75,7 @@ def test_a_body_that_inflates_over_the_limit_is_refused(tenant: Tenant, encoding
 
 
 @pytest.mark.parametrize("encoding", COMPRESS)
-def test_what_is_not_of_its_encoding_is_malformed(tenant: Tenant, encoding: str) -> None:
+def test_a_body_not_in_its_declared_encoding_is_malformed(tenant: Tenant, encoding: str) -> None:
     sent = {"Content-Encoding": encoding}
     whole = COMPRESS[encoding](metrics(POINT))
     for content in (b"", metrics(POINT), whole[:-1], whole[:10], whole + b"x"):

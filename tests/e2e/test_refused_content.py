@@ -1,4 +1,4 @@
-"""400: every rule of the content, named where it is broken; nothing of the batch is stored."""
+"""400: each invalid field is named, and nothing of the batch is stored."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_malformed_json(tenant: Tenant, content: bytes) -> None:
         (b'{"metrics": [], "source": "x", "a/b~": 1}', ["/source", "/a~1b~0"]),
     ],
 )
-def test_a_fault_of_the_body_as_a_whole_has_no_index(
+def test_a_fault_in_the_body_as_a_whole_has_no_index(
     tenant: Tenant, content: bytes, pointers: list[str]
 ) -> None:
     errors = tenant.refused(400, "invalid-metrics", content)["errors"]
@@ -97,9 +97,7 @@ def test_a_fault_of_the_body_as_a_whole_has_no_index(
         (point(tags={"a": None}), "/tags/a", "string"),
     ],
 )
-def test_a_field_out_of_its_rule_is_named(
-    tenant: Tenant, bad: Any, pointer: str, words: str
-) -> None:
+def test_an_invalid_field_is_named(tenant: Tenant, bad: Any, pointer: str, words: str) -> None:
     problem = tenant.refused(400, "invalid-metrics", metrics(POINT, bad, POINT))
     (error,) = problem["errors"]
     assert (error["index"], error["pointer"]) == (1, ITEM + pointer)
@@ -113,7 +111,7 @@ def test_a_field_out_of_its_rule_is_named(
         *(("timestamp", number) for number in ("1e400", "-1e400", "-1" + "0" * 5000)),
     ],
 )
-def test_a_number_that_cannot_be_is_its_fields_fault(
+def test_a_number_out_of_range_is_a_fault_of_its_field(
     tenant: Tenant, field: str, number: str
 ) -> None:
     content = metrics(POINT, point(**{field: 12345})).replace(b"12345", number.encode())
@@ -123,7 +121,7 @@ def test_a_number_that_cannot_be_is_its_fields_fault(
 
 @pytest.mark.parametrize("unit", [1, 1000, 10**6, 10**9])
 def test_a_day_ahead_is_accepted_and_more_is_not(tenant: Tenant, unit: int) -> None:
-    """To the hour, because the service's clock goes on."""
+    """To the hour, because the service's clock advances."""
     now = int(time.time())
     assert tenant.publish(metrics(point(timestamp=(now + 23 * 3600) * unit))).status_code == 202
     bad = point(timestamp=(now + 25 * 3600) * unit)

@@ -1,4 +1,4 @@
-"""Retry without doubt: one key and one body are one event, whatever gets lost."""
+"""Safe retries: one key and one body are one event, whatever gets lost."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ def test_a_body_is_the_same_however_it_was_compressed(tenant: Tenant) -> None:
     assert again.headers["idempotent-replayed"] == "true"
 
 
-def test_what_was_refused_did_not_use_its_key(tenant: Tenant) -> None:
+def test_a_refused_batch_does_not_use_up_its_key(tenant: Tenant) -> None:
     tenant.refused(400, "invalid-metrics", metrics(point(value="x")), headers=keyed("a"))
     assert "idempotent-replayed" not in tenant.publish(headers=keyed("a")).headers
 
 
-def test_keys_are_an_organizations_own(tenant: Tenant) -> None:
+def test_each_organization_has_its_own_keys(tenant: Tenant) -> None:
     other = Tenant(tenant.service, tenant.client)
     responses = [owner.publish(headers=keyed("a")) for owner in (tenant, other)]
     assert all("idempotent-replayed" not in response.headers for response in responses)
@@ -63,7 +63,7 @@ def test_keys_are_an_organizations_own(tenant: Tenant) -> None:
 
 
 @pytest.mark.parametrize("key", ["!", "~" * 255, '5f0c"\\{}'])
-def test_a_key_of_visible_ascii_is_taken(tenant: Tenant, key: str) -> None:
+def test_a_key_of_visible_ascii_is_accepted(tenant: Tenant, key: str) -> None:
     assert tenant.publish(headers=keyed(key)).status_code == 202
     assert tenant.publish(headers=keyed(key)).headers["idempotent-replayed"] == "true"
 
@@ -79,7 +79,7 @@ def test_any_other_key_is_refused(tenant: Tenant, key: str) -> None:
     assert tenant.events() == {}
 
 
-def test_of_many_at_once_one_is_stored(tenant: Tenant) -> None:
+def test_of_many_simultaneous_attempts_one_is_stored(tenant: Tenant) -> None:
     gate = Barrier(16)
 
     def publish(_: int) -> httpx.Response:

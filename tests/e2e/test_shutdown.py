@@ -1,4 +1,4 @@
-"""A stop under load: what was sent is answered, and what was acknowledged is stored."""
+"""A stop under load: every request sent is answered, and every acknowledged batch is stored."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from tests.service import Service
 CONNECTIONS = 32
 POINTS = 20
 WARM = 10
-"""Answers that every connection has had before the stop."""
+"""The number of answers on each connection before the stop."""
 
 numbers = count()
 
 
 class Connection:
-    """One client connection, and what became of the requests that were sent on it."""
+    """One client connection, and the outcome of the requests sent on it."""
 
     def __init__(self, service: Service, token: str) -> None:
         self.acknowledged: dict[str, float] = {}
@@ -44,7 +44,7 @@ class Connection:
         self._reader, self._writer = await asyncio.open_connection(service.host, service.port)
 
     def publish(self, *, packed: bool = False) -> tuple[bytes, float]:
-        """Return a request with a value of its own, and the value."""
+        """Return a request with a unique value, and the value."""
         value = float(next(numbers))
         body = json.dumps({"metrics": [point(value=value)] * POINTS}).encode()
         body = gzip.compress(body) if packed else body
@@ -60,7 +60,7 @@ class Connection:
         self.unanswered += requests
 
     async def answer(self, value: float | None = None) -> None:
-        """Read the next answer; `value` is what it acknowledges."""
+        """Read the next answer, to the request with `value`."""
         head = (await self._reader.readuntil(b"\r\n\r\n")).decode().lower()
         lines = dict(line.split(": ", 1) for line in head.split("\r\n")[1:] if line)
         await self._reader.readexactly(int(lines["content-length"]))
@@ -90,7 +90,7 @@ GOOD: tuple[int, list[int], bool] = (0, [], True)
 
 
 async def publishing(connection: Connection) -> None:
-    """The short way, one request after the other."""
+    """Publish by the short way, one request after the other."""
     await connection.open()
     while not connection.said_close:
         request, value = connection.publish()
@@ -100,7 +100,7 @@ async def publishing(connection: Connection) -> None:
 
 
 async def publishing_packed(connection: Connection) -> None:
-    """uvicorn's way."""
+    """Publish by uvicorn's way."""
     await connection.open()
     while not connection.said_close:
         request, value = connection.publish(packed=True)
@@ -110,7 +110,7 @@ async def publishing_packed(connection: Connection) -> None:
 
 
 async def looking(connection: Connection) -> None:
-    """By the routes of Litestar."""
+    """Send requests to Litestar's routes."""
     await connection.open()
     while not connection.said_close:
         connection.send(b"GET /health/live HTTP/1.1\r\nHost: cave\r\n\r\n")
@@ -119,7 +119,7 @@ async def looking(connection: Connection) -> None:
 
 
 async def pausing(connection: Connection) -> None:
-    """Idle more often than not: a request may come just as the connection is being closed."""
+    """Be idle most of the time: a request may come just as the connection is being closed."""
     connection.answered = WARM
     await connection.open()
     while not connection.said_close:
@@ -131,7 +131,7 @@ async def pausing(connection: Connection) -> None:
 
 
 async def pipelining(connection: Connection) -> None:
-    """Several at once, of both ways in turn, and only then their answers."""
+    """Send several requests at once, by both ways in turn, and then read their answers."""
     await connection.open()
     while not connection.said_close:
         requests = [connection.publish(packed=place % 3 == 1) for place in range(6)]
@@ -143,7 +143,7 @@ async def pipelining(connection: Connection) -> None:
 
 
 async def arriving(connection: Connection) -> None:
-    """A new connection for every request, up to the first that is refused."""
+    """Open a connection per request, until one is refused."""
     while True:
         try:
             await connection.open()
@@ -169,7 +169,7 @@ def group(service: Service, number: int) -> None:
 
 
 def twice(service: Service, number: int) -> None:
-    """As `timeout` does: the process, and then its group with it."""
+    """As `timeout` does: the process, then its group."""
     os.kill(service.pid, number)
     os.killpg(service.pid, number)
 
@@ -192,7 +192,7 @@ def everybody(service: Service, number: int) -> None:
         (signal.SIGTERM, everybody, 2),
     ],
 )
-def test_every_request_is_answered_whoever_is_told_to_stop(
+def test_every_request_is_answered_whichever_processes_are_signalled(
     start_service: StartService,
     number: signal.Signals,
     signalled: Callable[[Service, int], None],

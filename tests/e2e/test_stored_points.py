@@ -1,4 +1,4 @@
-"""A batch is one event, and comes back point for point: by our reader, and by the docs alone."""
+"""A batch is one event, read back point for point by our reader and by the one in the docs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.e2e.tenant import TEAM, Tenant, metrics
 MANUAL = Path(__file__).parents[2] / "docs" / "event-format.md"
 Row = tuple[str, int, bytes, dict[str, str]]
 
-# What the docs' reader imports, in terms of what is installed for the service.
+# The import of the reader in the docs, by a package that the service has installed.
 MSGPACK = "from msgspec.msgpack import decode as unpackb\n"
 
 
@@ -53,7 +53,7 @@ def thousand_points(seed: int) -> list[dict[str, Any]]:
 
 
 def rows(points: list[dict[str, Any]]) -> list[Row]:
-    """Return what is to come back, values bit for bit."""
+    """Return the expected rows, with values bit for bit."""
     return [
         (p["name"], p["timestamp"], struct.pack(">d", float(p["value"])), p["tags"]) for p in points
     ]
@@ -74,7 +74,7 @@ def test_a_thousand_points_are_one_event_and_come_back_exactly(
 
 
 def test_the_docs_reader_finds_every_point_of_every_event(tenant: Tenant, tmp_path: Path) -> None:
-    """As printed on the page, with redis-py and XRANGE only; events of either encoding."""
+    """As printed on the page, with only redis-py and XRANGE; events of both encodings."""
     batches = [thousand_points(seed=2), thousand_points(seed=3)[:1]]
     receipts = [tenant.publish(metrics(*batch)).headers["cave-receipt"] for batch in batches]
     (tmp_path / "msgpack.py").write_text(MSGPACK)

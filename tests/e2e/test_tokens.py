@@ -1,4 +1,4 @@
-"""Tokens: shown once, three of a kind, the last one stays."""
+"""Tokens: shown only once, at most three of a kind, and the last one stays."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def call(tenant: Tenant, method: str, path: str, token: str | None = None) -> ht
     return tenant.client.request(method, tenant.path + path, headers=headers)
 
 
-def test_a_token_is_43_characters_behind_a_prefix(tenant: Tenant) -> None:
+def test_a_token_is_43_characters_after_a_prefix(tenant: Tenant) -> None:
     values = {tenant.token, tenant.issue()["token"], tenant.issue(team=TEAM)["token"]}
     assert len(values) == 3
     assert all(re.fullmatch(r"cave_[A-Za-z0-9_-]{43}", value) for value in values)
 
 
 @pytest.mark.parametrize("team", [None, TEAM])
-def test_three_active_tokens_of_an_owner_and_scope_set_are_the_most(
+def test_an_owner_has_at_most_three_active_tokens_per_scope_set(
     tenant: Tenant, team: str | None
 ) -> None:
     owner = "/tokens" if team is None else f"/teams/{team}/tokens"
@@ -39,7 +39,7 @@ def test_three_active_tokens_of_an_owner_and_scope_set_are_the_most(
 
 
 @pytest.mark.parametrize("team", [None, TEAM])
-def test_the_last_active_token_of_an_owner_is_not_deleted_but_by_the_command_line(
+def test_the_last_active_token_of_an_owner_can_only_be_revoked_by_the_command_line(
     tenant: Tenant, team: str | None
 ) -> None:
     owner = "/tokens" if team is None else f"/teams/{team}/tokens"
@@ -57,8 +57,8 @@ def test_the_last_active_token_of_an_owner_is_not_deleted_but_by_the_command_lin
         assert call(tenant, "GET", f"{owner}/{last['id']}").json()["state"] == "revoked"
 
 
-def test_a_token_that_was_shown_is_nowhere_to_be_found(tenant: Tenant) -> None:
-    """Not in what is shown later, not in the log, not in what the service says of itself."""
+def test_a_token_is_never_shown_again(tenant: Tenant) -> None:
+    """Not in later answers, not in the log of events, not in metrics or log messages."""
     service = tenant.service
     values = [tenant.token, tenant.issue()["token"]]
     for value in values:
@@ -74,9 +74,9 @@ def test_a_token_that_was_shown_is_nowhere_to_be_found(tenant: Tenant) -> None:
     with service.log() as log:
         kept = b"".join(log.dump(key) or b"" for key in log.scan_iter(count=1000))
         entries = str(log.xrange("{cave:organizations}:log"))
-    told = service.errors() + service.data_dir.server_log_path.read_text()
+    logged = service.errors() + service.data_dir.server_log_path.read_text()
     assert digests[0] in entries
     for value in values:
         assert value not in entries
         assert value.encode() not in kept
-        assert value not in told
+        assert value not in logged

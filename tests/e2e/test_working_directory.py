@@ -1,4 +1,4 @@
-"""Nothing of the service comes from the directory that its user happens to stand in."""
+"""The service reads nothing from its working directory."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SETTINGS = {
 
 @pytest.fixture
 def hostile(tmp_path: Path) -> Path:
-    """A directory that has a module of every name there is, each noting that it was run."""
+    """A directory with a module of every importable name, each recording that it was run."""
     directory = tmp_path / "hostile"
     directory.mkdir()
     for name in (*MODULES, *OURS):
@@ -42,7 +42,7 @@ def hostile(tmp_path: Path) -> Path:
     return directory
 
 
-def test_the_modules_are_run_where_nothing_is_done_about_it(hostile: Path) -> None:
+def test_python_runs_the_modules_unless_prevented(hostile: Path) -> None:
     done = subprocess.run([sys.executable, "-m", "entrypoints.cli"], cwd=hostile, check=False)
     assert done.returncode == 9
 
@@ -72,7 +72,7 @@ def test_service_and_commands_run_nothing_from_the_working_directory(hostile: Pa
     assert sorted(hostile.rglob("*")) == before
 
 
-def test_every_process_of_ours_is_started_by_the_function_that_sees_to_it() -> None:
+def test_all_our_processes_are_started_by_the_function_that_prevents_it() -> None:
     starting = [
         file.relative_to(ROOT)
         for package in OURS

@@ -1,4 +1,4 @@
-"""The command line over adapters in memory: what is not tested here is what they skip."""
+"""The command line over adapters in memory."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ NOW = datetime(2014, 10, 24, 12, 37, 28, tzinfo=UTC)
 
 
 class CommandLine:
-    """Runs `cave` in this process; `now` may be set."""
+    """Runs `cave` in this process; tests may set `now`."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for variable in [name for name in os.environ if name.startswith("CAVE_")]:
@@ -52,7 +52,7 @@ class CommandLine:
         self._organizations = Organizations({"PERSISTENCE_MODULE": "eventsourcing.popo"})
 
     def __call__(self, *arguments: str, **environment: str) -> Result:
-        """Run it with arguments and `CAVE_*` variables."""
+        """Run `cave` with arguments and `CAVE_*` variables."""
         roots = Roots(
             open_log=self._open_log,
             open_projections=self._open_projections,
@@ -65,17 +65,17 @@ class CommandLine:
         )
 
     def output(self, *arguments: str) -> str:
-        """Run it, which must succeed, and return what it prints."""
+        """Run `cave`, which must succeed, and return its output."""
         result = self(*arguments)
         assert result.exit_code == 0, result.output
         return result.stdout
 
     def json(self, *arguments: str) -> list[Any]:
-        """Run it with --json and return the records."""
+        """Run `cave` with --json and return the records."""
         return [json.loads(line) for line in self.output(*arguments, "--json").splitlines()]
 
     def error(self, *arguments: str, **environment: str) -> str:
-        """Run it, which must fail in the way of exit code 1, and return the line that says why."""
+        """Run `cave`, which must exit with 1, and return its error line."""
         result = self(*arguments, **environment)
         assert (result.exit_code, result.stdout) == (1, "")
         line, end = result.stderr[:-1], result.stderr[-1]
@@ -84,13 +84,13 @@ class CommandLine:
 
     @property
     def reader(self) -> MetricLogReader:
-        """Return what reads the events of the log."""
+        """Return a reader of the log's events."""
         return MetricLogReader(self.metrics, self.metrics.codec)
 
     def publish(
         self, organization: str, team: str | None = None, points: int = 1, host: str = "svc5"
     ) -> str:
-        """Append a batch to the log, a point a millisecond; return its receipt."""
+        """Append a batch to the log, with one point per millisecond; return its receipt."""
         tags = tag_set({"host": host, "env": "production"})
         assert tags is not None
         batch = PointBatch(

@@ -1,4 +1,4 @@
-"""A service that answers from a script, and remembers what it was sent."""
+"""A service that answers from a script and records the requests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from msgspec import Struct
 
 
 class Said(Struct, frozen=True):
-    """An answer: status 0 breaks the connection off."""
+    """An answer; status 0 closes the connection without one."""
 
     status: int
     headers: dict[str, str] = {}
@@ -34,7 +34,7 @@ class Received(Struct, frozen=True):
 
 
 class ScriptedService(HTTPServer):
-    """Answers with what `script` says, one per request, and accepts what comes after."""
+    """Answers each request with the next entry of `script`, and with a 202 after the last."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -73,7 +73,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  its name there
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the name in the base class
         """Say nothing."""
 
 

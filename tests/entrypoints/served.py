@@ -1,4 +1,4 @@
-"""`cave serve` with stand-in workers, as a process that tests ask, disturb and end."""
+"""`cave serve` with stand-in workers, as a process that tests query, disturb and stop."""
 
 import json
 import re
@@ -29,7 +29,7 @@ sys.exit(serve(settings, "127.0.0.1", int(port), worker, projector=()))
 
 
 class Served:
-    """One supervisor process, in a process group of its own."""
+    """A supervisor process, in its own process group."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Served:
             )
 
     def wait_until_ready(self) -> re.Match[str]:
-        """Return the line that says so, matched."""
+        """Return the match of the line that announces the address."""
         pattern = re.compile(r"CAVE serves (http://\S+) \((\d+) workers, log (.*)\)\n")
         wait_until(lambda: pattern.fullmatch(self.output()) or self.process.poll() is not None)
         found = pattern.fullmatch(self.output())
@@ -80,30 +80,30 @@ class Served:
         return self.process.wait(SECONDS * 2)
 
     def kill_all(self) -> None:
-        """Kill it with all its children and wait."""
+        """Kill it with all its children, and wait for it."""
         kill_with_children(self.process)
 
     def output(self) -> str:
-        """Return what is on its standard output so far."""
+        """Return its standard output so far."""
         return self._out.read_text()
 
     def errors(self) -> str:
-        """Return what is on its standard error so far."""
+        """Return its standard error so far."""
         return self._errors.read_text()
 
     def events(self, event: str) -> list[dict[str, Any]]:
-        """Return the log's records of one kind, those that are complete."""
+        """Return the complete log records of one kind."""
         lines = self.errors().split("\n")[:-1]
         records = [json.loads(line) for line in lines if line.startswith("{")]
         return [record for record in records if record["event"] == event]
 
     def pids(self, child: str) -> list[int]:
-        """Return the pids that a child had, each of which got ready."""
+        """Return the pids of a child's processes that became ready, oldest first."""
         return [record["pid"] for record in self.events("child ready") if record["child"] == child]
 
 
 def kill_with_children(process: subprocess.Popen[bytes]) -> None:
-    """Kill a process and all that it started, and wait for it; nothing if it ended already."""
+    """Kill a process and its descendants, and wait for it. Does nothing if it has ended."""
     if process.poll() is None:
         for child in psutil.Process(process.pid).children(recursive=True):
             with suppress(psutil.NoSuchProcess):
@@ -113,7 +113,7 @@ def kill_with_children(process: subprocess.Popen[bytes]) -> None:
 
 
 def is_running(pid: int) -> bool:
-    """Whether a process runs; one that ended and waits to be collected does not."""
+    """Return whether a process runs; a zombie does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):

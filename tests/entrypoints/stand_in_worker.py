@@ -1,7 +1,7 @@
-"""A worker for the supervisor's tests: answers each request with its pid, and notes its end.
+"""A worker for the supervisor's tests: answers each request with its pid, and records its end.
 
-Beside a file named `broken` in the data dir it does not start, beside one named `stubborn` it does
-not end when asked to.
+It does not start if the data directory has a file named `broken`, and does not stop when asked to
+if there is one named `stubborn`.
 """
 
 import os
@@ -27,7 +27,7 @@ def main() -> None:
         os.read(SUPERVISOR_FD, 1)
         if (place / "stubborn").exists():
             return
-        time.sleep(0.2)  # what is in flight
+        time.sleep(0.2)  # requests in flight
         try:
             with Redis.from_url(config.url) as client:
                 client.rpush("ended", os.getpid())

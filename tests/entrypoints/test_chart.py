@@ -1,4 +1,4 @@
-"""Charts: every value that a float can be is drawn, within the width."""
+"""Charts: any finite values are drawn within the width."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_times_are_as_fine_as_the_period(period: int, first: str) -> None:
     assert drawn([1.0, 2.0] * 20, period=period)[-1].strip().startswith(first)
 
 
-def test_left_out_buckets_break_the_line() -> None:
+def test_missing_buckets_interrupt_the_line() -> None:
     def dots(times: list[int]) -> int:
         samples = [Sample(START + time * MINUTE, 1.0) for time in times]
         text = chart(samples, MINUTE, "", width=80, colored=False)

@@ -1,4 +1,4 @@
-"""When a child is started again, and when it is given up."""
+"""When a child is restarted, and when it is given up."""
 
 import pytest
 
@@ -10,7 +10,7 @@ POLICY = RestartPolicy(
 
 
 class Scripted:
-    """A process that does as it is told."""
+    """A process controlled by the test."""
 
     name = "scripted"
 
@@ -33,7 +33,7 @@ class Scripted:
         return self.status
 
     def why_ended(self) -> str:
-        return "told to"
+        return "the test ended it"
 
     def terminate(self) -> None:
         self.status = 0
@@ -42,7 +42,7 @@ class Scripted:
 
 
 class Clock:
-    """Ticks a child at the seconds asked for."""
+    """Ticks a child as time passes."""
 
     def __init__(self) -> None:
         self.process = Scripted()
@@ -65,7 +65,7 @@ class Clock:
         self.pass_by(0)
 
     def delay(self) -> float:
-        """Return how long after an end it is launched again."""
+        """Return the seconds until it is launched again."""
         began, pid = self.now, self.process.pid
         while self.process.pid == pid:
             self.pass_by(0.5)
@@ -87,7 +87,7 @@ def test_the_delay_doubles_up_to_the_longest(clock: Clock) -> None:
     assert delays == [1, 2, 4, 4]
 
 
-def test_a_steady_run_starts_the_delays_afresh(clock: Clock) -> None:
+def test_a_steady_run_resets_the_delay(clock: Clock) -> None:
     clock.get_ready()
     clock.end()
     clock.delay()
@@ -97,16 +97,18 @@ def test_a_steady_run_starts_the_delays_afresh(clock: Clock) -> None:
     assert clock.delay() == 1
 
 
-def test_one_that_never_gets_ready_is_given_up_with_the_reason(clock: Clock) -> None:
+def test_a_child_that_never_becomes_ready_is_given_up_with_the_reason(clock: Clock) -> None:
     clock.pass_by(0)
     for _ in range(2):
         clock.end()
         clock.delay()
-    with pytest.raises(ChildFailed, match="scripted did not start, 3 times in a row: told to"):
+    with pytest.raises(
+        ChildFailed, match="scripted failed to start 3 times in a row: the test ended it"
+    ):
         clock.end()
 
 
-def test_one_that_was_ready_once_gets_more_attempts(clock: Clock) -> None:
+def test_a_child_that_was_ready_once_gets_more_attempts(clock: Clock) -> None:
     clock.get_ready()
     clock.end()
     clock.delay()
@@ -117,7 +119,7 @@ def test_one_that_was_ready_once_gets_more_attempts(clock: Clock) -> None:
         clock.end()
 
 
-def test_a_launch_that_fails_counts_as_a_start_that_did(clock: Clock) -> None:
+def test_a_failed_launch_counts_as_a_failed_start(clock: Clock) -> None:
     clock.process.launchable = False
     clock.pass_by(0)
     clock.pass_by(1)
@@ -125,7 +127,7 @@ def test_a_launch_that_fails_counts_as_a_start_that_did(clock: Clock) -> None:
         clock.pass_by(2)
 
 
-def test_it_is_not_started_while_what_it_needs_is_missing(clock: Clock) -> None:
+def test_it_is_not_started_before_it_may(clock: Clock) -> None:
     clock.child.tick(clock.now, may_start=False)
     assert not clock.child.is_running
     clock.child.tick(clock.now, may_start=True)

@@ -1,4 +1,4 @@
-"""How often the organizations' log is asked does not depend on how many there are."""
+"""The number of reads of the organizations' log does not depend on the number of organizations."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ COMMANDS = [
 
 @pytest.fixture
 def asks(cave: CommandLine, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Every question that the recorder is asked."""
+    """The calls of the recorder's read methods."""
     asked: list[str] = []
     recorder = cave._organizations.recorder
     for name in ("select_events", "select_notifications", "max_notification_id"):
@@ -34,7 +34,9 @@ def asks(cave: CommandLine, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return asked
 
 
-def test_commands_ask_as_often_for_many_as_for_few(cave: CommandLine, asks: list[str]) -> None:
+def test_commands_read_as_often_for_many_organizations_as_for_few(
+    cave: CommandLine, asks: list[str]
+) -> None:
     counts = []
     for numbers in (range(2), range(2, 40)):
         for number in numbers:

@@ -1,8 +1,9 @@
-"""What holds for every command: help, settings, exit codes."""
+"""Rules for all commands: help, settings, exit codes."""
 
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 from collections.abc import Iterator
 from datetime import timedelta
@@ -34,7 +35,7 @@ LEAVES = [path for path, command in commands() if not isinstance(command, click.
 @pytest.mark.parametrize("path", [path for path, _ in commands()], ids=" ".join)
 def test_help_has_an_example(cave: CommandLine, path: tuple[str, ...]) -> None:
     output = cave.output(*path, "--help")
-    assert f"Example:\n    cave {path[0] if path else ''}" in output
+    assert re.search(rf"Examples?:\n    cave {path[0] if path else ''}", output)
 
 
 WITHOUT_A_LOG = (("import",), ("compile",))
@@ -87,13 +88,13 @@ def test_a_defect_is_one_line_on_stderr(cave: CommandLine) -> None:
     assert cave.error("org", "list") == "defect: ZeroDivisionError: oops"
 
 
-def test_output_that_nobody_reads_is_no_failure(cave: CommandLine) -> None:
+def test_a_closed_output_is_not_a_failure(cave: CommandLine) -> None:
     cave.failure = BrokenPipeError()
     result = cave("org", "list")
     assert (result.exit_code, result.stderr) == (0, "")
 
 
-def test_the_log_is_set_by_variables(cave: CommandLine) -> None:
+def test_log_settings_are_read_from_variables(cave: CommandLine) -> None:
     result = cave(
         *("org", "list"),
         CAVE_DATA_DIR="/var/lib/cave",
@@ -114,12 +115,12 @@ def test_the_log_is_set_by_variables(cave: CommandLine) -> None:
     ]
 
 
-def test_a_flag_wins_over_its_variable(cave: CommandLine) -> None:
+def test_an_option_overrides_its_variable(cave: CommandLine) -> None:
     cave("org", "list", "--data-dir", "here", CAVE_DATA_DIR="/var/lib/cave")
     assert cave.opened == [LogSettings(data_dir=Path("here"))]
 
 
-def test_without_either_the_default_counts(cave: CommandLine) -> None:
+def test_empty_variables_mean_the_default(cave: CommandLine) -> None:
     cave("org", "list", CAVE_REDIS_URL="", CAVE_PARTITIONS="")
     assert cave.opened == [LogSettings()]
 
@@ -129,7 +130,7 @@ def test_serve_has_the_defaults_of_the_settings(cave: CommandLine) -> None:
     assert cave.served == [(ServiceSettings(), "127.0.0.1", 8000)]
 
 
-def test_serve_is_set_by_variables(cave: CommandLine) -> None:
+def test_serve_settings_are_read_from_variables(cave: CommandLine) -> None:
     cave(
         "serve",
         CAVE_HOST="0.0.0.0",
@@ -156,7 +157,7 @@ def test_serve_is_set_by_variables(cave: CommandLine) -> None:
     assert cave.served == [(settings, "0.0.0.0", 80)]
 
 
-def test_serve_exits_as_the_service_did(cave: CommandLine) -> None:
+def test_serve_exits_with_the_status_of_the_service(cave: CommandLine) -> None:
     cave.serve_status = 1
     assert cave("serve").exit_code == 1
 
@@ -197,7 +198,7 @@ def test_a_password_is_not_repeated_in_an_error(cave: CommandLine) -> None:
     assert "hunter2" not in result.stderr
 
 
-def test_compile_compiles(cave: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_compile_runs_the_compilation(cave: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
     monkeypatch.setattr("adapters.point_formats.json.scanner.main", lambda: calls.append("main"))
     assert cave.output("compile") == ""

@@ -1,4 +1,4 @@
-"""Variables that set something, and those that only look so; paths below a home directory."""
+"""Variables that are settings, and those that only look like them; paths in a home directory."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SETTINGS = sorted(set(settings_of(main)))
 
 
 def service_variables(name: str, address: str, port: int, protocol: str) -> dict[str, str]:
-    """Return what Kubernetes sets for a service, as its documentation has it."""
+    """Return the variables that Kubernetes sets for a service, as documented."""
     prefix = name.upper().replace("-", "_")
     url = f"{protocol}://{address}:{port}"
     kind = protocol.upper()
@@ -50,24 +50,24 @@ services = st.builds(
 
 
 @given(services)
-def test_what_a_platform_sets_is_recognized(variables: dict[str, str]) -> None:
+def test_variables_set_by_a_platform_are_recognized(variables: dict[str, str]) -> None:
     assert all(is_platforms(variable, value) for variable, value in variables.items())
 
 
 @pytest.mark.parametrize(
     "name", ["cave", *sorted({name.lower().replace("_", "-") for name in SETTINGS})]
 )
-def test_a_service_of_any_name_sets_nothing(cave: CommandLine, name: str) -> None:
+def test_a_service_of_any_name_changes_no_setting(cave: CommandLine, name: str) -> None:
     assert cave("serve", **service_variables(name, "10.96.0.12", 8000, "tcp")).exit_code == 0
     assert cave.served == [(ServiceSettings(), "127.0.0.1", 8000)]
 
 
-def test_no_setting_has_a_name_that_is_only_a_platforms() -> None:
+def test_no_setting_has_a_name_reserved_to_a_platform() -> None:
     assert not any(is_platforms(variable, "8000") for variable in SETTINGS)
 
 
 @pytest.mark.parametrize("value", ["abc", "tcp://", "8000tcp", "http://10.0.0.1:80", "tcp://x:y"])
-def test_any_other_wrong_value_is_an_error_that_names_the_variable(
+def test_any_other_invalid_value_is_an_error_that_names_the_variable(
     cave: CommandLine, value: str
 ) -> None:
     result = cave("serve", CAVE_PORT=value)
@@ -75,7 +75,7 @@ def test_any_other_wrong_value_is_an_error_that_names_the_variable(
     assert "CAVE_PORT" in result.stderr
 
 
-def test_what_is_ignored_is_logged_by_name() -> None:
+def test_ignored_variables_are_logged_by_name() -> None:
     environment = {
         **service_variables("cave", "10.96.0.12", 8000, "tcp"),
         **dict.fromkeys(SETTINGS[:3], "1"),
@@ -87,12 +87,12 @@ def test_what_is_ignored_is_logged_by_name() -> None:
         log_what_is_ignored(main, environment)
     assert logged == [
         {
-            "event": "there is no such setting: the variable is ignored",
+            "event": "unknown variable is ignored",
             "log_level": "warning",
             "variable": "CAVE_DATADIR",
         },
         {
-            "event": "the platform's value is ignored",
+            "event": "variable set by the platform is ignored",
             "log_level": "warning",
             "variable": "CAVE_PORT",
             "value": "tcp://10.96.0.12:8000",
@@ -118,7 +118,7 @@ PATHS = {
 
 @pytest.mark.parametrize("name", PATHS)
 @pytest.mark.parametrize("value", ["~", "~/x/y"])
-def test_a_path_of_any_option_may_begin_at_home(
+def test_a_path_in_any_option_may_begin_with_a_tilde(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, value: str
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -135,17 +135,17 @@ def test_any_other_path_is_taken_as_it_is(kind: Any, value: str) -> None:
 
 
 @pytest.mark.parametrize("kind", [LocalPath(), PathOrUrl()])
-def test_a_home_that_there_is_not_is_refused(kind: Any) -> None:
+def test_an_unknown_home_directory_is_refused(kind: Any) -> None:
     with pytest.raises(click.BadParameter, match="~no-such-user has no home directory"):
         kind.convert("~no-such-user/data", None, None)
 
 
 @pytest.mark.parametrize("url", ["s3://bucket/~/x", "~://x"])
-def test_a_url_is_no_path(url: str) -> None:
+def test_a_url_is_not_expanded(url: str) -> None:
     assert PathOrUrl().convert(url, None, None) == url
 
 
-def test_home_is_meant_in_variables_and_flags_alike(
+def test_a_tilde_is_expanded_in_variables_and_options_alike(
     cave: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", "/home/ada")

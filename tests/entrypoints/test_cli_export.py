@@ -24,7 +24,7 @@ TAGS = {"host": "svc5", "env": "production"}
 
 @pytest.fixture(autouse=True)
 def organization(cave: CommandLine) -> None:
-    """Three points of gilt's, one of its team web, in the log and readable."""
+    """Three points of gilt and one of its team web, in the log and readable."""
     cave.output("org", "create", "gilt")
     cave.output("team", "create", "gilt", "web")
     cave.publish("gilt", points=3)
@@ -43,11 +43,11 @@ def test_points_are_json_lines_on_standard_output(cave: CommandLine) -> None:
     ]
 
 
-def test_a_team_has_its_own(cave: CommandLine) -> None:
+def test_a_teams_points_are_separate(cave: CommandLine) -> None:
     assert len(exported(cave, "gilt", "--team", "web")) == 1
 
 
-def test_metric_and_times_select(cave: CommandLine) -> None:
+def test_points_are_selected_by_metric_and_time(cave: CommandLine) -> None:
     times = ("--start", "1398788625.001", "--end", "2014-04-29T16:23:45.002Z")
     [point] = exported(cave, "gilt", "--metric", "orders", *times)
     assert point["timestamp"] == 1398788625001
@@ -73,7 +73,7 @@ def test_a_copy_is_read_by_its_label(cave: CommandLine) -> None:
 
 
 @pytest.mark.parametrize("form", Format)
-def test_a_file_is_written_in_the_format_of_its_ending(
+def test_a_file_is_written_in_the_format_of_its_extension(
     cave: CommandLine, tmp_path: Path, form: Format
 ) -> None:
     path = tmp_path / f"points.{form}"
@@ -82,7 +82,7 @@ def test_a_file_is_written_in_the_format_of_its_ending(
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_the_format_may_be_another_than_the_ending_tells(cave: CommandLine, tmp_path: Path) -> None:
+def test_the_format_option_overrides_the_extension(cave: CommandLine, tmp_path: Path) -> None:
     path = tmp_path / "points.txt"
     cave.output("export", "gilt", "-o", str(path), "--format", "csv")
     assert path.read_text().startswith("name,timestamp,value,tags\n")
@@ -105,7 +105,7 @@ def test_parquet_goes_to_standard_output_unless_that_is_a_terminal(
 
 
 @pytest.mark.parametrize("form", Format)
-def test_a_pipe_is_written_into(cave: CommandLine, tmp_path: Path, form: Format) -> None:
+def test_a_pipe_is_written_to(cave: CommandLine, tmp_path: Path, form: Format) -> None:
     fifo, copy = tmp_path / "fifo", tmp_path / "copy"
     os.mkfifo(fifo)
     reader = threading.Thread(target=lambda: copy.write_bytes(fifo.read_bytes()), daemon=True)
@@ -133,11 +133,11 @@ def test_a_dash_is_standard_output_and_nothing_is_added_there(
     assert cave.output("export", "gilt", "-o", "/dev/null") == ""
 
 
-def test_a_full_device_is_said_in_one_line(cave: CommandLine) -> None:
+def test_a_full_device_is_reported_in_one_line(cave: CommandLine) -> None:
     assert "No space left" in cave.error("export", "gilt", "-o", "/dev/full")
 
 
-def test_a_signal_leaves_nothing_of_an_export(
+def test_an_export_stopped_by_a_signal_leaves_nothing_behind(
     cave: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "points.csv"
@@ -155,7 +155,7 @@ def test_a_signal_leaves_nothing_of_an_export(
     assert [(p, p.read_text()) for p in tmp_path.iterdir()] == [(path, "precious")]
 
 
-def test_a_file_stays_as_it_was_where_the_export_fails(cave: CommandLine, tmp_path: Path) -> None:
+def test_a_failed_export_leaves_the_file_as_it_was(cave: CommandLine, tmp_path: Path) -> None:
     path = tmp_path / "points.csv"
     path.write_text("precious")
     cave.error("export", "gilt", "--as", "after", "--output", str(path))
@@ -163,11 +163,11 @@ def test_a_file_stays_as_it_was_where_the_export_fails(cave: CommandLine, tmp_pa
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_nothing_in_the_range_is_no_failure(cave: CommandLine) -> None:
+def test_an_empty_range_is_not_a_failure(cave: CommandLine) -> None:
     assert exported(cave, "gilt", "--end", "0") == []
 
 
-def test_whoever_is_unknown_is_named(cave: CommandLine) -> None:
+def test_an_unknown_owner_or_metric_is_named(cave: CommandLine) -> None:
     assert cave.error("export", "zalando") == "there is no organization 'zalando'"
     assert "no team 'ops'" in cave.error("export", "gilt", "--team", "ops")
     assert cave.error("export", "gilt", "--metric", "sales") == "gilt has no metric 'sales'"
@@ -176,7 +176,7 @@ def test_whoever_is_unknown_is_named(cave: CommandLine) -> None:
 @pytest.mark.parametrize(
     "arguments", [("--start", "yesterday"), ("--end", "2014-10-24"), ("--format", "xml")]
 )
-def test_bad_values_are_errors_of_usage(cave: CommandLine, arguments: tuple[str, str]) -> None:
+def test_invalid_values_are_usage_errors(cave: CommandLine, arguments: tuple[str, str]) -> None:
     result = cave("export", "gilt", *arguments)
     assert result.exit_code == 2
     assert arguments[0] in result.stderr

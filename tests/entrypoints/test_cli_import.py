@@ -58,7 +58,7 @@ def test_a_file_is_published_in_batches(
     assert len({request.key for request in service.received}) == 3
 
 
-def test_a_team_and_csv_have_their_way(
+def test_a_csv_file_is_published_for_a_team(
     cave: CommandLine, service: ScriptedService, tmp_path: Path
 ) -> None:
     path = tmp_path / "points.txt"
@@ -71,7 +71,7 @@ def test_a_team_and_csv_have_their_way(
     ]
 
 
-def test_files_of_one_name_both_count_and_again_neither(
+def test_two_files_of_one_name_have_different_keys_and_the_same_again(
     cave: CommandLine, service: ScriptedService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -86,7 +86,7 @@ def test_files_of_one_name_both_count_and_again_neither(
 
 
 def test_a_pipe_is_read_once(cave: CommandLine, service: ScriptedService) -> None:
-    """As a shell's <(…) makes it."""
+    """Such as a shell's <(…)."""
     reading, writing = os.pipe()
     os.write(writing, POINT.encode())
     os.close(writing)
@@ -99,7 +99,7 @@ def test_a_pipe_is_read_once(cave: CommandLine, service: ScriptedService) -> Non
     assert [request.items for request in service.received] == [[json.loads(POINT)]]
 
 
-def test_a_type_that_is_not_documented_is_refused_before_anything_is_stored(
+def test_an_undocumented_column_type_is_refused_before_anything_is_stored(
     cave: CommandLine, service: ScriptedService, tmp_path: Path
 ) -> None:
     path = tmp_path / "points.parquet"
@@ -110,7 +110,9 @@ def test_a_type_that_is_not_documented_is_refused_before_anything_is_stored(
     assert service.received == []
 
 
-def test_a_row_is_called_a_row(cave: CommandLine, service: ScriptedService, tmp_path: Path) -> None:
+def test_a_fault_in_a_parquet_file_names_the_row(
+    cave: CommandLine, service: ScriptedService, tmp_path: Path
+) -> None:
     path = tmp_path / "points.parquet"
     columns = {"name": ["a", "?"], "timestamp": [1, 1], "value": [1, 1], "tags": ["{}", "{}"]}
     pq.write_table(pa.table(columns), path)
@@ -118,7 +120,7 @@ def test_a_row_is_called_a_row(cave: CommandLine, service: ScriptedService, tmp_
     assert "row 2: name must match" in cave.error("import", "gilt", str(path), *flags(service))
 
 
-def test_batches_that_were_there_are_told(
+def test_batches_stored_before_are_counted(
     cave: CommandLine, service: ScriptedService, points: Path
 ) -> None:
     service.script = [REPLAYED, REPLAYED]
@@ -141,7 +143,7 @@ def test_a_refused_point_is_named_by_its_line(
     )
 
 
-def test_a_line_that_cannot_be_read_is_named(
+def test_an_unreadable_line_is_named(
     cave: CommandLine, service: ScriptedService, points: Path
 ) -> None:
     points.write_text("{}\n{}\nnonsense\n")
@@ -150,7 +152,7 @@ def test_a_line_that_cannot_be_read_is_named(
     assert error.endswith("(2 points stored before)")
 
 
-def test_a_service_that_refuses_or_is_away_is_told(
+def test_the_reason_of_a_refusing_or_unavailable_service_is_shown(
     cave: CommandLine, service: ScriptedService, points: Path
 ) -> None:
     service.script = [Said(403, {}, {"detail": "the token is unknown"})]
@@ -161,7 +163,7 @@ def test_a_service_that_refuses_or_is_away_is_told(
     )
 
 
-def test_what_is_missing_is_an_error_of_usage(
+def test_missing_or_invalid_arguments_are_usage_errors(
     cave: CommandLine, service: ScriptedService, points: Path, tmp_path: Path
 ) -> None:
     assert cave("import", "gilt", str(points), "--url", service.url).exit_code == 2
@@ -170,10 +172,10 @@ def test_what_is_missing_is_an_error_of_usage(
     unnamed = points.rename(tmp_path / "points")
     result = cave("import", "gilt", str(unnamed), *flags(service))
     assert (result.exit_code, service.received) == (2, [])
-    assert "does not end in a known format: use --format" in result.stderr
+    assert "does not have the extension of a known format: use --format" in result.stderr
 
 
-def test_token_and_url_are_set_by_variables(
+def test_token_and_url_can_be_set_by_variables(
     cave: CommandLine, service: ScriptedService, points: Path
 ) -> None:
     result = cave("import", "gilt", str(points), CAVE_TOKEN="t9", CAVE_URL=service.url)
@@ -181,7 +183,7 @@ def test_token_and_url_are_set_by_variables(
     assert service.received[0].authorization == "Bearer t9"
 
 
-def test_what_was_stored_before_a_refused_line_keeps_its_key_once_that_is_put_right(
+def test_correcting_a_refused_line_keeps_the_keys_of_the_batches_before_it(
     cave: CommandLine, service: ScriptedService, points: Path
 ) -> None:
     service.script = [Said(202), Said(400, {}, {"errors": [{"index": 1, "detail": "no"}]})]

@@ -1,4 +1,4 @@
-"""Signals for long work: noted, and obeyed between two steps."""
+"""Signals during long work: it stops between two steps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.entrypoints.cli_in_memory import CommandLine
 
 
 @pytest.mark.parametrize("number", STOPPING)
-def test_a_signal_is_obeyed_at_the_next_step(number: signal.Signals) -> None:
+def test_a_signal_stops_the_work_before_the_next_step(number: signal.Signals) -> None:
     steps = []
 
     def work() -> None:
@@ -31,7 +31,7 @@ def test_a_signal_is_obeyed_at_the_next_step(number: signal.Signals) -> None:
     assert steps == ["done all the same"]
 
 
-def test_a_second_signal_is_obeyed_at_once() -> None:
+def test_a_second_signal_stops_the_work_immediately() -> None:
     def work() -> None:
         with asked_to_stop():
             signal.raise_signal(signal.SIGTERM)
@@ -42,7 +42,7 @@ def test_a_second_signal_is_obeyed_at_once() -> None:
         work()
 
 
-def test_what_an_interrupted_step_raises_is_an_interruption() -> None:
+def test_an_error_after_a_signal_is_an_interruption() -> None:
     def work() -> None:
         with asked_to_stop():
             signal.raise_signal(signal.SIGTERM)
@@ -52,7 +52,7 @@ def test_what_an_interrupted_step_raises_is_an_interruption() -> None:
         work()
 
 
-def test_without_a_signal_errors_are_errors_and_handlers_come_back() -> None:
+def test_without_a_signal_errors_pass_and_handlers_are_restored() -> None:
     before = signal.getsignal(signal.SIGTERM)
 
     def work() -> None:
@@ -64,21 +64,21 @@ def test_without_a_signal_errors_are_errors_and_handlers_come_back() -> None:
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-def test_progress_is_told_before_the_work_stops() -> None:
-    told: list[ReplayProgress] = []
+def test_progress_is_reported_before_the_work_stops() -> None:
+    reported: list[ReplayProgress] = []
     progress = ReplayProgress(1, 2, 3)
 
     def work() -> None:
         with asked_to_stop() as check:
             signal.raise_signal(signal.SIGINT)
-            stopping(told.append, check)(progress)
+            stopping(reported.append, check)(progress)
 
     with pytest.raises(Interrupted):
         work()
-    assert told == [progress]
+    assert reported == [progress]
 
 
-def test_a_query_that_was_interrupted_is_no_defect(cave: CommandLine) -> None:
+def test_an_interrupted_query_is_not_a_defect(cave: CommandLine) -> None:
     cave.failure = RuntimeError("Query interrupted")
     result = cave("projections")
     assert (result.exit_code, result.stderr) == (1, "Aborted!\n")
@@ -99,7 +99,7 @@ def test_a_signal_that_ends_the_process_leaves_by_an_exception(number: signal.Si
     with pytest.raises((SystemExit, KeyboardInterrupt)) as ended:
         work()
     assert closed == [number]
-    if number == signal.SIGINT:  # Ctrl-C is click's to report
+    if number == signal.SIGINT:  # click reports Ctrl-C
         assert isinstance(ended.value, KeyboardInterrupt)
     else:
         assert isinstance(ended.value, SystemExit)
@@ -107,7 +107,7 @@ def test_a_signal_that_ends_the_process_leaves_by_an_exception(number: signal.Si
     assert signal.getsignal(number) is before
 
 
-def test_an_exit_that_a_library_replaced_is_an_exit_all_the_same() -> None:
+def test_an_exit_replaced_by_a_librarys_error_is_restored() -> None:
     def work() -> None:
         with terminated_in_order():
             try:

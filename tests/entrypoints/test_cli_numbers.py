@@ -1,4 +1,4 @@
-"""Numbers on the command line and in variables are ASCII digits."""
+"""Numbers on the command line and in variables must be in ASCII digits."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ PYTHONS_OWN = ["1_000", " 1", "1 ", "\u0661", "\uff11\uff12", "1\uff10", "", "na
     "kind", [WholeNumber(), DecimalNumber(), Rate()], ids=lambda kind: kind.name
 )
 @pytest.mark.parametrize("text", PYTHONS_OWN)
-def test_what_only_python_reads_is_refused(kind: click.ParamType[float], text: str) -> None:
+def test_spellings_that_only_python_accepts_are_refused(
+    kind: click.ParamType[float], text: str
+) -> None:
     with pytest.raises(click.BadParameter):
         kind.convert(text, None, None)
 
@@ -66,7 +68,7 @@ def _numeric_options() -> list[tuple[tuple[str, ...], click.Option]]:
 @pytest.mark.parametrize(
     ("path", "option"), _numeric_options(), ids=lambda value: getattr(value, "name", str(value))
 )
-def test_every_option_that_is_a_number_is_of_these_types(
+def test_every_numeric_option_has_one_of_these_types(
     path: tuple[str, ...], option: click.Option
 ) -> None:
     assert isinstance(option.type, (WholeNumber, DecimalNumber))

@@ -60,9 +60,7 @@ def test_an_organization_is_created_once(cave: CommandLine) -> None:
         ("org", "destroy", "gilt"),
     ],
 )
-def test_a_value_out_of_its_rule_is_a_usage_error(
-    cave: CommandLine, arguments: tuple[str, ...]
-) -> None:
+def test_an_invalid_value_is_a_usage_error(cave: CommandLine, arguments: tuple[str, ...]) -> None:
     result = cave(*arguments)
     assert (result.exit_code, result.stdout) == (2, "")
     assert "Usage: cave" in result.stderr
@@ -77,11 +75,11 @@ def test_org_list_is_by_name(cave: CommandLine) -> None:
     assert rows[0].split() == ["gilt", "-", "2014-10-24T12:37:28.000Z", "0", "1"]
 
 
-def test_org_list_without_any_has_no_record(cave: CommandLine) -> None:
+def test_org_list_of_none_prints_no_record(cave: CommandLine) -> None:
     assert cave.json("org", "list") == []
 
 
-def test_org_show_has_the_tokens_of_the_teams_too(cave: CommandLine) -> None:
+def test_org_show_includes_the_tokens_of_teams(cave: CommandLine) -> None:
     cave.output("org", "create", "gilt")
     cave.output("team", "create", "gilt", "web")
     [record] = cave.json("org", "show", "gilt")
@@ -145,7 +143,7 @@ def test_token_list_is_the_owners(cave: CommandLine) -> None:
     assert "no team 'ops'" in cave.error("token", "list", "gilt", "--team", "ops")
 
 
-def test_token_values_are_told_once_only(cave: CommandLine) -> None:
+def test_token_values_are_shown_only_once(cave: CommandLine) -> None:
     value = cave.output("org", "create", "gilt", "--quiet").strip()
     for arguments in [("org", "show", "gilt"), ("token", "list", "gilt")]:
         assert value not in cave.output(*arguments)
@@ -162,7 +160,7 @@ def test_a_revoked_token_stays_revoked(cave: CommandLine) -> None:
     assert "has no token 'none'" in cave.error("token", "revoke", "gilt", "none")
 
 
-def test_a_fourth_token_alike_is_refused(cave: CommandLine) -> None:
+def test_a_fourth_token_of_one_owner_and_scope_set_is_refused(cave: CommandLine) -> None:
     cave.output("org", "create", "gilt")
     for _ in range(2):
         cave.output("token", "issue", "gilt", "--quiet")

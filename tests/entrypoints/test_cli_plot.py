@@ -9,7 +9,7 @@ from tests.entrypoints.cli_in_memory import CommandLine
 
 @pytest.fixture(autouse=True)
 def organization(cave: CommandLine) -> None:
-    """Points of two seconds, in the log and readable."""
+    """Points in two seconds, in the log and readable."""
     cave.output("org", "create", "gilt")
     cave.output("team", "create", "gilt", "web")
     cave.publish("gilt", points=1500)
@@ -25,7 +25,7 @@ def test_a_metric_is_drawn_as_plain_text(cave: CommandLine) -> None:
     assert max(map(len, lines)) <= 100
 
 
-def test_aggregator_tags_times_and_limit_select(cave: CommandLine) -> None:
+def test_points_are_selected_by_tags_time_and_limit(cave: CommandLine) -> None:
     arguments = ("--period", "1s", "--aggregator", "count", "--tags", "host:svc5")
     both = cave.output("plot", "gilt", "orders", *arguments)
     assert both.splitlines()[2].startswith("1000┤")
@@ -44,13 +44,13 @@ def test_tags_are_written_as_in_a_query_over_http(cave: CommandLine) -> None:
     assert "5┤" in cave.output(*arguments, r"env:production,host:a\,b\\\,c")
 
 
-def test_nothing_to_draw_is_said(cave: CommandLine) -> None:
-    said = "gilt has no points of orders there: other tags or times may have some\n"
-    assert cave.output("plot", "gilt", "orders", "--tags", "host:svc6") == said
-    assert cave.output("plot", "gilt", "orders", "--end", "0") == said
+def test_an_empty_plot_is_reported(cave: CommandLine) -> None:
+    message = "gilt has no points of orders with these tags in this time range\n"
+    assert cave.output("plot", "gilt", "orders", "--tags", "host:svc6") == message
+    assert cave.output("plot", "gilt", "orders", "--end", "0") == message
 
 
-def test_whatever_is_unknown_is_named(cave: CommandLine) -> None:
+def test_an_unknown_owner_metric_or_copy_is_named(cave: CommandLine) -> None:
     assert cave.error("plot", "gilt", "sales") == "gilt has no metric 'sales'"
     assert cave.error("plot", "gilt", "orders", "--team", "web") == (
         "gilt/web has no metric 'orders'"
@@ -69,7 +69,7 @@ def test_whatever_is_unknown_is_named(cave: CommandLine) -> None:
         (("--limit", "1441"), "1440"),
     ],
 )
-def test_bad_values_are_errors_that_say_what_is_allowed(
+def test_invalid_values_are_errors_that_name_the_valid_ones(
     cave: CommandLine, arguments: tuple[str, str], allowed: str
 ) -> None:
     result = cave("plot", "gilt", "orders", *arguments)

@@ -1,4 +1,4 @@
-"""`cave` as a process of its own, on a log server of its own: signals, pipes, and the demo."""
+"""`cave` as a process with its own log server: signals, pipes, and the demo."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PATIENCE = 30.0
 
 @pytest.fixture
 def directory() -> Iterator[Path]:
-    """A directory with a short path, for the sake of the Unix socket in it."""
+    """A directory whose path is short enough for a Unix socket."""
     with TemporaryDirectory(prefix="cave-") as path:
         yield Path(path)
 
@@ -43,7 +43,7 @@ def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 @contextmanager
 def tailing(data_dir: Path, *before: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Run `cave events tail`, which by then waits for more, by a command that runs it."""
+    """Run `cave events tail` behind the words `before`; yield once it waits for events."""
     with subprocess.Popen(
         [*before, *CAVE, "events", "tail", "--data-dir", str(data_dir)],
         stdout=subprocess.PIPE,
@@ -55,7 +55,7 @@ def tailing(data_dir: Path, *before: str) -> Iterator[subprocess.Popen[bytes]]:
             while not DataDir(data_dir).socket_path.exists():
                 assert process.poll() is None
                 time.sleep(0.02)
-            # Its log server answers once another command can use it; it then tails.
+            # Once another command can use its log server, it is about to tail.
             assert run("org", "list", "--data-dir", data_dir).returncode == 0
             time.sleep(0.5)
             yield process
@@ -76,7 +76,7 @@ def hang_up(process: subprocess.Popen[bytes]) -> None:
 
 
 def interrupt_all(process: subprocess.Popen[bytes]) -> None:
-    """As a terminal does: the log server that the command started is not to hear of it."""
+    """As a terminal does; the log server that the command started must not get the signal."""
     os.killpg(process.pid, signal.SIGINT)
 
 
@@ -113,7 +113,7 @@ def test_tail_ends_quietly(
         assert process.stderr.read() == b""
 
 
-def test_a_hang_up_is_not_for_a_command_under_nohup(directory: Path) -> None:
+def test_a_command_under_nohup_ignores_a_hang_up(directory: Path) -> None:
     with tailing(directory, "nohup") as process:
         hang_up(process)
         assert run("org", "list", "--data-dir", directory).returncode == 0
@@ -122,7 +122,7 @@ def test_a_hang_up_is_not_for_a_command_under_nohup(directory: Path) -> None:
         assert process.wait(PATIENCE) == 128 + signal.SIGTERM
 
 
-def test_what_one_command_did_the_next_one_sees(directory: Path) -> None:
+def test_a_command_sees_the_effect_of_an_earlier_one(directory: Path) -> None:
     created = run("org", "create", "gilt", "--quiet", "--data-dir", directory)
     assert (created.returncode, created.stderr) == (0, "")
     listed = run("org", "list", "--data-dir", directory)
@@ -135,13 +135,13 @@ def test_a_failure_is_one_line_without_a_traceback(directory: Path) -> None:
     assert failed.stderr == "Error: there is no organization 'gilt'\n"
 
 
-def test_a_data_dir_that_cannot_be_is_a_failure() -> None:
+def test_an_impossible_data_dir_is_a_failure() -> None:
     failed = run("org", "list", "--data-dir", "/dev/null/data")
     assert failed.returncode == 1
     assert failed.stderr.count("\n") == 1
 
 
-def test_the_demo_holds_what_it_claims_and_leaves_nothing_behind(directory: Path) -> None:
+def test_all_checks_of_the_demo_pass_and_it_leaves_nothing_behind(directory: Path) -> None:
     done = subprocess.run(
         [*CAVE, "demo"],
         capture_output=True,

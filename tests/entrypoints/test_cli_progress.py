@@ -28,7 +28,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def test_quick_work_has_no_lines(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+def test_quick_work_prints_no_lines(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
     with shown_progress("replay of points", "events") as advance:
         clock.now += 0.9
         advance(100, 100, 5000)
@@ -49,7 +49,7 @@ def test_a_line_for_each_tenth(clock: Clock, capsys: pytest.CaptureFixture[str])
     assert lines[-1].startswith("replay of points: 100%, 2,000 of 2,000 events")
 
 
-def test_slow_work_is_told_of_all_the_same(
+def test_slow_work_prints_a_line_every_ten_seconds(
     clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with shown_progress("replay of points", "events") as advance:
@@ -59,7 +59,7 @@ def test_slow_work_is_told_of_all_the_same(
     assert len(capsys.readouterr().err.splitlines()) == 3
 
 
-def test_nothing_to_do_is_done(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+def test_empty_work_is_complete(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
     with shown_progress("replay of points", "events") as advance:
         clock.now += 20.0
         advance(0, 0, 0)
@@ -89,7 +89,7 @@ def test_a_rate_over_no_time_is_unknown() -> None:
     assert points_per_second(3_000_000, 2.0) == "1,500,000 points/s"
 
 
-def test_work_of_unknown_length_has_no_share(
+def test_work_of_unknown_length_has_no_percentage(
     clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with shown_progress("import of -", "lines") as advance:

@@ -23,12 +23,12 @@ def shown(cave: CommandLine, name: str = "points") -> dict[str, object]:
 
 
 def teams_only(events: Sequence[RecordedMetrics]) -> Sequence[RecordedMetrics]:
-    """A fold that has a defect."""
+    """A fold with a defect."""
     return [recorded for recorded in events if recorded.event.team]
 
 
 class Interrupted:
-    """The log is read so far that a replay could commit, then the user presses Ctrl-C."""
+    """Simulates Ctrl-C after a number of reads of the log."""
 
     def __init__(self, cave: CommandLine, monkeypatch: pytest.MonkeyPatch, reads: int) -> None:
         self._read = cave.metrics.read
@@ -59,7 +59,7 @@ def test_a_projection_that_was_never_built_is_missing(cave: CommandLine) -> None
     }
 
 
-def test_a_live_projection_tells_how_far_it_is_behind(cave: CommandLine) -> None:
+def test_a_live_projection_shows_its_lag(cave: CommandLine) -> None:
     read = Receipt.parse(cave.publish("gilt", points=3))
     cave.project()
     record = shown(cave)
@@ -86,7 +86,7 @@ def test_a_live_projection_tells_how_far_it_is_behind(cave: CommandLine) -> None
     assert output.count("15 partitions without events") == 2
 
 
-def test_a_stopped_projection_says_why_and_what_helps(cave: CommandLine) -> None:
+def test_a_stopped_projection_shows_the_reason_and_the_remedy(cave: CommandLine) -> None:
     cave.project()
     live = live_generation(cave.stores, "points")
     assert live is not None
@@ -117,7 +117,7 @@ def test_a_replay_is_live_when_it_is_done(cave: CommandLine) -> None:
     assert (record["state"], record["generation"], record["rows"]) == ("live", 2, 5)
 
 
-def test_a_replay_tells_what_it_made(cave: CommandLine) -> None:
+def test_a_replay_reports_its_result(cave: CommandLine) -> None:
     cave.publish("gilt", points=3)
     [record] = cave.json("replay", "metric_names")
     assert record.pop("seconds") >= 0
@@ -168,7 +168,7 @@ def test_a_copy_stays_until_it_is_dropped(cave: CommandLine) -> None:
     assert shown(cave)["copies"] == []
 
 
-def test_an_interrupted_replay_leaves_the_live_one_and_can_go_on(
+def test_an_interrupted_replay_leaves_the_live_one_and_can_be_continued(
     cave: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cave.publish("gilt", points=3)
@@ -176,8 +176,8 @@ def test_an_interrupted_replay_leaves_the_live_one_and_can_go_on(
     with monkeypatch.context() as patched:
         Interrupted(cave, patched, reads=0)
         assert cave.error("replay", "points") == (
-            "interrupted: the live projection is untouched; go on: cave replay points, "
-            "or drop what is there: cave replay points --drop"
+            "interrupted: the live projection is untouched; continue with cave replay points, "
+            "or drop the rebuild with cave replay points --drop"
         )
     record = shown(cave)
     assert (record["state"], record["generation"], record["rows"]) == ("live", 1, 3)
@@ -189,7 +189,7 @@ def test_an_interrupted_replay_leaves_the_live_one_and_can_go_on(
     assert shown(cave)["rebuilds"] == []
 
 
-def test_an_unfinished_replay_is_dropped_or_begun_again(cave: CommandLine) -> None:
+def test_an_unfinished_replay_can_be_dropped_or_restarted(cave: CommandLine) -> None:
     cave.publish("gilt")
     cave.stores.create(POINTS, Role.BUILDING)
     assert cave.output("replay", "points", "--drop") == "unfinished rebuild of points dropped\n"
@@ -205,12 +205,12 @@ def test_an_interrupted_copy_leaves_nothing(
     with monkeypatch.context() as patched:
         Interrupted(cave, patched, reads=0)
         assert cave.error("replay", "points", "--as", "before") == (
-            "interrupted: nothing is left of the copy, the live projection is untouched"
+            "interrupted: the copy was removed, the live projection is untouched"
         )
     assert shown(cave)["copies"] == []
 
 
-def test_a_rebuilt_projection_is_what_the_log_says(cave: CommandLine) -> None:
+def test_a_rebuilt_projection_matches_the_log(cave: CommandLine) -> None:
     cave.publish("gilt", points=3)
     cave.publish("gilt", "web")
     cave.project()
@@ -223,24 +223,24 @@ def test_a_rebuilt_projection_is_what_the_log_says(cave: CommandLine) -> None:
     assert shown(cave)["copies"] == []
 
 
-def test_what_differs_is_told(cave: CommandLine) -> None:
+def test_verify_reports_the_differences(cave: CommandLine) -> None:
     cave.publish("gilt", points=3)
     cave.publish("gilt", "web")
     cave.project(Projection("points", POINTS.version, teams_only))
     failed = cave("verify", "points")
     assert failed.exit_code == 1
     assert failed.stderr == (
-        "Error: the projection points is not what the log says: the rows of 1 owner differ; "
+        "Error: the projection points does not match the log: the rows of 1 owner differ; "
         "rebuild it: cave replay points\n"
     )
     assert [line.split() for line in failed.stdout.splitlines()[1:]] == [["gilt", "-", "0", "3"]]
-    told = cave("verify", "points", "--json")
-    assert told.exit_code == 1
-    assert '"agrees":false' in told.stdout
-    assert '{"organization":"gilt","team":null,"live":0,"replayed":3}' in told.stdout
+    reported = cave("verify", "points", "--json")
+    assert reported.exit_code == 1
+    assert '"agrees":false' in reported.stdout
+    assert '{"organization":"gilt","team":null,"live":0,"replayed":3}' in reported.stdout
 
 
-def test_what_is_not_there_is_not_verified(cave: CommandLine) -> None:
+def test_a_projection_not_built_yet_cannot_be_verified(cave: CommandLine) -> None:
     assert cave.error("verify", "points") == "the projection points was not built yet"
 
 
@@ -258,7 +258,7 @@ def test_what_is_not_there_is_not_verified(cave: CommandLine) -> None:
         ("verify", "orders"),
     ],
 )
-def test_what_cannot_be_meant_is_an_error_of_usage(
+def test_contradictory_or_invalid_arguments_are_usage_errors(
     cave: CommandLine, arguments: tuple[str, ...]
 ) -> None:
     assert cave(*arguments).exit_code == 2
@@ -266,7 +266,7 @@ def test_what_cannot_be_meant_is_an_error_of_usage(
 
 @pytest.mark.parametrize("command", ["replay", "verify"])
 @pytest.mark.parametrize(("former", "name"), [("series", "points"), ("catalog", "metric_names")])
-def test_a_former_name_is_refused_with_the_present_one(
+def test_a_former_name_is_refused_naming_the_present_one(
     cave: CommandLine, command: str, former: str, name: str
 ) -> None:
     refused = cave(command, former)
@@ -285,6 +285,6 @@ def test_events_set_aside_are_shown(cave: CommandLine) -> None:
     assert "1 event set aside" in cave("verify", "metric_names").stderr
 
 
-def test_the_projector_runs_on_the_log_that_is_named(cave: CommandLine) -> None:
+def test_the_projector_uses_the_log_in_its_settings(cave: CommandLine) -> None:
     assert cave("projector", CAVE_KEY_PREFIX="metrics").exit_code == 0
     assert cave.projected == [LogSettings(key_prefix="metrics")]

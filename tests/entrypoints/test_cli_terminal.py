@@ -51,7 +51,7 @@ def filled(cave: CommandLine) -> CommandLine:
 
 @pytest.mark.parametrize("charset", ENCODINGS)
 @pytest.mark.parametrize("command", PRINTING)
-def test_every_command_succeeds_whatever_the_terminal_can_show(
+def test_every_command_succeeds_with_any_terminal_encoding(
     filled: CommandLine, command: str, charset: str
 ) -> None:
     receipt = filled.publish("gilt", host=HOST)
@@ -61,7 +61,7 @@ def test_every_command_succeeds_whatever_the_terminal_can_show(
     assert result.stdout_bytes
 
 
-def test_what_it_cannot_show_is_replaced(filled: CommandLine) -> None:
+def test_characters_outside_the_encoding_are_replaced(filled: CommandLine) -> None:
     filled.publish("gilt", host=HOST)
     filled.charset = "latin-1"
     assert "host=??-é-?" in filled.output("events", "tail", "--no-follow")
@@ -78,7 +78,7 @@ def test_formats_for_programs_stay_utf_8(filled: CommandLine, command: str) -> N
 @pytest.mark.parametrize(
     "wrong", [("org", "show", HOST), ("plot", "gilt", HOST), ("events", HOST), ("--option", HOST)]
 )
-def test_failures_are_said_whatever_the_terminal_can_show(
+def test_failures_are_reported_with_any_terminal_encoding(
     filled: CommandLine, wrong: tuple[str, ...], charset: str
 ) -> None:
     filled.charset = charset
@@ -89,8 +89,8 @@ def test_failures_are_said_whatever_the_terminal_can_show(
 
 
 @pytest.mark.parametrize("environment", [{"PYTHONIOENCODING": "latin-1"}, {"LC_ALL": "C"}])
-def test_a_process_replaces_what_its_terminal_cannot_show(environment: dict[str, str]) -> None:
-    """The script as it is run, on the streams that the interpreter made."""
+def test_a_process_replaces_characters_outside_the_encoding(environment: dict[str, str]) -> None:
+    """The script as users run it, on the interpreter's own streams."""
     ran = subprocess.run(
         [sys.executable, "-P", "-m", "entrypoints.cli", "plot", HOST, HOST, "--period", HOST],
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(output.__file__).parents[2])}
@@ -103,8 +103,8 @@ def test_a_process_replaces_what_its_terminal_cannot_show(environment: dict[str,
     assert b"Traceback" not in ran.stderr
 
 
-def test_tables_and_charts_are_drawn_with_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rich's tables as on a terminal, and plotext's charts."""
+def test_tables_and_charts_use_characters_of_the_encoding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables of Rich as on a terminal, and charts of plotext."""
     written = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="latin-1"))
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
@@ -122,7 +122,7 @@ def test_tables_and_charts_are_drawn_with_what_there_is(monkeypatch: pytest.Monk
 
 
 @given(st.text())
-def test_control_characters_are_shown_not_obeyed(text: str) -> None:
+def test_control_characters_are_escaped(text: str) -> None:
     shown = printable(text)
     assert not [c for c in shown if ord(c) < 32 or 127 <= ord(c) < 160]
     assert [c for c in shown if c not in "\\x0123456789abcdef"] == [

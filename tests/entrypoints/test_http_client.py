@@ -1,4 +1,4 @@
-"""The retrying client, against a service that answers as it is told."""
+"""The retrying client, against a service that answers from a script."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ BODY = b'{"metrics":[]}'
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Pauses are noted, not made."""
+    """Record pauses instead of making them."""
     made: list[float] = []
     monkeypatch.setattr("tenacity.nap.time.sleep", made.append)
     return made
@@ -71,7 +71,7 @@ def test_a_batch_is_sent_with_its_key_and_token(
     assert (first.path, first.key, first.authorization) == ("/base/metrics", "k1", "Bearer t0")
 
 
-def test_what_may_pass_is_tried_again_with_the_same_key(
+def test_a_temporary_failure_is_retried_with_the_same_key(
     service: ScriptedService, publisher: HttpPublisher, pauses: list[float], reasons: list[str]
 ) -> None:
     service.script = [Said(503), Said(0), Said(429), Said(500)]
@@ -89,7 +89,7 @@ def test_a_pause_is_as_long_as_the_service_asks_for(
     assert pauses == [17.0, 20.0]
 
 
-def test_a_wait_beyond_all_patience_is_not_begun(
+def test_a_pause_longer_than_the_patience_is_not_made(
     service: ScriptedService, publisher: HttpPublisher, pauses: list[float]
 ) -> None:
     service.script = [Said(503, {"Retry-After": "3600"}, {"detail": "full until tomorrow"})]
@@ -99,7 +99,7 @@ def test_a_wait_beyond_all_patience_is_not_begun(
 
 
 @pytest.mark.parametrize("status", [301, 401, 403, 404, 413, 422])
-def test_what_will_not_pass_is_not_tried_again(
+def test_a_permanent_failure_is_not_retried(
     service: ScriptedService, publisher: HttpPublisher, status: int
 ) -> None:
     service.script = [Said(status, {}, {"title": "No", "detail": "not this one"})]
@@ -161,7 +161,7 @@ def test_a_pause_is_asked_for_in_whole_seconds(given: str | None, seconds: float
     assert retry_after(headers) == seconds
 
 
-def test_a_service_that_is_not_there_is_named() -> None:
+def test_an_unreachable_service_is_named() -> None:
     with scripted_service() as gone:
         url = gone.url
     with closing(RetryingClient(url, bearer("t0"), patience=0.0)) as client:
@@ -172,15 +172,15 @@ def test_a_service_that_is_not_there_is_named() -> None:
 
 
 @pytest.mark.parametrize("url", ["", "127.0.0.1:8000", "ftp://a", "http://", "http://a:port"])
-def test_what_is_no_url_of_a_service_is_refused(url: str) -> None:
+def test_an_invalid_url_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match=r"URL|[Pp]ort"):
         RetryingClient(url, bearer("t0"))
 
 
-def test_what_is_no_token_is_refused() -> None:
+def test_an_invalid_token_is_refused() -> None:
     with pytest.raises(ValueError, match="not a token"):
         RetryingClient("http://a", bearer("a\r\nb"))
 
 
-def test_a_token_is_sent_by_either_scheme() -> None:
+def test_a_token_can_be_sent_by_either_scheme() -> None:
     assert (basic("t0"), bearer("t0")) == ("Basic dDA6", "Bearer t0")

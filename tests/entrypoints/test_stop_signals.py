@@ -1,4 +1,4 @@
-"""Which signals ask a process to stop, and how often."""
+"""The signals that ask a process to stop, and how they are counted."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture(autouse=True)
 def handlers() -> Iterator[None]:
-    """Handlers as they are when a process begins, and the test run's own afterwards."""
+    """Start with the handlers of a new process, and restore the test run's afterwards."""
     former = {number: signal.signal(number, signal.SIG_DFL) for number in STOPPING}
     yield
     for number, handler in former.items():
@@ -49,7 +49,7 @@ def handlers() -> Iterator[None]:
 
 @pytest.mark.parametrize("taker", TAKERS)
 @pytest.mark.parametrize("number", STOPPING)
-def test_what_is_ignored_stays_ignored_and_all_else_is_taken(taker, number) -> None:  # type: ignore[no-untyped-def]
+def test_ignored_signals_stay_ignored_and_the_others_are_handled(taker, number) -> None:  # type: ignore[no-untyped-def]
     signal.signal(number, signal.SIG_IGN)
     with taker():
         taken = {stop for stop in STOPPING if callable(signal.getsignal(stop))}
@@ -70,7 +70,7 @@ def test_signals_that_belong_to_one_stop_count_once(clock: Clock, number: signal
         assert asked == [number, number]
 
 
-def test_whoever_repeats_it_often_is_heard(clock: Clock) -> None:
+def test_frequent_repetitions_are_counted_now_and_then(clock: Clock) -> None:
     asked: list[int] = []
     with on_stop(asked.append):
         for _ in range(21):
@@ -79,7 +79,7 @@ def test_whoever_repeats_it_often_is_heard(clock: Clock) -> None:
     assert len(asked) == 6
 
 
-def test_the_end_of_what_the_supervisor_holds_open_is_a_request_to_stop() -> None:
+def test_end_of_file_from_the_supervisor_is_a_request_to_stop() -> None:
     read, write = os.pipe()
     with Signals(read) as signals:
         signals.wait(0)
@@ -92,7 +92,7 @@ def test_the_end_of_what_the_supervisor_holds_open_is_a_request_to_stop() -> Non
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_command_that_is_stopped_closes_what_it_opened(number: signal.Signals) -> None:
+def test_a_stopped_command_cleans_up(number: signal.Signals) -> None:
     closed = []
 
     def command() -> None:

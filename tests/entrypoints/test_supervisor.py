@@ -32,7 +32,7 @@ def data_dir() -> Iterator[DataDir]:
 
 @pytest.fixture
 def serve(data_dir: DataDir) -> Iterator[Serve]:
-    """Start a supervisor, which is killed in the end if it still runs."""
+    """Start supervisors, which are killed afterwards if they still run."""
     with ExitStack() as stack:
 
         def start(place: DataDir = data_dir, **options: object) -> Served:
@@ -57,7 +57,7 @@ def test_one_line_says_when_and_where_it_serves(serve: Serve, data_dir: DataDir)
 def test_connections_are_spread_over_the_workers(serve: Serve) -> None:
     served = serve(workers=2)
     served.wait_until_ready()
-    # Each goes to either worker by a hash: all to one of two would be a chance of 2 ** -39.
+    # Each goes to either worker by a hash: the chance that all go to one is 2 ** -39.
     answered = {served.ask() for _ in range(40)}
     assert answered == {*served.pids("worker-1"), *served.pids("worker-2")}
 
@@ -74,7 +74,7 @@ def test_a_stop_ends_workers_first_then_the_log_server(serve: Serve, data_dir: D
 
 
 @pytest.mark.parametrize("number", STOPPING)
-def test_children_leave_it_to_the_supervisor_when_they_end(
+def test_children_ignore_signals_and_stop_when_the_supervisor_asks(
     serve: Serve, data_dir: DataDir, number: signal.Signals
 ) -> None:
     """Process managers signal every process of a service; the log server must end last."""
@@ -84,7 +84,7 @@ def test_children_leave_it_to_the_supervisor_when_they_end(
     (log_server,) = served.pids("log-server")
     for pid in workers:
         os.kill(pid, number)
-    if number is not signal.SIGINT:  # by which its owner ends it
+    if number is not signal.SIGINT:  # the signal by which its owner stops it
         os.kill(log_server, number)
     with log_client(data_dir) as client:
         assert client.ping()
@@ -97,7 +97,7 @@ def test_children_leave_it_to_the_supervisor_when_they_end(
 
 
 def test_every_child_has_a_session_of_its_own(serve: Serve) -> None:
-    """So that neither a terminal nor a signal to the process group reaches it."""
+    """Neither a terminal nor a signal to the process group reaches it then."""
     served = serve(workers=2)
     served.wait_until_ready()
     for name in ("log-server", "worker-1", "worker-2"):
@@ -132,7 +132,7 @@ def test_a_further_signal_shortens_the_wait(serve: Serve, data_dir: DataDir) -> 
     assert found == [("worker-1", SHORT_STOP_LIMIT)]
 
 
-def test_a_killed_log_server_is_started_again_and_the_workers_stay(
+def test_a_killed_log_server_is_restarted_and_the_workers_stay(
     serve: Serve, data_dir: DataDir
 ) -> None:
     served = serve()
@@ -147,21 +147,21 @@ def test_a_killed_log_server_is_started_again_and_the_workers_stay(
     assert served.ask() == worker
 
 
-def test_a_killed_worker_is_started_again_on_its_socket(serve: Serve) -> None:
+def test_a_killed_worker_is_restarted_on_its_socket(serve: Serve) -> None:
     served = serve()
     served.wait_until_ready()
     worker = served.ask()
     os.kill(worker, signal.SIGKILL)
-    # What the dying one had accepted already is reset.
+    # Connections that the killed worker had accepted are reset.
     with suppress(ConnectionError):
         served.ask()
     assert served.ask() not in (worker, 0)
-    (ended,) = served.events("child ended, will be started again")
+    (ended,) = served.events("child ended, will be restarted")
     assert (ended["child"], ended["status"]) == ("worker-1", -signal.SIGKILL)
     assert served.output().count("\n") == 1
 
 
-def test_a_worker_that_cannot_start_ends_it_all_with_a_reason(
+def test_a_worker_that_cannot_start_stops_the_service_with_a_reason(
     serve: Serve, data_dir: DataDir
 ) -> None:
     data_dir.path.mkdir()
@@ -169,13 +169,13 @@ def test_a_worker_that_cannot_start_ends_it_all_with_a_reason(
     served = serve()
     assert served.process.wait(20) == 1
     last = served.errors().splitlines()[-1]
-    assert last.startswith("cave serve: worker-1 did not start, 3 times in a row: ")
+    assert last.startswith("cave serve: worker-1 failed to start 3 times in a row: ")
     assert "exit status 7" in last
     assert not data_dir.socket_path.exists()
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_port_that_is_taken_is_one_line_and_no_server(
+def test_a_taken_port_is_one_error_line_and_no_server_starts(
     serve: Serve, data_dir: DataDir, workers: int
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
@@ -202,7 +202,7 @@ def test_a_second_service_on_the_data_dir_is_refused(serve: Serve, data_dir: Dat
     first.ask()
 
 
-def test_killed_alone_it_takes_its_children_along_and_can_be_started_again(
+def test_a_killed_supervisor_takes_its_children_along_and_can_be_restarted(
     serve: Serve,
 ) -> None:
     served = serve(workers=2)
@@ -216,7 +216,7 @@ def test_killed_alone_it_takes_its_children_along_and_can_be_started_again(
     again.ask()
 
 
-def test_killed_with_all_its_children_it_can_be_started_again_at_once(
+def test_a_service_killed_with_all_its_children_can_be_restarted_immediately(
     serve: Serve, data_dir: DataDir
 ) -> None:
     for value in ("0", "1", "2"):
@@ -229,7 +229,7 @@ def test_killed_with_all_its_children_it_can_be_started_again_at_once(
         assert client.lrange("values", 0, -1) == [b"0", b"1", b"2"]
 
 
-def test_with_a_server_of_somebody_else_s_none_is_started(serve: Serve, data_dir: DataDir) -> None:
+def test_with_an_external_log_server_none_is_started(serve: Serve, data_dir: DataDir) -> None:
     with TemporaryDirectory(prefix="cave-") as elsewhere, reach_log_server(Path(elsewhere)) as url:
         served = serve(redis_url=f"{url}?password=hush")
         assert served.wait_until_ready()[3].startswith("at unix:///")

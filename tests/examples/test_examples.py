@@ -1,4 +1,4 @@
-"""The examples work as copied, against a service that runs, and retry as the contract says."""
+"""The examples work as copied, against a running service, and retry as documented."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def service() -> Iterator[Service]:
 
 
 def run(name: str, url: str, token: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run an example elsewhere, with nothing of this project to import."""
+    """Run an example in another directory, where it cannot import anything of this project."""
     with TemporaryDirectory() as elsewhere:
         return subprocess.run(
             [sys.executable, "-I", "-S", "-W", "error", str(EXAMPLES / name), *arguments],
@@ -43,7 +43,7 @@ def run(name: str, url: str, token: str, *arguments: str) -> subprocess.Complete
         )
 
 
-def test_what_is_published_is_read(service: Service) -> None:
+def test_published_points_are_read(service: Service) -> None:
     token = service.register("gilt", "publish", "read")
     published = run("publish.py", service.url, token, "gilt")
     assert re.fullmatch(r"\d+-\d+-\d+\n", published.stdout), published.stderr
@@ -58,14 +58,14 @@ def test_what_is_published_is_read(service: Service) -> None:
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Pauses are noted, not made."""
+    """Record pauses instead of making them."""
     made: list[float] = []
     monkeypatch.setattr("time.sleep", made.append)
     return made
 
 
 def load(name: str, url: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """Return what an example defines."""
+    """Return the globals of an example."""
     monkeypatch.setenv("CAVE_URL", url)
     monkeypatch.setenv("CAVE_TOKEN", "t0")
     return runpy.run_path(str(EXAMPLES / name), run_name="example")

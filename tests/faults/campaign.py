@@ -1,4 +1,4 @@
-"""Load whose every batch can be told from all others, and the check that follows a fault."""
+"""Load of distinguishable batches, and the check after a fault."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from tests.waiting import wait_until
 ORGANIZATIONS = ("gilt", "acme", "initech")
 WRITERS = 8
 PAUSE = 0.003
-"""Seconds between a writer's batches: the log is read as a whole after each fault."""
+"""Seconds between a writer's batches; limits the log, which is read completely after each fault."""
 
 
 class Ledger:
-    """What was sent and what was acknowledged. Batches are called by a number."""
+    """The batches sent and those acknowledged, by number."""
 
     def __init__(self) -> None:
         self.numbers = count()
@@ -33,10 +33,10 @@ class Ledger:
         self.wrong: list[str] = []
 
     def check(self, service: Service) -> None:
-        """Compare with the log: all that was acknowledged is there as sent, and once.
+        """Compare with the log: every acknowledged batch is there as sent, exactly once.
 
-        What was not acknowledged may be there, whole, at most as often as it was sent without a
-        key. What was sent with a key until it was acknowledged is there once.
+        Other batches may be there, complete, at most as often as they were sent without a key.
+        Batches sent with a key until they were acknowledged are there once.
         """
         assert self.wrong == []
         stored: dict[str, int] = {}
@@ -63,7 +63,7 @@ def organization_of(number: int) -> str:
 
 
 def points_of(number: int) -> list[dict[str, Any]]:
-    """Return the batch of that number: 1 to 40 points, or 1500 now and then."""
+    """Return the batch of that number: 1 to 40 points, or 1500 in 1 % of the batches."""
     chance = random.Random(number)
     size = 1500 if chance.random() < 0.01 else chance.randrange(1, 41)
     return [
@@ -78,7 +78,7 @@ def points_of(number: int) -> list[dict[str, Any]]:
 
 
 class Campaign:
-    """A service, its organizations' tokens and the ledger of all that was ever sent to it."""
+    """A service, its organizations' tokens, and the ledger of all batches sent to it."""
 
     def __init__(self, service: Service) -> None:
         self.service = service
@@ -89,7 +89,7 @@ class Campaign:
     def load(self) -> Iterator[None]:
         """Publish for the block from several connections, half of them with keys.
 
-        It begins once every writer was acknowledged once.
+        The block begins once every writer has had an acknowledgement.
         """
         stop = threading.Event()
         writers = [Writer(self, stop, keyed=number % 2 == 0) for number in range(WRITERS)]
@@ -109,9 +109,9 @@ class Campaign:
 
 
 class Writer(threading.Thread):
-    """Publishes batch after batch until stopped, wherever the service is by then.
+    """Publishes batch after batch until stopped, also after the service's port has changed.
 
-    With `keyed` every batch is sent with a key of its own until it is acknowledged, else once.
+    With `keyed` each batch is sent with its own key until it is acknowledged, otherwise once.
     """
 
     def __init__(self, campaign: Campaign, stop: threading.Event, *, keyed: bool) -> None:
@@ -132,7 +132,7 @@ class Writer(threading.Thread):
         self._disconnect()
 
     def _publish(self, number: int) -> bool:
-        """Send a batch once and note the answer; False where it may not have been stored."""
+        """Send a batch once and record the answer; return whether it was acknowledged."""
         headers = {"Authorization": self._campaign.authorization(number)}
         if self._keyed:
             headers["Idempotency-Key"] = f"batch-{number}"
@@ -169,7 +169,7 @@ class Writer(threading.Thread):
 
 
 def wait_for_acknowledgements(writers: list[Writer]) -> None:
-    """Wait until every writer got another one."""
+    """Wait until every writer has had another one."""
     before = [writer.acknowledgements for writer in writers]
     wait_until(
         lambda: all(w.acknowledgements > b for w, b in zip(writers, before, strict=True)),

@@ -1,4 +1,4 @@
-"""How many rounds each kind of fault is tried: CAVE_FAULT_ROUNDS, 1 unless set."""
+"""The number of rounds per kind of fault: CAVE_FAULT_ROUNDS, 1 by default."""
 
 import os
 

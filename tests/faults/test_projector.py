@@ -1,4 +1,4 @@
-"""A projector killed at random moments under load ends with no point missing or doubled."""
+"""A projector killed at random moments under load neither loses nor doubles a point."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def kill_projector(service: Service) -> None:
 
 
 def lag(service: Service) -> int:
-    """Return how many events are not projected yet, in all."""
+    """Return the total number of events not projected yet."""
     found = [json.loads(line) for line in service.cave("projections", "--json").splitlines()]
     assert {each["name"] for each in found} == set(PROJECTIONS)
     return sum(each["lag_events"] for each in found)
 
 
-def test_projections_hold_every_point_once_however_often_their_writer_was_killed() -> None:
+def test_projections_have_every_point_once_after_the_projector_was_killed() -> None:
     with TemporaryDirectory(prefix="cave-") as directory:
         service = Service(Path(directory))
         with running(service):

@@ -1,4 +1,4 @@
-"""A write that a crash cut short: it was never acknowledged, and nothing else is lost with it."""
+"""A write cut short by a crash was never acknowledged, and nothing else is lost with it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def campaign() -> Iterator[Campaign]:
 
 
 def append(key: str) -> bytes:
-    """Return an append to a stream as the append-only file has it."""
+    """Return an append to a stream in the form of the append-only file."""
     words = ["XADD", key, "9999999999999-0", "topic", "metrics.published.v1", "payload", "x" * 300]
     return f"*{len(words)}\r\n".encode() + b"".join(
         f"${len(word)}\r\n{word}\r\n".encode() for word in words
@@ -29,7 +29,7 @@ def append(key: str) -> bytes:
 
 
 @pytest.mark.parametrize("left", [1, 60, -3])
-def test_a_torn_tail_is_cut_and_all_that_was_acknowledged_is_there(
+def test_a_torn_tail_is_cut_and_every_acknowledged_batch_is_kept(
     campaign: Campaign, left: int
 ) -> None:
     service = campaign.service

@@ -1,6 +1,6 @@
-"""Faults at random moments under load: what was acknowledged is in the log, exactly once.
+"""Faults at random moments under load: every acknowledged batch is in the log exactly once.
 
-Each kind of fault has a data dir of its own, on which the service is started again and again.
+Each kind of fault has its own data directory, on which the service is restarted again and again.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from tests.service import Service, running
 
 
 def kill_everything(service: Service) -> None:
-    """The supervisor, its workers and the log server in one moment, as a power cut would."""
+    """Kill the supervisor, its workers and the log server together, as a power cut would."""
     service.kill_all()
     service.start()
 
 
 def kill_supervisor(service: Service) -> None:
-    """Its children end by themselves; the next service waits for their locks."""
+    """Kill the supervisor; its children then end, and the next service waits for their locks."""
     os.kill(service.pid, signal.SIGKILL)
     service.wait()
     service.start()
@@ -44,12 +44,12 @@ def kill_worker(service: Service) -> None:
 
 
 def stall_log_server(service: Service) -> None:
-    """Not for as long as the service waits for an answer: everybody just waits."""
+    """Stall it for less than the service waits for an answer: everything just waits."""
     stall(service, random.uniform(0.1, 1.0))
 
 
 def stall_log_server_for_long(service: Service) -> None:
-    """For longer than that: what became of the writes in flight is unknown."""
+    """Stall it for longer than that: the outcome of writes in flight is unknown."""
     stall(service, REPLY_TIMEOUT + 0.5)
 
 
@@ -70,7 +70,7 @@ FAULTS = [
     stall_log_server_for_long,
 ]
 RESTART_EVERY = 5
-"""Rounds. What ends again and again is started again later and later, in one and the same run."""
+"""Rounds between restarts of the service, which reset the growing delays of its children."""
 
 
 @pytest.fixture(scope="module", params=FAULTS, ids=lambda fault: fault.__name__)
@@ -82,10 +82,10 @@ def campaign_of_fault(request: pytest.FixtureRequest) -> Iterator[tuple[Campaign
 
 
 @pytest.mark.parametrize("round_", range(ROUNDS))
-def test_what_was_acknowledged_is_stored_exactly_once(
+def test_every_acknowledged_batch_is_stored_exactly_once(
     campaign_of_fault: tuple[Campaign, Fault], round_: int
 ) -> None:
-    """And the service goes on by itself: every client is acknowledged again after the fault."""
+    """The service recovers by itself: every client is acknowledged again after the fault."""
     campaign, fault = campaign_of_fault
     with campaign.load():
         time.sleep(random.uniform(0, 0.5))

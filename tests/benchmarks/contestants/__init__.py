@@ -1,4 +1,4 @@
-"""Who takes part."""
+"""The contestants."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a contestant is, and what one that runs can be asked."""
+"""The interfaces of contestants and of their running servers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ASK_SECONDS = 300.0
 
 
 class Place(Struct, frozen=True):
-    """Where a contestant runs: an empty directory with a short path, and its cores.
+    """The environment of a contestant: an empty directory with a short path, and its cores.
 
     `go_procs` is GOMAXPROCS, `workers` is CAVE's.
     """
@@ -32,18 +32,18 @@ class Place(Struct, frozen=True):
 
 
 class AnswerRefused(Exception):
-    """A contestant did not answer a question with a 2xx."""
+    """A contestant did not answer a GET with a 2xx."""
 
 
 class Bucket(Struct, frozen=True):
-    """A minute, by its first second, and the mean of the values in it."""
+    """The first second of a minute, and the mean of the values in it."""
 
     second: int
     mean: float
 
 
 class Question(Struct, frozen=True):
-    """The mean by minute of a metric's points with one tag, from a whole minute to another one."""
+    """The mean per minute of a metric's points with one tag, from one whole minute to another."""
 
     metric: str
     tag: tuple[str, str]
@@ -52,9 +52,9 @@ class Question(Struct, frozen=True):
 
 
 class Server(ABC):
-    """A contestant that runs. `head` is a publish request up to the length of its body.
+    """A running contestant. `head` is a publish request up to the value of Content-Length.
 
-    `port` takes the points, `ask_port` questions.
+    `port` is for publishing, `ask_port` for questions.
     """
 
     def __init__(
@@ -75,30 +75,30 @@ class Server(ABC):
         ).encode()
 
     def headers(self) -> Mapping[str, str]:
-        """Return what publish requests need beyond the usual."""
+        """Return additional headers of publish requests."""
         return {}
 
     @abstractmethod
     def accepted(self) -> int | None:
-        """Return how many points it says that it took since it started, None if it counts none."""
+        """Return its own count of accepted points since the start, None if it has none."""
 
     def memory(self) -> Mapping[str, int]:
-        """Return the resident bytes of its processes by what they are."""
+        """Return the resident bytes of its processes by kind."""
         return memory(self.process.pid)
 
     def disk_bytes(self) -> int:
-        """Return the bytes of all that it keeps."""
+        """Return the bytes of its data directory."""
         return size_of(self.directory / "data")
 
     def get(self, path: str, headers: Mapping[str, str] | None = None) -> bytes:
-        """Return what a GET answers. Raises AnswerRefused."""
+        """Return the body of a GET. Raises AnswerRefused."""
         connection = http.client.HTTPConnection("127.0.0.1", self.ask_port, timeout=ASK_SECONDS)
         with closing(connection):
             return got(connection, path, headers or {})
 
 
 class Database(Server):
-    """A contestant from which points can be read back."""
+    """A running contestant that points can be read from."""
 
     @abstractmethod
     def log_bytes(self) -> int | None:
@@ -106,33 +106,33 @@ class Database(Server):
 
     @abstractmethod
     def wait_until_readable(self, point: Point, pushed: Pushed) -> None:
-        """Return when the last point that was pushed can be read. Raises NotRunning."""
+        """Wait until the last published point can be read. Raises NotRunning."""
 
     @abstractmethod
     def count(self) -> int:
-        """Return how many points can be read."""
+        """Return the number of points that can be read."""
 
     @abstractmethod
     def question(self, question: Question) -> str:
-        """Return the path that asks for it."""
+        """Return the path of the query for a question."""
 
     @abstractmethod
     def buckets(self, answer: bytes) -> Sequence[Bucket]:
-        """Read an answer, oldest first."""
+        """Return the buckets of an answer, oldest first."""
 
     def ask_headers(self) -> Mapping[str, str]:
-        """Return the headers of questions."""
+        """Return additional headers of questions."""
         return {}
 
 
 class Contestant(ABC):
-    """A system that takes points over HTTP, in one way."""
+    """A system, and one way to publish points to it over HTTP."""
 
     name: str
 
     @abstractmethod
     def missing(self) -> str | None:
-        """Say why it cannot take part, None if it can."""
+        """Return why it cannot take part, None if it can."""
 
     @abstractmethod
     def version(self) -> str:
@@ -140,11 +140,11 @@ class Contestant(ABC):
 
     @abstractmethod
     def running(self, place: Place) -> AbstractContextManager[Server]:
-        """Run it, ready to take points, and end it in the end. Raises NotRunning."""
+        """Run it for the block, ready to accept points. Raises NotRunning."""
 
 
 def got(connection: http.client.HTTPConnection, path: str, headers: Mapping[str, str]) -> bytes:
-    """Return what a GET answers on a connection. Raises AnswerRefused."""
+    """Return the body of a GET on a connection. Raises AnswerRefused."""
     connection.request("GET", path, headers=dict(headers))
     response = connection.getresponse()
     body = response.read()

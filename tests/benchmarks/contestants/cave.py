@@ -1,4 +1,4 @@
-"""CAVE as it is served: tokens checked, every rule on, the log fsynced on every write."""
+"""CAVE as in production: tokens and points are checked, the log is fsynced on every write."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class _Samples(msgspec.Struct):
 
 
 class Cave(Contestant):
-    """`workers`, if given, is how many it has whatever the place says."""
+    """`workers`, if given, overrides the number in the place."""
 
     def __init__(self, name: str = "CAVE", workers: int | None = None) -> None:
         self.name = name
@@ -96,7 +96,7 @@ class CaveServer(Database):
         return token
 
     def knows_its_token(self) -> bool | None:
-        """Tell whether the worker takes the token by now, with a batch of nothing; None if not."""
+        """Return True if the worker accepts the token, for an empty batch; None if not yet."""
         connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
         with closing(connection):
             connection.request("POST", PATH, b'{"metrics":[]}', dict(self.headers()))
@@ -163,7 +163,7 @@ def _authorization(token: str) -> Mapping[str, str]:
 
 
 def run_cave(*arguments: str, data: Path) -> str:
-    """Run a command of `cave` on a data dir and return what it prints."""
+    """Run a `cave` command on a data directory and return its output."""
     command = [*COMMAND, *arguments, "--data-dir", str(data)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return done.stdout.strip()

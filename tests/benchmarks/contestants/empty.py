@@ -1,4 +1,4 @@
-"""The limit: an application that reads the body and answers, on the server that CAVE runs on."""
+"""The limit: an application that only reads the body and answers, on CAVE's HTTP server."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Empty(Contestant):
 
 
 class EmptyServer(Server):
-    """Keeps nothing."""
+    """Stores nothing."""
 
     def accepted(self) -> None:
         return None

@@ -91,7 +91,7 @@ class InfluxServer(Database):
     """An InfluxDB with one database."""
 
     def makes_database(self) -> bool | None:
-        """Make the database; None if the server does not answer yet."""
+        """Create the database; return None if the server does not answer yet."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         query = urlencode({"q": f"CREATE DATABASE {DATABASE}"})
         with closing(connection):

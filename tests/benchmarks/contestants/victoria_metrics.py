@@ -1,4 +1,4 @@
-"""VictoriaMetrics, single node, in two ways of its own to take JSON."""
+"""VictoriaMetrics, single node, with two of its JSON formats."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class _VictoriaMetrics(Contestant):
         return None if shutil.which(PROGRAM) else f"{PROGRAM} is not installed"
 
     def version(self) -> str:
-        # Debian's says nothing of itself when asked.
+        # Debian's build prints no version.
         asked = subprocess.run([PROGRAM, "-version"], capture_output=True, text=True, check=False)
         return asked.stdout.strip() or _package_version()
 
@@ -86,10 +86,10 @@ class VictoriaMetricsImport(_VictoriaMetrics):
 
 
 class VictoriaMetricsServer(Database):
-    """A single node. It has no log: what is not yet in a file is lost with the process."""
+    """A single node. It has no log: points not yet in a file are lost with the process."""
 
     def answers(self) -> bool | None:
-        """Tell that it answers; None if not yet."""
+        """Return True if it answers, None if not yet."""
         try:
             self.get("/health")
         except (OSError, AnswerRefused):
@@ -132,7 +132,7 @@ class VictoriaMetricsServer(Database):
         return total
 
     def question(self, question: Question) -> str:
-        # A window of this database ends with its time, inclusive; a minute here begins with it.
+        # A window of this database ends at its time, inclusive; our minutes start at theirs.
         tag, value = question.tag
         selector = f'{{__name__="{question.metric}",{tag}="{value}"}}[1m] offset -59999ms'
         query = {

@@ -1,4 +1,4 @@
-"""What can be measured, a module each: a function that is given the run, and adds to it."""
+"""The parts of the benchmark, one module per part, with a function that adds to a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A fixed number of points on both cores, until the last one can be read back."""
+"""The time to publish a fixed number of points on both cores until the last one can be read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PART = "end-to-end"
 SIZES = (100, 1000, 10_000)
 TOTAL, QUICK_TOTAL = 2_000_000, 300_000
 FIRST_POINTS = 100_000
-"""Pushed before the clock runs: to warm up, and to weigh the log before anything is cut off it."""
+"""Published before the measurement, to warm up and to measure the log before it is truncated."""
 
 CONNECTIONS = 32
 MEBIBYTE = 1 << 20
@@ -44,7 +44,7 @@ def _measure(server: Database, size: int, total: int, figures: dict[str, float])
     after = server.log_bytes()
     if before is not None and after is not None:
         figures[goals.LOG_BYTES] = (after - before) / (first * size)
-    server.ask_headers()  # CAVE's token to read is issued before the clock runs
+    server.ask_headers()  # CAVE issues its read token here, before the measurement
     count = total // size
     prepared = list(requests(server.head, server.form, size, count, first * size))
     last = (first + count) * size

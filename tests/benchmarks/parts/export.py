@@ -1,6 +1,6 @@
-"""Exporting the same number of points of one name and of very many; memory is that of the export.
+"""Export of the same number of points with one name and with very many.
 
-`python -m tests.benchmarks.parts.export DIR FORMAT` is the process that is measured.
+`python -m tests.benchmarks.parts.export DIR FORMAT` is the measured process.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How long an answer takes at half of what a contestant can do at most, on one core."""
+"""Latencies at half of a contestant's maximum rate, on one core."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a worker's memory is flat while every point begins a series."""
+"""The growth of a worker's memory while every point starts a new series."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _measure(bench: Bench, server: Server, name: str) -> None:
         figures[goals.WORKER_GROWTH] = end / half
     bench.note(
         f"Over {pushed.requests * SIZE:,} distinct series in {pushed.seconds:.0f} s the worker had "
-        f"{workers[0]:.1f} MB at first, {half:.1f} MB half-way and {end:.1f} MB at the end."
+        f"{workers[0]:.1f} MB at the start, {half:.1f} MB half-way and {end:.1f} MB at the end."
     )
 
 
@@ -57,7 +57,7 @@ def _until(deadline: float, server: Server) -> Iterator[bytes]:
 
 
 class _Sampler(threading.Thread):
-    """Weighs the processes at intervals, the last time when it is stopped."""
+    """Measures the processes' memory at intervals, and a last time when stopped."""
 
     def __init__(self, bench: Bench, server: Server, name: str, interval: float) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""How many requests a second are accepted, with all of a contestant on one core."""
+"""Accepted requests per second, with all processes of a contestant on one core."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def run(bench: Bench) -> None:
 
 
 class Firing:
-    """Requests of one size at one server, prepared as a file and warmed up."""
+    """Requests of one size for one server, prepared as a file; the first round warms up."""
 
     def __init__(self, bench: Bench, server: Server, directory: Path, size: int) -> None:
         self._settings = bench.settings
@@ -53,7 +53,7 @@ class Firing:
         self._warm = False
 
     def at(self, connections: int, rate: float = 0.0, cores: Sequence[int] | None = None) -> Load:
-        """Measure a round. Raises LoadFailed, and Invalid unless all was accepted."""
+        """Measure a round. Raises LoadFailed, and Invalid unless every point was accepted."""
         cores = self._cores if cores is None else cores
         if not self._warm:
             self._warm = True
@@ -66,7 +66,7 @@ class Firing:
         if before is not None and after is not None:
             taken, sent = after - before, measured.requests * self._size
             if taken < sent:
-                raise Invalid(f"{sent} points were answered for, {taken} taken")
+                raise Invalid(f"{sent} points were acknowledged, but only {taken} accepted")
         return measured
 
     def _fired(self, connections: int, seconds: int, rate: float, cores: Sequence[int]) -> Load:

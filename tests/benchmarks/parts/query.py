@@ -1,4 +1,4 @@
-"""One hour by minute of one metric with one tag: how long the answer takes, over many points."""
+"""Query time of one hour of a metric with one tag, by minute, over many points."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def run(bench: Bench) -> None:
         for contestant in bench.present(contestants):
             server = stack.enter_context(bench.started(contestant, bench.cores.both))
             assert isinstance(server, Database)
-            bench.tell(f"query: {total:,} points for {contestant.name}")
+            bench.say(f"query: {total:,} points for {contestant.name}")
             _fill(server, total)
             servers[contestant.name] = server
         time.sleep(SETTLE_SECONDS)
@@ -79,7 +79,7 @@ def _ask(
 
 
 def questions(tag: str, total: int, count: int, seed: int) -> Iterator[Question]:
-    """Yield questions that differ, so that no answer is kept from the last time."""
+    """Yield different questions, so that no answer comes from a cache."""
     chance = random.Random(seed)
     minutes = (total // SERIES * INTERVAL - HOUR) // MINUTE
     for _ in range(count):
@@ -91,11 +91,11 @@ def questions(tag: str, total: int, count: int, seed: int) -> Iterator[Question]
 def _compare(
     question: Question, found: Sequence[Bucket], expected: dict[Question, Sequence[Bucket]]
 ) -> None:
-    """Hold an answer against the one that another contestant gave."""
+    """Compare an answer with the one that the first contestant gave."""
     first = expected.setdefault(question, found)
     same = [bucket.second for bucket in found] == [bucket.second for bucket in first] and all(
         math.isclose(ours.mean, theirs.mean, rel_tol=1e-9)
         for ours, theirs in zip(found, first, strict=True)
     )
     if not same or not found:
-        raise Invalid(f"{question} was answered by {found[:3]}…, first by {first[:3]}…")
+        raise Invalid(f"{question} was answered by {found[:3]}…, but by {first[:3]}… at first")

@@ -1,4 +1,4 @@
-"""`cave replay points`, beside what bounds it: decoding the payloads, and inserting the rows."""
+"""`cave replay points` compared with its limits: decoding the payloads, and inserting the rows."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _measure(
     with bench.measuring(PART, goals.SLOWER_LIMIT, number=number) as figures:
         figures[goals.POINTS] = min(limits)
     with bench.measuring(PART, goals.REPLAY, number=number) as figures:
-        # Its own time: without starting an interpreter, and a log server that reads its file.
+        # The time it reports: without the start of the interpreter and of the log server.
         done = json.loads(run_cave("replay", "points", "--json", data=directory / "data"))
         if done["points"] != total:
             raise Invalid(f"of {total} points {done['points']} were replayed")
@@ -103,7 +103,7 @@ def _entries(data: Path, partition: int) -> list[_Entry]:
 
 
 def _tables(entries: Sequence[_Entry], partition: int) -> list[pa.Table]:
-    """Return the rows that a replay inserts, as many a table as it commits at once."""
+    """Return the rows that a replay inserts, one table per commit."""
     decoder = MetricDecoder()
     batches = [
         RecordedMetrics(Receipt.parse(f"{partition}-{key.decode()}"), decoder.event(fields), b"")

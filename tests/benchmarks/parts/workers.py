@@ -1,4 +1,4 @@
-"""What a second worker adds, where there are cores for it."""
+"""The gain of a second worker, if there are enough cores."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from tests.benchmarks.parts.publish import Firing
 PART = "workers"
 SIZES = (1, 100, 1000)
 CORES = 4
-"""One for the log server, one a worker, one for the load."""
+"""One for the log server, one per worker, one for the load."""
 
 
 def run(bench: Bench) -> None:
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < CORES:
         bench.note(
-            f"Two workers beside one were not measured: that takes {CORES} cores (log server, two "
-            f"workers, load), here are {len(cores)}."
+            f"Two workers were not compared with one: that takes {CORES} cores (log server, two "
+            f"workers, load), and this machine has {len(cores)}."
         )
         return
     connections = max(bench.settings.connections)
