@@ -19,7 +19,10 @@ def json_items(file: BinaryIO) -> Iterator[Located]:
             continue
         try:
             msgspec.json.decode(item, type=dict[str, Any])
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except UnicodeDecodeError as error:
+            # Its position counts from the string that it is in: no place in the line.
+            raise UnreadablePoints(f"line {number} is not UTF-8: {error.reason}") from error
+        except (msgspec.DecodeError, RecursionError) as error:
             raise UnreadablePoints(f"line {number} is not a JSON object: {error}") from error
         yield number, item
 

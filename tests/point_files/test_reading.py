@@ -36,7 +36,14 @@ def test_an_item_is_left_as_it_is(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("line", ["[]", "{", '{"a": 1},{"b": 2}', "1", '{"a": "\xff"', '"\0"'])
+def test_a_line_of_json_that_is_not_utf_8_is_named_without_another_place(tmp_path: Path) -> None:
+    path = tmp_path / "points.jsonl"
+    path.write_bytes(b'{}\n{"name":"caf\xe9"}\n')
+    with pytest.raises(UnreadablePoints, match=r"\Aline 2 is not UTF-8: [a-z ]+\Z"):
+        read(path, Format.JSONL)
+
+
+@pytest.mark.parametrize("line", ["[]", "{", '{"a": 1},{"b": 2}', "1", '"\0"'])
 def test_a_line_that_is_no_object_is_named(tmp_path: Path, line: str) -> None:
     path = tmp_path / "points.jsonl"
     path.write_text(f"{json.dumps(ITEM)}\n{line}\n", encoding="latin-1")

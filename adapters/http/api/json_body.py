@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -40,7 +41,8 @@ async def read_json(request: Request[Any, Any, Any], decoder: msgspec.json.Decod
         raise UnsupportedMedia("a content encoding is not supported here; send the body as it is")
     if content_length(fields) > MAX_BYTES:
         raise too_large(MAX_BYTES)
-    return _decoded(await read_body(request.receive, MAX_BYTES), decoder)
+    body = await read_body(request.receive, MAX_BYTES)
+    return _decoded(body.removeprefix(BOM_UTF8), decoder)
 
 
 def _decoded(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
