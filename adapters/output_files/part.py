@@ -66,9 +66,10 @@ def open_part(target: str, *, replaces: bool) -> Iterator[Part]:
         if file is None:
             name = _hidden(directory)
             file = os.fdopen(os.open(name, _NEW, mode), "w+b")
-    except OSError:
+    except OSError as error:
         if not replaces:
-            raise
+            # The name of the hidden file would mean nothing to the user.
+            raise OSError(error.errno, error.strerror, target) from error
         name, file = None, tempfile.TemporaryFile()  # noqa: SIM115  closed by `discard`
     except BaseException:  # raised by a signal handler, right after the file was made
         _remove(name)

@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
+from adapters.json_text.broken_text import readable
 from adapters.point_files.items import MAX_LINE, Located
 from application.publishing.import_points import UnreadablePoints
 
@@ -19,7 +20,14 @@ def json_items(file: BinaryIO) -> Iterator[Located]:
             continue
         try:
             msgspec.json.decode(item, type=dict[str, Any])
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except UnicodeDecodeError as error:
+            # Its position counts from the string that it is in: no place in the line.
+            raise UnreadablePoints(f"line {number} is not UTF-8: {error.reason}") from error
+        except (msgspec.DecodeError, RecursionError) as error:
+            if readable(item) is not None:
+                raise UnreadablePoints(
+                    f"line {number} has text that is not valid Unicode"
+                ) from error
             raise UnreadablePoints(f"line {number} is not a JSON object: {error}") from error
         yield number, item
 

@@ -30,6 +30,7 @@ from entrypoints.cli.serve import serve
 from entrypoints.cli.team import team
 from entrypoints.cli.terminal import printable, replace_what_cannot_be_written
 from entrypoints.cli.token import token
+from entrypoints.cli.values import UnicodeText
 from entrypoints.cli.verify import verify
 from entrypoints.errors import CommandFailed
 from entrypoints.stop_signals import STOPPING
@@ -127,3 +128,16 @@ for command in (
     compile_,
 ):
     main.add_command(command)
+
+
+def _take_only_unicode(command: click.Command) -> None:
+    """Have each parameter of plain text refuse arguments that are not valid Unicode."""
+    for parameter in command.params:
+        if parameter.type is click.STRING:
+            parameter.type = UnicodeText()
+    if isinstance(command, click.Group):
+        for subcommand in command.commands.values():
+            _take_only_unicode(subcommand)
+
+
+_take_only_unicode(main)

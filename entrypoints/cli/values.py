@@ -146,6 +146,18 @@ class Rate(click.ParamType[float]):
         return rate
 
 
+class UnicodeText(click.ParamType[str]):
+    """Text that is valid Unicode: not so in an argument are bytes that the locale cannot decode."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        text = str(value)
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            self.fail(f"{text!a} is not valid Unicode", param, ctx)
+        return text
+
+
 class LocalPath(click.Path):
     """A click path that may begin with `~` or `~user`; the command receives a Path.
 

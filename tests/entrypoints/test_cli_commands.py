@@ -14,6 +14,7 @@ import pytest
 
 from application.errors import LogUnavailable
 from entrypoints.cli import main
+from entrypoints.cli.values import UnicodeText
 from entrypoints.errors import CommandFailed
 from entrypoints.settings import HttpLimits, LogSettings, ServiceSettings
 from tests.entrypoints.cli_in_memory import CommandLine
@@ -213,3 +214,26 @@ def test_compile_without_numba_is_refused(
     monkeypatch.delitem(sys.modules, "adapters.point_formats.json.scanner", raising=False)
     monkeypatch.setitem(sys.modules, "numba", None)
     assert cave.error("compile").startswith("Numba is not installed")
+
+
+def plain_texts(command: click.Command, *names: str) -> Iterator[tuple[str, ...]]:
+    """Yield each command with each of its parameters of text, as command line arguments."""
+    if isinstance(command, click.Group):
+        for name, subcommand in command.commands.items():
+            yield from plain_texts(subcommand, *names, name)
+        return
+    needed = [p for p in command.params if isinstance(p, click.Argument)]
+    for parameter in command.params:
+        if isinstance(parameter.type, UnicodeText):
+            values = ["\udce9" if p is parameter else "x" for p in needed]
+            option = [] if parameter in needed else [parameter.opts[0], "\udce9"]
+            yield (*names, *values, *option)
+
+
+@pytest.mark.parametrize("arguments", [*plain_texts(main)], ids=ascii)
+def test_an_argument_that_is_not_unicode_is_a_usage_error(
+    cave: CommandLine, arguments: tuple[str, ...]
+) -> None:
+    result = cave(*arguments)
+    assert result.exit_code == 2
+    assert "is not valid Unicode" in result.stderr

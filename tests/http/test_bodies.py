@@ -40,7 +40,7 @@ def test_nothing_else_is(service: Service, admin: str, headers: dict[str, str]) 
     problem_of(response, 415, "unsupported-media")
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"nonsense", b'{"description": "\xff"}', b"{}{}"])
+@pytest.mark.parametrize("content", [b"", b"{", b"nonsense", b"\xff{}", b"{}{}"])
 def test_what_is_no_json_is_malformed(service: Service, admin: str, content: bytes) -> None:
     problem_of(service.call("POST", TOKENS, admin, content=content), 400, "malformed-body")
 

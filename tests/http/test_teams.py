@@ -23,6 +23,13 @@ def test_a_team_is_created_listed_and_shown(service: Service, admin: str) -> Non
     assert service.call("GET", f"{TEAMS}/web", admin).json() == team
 
 
+def test_a_byte_order_mark_before_the_json_is_ignored(service: Service, admin: str) -> None:
+    body = b'\xef\xbb\xbf{"name": "web"}'
+    json = {"Content-Type": "application/json"}
+    response = service.call("POST", TEAMS, admin, content=body, headers=json)
+    assert response.status_code == 201
+
+
 def test_a_name_is_taken_once(service: Service, admin: str) -> None:
     service.create_team("gilt", "web")
     problem_of(service.call("POST", TEAMS, admin, json={"name": "web"}), 409, "team-exists")

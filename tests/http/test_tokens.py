@@ -146,3 +146,23 @@ def test_what_only_the_domain_knows_is_pointed_at_too(
     response = service.call("POST", ORGANIZATION, admin, json=body)
     (fault,) = problem_of(response, 400, "invalid-body")["errors"]
     assert fault["pointer"] == pointer
+
+
+@pytest.mark.parametrize("broken", [rb"\ud800", rb"\udfff", b"\xff", b"\xed\xa0\x80"])
+@pytest.mark.parametrize(
+    ("body", "pointers"),
+    [
+        (b'{"description": "a%b"}', ["/description"]),
+        (b'{"scopes": ["read", "%b"], "description": "%b"}', ["/scopes/1", "/description"]),
+        (b'{"a%b": 1}', [""]),
+    ],
+)
+def test_text_that_is_not_unicode_is_reported_with_its_place(
+    service: Service, broken: bytes, body: bytes, pointers: list[str]
+) -> None:
+    token = service.register("gilt")
+    content = body.replace(b"%b", broken)
+    response = service.call("POST", "/organizations/gilt/tokens", token, content=content)
+    problem = problem_of(response, 400, "invalid-body")
+    assert [error["pointer"] for error in problem["errors"]] == pointers
+    assert "Unicode" in problem["detail"]

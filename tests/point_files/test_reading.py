@@ -36,7 +36,21 @@ def test_an_item_is_left_as_it_is(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("line", ["[]", "{", '{"a": 1},{"b": 2}', "1", '{"a": "\xff"', '"\0"'])
+def test_a_line_that_is_not_utf_8_is_reported_by_its_own_number(tmp_path: Path) -> None:
+    path = tmp_path / "points.jsonl"
+    path.write_bytes(b'{}\n{"name":"caf\xe9"}\n')
+    with pytest.raises(UnreadablePoints, match=r"\Aline 2 is not UTF-8: [a-z ]+\Z"):
+        read(path, Format.JSONL)
+
+
+def test_a_line_with_half_a_surrogate_pair_is_reported(tmp_path: Path) -> None:
+    path = tmp_path / "points.jsonl"
+    path.write_bytes(b'{}\n{}\n{"name":"\\ud800"}\n')
+    with pytest.raises(UnreadablePoints, match="line 3 has text that is not valid Unicode"):
+        read(path, Format.JSONL)
+
+
+@pytest.mark.parametrize("line", ["[]", "{", '{"a": 1},{"b": 2}', "1", '"\0"'])
 def test_a_line_that_is_not_an_object_is_reported(tmp_path: Path, line: str) -> None:
     path = tmp_path / "points.jsonl"
     path.write_text(f"{json.dumps(ITEM)}\n{line}\n", encoding="latin-1")

@@ -14,8 +14,9 @@ from litestar import Request
 from adapters.http.body import read_body, too_large
 from adapters.http.errors import InvalidBody, UnsupportedMedia
 from adapters.http.header_fields import content_length, header_fields
+from adapters.json_text.broken_text import readable, without_surrogates
 from application.errors import MalformedBody
-from domain.errors import Fault, InvalidArgument
+from domain.errors import MAX_FAULTS, Fault, InvalidArgument
 
 MAX_BYTES = 64 * 1024
 
@@ -41,16 +42,46 @@ async def read_json(request: Request[Any, Any, Any], decoder: msgspec.json.Decod
         raise UnsupportedMedia("a content encoding is not supported here; send the body as it is")
     if content_length(fields) > MAX_BYTES:
         raise too_large(MAX_BYTES)
-    return _decoded(await read_body(request.receive, MAX_BYTES), decoder)
+    body = await read_body(request.receive, MAX_BYTES)
+    return _decoded(body.removeprefix(BOM_UTF8), decoder)
 
 
 def _decoded(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
     try:
-        return decoder.decode(body.removeprefix(BOM_UTF8))
+        return decoder.decode(body)
     except msgspec.ValidationError as error:
         raise InvalidBody(_fault(str(error))) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        if faults := _text_faults(body):
+            raise InvalidBody(*faults[:MAX_FAULTS]) from None
         raise MalformedBody(f"the body is not JSON: {error}") from None
+
+
+def _text_faults(body: bytes) -> list[Fault]:
+    """Return the faults of a body that is JSON, except that text in it is not Unicode."""
+    broken = readable(body)
+    if broken is None:
+        return []
+    try:
+        value = msgspec.json.decode(broken.json)
+    except msgspec.ValidationError:  # a number is out of range as well
+        return []
+    return [*_broken_text(broken.restored(value))]
+
+
+def _broken_text(value: Any, pointer: str = "") -> Iterator[Fault]:
+    """Yield a fault for each string that is not Unicode, names of fields included."""
+    match value:
+        case str() if (shown := without_surrogates(value)) != value:
+            yield Fault(None, pointer, f"must be valid Unicode, is {shown!r}")
+        case list():
+            for index, each in enumerate(value):
+                yield from _broken_text(each, f"{pointer}/{index}")
+        case dict():
+            for name, each in value.items():
+                yield from _broken_text(name, pointer)
+                step = without_surrogates(name).replace("~", "~0").replace("/", "~1")
+                yield from _broken_text(each, f"{pointer}/{step}")
 
 
 def _fault(message: str) -> Fault:

@@ -8,7 +8,12 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from adapters.point_formats.json.broken_text import SURROGATE, BrokenText, check_json, readable
+from adapters.json_text.broken_text import (
+    BrokenText,
+    check_json,
+    readable,
+    without_surrogates,
+)
 from adapters.point_formats.json.timestamps import timestamp_fault, to_milliseconds
 from application.errors import MalformedBody
 from application.publishing.limits import check_count
@@ -181,4 +186,4 @@ def _pointer(*path: str) -> str:
     if len(path[-1]) > MAX_POINTER_PART:
         path = path[:-1]
     pointer = "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in path)
-    return pointer.replace(SURROGATE, "\N{REPLACEMENT CHARACTER}")
+    return without_surrogates(pointer)
