@@ -56,7 +56,7 @@ COVERED := $(patsubst %,tests/%,domain application http point_formats event_form
   --ignore=tests/entrypoints/test_cli_processes.py --ignore=tests/entrypoints/test_supervisor.py
 
 coverage: .venv ## measure coverage, and fail if it is below the floor
-	$(BIN)/pytest -q -n 2 --cov $(COVERED)
+	$(BIN)/pytest -q -n 2 $(COVERED) --cov
 
 faults: .venv ## kill and stall processes under load, ROUNDS times per kind
 	CAVE_FAULT_ROUNDS=$(ROUNDS) $(BIN)/pytest tests/faults
