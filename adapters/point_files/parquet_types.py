@@ -1,6 +1,6 @@
 """The Arrow types that the columns of a Parquet file may have, and how their values are read.
 
-docs/projections.md lists them. Any other type is refused before anything is read, since guessing
+docs/point-files.md lists them. Any other type is refused before anything is read, since guessing
 its meaning could store wrong points.
 """
 
