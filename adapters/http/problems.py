@@ -97,7 +97,7 @@ def problem_answer(error: Exception) -> Answer:
     """Return the answer for an error in the table, or else a 500 that shows no internals."""
     status = STATUS_OF.get(type(error))
     if status is None:
-        return plain_problem(500, "the request failed because of a defect; it was logged")
+        return plain_problem(500, "the service failed to answer; the failure was logged")
     faults = None
     if isinstance(error, (domain.InvalidMetrics, http.InvalidBody)):
         faults = [

@@ -288,7 +288,7 @@ def test_a_name_never_seen_is_a_404_and_one_without_points_there_an_empty_list(
         ("metric=a&start=5&end=4", "start", "later than end"),
         ("metric=a&aggregator=avg&period=1", "aggregator", "count, min, max, mean, mode"),
         ("metric=a&aggregator=sum", "period", "mandatory"),
-        ("metric=a&period=1", "period", "aggregator only"),
+        ("metric=a&period=1", "period", "only allowed with an aggregator"),
         ("metric=a&aggregator=sum&period=0", "period", "30s"),
         ("metric=a&aggregator=sum&period=1.5", "period", "whole number"),
         ("metric=a&aggregator=sum&period=1y", "period", "'1y'"),

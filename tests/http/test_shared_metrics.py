@@ -107,7 +107,7 @@ def test_the_loss_of_the_directory_is_survived(
 
 def test_what_an_ended_worker_counted_stays(workers: list[Worker]) -> None:
     count(workers)
-    with workers[1].metrics.kept_up():
+    with workers[1].metrics.updated():
         pass
     del workers[1]
     assert workers[0].shown()["cave_requests_total 202"] == 3.0

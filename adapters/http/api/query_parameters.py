@@ -98,9 +98,9 @@ def _check_together(values: Mapping[str, Any], faults: dict[str, ParameterFault]
     """Add the faults of parameters that are each valid but do not go together."""
     given = values.keys() | faults.keys()
     if "metric" not in given:
-        faults["metric"] = ParameterFault("metric", "is required: the metric's name")
+        faults["metric"] = ParameterFault("metric", "is mandatory: the metric's name")
     if "aggregator" in given and "period" not in given:
-        faults["period"] = ParameterFault("period", f"is required with an aggregator: {PERIODS}")
+        faults["period"] = ParameterFault("period", f"is mandatory with an aggregator: {PERIODS}")
     if "period" in given and "aggregator" not in given:
         faults["period"] = ParameterFault(
             "period", f"is only allowed with an aggregator: {', '.join(AGGREGATORS)}"
