@@ -23,7 +23,7 @@ def test_a_team_is_created_listed_and_shown(service: Service, admin: str) -> Non
     assert service.call("GET", f"{TEAMS}/web", admin).json() == team
 
 
-def test_a_name_can_be_taken_only_once(service: Service, admin: str) -> None:
+def test_a_name_is_taken_once(service: Service, admin: str) -> None:
     service.create_team("gilt", "web")
     problem_of(service.call("POST", TEAMS, admin, json={"name": "web"}), 409, "team-exists")
 
