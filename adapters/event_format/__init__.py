@@ -1,1 +1,1 @@
-"""The format of the metric log's entries: docs/event-format.md, in code."""
+"""The format of the metric log's entries, as documented in docs/event-format.md."""

@@ -1,4 +1,4 @@
-"""The meaning of the metric log's entries, in both directions."""
+"""Encoding and decoding of the metric log's entries."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from domain.events import MetricsPublished
 
 
 class MetricEventCodec:
-    """Implements the port EventCodec, by docs/event-format.md."""
+    """Implements the port EventCodec as documented in docs/event-format.md."""
 
     def __init__(self, topics: VersionedTopics[Mapping[bytes, bytes]] = METRIC_TOPICS) -> None:
         self._decoder = MetricDecoder(topics)
@@ -33,7 +33,7 @@ class MetricEventCodec:
         return None if name is None else name.decode("utf-8", "replace")
 
     def digest(self, entry: Entry) -> bytes:
-        """SHA-256 over every part behind its length, so that no two entries digest alike."""
+        """Return the SHA-256 of all parts, each after its length: this keeps entries distinct."""
         receipt = entry.receipt
         event_id = b"%d-%d" % (receipt.milliseconds, receipt.sequence)
         parts = (event_id, *chain.from_iterable(entry.fields.items()))

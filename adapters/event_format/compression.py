@@ -1,4 +1,4 @@
-"""Zstandard (RFC 8878), loaded when it is first needed: small events are not compressed."""
+"""Zstandard (RFC 8878). Loaded on first use, as small events are not compressed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _zstd() -> Any:
 
 
 class Compressor:
-    """Compresses payloads, each into a frame of its own. For one thread."""
+    """Compresses each payload into its own frame. For one thread."""
 
     def __init__(self) -> None:
         self._compressor: Any = None
@@ -31,7 +31,7 @@ class Compressor:
 
 
 def decompress(payload: bytes) -> bytes:
-    """Return a frame's content. Raises ValueError for what is no zstd."""
+    """Return a frame's content. Raises ValueError if it is not valid zstd."""
     zstd = _zstd()
     try:
         content: bytes = zstd.decompress(payload)

@@ -1,4 +1,4 @@
-"""The fields of an entry to `MetricsPublished`. The format: docs/event-format.md."""
+"""Decodes an entry's fields to `MetricsPublished`. The format: docs/event-format.md."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _decode_tags = msgspec.msgpack.Decoder(dict[str, str]).decode
 
 
 class MetricDecoder:
-    """Decodes events. Keeps a bounded memo of tag sets, the same in most batches; thread-safe."""
+    """Decodes events. Keeps a bounded memo of tag sets, which recur in batches. Thread-safe."""
 
     def __init__(self, topics: VersionedTopics[Mapping[bytes, bytes]] = METRIC_TOPICS) -> None:
         self._topics = topics
         self._tag_sets = Memo(_tag_set, len)
 
     def event(self, fields: Mapping[bytes, bytes]) -> MetricsPublished:
-        """Read an entry's fields back. Raises UnreadableEvent."""
+        """Return the event of an entry's fields. Raises UnreadableEvent."""
         try:
             fields = self._topics.upcast(fields[b"topic"].decode(), fields)[1]
             return MetricsPublished(
@@ -68,7 +68,7 @@ class MetricDecoder:
 def _tag_set(encoded: bytes) -> TagSet:
     tags = tag_set(_decode_tags(encoded))
     if tags is None:
-        raise ValueError("a tag set breaks the rules of tags")
+        raise ValueError("a tag set is invalid")
     return tags
 
 

@@ -1,8 +1,8 @@
-"""`MetricsPublished` to the fields of an entry. The format: docs/event-format.md.
+"""Encodes `MetricsPublished` to the fields of an entry. The format: docs/event-format.md.
 
-The payload is columnar: what the points of a batch share is written once, and numbers are plain
-arrays. That is smaller than a row per point, and a replay reads columns without touching single
-points (measured in docs/event-format.md).
+The payload is columnar: names and tag sets that points share are written once, and numbers are
+plain arrays. That is smaller than a row per point, and a replay reads whole columns instead of
+single points (measured in docs/event-format.md).
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from domain.memo import Memo
 from domain.metric_point import PointBatch, TagSet
 
 COMPRESS_FROM = 512
-"""Payloads of at least this many bytes are compressed; below, zstd saves next to nothing."""
+"""Minimum bytes of a payload that is compressed; zstd saves next to nothing on smaller ones."""
 
 _encode = msgspec.msgpack.Encoder().encode
 
 
 def origin_fields(event: MetricsPublished) -> tuple[bytes | str, ...]:
-    """Return the entry's first fields, all but those of the points: names and values alternating.
+    """Return the fields that come before those of the points: names and values alternating.
 
-    They are the same for all events that a token publishes for an organization or a team.
+    They are the same for all events that a token publishes for one organization or team.
     """
     return (
         b"topic",
@@ -45,7 +45,7 @@ def origin_fields(event: MetricsPublished) -> tuple[bytes | str, ...]:
 
 
 class MetricEncoder:
-    """Encodes events' points. Keeps a compressor and a bounded memo of tag sets: for one thread."""
+    """Encodes points, for one thread. Keeps a compressor and a bounded memo of tag sets."""
 
     def __init__(self) -> None:
         self._compressor = Compressor()
@@ -92,9 +92,9 @@ def _little_endian(type_code: str, column: Sequence[float]) -> bytes:
 
 def _plain(type_code: str, column: CodedColumn[float]) -> array[Any]:
     values = array(type_code, column.table)
-    if len(values) == 1:  # times mostly are few
+    if len(values) == 1:  # most batches have few times
         return values * len(column)
-    # NumPy takes a tenth of a loop's time. Imported here, since few columns need it.
+    # NumPy is ten times as fast as a loop. Imported here because few columns need it.
     import numpy as np
 
     return array(type_code, np.asarray(values)[np.asarray(column.codes)].tobytes())

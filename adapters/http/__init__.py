@@ -1,1 +1,1 @@
-"""The service over HTTP: a Litestar application, and publish as a bare ASGI endpoint within it."""
+"""The service over HTTP: a Litestar application, with publish as a bare ASGI endpoint."""

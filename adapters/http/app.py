@@ -22,7 +22,7 @@ PUBLISH = "publish"
 
 
 class Publish(Protocol):
-    """Answers a publish on the bare connection, its errors too, and counts it."""
+    """Answers a publish request on the bare ASGI connection, errors included, and counts it."""
 
     async def __call__(
         self, scope: Any, receive: Any, send: Any, destination: Destination
@@ -36,7 +36,7 @@ def create_app(
     operator_token: str | None = None,
     clock: Clock = utc_now,
 ) -> ASGIApp:
-    """Wire the application. It opens and closes nothing: what it is given must be open."""
+    """Wire the application. It opens and closes nothing: its arguments must be open."""
     administration = Administration.of(use_cases, operator_token, clock)
     reading = queries.Reading(use_cases.access, use_cases.queries, use_cases.projections)
     routed = _routed(publish, administration, reading, use_cases)
@@ -44,11 +44,11 @@ def create_app(
 
 
 class HttpService:
-    """Publish, and beside it everything that Litestar routes.
+    """Routes publish requests itself, and all others through Litestar.
 
-    Routing a request through Litestar costs several times what accepting a batch does, so the
-    publish routes, written as documented, are recognized here. In any other spelling that
-    Litestar takes for the same (a slash at the end, a prefix) they go by its routes.
+    Routing a request through Litestar costs several times as much as accepting a batch. So publish
+    paths are recognized here if they are spelled as documented. Other spellings that Litestar
+    accepts (a slash at the end, a prefix) go through its routes.
     """
 
     def __init__(self, publish: Publish, routed: Litestar) -> None:
@@ -65,7 +65,7 @@ class HttpService:
             await self._route(scope, receive, send)
 
     async def _route(self, scope: Any, receive: Receive, send: Send) -> None:
-        """Pass a request to Litestar, HEAD as a GET without the body, and count it."""
+        """Pass a request to Litestar, HEAD as GET without its body, and count it."""
         head = scope["method"] == "HEAD"
         if head:
             scope = {**scope, "method": "GET"}
@@ -124,8 +124,8 @@ ROUTE_HANDLERS = (
 )
 
 
-# Litestar's own answer to OPTIONS tells the methods of a path's first handler only. It is not added
-# where there is one already, so this one is registered before the others.
+# Litestar's own answer to OPTIONS lists the methods of a path's first handler only. Litestar does
+# not add it to a path that has one, so this one is registered before the other handlers.
 @route(
     sorted({path for handler in ROUTE_HANDLERS for path in handler.paths}),
     http_method=HttpMethod.OPTIONS,

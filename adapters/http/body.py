@@ -1,4 +1,4 @@
-"""A request's body: read within its limits, and inflated within them."""
+"""Request bodies: read and decompressed within limits."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ else:
 ENCODINGS = ("gzip", "deflate", "zstd")
 
 MAX_WINDOW_LOG = 27
-"""zstd frames may ask for a window of up to 128 MiB (RFC 8878 recommends 8 MiB at least)."""
+"""zstd frames may need a window of up to 128 MiB (RFC 8878 recommends at least 8 MiB)."""
 
 PIECE = 64 * 1024
-"""Bytes that are inflated at a time: what is left of them after a stream's end is copied."""
+"""Bytes decompressed at a time. Those that remain after the end of a stream are copied."""
 
 MAX_MEMBERS = 4096
-"""Streams in a row: each costs something, however little comes out of it."""
+"""Compressed streams in a body: each has a cost, even if it is empty."""
 
 Receive = Callable[[], Awaitable[Any]]
 
 
 class ClientDisconnected(Exception):
-    """The client went away before its body was complete; there is nobody to answer."""
+    """The client disconnected before its body was complete, so there is no one to answer."""
 
 
 class BodyBudget:
-    """Bounds the bytes of bodies that a worker holds at once. For one event loop."""
+    """Bounds the bytes of bodies that a worker holds at a time. For one event loop."""
 
     def __init__(self, limit: int) -> None:
         self._left = limit
@@ -42,7 +42,7 @@ class BodyBudget:
     def take(self, size: int) -> None:
         """Raises TooManyBodies, taking nothing."""
         if size > self._left:
-            raise TooManyBodies("this worker holds as many request bodies as it may; try again")
+            raise TooManyBodies("this worker's memory for request bodies is in use; try again")
         self._left -= size
 
     def give_back(self, size: int) -> None:
@@ -50,7 +50,7 @@ class BodyBudget:
 
 
 class Holding:
-    """What one request holds of a budget; given back at the end of the block."""
+    """One request's share of a budget, given back at the end of the block."""
 
     def __init__(self, budget: BodyBudget) -> None:
         self._budget = budget
@@ -71,9 +71,9 @@ class Holding:
 async def read_body(
     receive: Receive, limit: int, take: Callable[[int], None] = lambda _: None
 ) -> bytes:
-    """Return the body as sent; `take` is told of each piece's bytes as it comes.
+    """Return the body as sent. `take` is called with the bytes of each piece as it arrives.
 
-    Raises BodyTooLarge, ClientDisconnected, and what `take` raises.
+    Raises BodyTooLarge, ClientDisconnected, and the errors of `take`.
     """
     chunks = []
     size = 0
@@ -93,13 +93,13 @@ async def read_body(
 
 
 def too_large(limit: int) -> BodyTooLarge:
-    return BodyTooLarge(f"the body is larger than {limit} bytes, the limit as sent")
+    return BodyTooLarge(f"the body is larger than {limit} bytes, the limit for a body as sent")
 
 
 def check_media(headers: Mapping[bytes, bytes], media_types: Collection[str]) -> str | None:
-    """Return the content coding.
+    """Return the content coding, None for none.
 
-    Raises UnsupportedMedia for another coding or another media type; none at all is accepted.
+    Raises UnsupportedMedia for another coding or media type. Both headers may be left out.
     """
     if content_type := headers.get(b"content-type"):
         media = content_type.partition(b";")[0].strip().lower().decode("latin-1")
@@ -112,9 +112,9 @@ def check_media(headers: Mapping[bytes, bytes], media_types: Collection[str]) ->
 
 
 def content_coding(header: bytes | None) -> str | None:
-    """Return the coding a Content-Encoding header names, None for none or identity.
+    """Return the coding that a Content-Encoding header names, None for none or identity.
 
-    Raises UnsupportedMedia for any other, and for several at once.
+    Raises UnsupportedMedia for any other coding and for a list of several.
     """
     coding = (header or b"").strip().lower().decode("latin-1")
     if coding in ("", "identity"):
@@ -128,11 +128,11 @@ def content_coding(header: bytes | None) -> str | None:
 
 
 def inflate(body: bytes, coding: str, limit: int) -> bytes:
-    """Return the inflated body, never holding more than `limit` bytes of it.
+    """Return the decompressed body, never holding more than `limit` bytes of it.
 
-    Several gzip members or zstd frames in a row are one body (RFC 1952, RFC 8878); deflate may
-    come with its zlib wrapper (RFC 9110) or, as some clients send it, without.
-    Raises BodyTooLarge past the limit, MalformedBody where it is cut short or not of the coding.
+    Several gzip members or zstd frames in a row are one body (RFC 1952, RFC 8878). Deflate data may
+    have its zlib wrapper (RFC 9110) or, as some clients send it, lack it.
+    Raises BodyTooLarge past the limit, MalformedBody if the data is incomplete or invalid.
     """
     chunks = []
     left = limit
@@ -145,7 +145,7 @@ def inflate(body: bytes, coding: str, limit: int) -> bytes:
         stream = _stream(body[:2], coding)
         while not stream.complete:
             if not rest:
-                raise MalformedBody(f"the body ends within its {coding} data")
+                raise MalformedBody(f"the body ends before its {coding} data does")
             piece = rest[:PIECE]
             try:
                 chunk, unused = stream.inflate(piece, left + 1)
@@ -154,17 +154,17 @@ def inflate(body: bytes, coding: str, limit: int) -> bytes:
             rest = rest[len(piece) - len(unused) :]
             left -= len(chunk)
             if left < 0:
-                raise BodyTooLarge(f"the body inflates to more than {limit} bytes, the limit")
+                raise BodyTooLarge(f"the decompressed body is larger than {limit} bytes, the limit")
             chunks.append(chunk)
         if coding == "deflate" and rest:
-            raise MalformedBody("there is something after the deflate data")
+            raise MalformedBody("the body has extra bytes after its deflate data")
     return b"".join(chunks)
 
 
 class _Stream(Protocol):
-    """One compressed stream; `inflate` returns at most `most` bytes, and what follows it."""
+    """One compressed stream. `inflate` returns at most `max_size` bytes, and unused input."""
 
-    def inflate(self, data: memoryview, most: int) -> tuple[bytes, bytes]: ...
+    def inflate(self, data: memoryview, max_size: int) -> tuple[bytes, bytes]: ...
 
     @property
     def complete(self) -> bool: ...
@@ -175,7 +175,7 @@ def _stream(body: bytes, coding: str) -> _Stream:
         return _ZstdStream()
     if coding == "gzip":
         return _ZlibStream(zlib.MAX_WBITS | 16)
-    # The wrapper's first two bytes are a multiple of 31, the first one's low half is 8 (RFC 1950).
+    # A wrapper's first two bytes are a multiple of 31, the low half of the first is 8 (RFC 1950).
     wrapped = body[0] & 0x0F == 8 and int.from_bytes(body[:2], "big") % 31 == 0
     return _ZlibStream(zlib.MAX_WBITS if wrapped else -zlib.MAX_WBITS)
 
@@ -184,8 +184,8 @@ class _ZlibStream:
     def __init__(self, window_bits: int) -> None:
         self._stream = zlib.decompressobj(window_bits)
 
-    def inflate(self, data: memoryview, most: int) -> tuple[bytes, bytes]:
-        return self._stream.decompress(data, most), self._stream.unused_data
+    def inflate(self, data: memoryview, max_size: int) -> tuple[bytes, bytes]:
+        return self._stream.decompress(data, max_size), self._stream.unused_data
 
     @property
     def complete(self) -> bool:
@@ -197,8 +197,8 @@ class _ZstdStream:
         options: dict[int, int] = {zstd.DecompressionParameter.window_log_max: MAX_WINDOW_LOG}
         self._stream = zstd.ZstdDecompressor(options=options)
 
-    def inflate(self, data: memoryview, most: int) -> tuple[bytes, bytes]:
-        chunk = self._stream.decompress(data, most)
+    def inflate(self, data: memoryview, max_size: int) -> tuple[bytes, bytes]:
+        chunk = self._stream.decompress(data, max_size)
         return chunk, self._stream.unused_data if self._stream.eof else b""
 
     @property

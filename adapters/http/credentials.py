@@ -1,4 +1,4 @@
-"""The token a request presents: as Basic user name with an empty password, or as Bearer."""
+"""A request's token: the Basic user name with an empty password, or a Bearer token."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from domain.errors import Forbidden
 def presented_token(authorization: bytes | None) -> str:
     """Return the token's value from an Authorization header's bytes.
 
-    Raises MissingCredentials for no header, another scheme (RFC 7617 and RFC 6750, the scheme's
-    name in any case) or credentials that cannot be read; Forbidden for Basic with a password.
+    Raises MissingCredentials if there is no header, the scheme is neither Basic (RFC 7617) nor
+    Bearer (RFC 6750), in any case, or the credentials are unreadable; Forbidden for a password.
     """
     if not authorization:
-        raise MissingCredentials("no credentials; send the token as Basic user name or Bearer")
+        raise MissingCredentials("no credentials; send the token as Basic user name or as Bearer")
     scheme, _, credentials = authorization.strip().partition(b" ")
     credentials = credentials.strip()
     match scheme.lower():
@@ -28,11 +28,11 @@ def presented_token(authorization: bytes | None) -> str:
             except binascii.Error:
                 raise MissingCredentials("the Basic credentials are not base64") from None
             if not colon:
-                raise MissingCredentials("the Basic credentials lack the colon")
+                raise MissingCredentials("the Basic credentials have no colon")
             if token and password:
-                raise Forbidden("the token is the Basic user name; its password must be empty")
+                raise Forbidden("send the token as the Basic user name, with an empty password")
         case _:
             raise MissingCredentials("the scheme is not supported; use Basic or Bearer")
     if not token:
-        raise MissingCredentials("the token is empty; send it as Basic user name or Bearer")
+        raise MissingCredentials("the token is empty; send it as Basic user name or as Bearer")
     return token.decode("utf-8", "replace")

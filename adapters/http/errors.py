@@ -1,4 +1,4 @@
-"""What only a request can get wrong."""
+"""Errors that are specific to HTTP requests."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from domain.errors import MAX_FAULTS, Fault
 
 
 class RequestError(Exception):
-    """A request that cannot be a command. The message is for the person who sent it."""
+    """A request is invalid. The message is for its sender."""
 
 
 class InvalidBody(RequestError):
-    """The body is JSON, but not what the operation takes; `faults` says where."""
+    """The body is JSON, but invalid for the operation; `faults` says where."""
 
     def __init__(self, *faults: Fault) -> None:
         self.faults = faults
@@ -22,14 +22,14 @@ class InvalidBody(RequestError):
 
 
 class ParameterFault(Struct, frozen=True):
-    """A parameter of the URL that is wrong, and what would be right."""
+    """What is wrong with a parameter of the URL."""
 
     parameter: str
     detail: str
 
 
 class InvalidParameters(RequestError):
-    """Parameters of the URL are missing, unknown or out of their rule; `faults` says which."""
+    """Parameters of the URL are missing, unknown or invalid; `faults` lists them."""
 
     def __init__(self, faults: Iterable[ParameterFault]) -> None:
         self.faults = tuple(faults)[:MAX_FAULTS]
@@ -37,12 +37,12 @@ class InvalidParameters(RequestError):
 
 
 class MissingCredentials(RequestError):
-    """No token was presented, or by a scheme that is neither Basic nor Bearer."""
+    """There is no token, or its scheme is neither Basic nor Bearer."""
 
 
 class UnsupportedMedia(RequestError):
-    """The media type is not JSON, or the encoding none that is supported."""
+    """The media type or the content encoding is not supported."""
 
 
 class TooManyBodies(RequestError):
-    """This worker already holds as many bodies as its memory allows."""
+    """The bodies that this worker holds use all the memory allowed for them."""

@@ -1,4 +1,4 @@
-"""Errors of Litestar's, ours and unforeseen ones, as problem documents."""
+"""Problem documents for Litestar's errors, our own and unexpected ones."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ _log = structlog.get_logger(__name__)
 
 
 def failure_answer(error: Exception, method: str, path: str) -> Answer:
-    """Return the answer for any error. One that is not foreseen is logged, with its traceback.
+    """Return the answer for any error. An unexpected one is logged with its traceback.
 
-    The log gets method and path, never headers or query: those may hold a token.
+    Method and path are logged, but never headers or the query: they may contain a token.
     """
     if type(error) in STATUS_OF:
         return problem_answer(error)
     if isinstance(error, HTTPException) and error.status_code < 500:
         return _refusal(error, method, path)
     if isinstance(error, ClientDisconnected):
-        return plain_problem(400, "the body was cut short")
-    # Formatted here: a renderer of structlog's might show local variables, the headers among them.
+        return plain_problem(400, "the connection was closed before the body was complete")
+    # Formatted here, because structlog's renderers may show local variables such as headers.
     traceback = "".join(format_exception(error))
     _log.error("request failed", method=method, path=path, exception=traceback)
     return problem_answer(error)
@@ -38,10 +38,10 @@ def failure_answer(error: Exception, method: str, path: str) -> Answer:
 def _refusal(error: HTTPException, method: str, path: str) -> Answer:
     match error.status_code:
         case 404:
-            return plain_problem(404, f"there is nothing at {path}")
+            return plain_problem(404, f"no resource at {path}")
         case 405:
             allowed = allowed_methods((error.headers or {})["allow"].split(", "))
-            answer = plain_problem(405, f"{path} does not take {method}; it takes {allowed}")
+            answer = plain_problem(405, f"{path} does not support {method}; it supports {allowed}")
             answer.headers.append((b"allow", allowed.encode()))
             return answer
         case status:
@@ -49,7 +49,7 @@ def _refusal(error: HTTPException, method: str, path: str) -> Answer:
 
 
 def allowed_methods(routed: Iterable[str]) -> str:
-    """Return the value of an Allow header: what is routed, and HEAD where GET is."""
+    """Return the value of an Allow header: the routed methods, and HEAD if GET is one."""
     methods = set(routed)
     if "GET" in methods:
         methods.add("HEAD")
@@ -57,7 +57,7 @@ def allowed_methods(routed: Iterable[str]) -> str:
 
 
 class ProblemResponse(Response[bytes]):
-    """An answer in Litestar's terms; a header may be in it more than once."""
+    """An answer as a Litestar response. It may have a header several times."""
 
     def __init__(self, answer: Answer) -> None:
         super().__init__(content=answer.body, status_code=answer.status)

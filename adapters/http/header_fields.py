@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-DIGITS = 19
-"""Digits of a length that are looked at: more stand for more than any limit."""
+MAX_DIGITS = 19
+"""Digits of a length that are read. A longer number is cut, and still exceeds every limit."""
 
 
 def content_length(fields: Mapping[bytes, bytes]) -> int:
-    """Return the length that a body declares, 0 where it does not declare a whole number."""
-    # The digits of bytes are ASCII's.
+    """Return the declared length of a body, 0 if it is not a whole number."""
+    # isdigit() of bytes accepts ASCII digits only.
     length = fields.get(b"content-length", b"").lstrip(b"0")
-    return int(length[:DIGITS]) if length.isdigit() else 0
+    return int(length[:MAX_DIGITS]) if length.isdigit() else 0
 
 
 def header_fields(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
-    """Return fields by their names in lower case, as ASGI has them.
+    """Return the fields by name, which ASGI has in lower case.
 
-    The lines of a field that comes more than once are one list, by RFC 9110: no line of two is
-    believed rather than the other.
+    Several lines of one field are joined to a list (RFC 9110), so that none of them overrides
+    another.
     """
     headers = list(headers)
     found = dict(headers)

@@ -1,4 +1,4 @@
-"""Errors as answers: one table, and problem documents (RFC 9457)."""
+"""Answers to errors: a table of statuses, and problem documents (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from domain import errors as domain
 
 CONTENT_TYPE = b"application/problem+json"
 RETRY_AFTER = 1
-"""Seconds after which a 503 may be tried again."""
+"""Seconds after which to retry a request answered with a 503."""
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -54,20 +54,21 @@ STATUS_OF: dict[type[Exception], int] = {
     projections.TooManyQueries: 503,
     projections.QueryTooLarge: 503,
 }
-"""Every error that a use case or a request raises. Anything else is a defect of ours: 500."""
+"""The status of every error that a use case or a request raises. Any other is a defect: 500."""
 
 TYPE_OF: dict[type[Exception], str] = {
     error: "urn:cave:problem:"
     + "".join(f"-{c.lower()}" if c.isupper() else c for c in error.__name__).lstrip("-")
     for error in STATUS_OF
 }
-"""A problem's `type`: a name for programs to tell kinds of one status apart."""
+"""The `type` of each problem, for programs to distinguish errors of one status."""
 
 
 class FaultEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A field of the body out of rule, or a parameter of the URL.
+    """An invalid field of the body or parameter of the URL.
 
-    Of a field there is `pointer`, and `index` unless it is of the body as a whole.
+    `pointer` is a field's JSON pointer, and `index` its item of a batch, unless the fault is of the
+    body as a whole; `parameter` is the name of a parameter.
     """
 
     pointer: str | None = None
@@ -77,7 +78,7 @@ class FaultEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Problem(Struct, frozen=True, omit_defaults=True):
-    """A problem document; `errors` is present for a 400 on content, the first 100."""
+    """A problem document. `errors` has the first 100 faults of invalid content (400)."""
 
     title: str
     status: int
@@ -93,10 +94,10 @@ class Answer(Struct, frozen=True):
 
 
 def problem_answer(error: Exception) -> Answer:
-    """Return the answer for an error of the table, or a 500 that shows no internals."""
+    """Return the answer for an error in the table, or else a 500 that shows no internals."""
     status = STATUS_OF.get(type(error))
     if status is None:
-        return plain_problem(500, "the service failed; the failure was logged")
+        return plain_problem(500, "the service failed to answer; the failure was logged")
     faults = None
     if isinstance(error, (domain.InvalidMetrics, http.InvalidBody)):
         faults = [
@@ -122,7 +123,7 @@ def plain_problem(
     type: str = "about:blank",  # noqa: A002  the field's name in RFC 9457
     errors: list[FaultEntry] | None = None,
 ) -> Answer:
-    """Return a problem document without an error of the table behind it."""
+    """Return a problem document for no particular error class."""
     title = HTTPStatus(status).phrase
     problem = Problem(type=type, title=title, status=status, detail=detail, errors=errors)
     body = msgspec.json.encode(problem)

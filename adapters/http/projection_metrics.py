@@ -1,4 +1,4 @@
-"""The state and lag of the projections, for Prometheus."""
+"""Prometheus metrics of the projections' state and lag."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from application.projections.folds import PROJECTIONS
 from application.projections.status import ProjectionStatus, State
 
 UNKNOWN = "unknown"
-"""The state of a projection whose state cannot be found out now."""
+"""The state of a projection whose state is not available at the moment."""
 
 
 class ProjectionMetrics(Collector):
-    """The projections' state and lag. Every worker knows them, so they are not added up."""
+    """The projections' state and lag. Every worker has the same values, so they are not summed."""
 
     def __init__(self, statuses: Sequence[ProjectionStatus] | None) -> None:
         self._statuses = statuses
@@ -24,7 +24,7 @@ class ProjectionMetrics(Collector):
     def collect(self) -> Iterable[Metric]:
         state = GaugeMetricFamily(
             "cave_projection_state",
-            "1 for the state that a projection is in: live, stopped, missing or unknown, else 0.",
+            "1 for the current state of a projection (live, stopped, missing or unknown), else 0.",
             labels=["projection", "state"],
         )
         events = GaugeMetricFamily(

@@ -1,9 +1,9 @@
-"""The counts of all workers of a service, shared through files of one directory.
+"""The counts of all workers of a service, shared through files in one directory.
 
-Each worker counts in its own memory. Once a second, and whenever it is asked for the metrics, it
-writes what it has counted to a file of its own, by which the others know of it. So the directory
-may go or its disk may be full: nothing that this worker counted is lost, and what the live others
-counted is back a second later. Counts of workers that ended stay, as long as their files do.
+Each worker counts in its own memory. Once a second, and whenever the metrics are requested from it,
+it writes its counts to its own file, for the others to read. So if the directory is deleted or its
+disk is full, this worker loses no counts, and those of other live workers are back a second after
+the directory is. Counts of workers that have ended are kept as long as their files.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _decode = msgspec.json.Decoder(_Values).decode
 
 
 class SharedMetrics(Collector):
-    """The metrics of `registry`, together with those of the other workers in `directory`."""
+    """The metrics of `registry`, combined with those of the other workers in `directory`."""
 
     def __init__(self, registry: CollectorRegistry, directory: Path) -> None:
         self.registry = registry
@@ -43,7 +43,7 @@ class SharedMetrics(Collector):
         self._own_file = directory / str(os.getpid())
 
     def collect(self) -> Iterator[Metric]:
-        """Yield our metrics: counters and histograms as sums, others as this worker has them."""
+        """Yield our metrics: counters and histograms summed over the workers, others unchanged."""
         own = [metric for metric in self.registry.collect() if metric.name.startswith(OURS)]
         self._write(own)
         others = self._others()
@@ -54,19 +54,19 @@ class SharedMetrics(Collector):
                 yield metric
 
     def write(self) -> None:
-        """Let the other workers know what this one has counted so far. Failures are logged."""
+        """Write this worker's counts for the others. Logs a failure."""
         self._write([metric for metric in self.registry.collect() if metric.name.startswith(OURS)])
 
     @contextmanager
-    def kept_up(self) -> Iterator[None]:
-        """Write every second, for the block."""
+    def updated(self) -> Iterator[None]:
+        """Write every second within the block, and at its end."""
         stop = threading.Event()
 
-        def keep_up() -> None:
+        def update() -> None:
             while not stop.wait(EVERY_SECONDS):
                 self.write()
 
-        thread = threading.Thread(target=keep_up, name="shared-metrics", daemon=True)
+        thread = threading.Thread(target=update, name="shared-metrics", daemon=True)
         thread.start()
         try:
             yield
@@ -87,7 +87,7 @@ class SharedMetrics(Collector):
             part.write_bytes(msgspec.json.encode(values))
             part.replace(self._own_file)
         except OSError as error:
-            _log.warning("the other workers cannot be told what was counted", reason=str(error))
+            _log.warning("counts cannot be shared with the other workers", reason=str(error))
 
     def _others(self) -> list[_Values]:
         found = []
@@ -95,13 +95,13 @@ class SharedMetrics(Collector):
             if file != self._own_file:
                 try:
                     found.append(_decode(file.read_bytes()))
-                except (OSError, msgspec.DecodeError):  # it went, or is not one of ours
+                except (OSError, msgspec.DecodeError):  # deleted meanwhile, or not one of ours
                     continue
         return found
 
 
 def _summed(own: Metric, others: list[list[_Sample]]) -> Metric:
-    """Return a metric with the samples of all workers, those with the same labels added up."""
+    """Return a metric with the samples of all workers, summed by labels."""
     samples = [(sample.name, sample.labels, sample.value) for sample in own.samples]
     sums: dict[tuple[str, tuple[tuple[str, str], ...]], float] = {}
     for name, labels, value in (sample for worker in (samples, *others) for sample in worker):

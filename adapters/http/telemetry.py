@@ -1,4 +1,4 @@
-"""The HTTP side's metrics for Prometheus."""
+"""Prometheus metrics of the HTTP service."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from adapters.http.projection_metrics import ProjectionMetrics
 from adapters.http.shared_metrics import SharedMetrics
 from application.projections.status import ProjectionStatus
 
-# PROMETHEUS_MULTIPROC_DIR, if set, is for other programs: our workers share in their own way.
+# Ignores PROMETHEUS_MULTIPROC_DIR, which may be set for other programs.
 values.ValueClass = values.MutexValue
 
 _exposed = REGISTRY
 
 _requests = Counter(
     "cave_http_requests",
-    "Requests answered, by operation (`unrouted` for a path or method there is not) and status.",
+    "Requests answered, by operation (`unrouted` for an unknown path or method) and status.",
     ["operation", "status"],
 )
 _points = Counter("cave_points_accepted", "Points of batches that were acknowledged with a 202.")
@@ -39,7 +39,7 @@ _seconds = Histogram(
 
 
 class _PublishCounters(dict[int, Counter]):
-    """The counters of publish by status, bound once: looking up labels costs more than counting."""
+    """Counters of publish requests by status, because finding labels costs more than counting."""
 
     def __missing__(self, status: int) -> Counter:
         counter = self[status] = _requests.labels("publish", status)
@@ -50,7 +50,7 @@ _publish_requests = _PublishCounters()
 
 
 def record_publish(status: int, points: int, body_bytes: int, seconds: float) -> None:
-    """Count one answered publish; `points` are those of the batch, accepted or not."""
+    """Count one answered publish; `points` is the size of its batch, accepted or not."""
     _publish_requests[status].inc()
     _seconds.observe(seconds)
     if body_bytes:
@@ -65,9 +65,9 @@ def record_request(operation: str, status: int) -> None:
 
 
 def exposition(projections: Sequence[ProjectionStatus] | None) -> bytes:
-    """Return all metrics as Prometheus text. Reads files where there are several workers.
+    """Return all metrics as Prometheus text. Reads files if there are several workers.
 
-    `projections` is None where their state is unknown: they then have no lag.
+    `projections` is None if their state is unknown; their lag is then left out.
     """
     of_projections = CollectorRegistry()
     of_projections.register(ProjectionMetrics(projections))
@@ -76,13 +76,13 @@ def exposition(projections: Sequence[ProjectionStatus] | None) -> bytes:
 
 @contextmanager
 def shared_with_workers(directory: Path) -> Iterator[None]:
-    """For the block, let `exposition` return the sums over all workers that share `directory`."""
+    """Within the block, let `exposition` return sums over all workers that share `directory`."""
     global _exposed
     shared = SharedMetrics(REGISTRY, directory)
     _exposed = CollectorRegistry(auto_describe=False)
     _exposed.register(shared)
     try:
-        with shared.kept_up():
+        with shared.updated():
             yield
     finally:
         _exposed = REGISTRY

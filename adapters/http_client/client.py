@@ -1,4 +1,4 @@
-"""A client of the service that retries what the contract says is safe, over one connection."""
+"""A client of the service, over one connection, that retries as the contract permits."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tenacity import (
 
 TIMEOUT = 30.0
 PATIENCE = 60.0
-"""Seconds that a request is retried for. A longer wait is not begun."""
+"""Seconds for which a request is retried. A pause that would exceed them is not started."""
 
 PASSING = frozenset(
     {
@@ -35,7 +35,7 @@ PASSING = frozenset(
         HTTPStatus.GATEWAY_TIMEOUT,
     }
 )
-"""Statuses that may be others the next time."""
+"""Statuses of temporary failures."""
 
 _back_off = wait_random_exponential(multiplier=0.2, max=10.0)
 _is_seconds = re.compile(r"[0-9]{1,9}").fullmatch
@@ -46,7 +46,7 @@ class ServiceUnreachable(Exception):
 
 
 class Fault(Struct):
-    """What is wrong with a batch: with the item of that index, None for the batch."""
+    """A fault in the item of a batch at `index`, or in the whole batch if None."""
 
     detail: str = ""
     index: int | None = None
@@ -54,7 +54,7 @@ class Fault(Struct):
 
 
 class Problem(Struct):
-    """A problem document (RFC 9457); all of it empty if an answer has none."""
+    """A problem document (RFC 9457). All fields are empty if an answer has none."""
 
     title: str = ""
     detail: str = ""
@@ -62,7 +62,7 @@ class Problem(Struct):
 
 
 class Answer(Struct, frozen=True):
-    """An answer, `seconds` after the request was first sent."""
+    """An answer that arrived `seconds` after the first attempt started."""
 
     status: int
     reason: str
@@ -72,23 +72,23 @@ class Answer(Struct, frozen=True):
 
     @property
     def receipt(self) -> str | None:
-        """Where the log has the batch."""
+        """The batch's place in the log."""
         return self.headers["Cave-Receipt"]
 
     @property
     def replayed(self) -> bool:
-        """Whether the batch had been stored before, under the same key."""
+        """Whether the batch had already been stored under the same key."""
         return self.headers["Idempotent-Replayed"] == "true"
 
     def problem(self) -> Problem:
-        """Return what is wrong."""
+        """Return the problem document, an empty one if there is none."""
         try:
             return msgspec.json.decode(self.body, type=Problem)
         except (msgspec.DecodeError, UnicodeDecodeError):
             return Problem()
 
     def failure(self) -> str:
-        """Say in a line what is wrong: the status, and why if the answer says so."""
+        """Return one line with the status and, if the answer says it, the reason."""
         problem = self.problem()
         return f"{self.status} {problem.detail or problem.title or self.reason}"
 
@@ -99,16 +99,16 @@ def basic(token: str) -> str:
 
 
 def bearer(token: str) -> str:
-    """Return the Authorization header with the token as it is."""
+    """Return the Authorization header with the token as Bearer token."""
     return f"Bearer {token}"
 
 
 class RetryingClient:
     """Sends requests over one connection. Close it after use; for one thread.
 
-    A publish is sent with an Idempotency-Key, so every request may be repeated. Retried are broken
-    connections and the statuses of `retried`, for up to `patience` seconds, waiting at least as
-    long as Retry-After asks.
+    A publish is sent with an Idempotency-Key, so every request may be repeated. Retries after
+    connection errors and the statuses in `retried`, for up to `patience` seconds, with pauses at
+    least as long as Retry-After.
     """
 
     def __init__(
@@ -120,7 +120,7 @@ class RetryingClient:
         patience: float = PATIENCE,
         on_retry: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """`on_retry` takes the reason before each pause.
+        """`on_retry` is called with the reason before each pause.
 
         Raises ValueError for a bad URL or token.
         """
@@ -130,9 +130,9 @@ class RetryingClient:
             "https": http.client.HTTPSConnection,
         }
         if parts.scheme not in kinds or not parts.hostname:
-            raise ValueError("not a URL of a service, such as http://127.0.0.1:8000")
+            raise ValueError("not the URL of a service, such as http://127.0.0.1:8000")
         if not (authorization.isascii() and authorization.isprintable()):
-            raise ValueError("not a token: it has characters that no token has")
+            raise ValueError("not a token: it has characters that are not allowed in tokens")
         self._connection = kinds[parts.scheme](parts.hostname, parts.port, timeout=TIMEOUT)
         self._place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
         self._base = parts.path.rstrip("/")
@@ -155,7 +155,7 @@ class RetryingClient:
     def publish(self, path: str, body: bytes, key: str) -> Answer:
         """Send a batch under its Idempotency-Key; return the last answer.
 
-        However often it is sent, it is stored once. Raises ServiceUnreachable.
+        It is stored only once, however often it is sent. Raises ServiceUnreachable.
         """
         headers = {"Content-Type": "application/json", "Idempotency-Key": key}
         return self._send("POST", path, body, headers)
@@ -204,6 +204,6 @@ def _pause(state: RetryCallState) -> float:
 
 
 def retry_after(headers: Message) -> float:
-    """Read Retry-After in seconds; a date, which the service does not send, counts as none."""
+    """Return Retry-After in seconds, 0 if it is absent or a date, which the service never sends."""
     seconds = str(headers["Retry-After"] or "")
     return float(seconds) if _is_seconds(seconds) else 0.0

@@ -1,4 +1,4 @@
-"""Publishing the batches of an import."""
+"""Publishes the batches of an import."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from application.publishing.import_points import BatchNotStored, BatchRefused
 
 
 class HttpPublisher:
-    """A BatchPublisher: publishes to `path` of a service."""
+    """Implements the port BatchPublisher by publishing to `path` of a service."""
 
     def __init__(self, client: RetryingClient, path: str) -> None:
         self._client = client

@@ -1,4 +1,4 @@
-"""Formats that points are published in: one package or module per protocol, from bytes to columns.
+"""Formats in which points are published: one module or package per protocol, bytes to columns.
 
 Each implements the port PointFormat of `application.publishing.ports`.
 """

@@ -21,13 +21,13 @@ FIELDS = {
 RECEIPT = Receipt(3, 1795483306612, 7)
 
 
-def test_an_entrys_digest_is_what_it_always_was() -> None:
-    """Checkpoints of projections that exist have digests: this one was made by release 0.1.0."""
+def test_an_entrys_digest_never_changes() -> None:
+    """Existing projections have digests in their checkpoints. Release 0.1.0 made this one."""
     digest = MetricEventCodec().digest(Entry(RECEIPT, FIELDS))
     assert digest.hex() == "5b9c6874a038503979a22635110d4a4183823db8f8a256cb1d0fa36162e087db"
 
 
-def test_digests_differ_by_id_by_any_field_and_by_where_one_ends() -> None:
+def test_digests_differ_by_id_any_field_and_the_ends_of_fields() -> None:
     codec = MetricEventCodec()
     entries = [
         Entry(RECEIPT, FIELDS),
@@ -41,7 +41,7 @@ def test_digests_differ_by_id_by_any_field_and_by_where_one_ends() -> None:
     assert len({codec.digest(entry) for entry in entries}) == len(entries)
 
 
-def test_what_is_encoded_is_decoded_as_it_was_and_tells_whose_it_is() -> None:
+def test_an_encoded_event_is_decoded_unchanged_and_its_organization_is_found() -> None:
     codec = MetricEventCodec()
     event = published(team="web", points=[("a", 7, -0.0, {"host": "é" * 900}), ("b", 8, 1.5, {})])
     fields = codec.encode(event)
@@ -58,7 +58,7 @@ _KNOWN = MetricEventCodec().encode(published())
     st.dictionaries(st.sampled_from(list(_KNOWN)), st.binary(max_size=40), min_size=1),
     st.sets(st.sampled_from(list(_KNOWN))),
 )
-def test_fields_that_are_no_event_are_unreadable_and_never_another_error(
+def test_invalid_fields_raise_only_unreadable_event(
     changed: dict[bytes, bytes], missing: set[bytes]
 ) -> None:
     fields = {k: v for k, v in {**_KNOWN, **changed}.items() if k not in missing}

@@ -1,4 +1,4 @@
-"""Bodies of every kind: right ones, ones with one thing wrong, and bytes that were JSON once."""
+"""Bodies of all kinds: valid ones, ones with a single fault, and damaged JSON."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ good_times = values_as_json(
     st.integers(0, NOW)
     | st.integers(0, NOW * 1000)
     | st.integers(0, NOW * 10**9)
-    # Not so near to a day ahead that the time that the test takes matters.
+    # Far enough from 24 h ahead that the duration of the test does not matter.
     | st.sampled_from([NOW + 23 * 3600, NOW + 25 * 3600, (NOW + 25 * 3600) * 1000])
 )
 good_values = (
@@ -89,7 +89,7 @@ good_tags = values_as_json(
 
 @st.composite
 def objects(draw: st.DrawFn, fields: list[tuple[bytes, bytes]]) -> bytes:
-    """Write fields as an object, now and then with one twice, left out or of an odd name."""
+    """Write fields as an object, sometimes with a field duplicated, left out or oddly named."""
     match draw(st.integers(0, 19)):
         case 0 if fields:
             fields = [*fields, (draw(st.sampled_from(fields))[0], draw(anything))]
@@ -107,7 +107,7 @@ def objects(draw: st.DrawFn, fields: list[tuple[bytes, bytes]]) -> bytes:
 
 
 def mostly(good: Bytes) -> Bytes:
-    """Return the good ones with a few of any kind among them."""
+    """Return `good` with a few values of any kind among them."""
     return st.integers(0, 24).flatmap(lambda chance: anything if chance == 0 else good)
 
 
@@ -148,7 +148,7 @@ def mutated(draw: st.DrawFn, originals: Bytes) -> bytes:
     return bytes(content)
 
 
-# Several deep ones in a body can pass the limit, and that limit has its own test.
+# Several deeply nested values may exceed the limit, which has its own test.
 bodies: Bytes = st.one_of(
     whole_bodies(), whole_bodies(), whole_bodies(), mutated(whole_bodies()), st.binary(max_size=40)
 ).filter(lambda body: len(body) <= MAX_BODY)

@@ -1,4 +1,4 @@
-"""One service for all of it. How many examples a test tries: CAVE_FUZZ_EXAMPLES, 100 unless set."""
+"""One service for all tests. CAVE_FUZZ_EXAMPLES sets the examples per test, 100 by default."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.fuzz.verdict import Row
 from tests.service import Service, running
 
 IDLE = 30.0
-"""Seconds between two tests after which a connection is not used again."""
+"""Seconds between two tests after which a new connection is opened."""
 
 EXAMPLES = int(os.environ.get("CAVE_FUZZ_EXAMPLES", "100"))
 
@@ -43,7 +43,7 @@ class Answer(Struct):
     body: bytes
 
     def problem(self) -> dict[str, Any]:
-        """Return the problem document that every refusal is."""
+        """Return the problem document, which every refusal has."""
         problem: dict[str, Any] = json.loads(self.body)
         assert problem["status"] == self.status
         return problem
@@ -73,7 +73,7 @@ class Target:
         if headers is None:
             headers = {"Authorization": f"Bearer {self.token}"}
         if time.monotonic() - self._used > IDLE:
-            self._connection.close()  # and open it again: the service may have closed it
+            self._connection.close()  # reopened by the next request: the service may have closed it
         self._used = time.monotonic()
         try:
             self._connection.request("POST", path, body, dict(headers))
@@ -98,7 +98,7 @@ class Target:
 
 @pytest.fixture(scope="session")
 def target() -> Iterator[Target]:
-    """Afterwards the service must live and have nothing to complain of."""
+    """Check at the end that the service is ready and has logged no errors."""
     with TemporaryDirectory(prefix="cave-") as directory:
         service = Service(Path(directory), MAX_BODY=MAX_BODY, LOG_LEVEL="error")
         with running(service), service.log() as log:

@@ -1,4 +1,4 @@
-"""Any body sent to create an organization, a team or a token is created of it or refused."""
+"""Any body sent to create an organization, team or token either creates it or is refused."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ FIELDS = {
 
 @st.composite
 def commands(draw: st.DrawFn) -> tuple[str, bytes]:
-    """Return a path and a body for it, the body right more often than not."""
+    """Return a path and a body for it, which is valid more often than not."""
     path = draw(st.sampled_from(sorted(FIELDS)))
     fields = [
         (name, draw(anything if draw(st.integers(0, 9)) == 0 else good))
@@ -51,7 +51,7 @@ def commands(draw: st.DrawFn) -> tuple[str, bytes]:
 
 @many
 @given(command=commands())
-def test_any_body_is_a_command_or_refused(target: Target, command: tuple[str, bytes]) -> None:
+def test_any_body_is_accepted_or_refused(target: Target, command: tuple[str, bytes]) -> None:
     path, body = command
     token = OPERATOR if path == "/organizations" else target.token
     answer = target.send(body, {"Authorization": f"Bearer {token}"}, path)
@@ -64,6 +64,6 @@ def test_any_body_is_a_command_or_refused(target: Target, command: tuple[str, by
 
 
 def _revoke(target: Target, issued: Answer) -> None:
-    """Make room: an owner has three active tokens of a scope set."""
+    """Make room: an owner may have three active tokens per scope set."""
     path = f"/organizations/gilt/tokens/{json.loads(issued.body)['id']}"
     target.service.ask("DELETE", path, token=target.token)

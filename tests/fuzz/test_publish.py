@@ -1,4 +1,4 @@
-"""Any body gets the contract's verdict, and what is stored is what the contract says it is."""
+"""Any body gets the contract's verdict, and points are stored as the contract says."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ COMPRESS: dict[str, Callable[[bytes], bytes]] = {
 
 
 def check(target: Target, answer: Answer, body: bytes) -> None:
-    """Hold an answer to a body within the limits against the contract's words."""
+    """Check the answer to a body within the limits against the contract."""
     try:
         expected = points_of(body)
     except Refused:
@@ -59,7 +59,7 @@ def test_any_body_gets_the_contracts_verdict(target: Target, body: bytes) -> Non
 
 @many
 @given(body=bodies, coding=st.sampled_from(list(COMPRESS)))
-def test_it_is_the_same_however_the_body_is_compressed(
+def test_the_verdict_is_the_same_for_every_content_encoding(
     target: Target, body: bytes, coding: str
 ) -> None:
     packed = COMPRESS[coding](body)
@@ -69,7 +69,7 @@ def test_it_is_the_same_however_the_body_is_compressed(
 
 @many
 @given(data=st.data(), coding=st.sampled_from(["gzip", "deflate", "zstd"]))
-def test_damaged_compressed_bodies_are_refused_or_taken_for_what_they_are(
+def test_damaged_compressed_bodies_are_refused_or_read_as_they_are(
     target: Target, data: st.DataObject, coding: str
 ) -> None:
     packed = data.draw(mutated(bodies.map(COMPRESS[coding])) | st.binary(max_size=60))

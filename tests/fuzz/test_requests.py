@@ -1,4 +1,4 @@
-"""Any headers, path and bytes on the connection: no defect of ours, and the order of errors."""
+"""No headers, path or bytes on the connection cause a defect; errors have an order."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ GOOD = b'{"metrics": [{"name": "a", "timestamp": 1, "value": 2, "tags": {}}]}'
 ORDER = (401, 404, 403, 415, 413, 400, 202)
 TABLE = {202, 400, 401, 403, 404, 405, 413, 415, 422, 429, 503}
 
-# What a header field's value may be made of (RFC 9110): the client refuses anything else.
+# Characters allowed in header fields (RFC 9110). The client refuses others.
 field_values = st.text(
     st.characters(min_codepoint=0x20, max_codepoint=0xFF, exclude_characters="\x7f"), max_size=30
 ).map(lambda text: text.encode("latin-1").strip())
@@ -23,7 +23,7 @@ field_values = st.text(
 
 @st.composite
 def authorizations(draw: st.DrawFn, token: str) -> tuple[bytes | None, int]:
-    """Return a header and the status that it alone leads to."""
+    """Return a header and the status that it leads to on its own."""
     basic = b64encode(f"{token}:".encode())
     wrong = b64encode(b"cave_wrong:")
     return draw(
@@ -66,7 +66,7 @@ keys = st.sampled_from([(None, 202), (b"", 400), (b"~" * 256, 400), (b"\xe9", 40
 
 @many
 @given(data=st.data(), path=paths, media=media, coding=codings, content=contents, key=keys)
-def test_of_several_errors_the_first_in_the_documented_order_is_told(
+def test_of_several_errors_the_first_in_the_documented_order_is_reported(
     target: Target,
     data: st.DataObject,
     path: tuple[str, int],
@@ -98,14 +98,16 @@ def test_of_several_errors_the_first_in_the_documented_order_is_told(
     ),
     value=field_values,
 )
-def test_any_value_of_a_header_has_its_answer(target: Target, name: str, value: bytes) -> None:
+def test_any_value_of_a_header_has_a_documented_answer(
+    target: Target, name: str, value: bytes
+) -> None:
     headers = {"Authorization": f"Bearer {target.token}".encode(), name: value}
     assert target.send(GOOD, headers).status in TABLE
 
 
 @many
 @given(data=st.data())
-def test_any_bytes_on_a_connection_are_no_defect(target: Target, data: st.DataObject) -> None:
+def test_no_bytes_on_a_connection_cause_a_defect(target: Target, data: st.DataObject) -> None:
     request = (
         f"POST /organizations/gilt/metrics HTTP/1.1\r\nHost: cave\r\n"
         f"Authorization: Bearer {target.token}\r\nContent-Length: {len(GOOD)}\r\n\r\n"

@@ -1,6 +1,6 @@
-"""What the contract says of a publish body, written down once more: slowly, and from its words.
+"""A second implementation of the contract for publish bodies, slow and close to its text.
 
-Nothing here is the service's. The JSON reader is the standard library's, made strict.
+It shares no code with the service. The JSON reader is the standard library's, made strict.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ Row = tuple[str, int, float, dict[str, str]]
 
 
 class Refused(Exception):
-    """The contract has a 400 for it."""
+    """The contract answers the body with a 400."""
 
 
 def points_of(body: bytes, now_ms: float | None = None) -> list[Row]:
-    """Return the points as they are to be stored. Raises Refused."""
+    """Return the points as they must be stored. Raises Refused."""
     now_ms = time.time() * 1000 if now_ms is None else now_ms
     content = decoded(body)
     require(isinstance(content, dict) and set(content) == {"metrics"})
@@ -36,7 +36,7 @@ def points_of(body: bytes, now_ms: float | None = None) -> list[Row]:
 
 
 def decoded(body: bytes) -> Any:
-    """Decode JSON in UTF-8. Of a member that is there twice the last one counts."""
+    """Decode JSON in UTF-8. The last of several members of one name counts."""
     try:
         content = json.loads(
             body.removeprefix(BOM_UTF8).decode(),
@@ -56,12 +56,12 @@ def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def check_unicode(content: Any) -> None:
-    """Raise ValueError for a lone surrogate, which is no text."""
+    """Raise ValueError for a lone surrogate, which is not valid Unicode."""
     json.dumps(content, ensure_ascii=False).encode()
 
 
 def integer(digits: str) -> int | float:
-    """Python reads no longer ones; all of them are out of every rule, like infinity."""
+    """Python reads no longer integers. All of these are invalid everywhere, as infinity is."""
     return int(digits) if len(digits) <= 4300 else float(digits)
 
 

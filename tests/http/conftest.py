@@ -1,4 +1,4 @@
-"""The application in process, over logs in memory and a stub for publish."""
+"""The application in process, with logs in memory and a stub for publish."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ RECEIPT_SECONDS = 0.2
 
 
 class StubPublish:
-    """Notes where it was called for, and answers as publish does."""
+    """Records the destinations of its calls, and answers as publish does."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, str | None]] = []
@@ -53,7 +53,7 @@ class StubReadiness:
 
 
 class Service:
-    """The application with its parts at hand. Each request sees what was done before it."""
+    """The application with access to its parts. Each request sees all earlier changes."""
 
     def __init__(self, organizations: Organizations) -> None:
         self.now = START
@@ -72,7 +72,7 @@ class Service:
         self.app = self.app_for(OPERATOR)
 
     def composed(self, metric_log: MetricLog) -> UseCases:
-        """Compose the use cases over another log than the one in memory to append to."""
+        """Compose the use cases with another log to append to."""
         ports = ServicePorts(
             organizations=self._organizations,
             organization_log=self._organizations,
@@ -86,7 +86,7 @@ class Service:
             generations=self.read_model,
             threads=self.threads,
         )
-        # The directory is brought up to date by each call, not by a thread.
+        # Each call updates the directory. No thread does.
         limits = Limits(
             own_change_patience=0,
             receipt_patience=RECEIPT_SECONDS,
@@ -144,7 +144,7 @@ class Service:
         headers: dict[str, str] | None = None,
         **body: Any,
     ) -> httpx.Response:
-        """Send one request, with `token` as Bearer; `body` is what httpx takes for one."""
+        """Send one request, with `token` as Bearer token. `body` is passed to httpx."""
         self.follower.catch_up()
         sent = dict(headers or {})
         if token is not None:

@@ -1,4 +1,4 @@
-"""Every management route: who gets in, and which error comes first."""
+"""Authorization on every management route, and the order of errors."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def admin(service: Service) -> str:
 @pytest.mark.parametrize(
     "headers", [{}, {"Authorization": "Digest x"}, {"Authorization": "Basic §".encode("latin-1")}]
 )
-def test_without_credentials_it_is_401_before_anything_else(
+def test_missing_credentials_are_a_401_before_any_other_error(
     service: Service, method: str, path: str, headers: dict[str, str]
 ) -> None:
     sent = {**headers, "Content-Type": "text/plain"}
@@ -46,7 +46,7 @@ def test_without_credentials_it_is_401_before_anything_else(
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
-def test_an_unknown_organization_is_404_before_the_token_is_judged(
+def test_an_unknown_organization_is_a_404_before_the_token_is_checked(
     service: Service, admin: str, method: str, path: str
 ) -> None:
     response = service.call(method, path.replace("gilt", "nowhere"), "unknown")
@@ -54,13 +54,13 @@ def test_an_unknown_organization_is_404_before_the_token_is_judged(
 
 
 @pytest.mark.parametrize(("method", "path"), TEAM_ROUTES)
-def test_so_is_an_unknown_team(service: Service, admin: str, method: str, path: str) -> None:
+def test_an_unknown_team_is_a_404_too(service: Service, admin: str, method: str, path: str) -> None:
     response = service.call(method, path.replace("web", "nobody"), "unknown")
     problem_of(response, 404, "unknown-team")
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
-def test_a_token_without_admin_or_of_another_owner_is_403(
+def test_a_token_without_admin_or_of_another_owner_is_a_403(
     service: Service, admin: str, method: str, path: str
 ) -> None:
     service.create_team("gilt", "ads")
@@ -78,7 +78,7 @@ def test_a_token_without_admin_or_of_another_owner_is_403(
 
 
 @pytest.mark.parametrize(("method", "path"), BODY_ROUTES)
-def test_then_come_the_media_type_the_size_and_the_content(
+def test_media_type_size_and_content_are_checked_next_in_this_order(
     service: Service, admin: str, method: str, path: str
 ) -> None:
     large = b'{"name": "' + b"x" * 65_536 + b'"}'
@@ -91,7 +91,7 @@ def test_then_come_the_media_type_the_size_and_the_content(
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
-def test_a_directory_that_lost_touch_is_not_trusted(
+def test_a_stale_directory_is_a_503(
     service: Service, admin: str, method: str, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(service.follower, "catch_up", lambda: None)

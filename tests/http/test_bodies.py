@@ -20,7 +20,7 @@ def admin(service: Service) -> str:
 @pytest.mark.parametrize(
     "media", [None, "application/json", "Application/JSON", "application/json; charset=utf-8"]
 )
-def test_json_is_taken(service: Service, admin: str, media: str | None) -> None:
+def test_json_is_accepted(service: Service, admin: str, media: str | None) -> None:
     headers = {"Content-Type": media} if media else {}
     response = service.call("POST", TOKENS, admin, headers=headers, content=b"{}")
     assert response.status_code == 201
@@ -35,7 +35,9 @@ def test_json_is_taken(service: Service, admin: str, media: str | None) -> None:
         {"Content-Encoding": "gzip"},
     ],
 )
-def test_nothing_else_is(service: Service, admin: str, headers: dict[str, str]) -> None:
+def test_other_media_types_and_encodings_are_refused(
+    service: Service, admin: str, headers: dict[str, str]
+) -> None:
     response = service.call("POST", TOKENS, admin, headers=headers, content=b"{}")
     problem_of(response, 415, "unsupported-media")
 
@@ -45,14 +47,12 @@ def test_what_is_no_json_is_malformed(service: Service, admin: str, content: byt
     problem_of(service.call("POST", TOKENS, admin, content=content), 400, "malformed-body")
 
 
-def test_deep_nesting_is_no_defect_of_ours(service: Service, admin: str) -> None:
+def test_deep_nesting_is_malformed_and_not_a_defect(service: Service, admin: str) -> None:
     response = service.call("POST", TOKENS, admin, content=b"[" * 60_000)
     assert response.status_code == 400
 
 
-def test_the_limit_is_exact_and_holds_for_a_body_of_undeclared_length(
-    service: Service, admin: str
-) -> None:
+def test_the_limit_is_exact_also_without_a_declared_length(service: Service, admin: str) -> None:
     full = b"{}" + b" " * (MAX_BYTES - 2)
 
     async def chunks(body: bytes) -> AsyncIterator[bytes]:
@@ -65,7 +65,7 @@ def test_the_limit_is_exact_and_holds_for_a_body_of_undeclared_length(
     problem_of(response, 413, "body-too-large")
 
 
-def test_a_client_that_leaves_is_no_defect(
+def test_a_client_that_disconnects_is_not_a_defect(
     service: Service, admin: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     service.follower.catch_up()

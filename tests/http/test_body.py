@@ -1,4 +1,4 @@
-"""Bodies: read within limits, inflated within limits."""
+"""Request bodies are read and decompressed within limits."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def coding(kind: str) -> str:
 @pytest.mark.parametrize("kind", COMPRESS)
 @settings(max_examples=50)
 @given(data=st.binary(max_size=2000))
-def test_what_was_compressed_comes_back(kind: str, data: bytes) -> None:
+def test_a_compressed_body_is_decompressed(kind: str, data: bytes) -> None:
     assert inflate(COMPRESS[kind](data), coding(kind), 2000) == data
 
 
@@ -69,7 +69,7 @@ def test_the_limit_is_inclusive(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", COMPRESS)
-def test_a_bomb_is_not_inflated_past_the_limit(kind: str) -> None:
+def test_a_bomb_is_not_decompressed_past_the_limit(kind: str) -> None:
     bomb = COMPRESS[kind](bytes(256 * MEBIBYTE))
     tracemalloc.start()
     with pytest.raises(BodyTooLarge):
@@ -96,13 +96,13 @@ def test_several_members_are_one_body(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", COMPRESS)
-def test_something_else_behind_it_is_malformed(kind: str) -> None:
+def test_extra_bytes_after_the_data_are_malformed(kind: str) -> None:
     with pytest.raises(MalformedBody):
         inflate(COMPRESS[kind](b"ab") + b"garbage", coding(kind), 1000)
 
 
 @pytest.mark.parametrize("kind", ["gzip", "deflate", "zstd"])
-def test_plain_text_is_not_taken_for_compressed(kind: str) -> None:
+def test_plain_text_is_not_valid_compressed_data(kind: str) -> None:
     with pytest.raises(MalformedBody):
         inflate(b'{"metrics": []}', kind, 1000)
 
@@ -142,7 +142,7 @@ def chunk(data: bytes, *, more: bool = False) -> dict[str, Any]:
     return {"type": "http.request", "body": data, "more_body": more}
 
 
-def test_a_body_in_chunks_is_put_together() -> None:
+def test_chunks_of_a_body_are_joined() -> None:
     assert read(chunk(b"ab", more=True), chunk(b"", more=True), chunk(b"cd")) == b"abcd"
 
 
@@ -153,12 +153,12 @@ def test_a_body_is_refused_as_soon_as_it_is_over_the_limit() -> None:
         read(chunk(b"x" * 10, more=True), chunk(b"x", more=True))
 
 
-def test_a_client_that_goes_away_is_told_apart() -> None:
+def test_a_disconnect_raises_client_disconnected() -> None:
     with pytest.raises(ClientDisconnected):
         read(chunk(b"ab", more=True), {"type": "http.disconnect"})
 
 
-def test_the_budget_refuses_what_it_has_not_and_takes_it_back() -> None:
+def test_the_budget_refuses_more_than_is_left_and_is_given_back() -> None:
     budget = BodyBudget(10)
     budget.take(7)
     with pytest.raises(TooManyBodies):
@@ -169,7 +169,7 @@ def test_the_budget_refuses_what_it_has_not_and_takes_it_back() -> None:
 
 
 @pytest.mark.parametrize("kind", ["gzip", "zstd"])
-def test_streams_in_a_row_are_one_body_up_to_a_number_of_them(kind: str) -> None:
+def test_several_streams_are_one_body_up_to_a_maximum_number(kind: str) -> None:
     whole = COMPRESS[kind](b"a") * MAX_MEMBERS
     assert inflate(whole, kind, MAX_MEMBERS) == b"a" * MAX_MEMBERS
     with pytest.raises(MalformedBody, match=str(MAX_MEMBERS)):
@@ -177,7 +177,7 @@ def test_streams_in_a_row_are_one_body_up_to_a_number_of_them(kind: str) -> None
 
 
 @pytest.mark.parametrize("kind", COMPRESS)
-def test_a_body_of_several_pieces_is_inflated_as_one(kind: str) -> None:
+def test_a_body_larger_than_a_piece_is_decompressed(kind: str) -> None:
     data = random.Random(1).randbytes(3 * PIECE + 17)
     assert inflate(COMPRESS[kind](data), coding(kind), len(data)) == data
 

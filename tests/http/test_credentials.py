@@ -1,4 +1,4 @@
-"""What counts as a token presented."""
+"""The token in a request's credentials."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def basic(text: str, scheme: bytes = b"Basic") -> bytes:
         b"BEARER cave_x",
     ],
 )
-def test_a_token_is_read_by_either_scheme_in_any_case(header: bytes) -> None:
+def test_a_token_is_read_from_either_scheme_in_any_case(header: bytes) -> None:
     assert presented_token(header) == "cave_x"
 
 
@@ -45,7 +45,7 @@ def test_a_token_is_read_by_either_scheme_in_any_case(header: bytes) -> None:
         b"cave_x",
     ],
 )
-def test_anything_else_is_no_credentials(header: bytes | None) -> None:
+def test_other_headers_are_missing_credentials(header: bytes | None) -> None:
     with pytest.raises(MissingCredentials):
         presented_token(header)
 

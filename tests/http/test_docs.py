@@ -15,14 +15,14 @@ BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
 
 @pytest.mark.parametrize("accept", ["*/*", "application/json", "application/json, text/html;q=0.5"])
-def test_docs_are_json(service: Service, accept: str) -> None:
+def test_docs_are_json_by_default(service: Service, accept: str) -> None:
     response = service.call("GET", "/docs", headers={"Accept": accept})
     assert response.headers["content-type"] == "application/json"
     assert response.headers["vary"] == "Accept"
     assert response.json() == document()
 
 
-def test_or_a_page_for_a_browser(service: Service) -> None:
+def test_docs_are_an_html_page_for_a_browser(service: Service) -> None:
     response = service.call("GET", "/docs", headers={"Accept": BROWSER})
     assert response.status_code == 200
     assert response.headers["content-type"].startswith("text/html")
@@ -30,7 +30,7 @@ def test_or_a_page_for_a_browser(service: Service) -> None:
         assert path in response.text
 
 
-def test_the_page_fetches_nothing_from_elsewhere_and_its_links_lead_somewhere(
+def test_the_page_loads_no_external_resources_and_its_links_have_targets(
     service: Service,
 ) -> None:
     page = service.call("GET", "/docs", headers={"Accept": BROWSER}).text

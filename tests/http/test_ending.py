@@ -1,4 +1,4 @@
-"""A connection whose worker stops: what was sent is answered, and only then does it end."""
+"""When a worker stops, a connection ends only after all requests sent on it are answered."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SECONDS = 10
 
 
 def request(kind: str, body: bytes = b"0123456789") -> bytes:
-    """Return a request of one of the three ways in which a body comes."""
+    """Return a request whose head and body are of one of the three kinds."""
     head = b"POST /organizations/gilt/metrics HTTP/1.1\r\nAuthorization: Bearer t\r\n"
     if kind == CHUNKED:
         return b"%bTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (
@@ -39,7 +39,7 @@ def request(kind: str, body: bytes = b"0123456789") -> bytes:
 
 
 class Worker:
-    """A server in this process that answers a publish with its body, once it may."""
+    """A server in this process that answers a publish with its body, once `may_answer` is set."""
 
     def __init__(self) -> None:
         self.state = ServerState()
@@ -82,7 +82,7 @@ class Worker:
         self.begun += 1
         self.begins.set()
         if not self.may_answer.done():
-            # Not the future itself, which one of those that wait for it could cancel.
+            # Not `may_answer` itself, which a cancelled waiter would cancel for all.
             mine: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self.may_answer.add_done_callback(lambda _: mine.set_result(None))
             await mine
@@ -117,19 +117,19 @@ class Client:
             await asyncio.sleep(0)
 
     async def answer(self) -> tuple[bytes, bool]:
-        """Return the body of the next answer, and whether it says that it is the last."""
+        """Return the body of the next answer, and whether it has `Connection: close`."""
         head = (await self._reader.readuntil(b"\r\n\r\n")).lower()
         assert head.startswith(b"http/1.1 202 ")
         length = int(head.partition(b"content-length: ")[2].split()[0])
         return await self._reader.readexactly(length), b"connection: close\r\n" in head
 
     async def rest(self) -> bytes:
-        """Return what comes up to the end; raises ConnectionResetError unless that is clean."""
+        """Return everything up to the end. Raises ConnectionResetError if it is a reset."""
         return await self._reader.read()
 
 
 async def until(true: Callable[[], bool]) -> None:
-    while not true():  # noqa: ASYNC110  what it waits for has no event
+    while not true():  # noqa: ASYNC110  there is no event to await
         await asyncio.sleep(0.001)
 
 
@@ -179,9 +179,7 @@ def test_an_idle_connection_ends() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("before", [0, 1])
-def test_a_request_that_comes_after_the_stop_is_answered_as_the_last(
-    kind: str, before: int
-) -> None:
+def test_a_request_sent_after_the_stop_is_answered_as_the_last(kind: str, before: int) -> None:
     async def story(worker: Worker, client: Client) -> None:
         worker.release()
         for _ in range(before):
@@ -196,7 +194,7 @@ def test_a_request_that_comes_after_the_stop_is_answered_as_the_last(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_request_that_is_being_answered_is_the_last(kind: str) -> None:
+def test_a_request_being_answered_at_the_stop_is_the_last(kind: str) -> None:
     async def story(worker: Worker, client: Client) -> None:
         await client.send(request(kind))
         await worker.begins.wait()
@@ -210,7 +208,7 @@ def test_a_request_that_is_being_answered_is_the_last(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("here", [1, 30, -12, -3])
-def test_a_request_that_is_arriving_is_answered(kind: str, here: int) -> None:
+def test_a_request_arriving_at_the_stop_is_answered(kind: str, here: int) -> None:
     async def story(worker: Worker, client: Client) -> None:
         worker.release()
         content = request(kind)
@@ -238,7 +236,7 @@ def test_a_request_that_stops_arriving_does_not_hold_up_the_stop(kind: str, here
     run(story)
 
 
-def test_what_comes_after_the_last_answer_does_not_reset_the_connection() -> None:
+def test_data_sent_after_the_last_answer_does_not_reset_the_connection() -> None:
     async def story(worker: Worker, client: Client) -> None:
         await client.send(request(SHORT))
         await worker.begins.wait()
@@ -252,7 +250,7 @@ def test_what_comes_after_the_last_answer_does_not_reset_the_connection() -> Non
     run(story)
 
 
-def test_a_client_that_never_closes_is_left() -> None:
+def test_the_connection_is_closed_even_if_the_client_never_closes() -> None:
     async def story(worker: Worker, client: Client) -> None:
         worker.stop()
         assert await client.rest() == b""
@@ -268,10 +266,10 @@ requests = st.lists(
 
 @given(requests, st.lists(st.integers(1, 60), max_size=12), st.data())
 @settings(deadline=None)
-def test_all_requests_that_were_sent_are_answered_in_order_and_the_last_says_so(
+def test_all_requests_are_answered_in_order_and_the_last_answer_says_close(
     sent: list[tuple[str, bytes]], cuts: list[int], data: st.DataObject
 ) -> None:
-    """However they are cut into pieces, and wherever between two pieces the stop comes."""
+    """However the requests are cut into pieces, and between whichever pieces the stop comes."""
     content = b"".join(request(kind, body) for kind, body in sent)
     pieces = []
     for cut in cuts:

@@ -1,4 +1,4 @@
-"""Defects of ours: what the client sees, what the log gets, and what neither does."""
+"""Errors and defects: what the client sees, what is logged, and what neither may contain."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ WRITERS_ONLY = {
     projections.ProjectionBusy,
     projections.ProjectionDiverged,
 }
-"""Raised where projections are made, never where they are read."""
+"""Raised only when projections are written, never when they are read."""
 
 
 def error_classes(module: ModuleType) -> list[type[Exception]]:
@@ -65,7 +65,7 @@ def instance(kind: type[Exception]) -> Exception:
 
 
 @pytest.mark.parametrize("kind", ERRORS)
-def test_every_error_class_has_its_answer(kind: type[Exception]) -> None:
+def test_every_error_class_is_in_the_table(kind: type[Exception]) -> None:
     answer = problem_answer(instance(kind))
     assert answer.status == STATUS_OF[kind] != 500
     names = [name for name, _ in answer.headers]
@@ -73,7 +73,7 @@ def test_every_error_class_has_its_answer(kind: type[Exception]) -> None:
     assert names.count(b"www-authenticate") == (2 if answer.status == 401 else 0)
 
 
-def test_nothing_else_is_in_the_table() -> None:
+def test_the_table_has_no_other_classes() -> None:
     assert set(STATUS_OF) == set(ERRORS)
     assert len(set(TYPE_OF.values())) == len(TYPE_OF)
 
@@ -96,7 +96,7 @@ def test_every_error_class_is_answered_wherever_it_is_raised(
 
 @pytest.fixture
 def broken(service: Service, monkeypatch: pytest.MonkeyPatch) -> Service:
-    """A service whose look-ups fail as no one foresaw."""
+    """A service whose look-ups fail unexpectedly."""
 
     def fail(*_: object) -> None:
         raise ZeroDivisionError("internal words")
@@ -125,7 +125,7 @@ def test_a_defect_is_a_500_that_shows_no_internals(broken: Service) -> None:
 def test_the_log_has_the_traceback_and_no_secret(
     broken: Service, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """By structlog's default too, which shows the local variables of a traceback it formats."""
+    """Also with structlog's default renderer, which shows a traceback's local variables."""
     token = broken.register("gilt")
     headers = {"Cookie": "a-cookie"}
     broken.call("GET", "/organizations/gilt?q=a-query", token, headers=headers)
@@ -137,7 +137,7 @@ def test_the_log_has_the_traceback_and_no_secret(
 
 
 @pytest.mark.parametrize("method", ["POST", "DELETE"])
-def test_tokens_are_never_logged_by_what_succeeds_or_is_refused(
+def test_tokens_are_never_logged_for_accepted_or_refused_requests(
     service: Service, method: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     admin = service.register("gilt")
@@ -146,7 +146,7 @@ def test_tokens_are_never_logged_by_what_succeeds_or_is_refused(
     assert "cave_" not in "".join(capfd.readouterr())
 
 
-def test_errors_of_the_frameworks_own_keep_their_words_below_500_only() -> None:
+def test_only_errors_of_the_framework_below_500_keep_their_detail() -> None:
     def answer(error: Any) -> tuple[int, bytes]:
         found = failure_answer(error, "GET", "/x")
         return found.status, found.body

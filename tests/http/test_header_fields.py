@@ -1,4 +1,4 @@
-"""Fields of a header that come more than once."""
+"""Header fields by name, repeated ones included."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import pytest
 from adapters.http.header_fields import content_length, header_fields
 
 
-def test_each_field_is_found_by_its_name() -> None:
+def test_fields_are_found_by_name() -> None:
     assert header_fields([(b"a", b"1"), (b"b", b"2")]) == {b"a": b"1", b"b": b"2"}
 
 
-def test_the_lines_of_one_field_are_one_list() -> None:
+def test_repeated_lines_of_a_field_are_joined_to_a_list() -> None:
     lines = [(b"a", b"1"), (b"b", b"2"), (b"a", b"3"), (b"a", b"")]
     assert header_fields(iter(lines)) == {b"a": b"1, 3, ", b"b": b"2"}
 
@@ -32,10 +32,10 @@ def test_the_lines_of_one_field_are_one_list() -> None:
         (b"\xb2", 0),
     ],
 )
-def test_a_length_is_digits_of_ascii(value: bytes, length: int) -> None:
+def test_a_length_has_only_ascii_digits(value: bytes, length: int) -> None:
     assert content_length({b"content-length": value}) == length
 
 
-def test_a_length_of_thousands_of_digits_is_over_any_limit() -> None:
+def test_a_length_of_thousands_of_digits_exceeds_any_limit() -> None:
     assert content_length({b"content-length": b"9" * 10_000}) > 1 << 60
     assert content_length({}) == 0

@@ -1,4 +1,4 @@
-"""The document: valid, of the same operations as the routes, and true of what is answered."""
+"""The OpenAPI document is valid, has the routes' operations, and matches the answers."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ POINT = {"name": "a", "timestamp": 1, "value": 1.5, "tags": {"host": "10.0.0.1:8
 
 
 def conforms(value: object, schema: dict[str, Any]) -> bool:
-    """Tell whether a JSON value is as a schema of the document says."""
+    """Return whether a JSON value conforms to a schema of the document."""
     resource = Resource.from_contents(document(), default_specification=DRAFT202012)
     registry: Registry[Any] = Registry().with_resource("urn:cave", resource)
     pointed = {"$ref": f"urn:cave{schema['$ref']}"} if "$ref" in schema else schema
     return cast("bool", OAS31Validator(pointed, registry=registry).is_valid(value))
 
 
-def test_the_document_is_openapi() -> None:
+def test_the_document_is_valid_openapi() -> None:
     OpenAPIV31SpecValidator(document()).validate()
 
 
-def test_it_has_the_routes_operations_and_no_others(service: Service) -> None:
+def test_it_has_exactly_the_operations_of_the_routes(service: Service) -> None:
     routed = cast("Litestar", service.app.routed)
     routes = {
         (re.sub(r":str\b", "", route.path), method.lower())
@@ -54,7 +54,7 @@ def test_it_has_the_routes_operations_and_no_others(service: Service) -> None:
     assert documented == routes
 
 
-def test_operations_have_ids_of_their_own_and_all_path_parameters() -> None:
+def test_operations_have_unique_ids_and_all_path_parameters() -> None:
     seen: set[str] = set()
     for path, item in document()["paths"].items():
         for method, operation in item.items():
@@ -68,7 +68,7 @@ def test_operations_have_ids_of_their_own_and_all_path_parameters() -> None:
 
 
 @pytest.mark.parametrize("path", PUBLISH)
-def test_publish_has_every_answer_with_its_headers(path: str) -> None:
+def test_publish_documents_every_answer_with_its_headers(path: str) -> None:
     operation = document()["paths"][path]["post"]
     answers = operation["responses"]
     assert set(answers) == {
@@ -134,12 +134,12 @@ def test_examples_conform() -> None:
         ({"unit": "s"}, False),
     ],
 )
-def test_a_point_is_described_by_its_rules(change: dict[str, object], right: bool) -> None:
+def test_the_schema_of_a_point_matches_the_rules(change: dict[str, object], right: bool) -> None:
     point = {key: value for key, value in {**POINT, **change}.items() if value is not None}
     assert conforms({"metrics": [point]}, {"$ref": "#/components/schemas/PublishBody"}) is right
 
 
-def test_what_is_answered_conforms(service: Service) -> None:
+def test_answers_conform_to_their_schemas(service: Service) -> None:
     organization = {"name": "gilt", "scopes": ["admin"]}
     created = service.call("POST", "/organizations", OPERATOR, json=organization).json()
     admin = created["default_token"]["token"]

@@ -37,14 +37,14 @@ def test_live_is_live(service: Service) -> None:
     assert response.headers["cache-control"] == "no-store"
 
 
-def test_ready_tells_what_it_is_weak_in(service: Service) -> None:
+def test_ready_lists_its_warnings(service: Service) -> None:
     service.readiness.answer = ReadinessReport(warnings=("appendfsync is everysec",))
     response = service.call("GET", "/health/ready")
     assert response.status_code == 200
     assert response.json() == {"status": "ready", "warnings": ["appendfsync is everysec"]}
 
 
-def test_not_ready_tells_why(service: Service) -> None:
+def test_not_ready_lists_its_problems(service: Service) -> None:
     service.readiness.answer = ReadinessReport(("the log is away", "still catching up"), ("weak",))
     response = service.call("GET", "/health/ready")
     problem = problem_of(response, 503, "not-ready")
@@ -54,7 +54,7 @@ def test_not_ready_tells_why(service: Service) -> None:
     assert problem["detail"] == "the log is away; still catching up"
 
 
-def test_the_service_counts_what_it_answers(service: Service) -> None:
+def test_answered_requests_are_counted(service: Service) -> None:
     count = "cave_http_requests_total"
     live = {"operation": "live", "status": "200"}
     unknown = {"operation": "unrouted", "status": "404"}
@@ -70,7 +70,7 @@ def test_the_service_counts_what_it_answers(service: Service) -> None:
     assert value(count, operation="publish", status="202") == 0, "publish counts for itself"
 
 
-def test_a_publish_is_counted_with_points_only_where_accepted() -> None:
+def test_points_of_a_publish_are_counted_only_if_accepted() -> None:
     names = ("cave_points_accepted_total", "cave_publish_body_bytes_total")
     before = [value(name) for name in names]
     seconds = value("cave_publish_seconds_count")
@@ -93,7 +93,7 @@ def test_metrics_are_prometheus_text_with_help(service: Service) -> None:
 
 
 def projection_samples(service: Service, name: str) -> dict[str, float]:
-    """Return the samples of a projection by metric, those of the state by state."""
+    """Return a projection's samples by metric, or by state for the state metric."""
     return {
         dict(labels).get("state", metric.removeprefix("cave_projection_")): number
         for (metric, labels), number in samples(service.call("GET", "/metrics").text).items()
@@ -126,7 +126,7 @@ def test_metrics_say_that_the_projections_state_is_unknown(
     assert found == {"live": 0.0, "stopped": 0.0, "missing": 0.0, "unknown": 1.0}
 
 
-def test_another_programs_directory_of_metrics_is_not_used(tmp_path: Path) -> None:
+def test_the_metrics_directory_of_another_program_is_ignored(tmp_path: Path) -> None:
     code = "from adapters.http.telemetry import record_publish; record_publish(202, 5, 70, 0.1)"
     environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
     subprocess.run([sys.executable, "-c", code], env=environment, check=True)

@@ -41,7 +41,7 @@ def test_the_operator_registers_an_organization_and_gets_its_first_token(service
     assert shown.json() == response.json()["organization"]
 
 
-def test_the_operator_may_come_by_basic_too(service: Service) -> None:
+def test_the_operators_token_may_be_sent_as_basic_too(service: Service) -> None:
     credentials = b64encode(f"{OPERATOR}:".encode()).decode()
     headers = {"Authorization": f"bAsIc {credentials}"}
     response = service.call("POST", "/organizations", headers=headers, json={"name": "gilt"})
@@ -50,7 +50,7 @@ def test_the_operator_may_come_by_basic_too(service: Service) -> None:
 
 
 @pytest.mark.parametrize("token", [OPERATOR[:-1], OPERATOR + "x", "x", "é"])
-def test_anyone_else_does_not(service: Service, token: str) -> None:
+def test_other_tokens_cannot_register_an_organization(service: Service, token: str) -> None:
     headers = {"Authorization": "Basic " + b64encode(f"{token}:".encode()).decode()}
     response = service.call("POST", "/organizations", headers=headers, json={"name": "gilt"})
     problem = problem_of(response, 403, "forbidden")
@@ -75,7 +75,7 @@ def test_the_operators_token_is_compared_as_digests_in_constant_time(
 
 
 @pytest.mark.parametrize("setting", [None, ""])
-def test_without_an_operator_nobody_registers_over_http(
+def test_without_an_operator_token_nobody_registers_over_http(
     service: Service, setting: str | None
 ) -> None:
     service.app = service.app_for(setting)
@@ -83,13 +83,13 @@ def test_without_an_operator_nobody_registers_over_http(
     problem_of(service.call("POST", "/organizations", "any", json={}), 403, "forbidden")
 
 
-def test_an_organizations_token_is_not_the_operators(service: Service) -> None:
+def test_an_organizations_token_cannot_register_an_organization(service: Service) -> None:
     admin = service.register("gilt")
     response = service.call("POST", "/organizations", admin, json={"name": "other"})
     problem_of(response, 403, "forbidden")
 
 
-def test_a_name_is_taken_once(service: Service) -> None:
+def test_a_name_can_be_taken_only_once(service: Service) -> None:
     service.register("gilt")
     response = service.call("POST", "/organizations", OPERATOR, json={"name": "gilt"})
     problem_of(response, 409, "organization-exists")
@@ -107,7 +107,7 @@ def test_a_name_is_taken_once(service: Service) -> None:
         ({"name": "gilt", "e/m~il": "x"}, "/e~1m~0il", "unknown field `e/m~il`"),
     ],
 )
-def test_a_wrong_field_is_named(
+def test_an_invalid_field_is_reported(
     service: Service, body: dict[str, object], pointer: str, words: str
 ) -> None:
     response = service.call("POST", "/organizations", OPERATOR, json=body)
@@ -117,7 +117,7 @@ def test_a_wrong_field_is_named(
 
 
 @pytest.mark.parametrize("field", [{"email": "nobody"}, {"notification_url": "ftp://gilt.example"}])
-def test_an_address_that_is_none_is_refused(service: Service, field: dict[str, str]) -> None:
+def test_an_invalid_address_is_refused(service: Service, field: dict[str, str]) -> None:
     body = {"name": "gilt", **field}
     response = service.call("POST", "/organizations", OPERATOR, json=body)
     ((name, value),) = field.items()

@@ -1,4 +1,4 @@
-"""Which heads of requests take the short way."""
+"""Which request heads take the short way."""
 
 from __future__ import annotations
 
@@ -65,11 +65,11 @@ def test_the_token_may_be_the_basic_user_name() -> None:
         [GILT, BEARER, LENGTH, "X: " + "x" * MAX_HEAD],
     ],
 )
-def test_any_other_is_left_to_the_server(lines: list[str]) -> None:
+def test_other_heads_are_left_to_the_server(lines: list[str]) -> None:
     assert find(*lines) is None
 
 
-def test_what_is_remembered_is_bounded() -> None:
+def test_the_number_of_remembered_heads_is_bounded() -> None:
     heads = PlainHeads(MAX_BODY)
     for number in range(3 * MAX_HEADS):
         head = "\r\n".join([GILT, BEARER, LENGTH, f"X-Request-Id: {number}"]).encode()

@@ -1,4 +1,4 @@
-"""Reading over HTTP: who may, what is answered, and what is said of wrong parameters."""
+"""Queries over HTTP: authorization, answers, and errors for wrong parameters."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_names_are_listed_with_their_tags(service: Service, token: str) -> None:
     assert all(conforms(known, schema["items"]) for known in response.json())
 
 
-def test_points_are_told_oldest_first_with_times_to_the_millisecond(
+def test_points_are_returned_oldest_first_with_times_to_the_millisecond(
     service: Service, token: str
 ) -> None:
     publish(service, point(2, T + 1), point(1, T), point(-0.0, 0))
@@ -97,7 +97,7 @@ def test_points_are_told_oldest_first_with_times_to_the_millisecond(
     assert '"value":0.0}' in response.text
 
 
-def test_the_latest_point_there_can_be_is_told(service: Service, token: str) -> None:
+def test_a_point_at_the_latest_possible_time_is_returned(service: Service, token: str) -> None:
     publish(service, point(1, 95617584000000))
     response = service.call("GET", METRICS, token, params={"metric": "orders"})
     assert metrics(response) == [("5000-01-01T00:00:00.000Z", 1.0)]
@@ -138,7 +138,7 @@ def test_the_latest_point_there_can_be_is_told(service: Service, token: str) -> 
         ({"aggregator": "max", "period": "1h", "limit": "1440"}, [3]),
     ],
 )
-def test_parameters_select(
+def test_parameters_select_points(
     service: Service, token: str, parameters: dict[str, str], values: list[float]
 ) -> None:
     publish(
@@ -152,7 +152,7 @@ def test_parameters_select(
 
 
 @given(tag_sets)
-def test_every_tag_set_can_be_asked_for(tags: dict[str, str]) -> None:
+def test_every_tag_set_can_be_queried(tags: dict[str, str]) -> None:
     written = ",".join(f"{name}:{escaped(value)}" for name, value in tags.items())
     assert metrics_query(f"metric=a&tags={quote(written)}".encode()).tags == tags
 
@@ -177,7 +177,7 @@ def test_a_plus_sign_that_was_not_encoded_is_understood(
     assert [value for _, value in metrics(response)] == [2]
 
 
-def test_buckets_are_told_by_their_start(service: Service, token: str) -> None:
+def test_buckets_are_returned_with_their_start(service: Service, token: str) -> None:
     publish(service, point(1, T), point(2, T + 1000), point(5, T + 60_000))
     params = {"metric": "orders", "aggregator": "mean", "period": "1m"}
     assert metrics(service.call("GET", METRICS, token, params=params)) == [
@@ -194,7 +194,7 @@ def test_a_sum_beyond_a_float_is_null(service: Service, token: str) -> None:
     ]
 
 
-def test_sixty_are_told_unless_asked_otherwise(service: Service, token: str) -> None:
+def test_sixty_points_are_returned_by_default(service: Service, token: str) -> None:
     publish(service, *(point(i, T + i) for i in range(100)))
     response = service.call("GET", METRICS, token, params={"metric": "orders"})
     assert [value for _, value in metrics(response)] == list(range(40, 100))
@@ -208,13 +208,13 @@ def test_head_is_answered_without_a_body(service: Service, token: str) -> None:
         assert response.content == b""
 
 
-def test_post_beside_it_is_a_publish_still(service: Service, token: str) -> None:
+def test_a_post_to_the_same_path_is_a_publish(service: Service, token: str) -> None:
     assert service.call("POST", METRICS, token).status_code == 202
     allowed = service.call("OPTIONS", METRICS).headers["allow"]
     assert allowed == "GET, HEAD, OPTIONS, POST"
 
 
-def test_teams_have_data_of_their_own(service: Service, token: str) -> None:
+def test_teams_have_their_own_data(service: Service, token: str) -> None:
     service.create_team("gilt", "web")
     publish(service, point(1), team="web")
     publish(service, point(2, name="hits"), position=2)
@@ -232,7 +232,7 @@ def test_teams_have_data_of_their_own(service: Service, token: str) -> None:
 
 
 @pytest.mark.parametrize("path", [NAMES, METRICS])
-def test_a_token_for_reading_is_needed_before_anything_else_is_looked_at(
+def test_the_read_token_is_checked_before_the_parameters(
     service: Service, token: str, path: str
 ) -> None:
     wrong = f"{path}?nonsense=1"
@@ -248,7 +248,7 @@ def test_a_token_for_reading_is_needed_before_anything_else_is_looked_at(
     assert "nonsense" in faults_of(service.call("GET", wrong, headers=basic))
 
 
-def test_a_name_never_seen_is_a_404_and_one_without_points_there_an_empty_list(
+def test_an_unknown_name_is_a_404_and_a_range_without_points_an_empty_list(
     service: Service, token: str
 ) -> None:
     publish(service, point(1))
@@ -296,7 +296,7 @@ def test_a_name_never_seen_is_a_404_and_one_without_points_there_an_empty_list(
         ("metric=a&start=5&end=4", "start", "later than end"),
         ("metric=a&aggregator=avg&period=1", "aggregator", "count, min, max, mean, mode"),
         ("metric=a&aggregator=sum", "period", "mandatory"),
-        ("metric=a&period=1", "period", "aggregator only"),
+        ("metric=a&period=1", "period", "only allowed with an aggregator"),
         ("metric=a&aggregator=sum&period=0", "period", "30s"),
         ("metric=a&aggregator=sum&period=1.5", "period", "whole number"),
         ("metric=a&aggregator=sum&period=1y", "period", "'1y'"),
@@ -312,7 +312,7 @@ def test_a_name_never_seen_is_a_404_and_one_without_points_there_an_empty_list(
         ("metric=a&%FF=1", "\ufffd", "is not a parameter"),
     ],
 )
-def test_a_wrong_parameter_is_named(
+def test_a_wrong_parameter_is_reported(
     service: Service, token: str, query: str, parameter: str, words: str
 ) -> None:
     faults = faults_of(service.call("GET", f"{METRICS}?{query}", token))
@@ -320,7 +320,7 @@ def test_a_wrong_parameter_is_named(
     assert words in faults[parameter]
 
 
-def test_all_that_is_wrong_is_told_at_once(service: Service, token: str) -> None:
+def test_all_wrong_parameters_are_reported_together(service: Service, token: str) -> None:
     query = "tags=x&start=y&limit=0&period=1&more=1&receipt=z"
     faults = faults_of(service.call("GET", f"{METRICS}?{query}", token))
     assert set(faults) == {"metric", "tags", "start", "limit", "period", "more", "receipt"}
@@ -365,7 +365,7 @@ def test_a_receipt_that_no_batch_of_the_organization_has_is_a_404(
         projections.ProjectionMissing,
     ],
 )
-def test_what_cannot_be_answered_now_is_a_503(
+def test_a_query_that_cannot_be_answered_now_is_a_503(
     service: Service, token: str, kind: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
@@ -397,7 +397,7 @@ def test_tag_values_are_any_text(service: Service, token: str) -> None:
         (("points", "metric_names"), True, True, True),
     ],
 )
-def test_an_answer_from_a_stopped_projection_says_since_when(
+def test_an_answer_from_a_stopped_projection_has_the_time_of_its_last_event(
     service: Service,
     token: str,
     stopped: tuple[str, ...],
@@ -405,7 +405,7 @@ def test_an_answer_from_a_stopped_projection_says_since_when(
     of_names: bool,
     of_unknown: bool,
 ) -> None:
-    """Whatever answers it: points, buckets in memory, names, or that there is no such metric."""
+    """For all answers: points, buckets from memory, names, and the 404 of an unknown metric."""
     publish(service, point(1))
     for name in stopped:
         generation = service.read_model.generations[name]

@@ -1,4 +1,4 @@
-"""Which request goes where, and what is answered where there is nothing."""
+"""Routing of requests, and the answers to unknown paths and methods."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.http.conftest import OPERATOR, Service, problem_of
         ("/organizations/gi%20lt/metrics?x=1", ("gi lt", None)),
     ],
 )
-def test_publish_answers_in_either_spelling_of_its_paths(
+def test_publish_answers_on_every_spelling_of_its_paths(
     service: Service, path: str, called: tuple[str, str | None]
 ) -> None:
     response = service.call("POST", path, json={"metrics": []})
@@ -69,7 +69,7 @@ def test_an_unknown_path_is_a_404(service: Service, method: str, path: str) -> N
         ("TRACE", "/metrics", "GET, HEAD, OPTIONS"),
     ],
 )
-def test_a_wrong_method_is_a_405_that_says_which_are_right(
+def test_a_wrong_method_is_a_405_with_the_allowed_methods(
     service: Service, method: str, path: str, allowed: str
 ) -> None:
     response = service.call(method, path, OPERATOR)
@@ -91,13 +91,13 @@ def test_head_is_a_get_without_the_body(service: Service, path: str) -> None:
     assert head.headers["content-length"] == str(len(got.content))
 
 
-def test_options_tells_the_methods(service: Service) -> None:
+def test_options_returns_the_allowed_methods(service: Service) -> None:
     response = service.call("OPTIONS", "/organizations/gilt/tokens")
     assert response.status_code == 204
     assert response.headers["allow"] == "GET, HEAD, OPTIONS, POST"
 
 
-def test_an_invalid_host_is_a_problem_too(service: Service) -> None:
+def test_an_invalid_host_is_answered_with_a_problem(service: Service) -> None:
     problem_of(service.call("GET", "/health/live", headers={"Host": "a b"}), 400)
 
 

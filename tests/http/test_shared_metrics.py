@@ -1,4 +1,4 @@
-"""What several workers counted is shown as one, whatever becomes of the directory they share."""
+"""Counts of several workers are summed, even if their shared directory is lost."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from adapters.http.shared_metrics import SharedMetrics
 
 
 class Worker:
-    """A worker that counts; all of them are in this process, each with a name for a pid."""
+    """A worker that counts. All are in this process, each with its name instead of a pid."""
 
     def __init__(self, directory: Path, name: str) -> None:
         registry = CollectorRegistry()
@@ -80,7 +80,7 @@ def leave_alone(directory: Path) -> None:
     assert directory.is_dir()
 
 
-def test_counts_are_sums_and_levels_are_the_workers_own(workers: list[Worker]) -> None:
+def test_counters_are_summed_and_gauges_are_the_workers_own(workers: list[Worker]) -> None:
     count(workers)
     for worker in workers:
         worker.metrics.write()
@@ -105,19 +105,19 @@ def test_the_loss_of_the_directory_is_survived(
         assert worker.shown() == {**ALL, "cave_level": number}
 
 
-def test_what_an_ended_worker_counted_stays(workers: list[Worker]) -> None:
+def test_the_counts_of_an_ended_worker_are_kept(workers: list[Worker]) -> None:
     count(workers)
-    with workers[1].metrics.kept_up():
+    with workers[1].metrics.updated():
         pass
     del workers[1]
     assert workers[0].shown()["cave_requests_total 202"] == 3.0
 
 
 @given(steps=st.lists(st.tuples(st.integers(0, 2), st.booleans()), max_size=30))
-def test_no_count_ever_falls(
+def test_no_count_ever_decreases(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[int, bool]]
 ) -> None:
-    """Prometheus would take it for a restart."""
+    """Prometheus would interpret a decrease as a restart."""
     directory = tmp_path_factory.mktemp("metrics")
     workers = [Worker(directory, str(number)) for number in range(3)]
     last = 0.0

@@ -35,7 +35,7 @@ def test_a_name_is_taken_once(service: Service, admin: str) -> None:
     problem_of(service.call("POST", TEAMS, admin, json={"name": "web"}), 409, "team-exists")
 
 
-def test_a_wrong_name_is_pointed_at(service: Service, admin: str) -> None:
+def test_an_invalid_name_is_reported_with_a_pointer(service: Service, admin: str) -> None:
     response = service.call("POST", TEAMS, admin, json={"name": "-"})
     (fault,) = problem_of(response, 400, "invalid-body")["errors"]
     assert fault["pointer"] == "/name"

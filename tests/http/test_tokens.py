@@ -51,7 +51,7 @@ def test_a_token_is_issued_shown_listed_and_revoked(
     assert (after["state"], after["revoked_at"]) == ("revoked", "2026-11-01T12:00:00Z")
 
 
-def test_everything_about_a_token_may_be_left_out(service: Service, admin: str) -> None:
+def test_all_fields_of_a_new_token_are_optional(service: Service, admin: str) -> None:
     issued = service.call("POST", ORGANIZATION, admin, json={}).json()
     assert (issued["description"], issued["scopes"], issued["expires_at"]) == (
         "",
@@ -81,7 +81,7 @@ def test_values_and_digests_are_never_shown_again(service: Service, admin: str) 
         assert "digest" not in text
 
 
-def test_each_owner_has_its_own_tokens(service: Service, admin: str) -> None:
+def test_each_owner_sees_only_its_own_tokens(service: Service, admin: str) -> None:
     service.issue("gilt", "publish", team="web")
     own = service.call("GET", ORGANIZATION, admin).json()["tokens"]
     teams = service.call("GET", TEAM, admin).json()["tokens"]
@@ -92,12 +92,12 @@ def test_each_owner_has_its_own_tokens(service: Service, admin: str) -> None:
         problem_of(service.call(method, f"{ORGANIZATION}/id9", admin), 404, "unknown-token")
 
 
-def test_the_last_active_token_stays(service: Service, admin: str) -> None:
+def test_the_last_active_token_cannot_be_deleted(service: Service, admin: str) -> None:
     problem_of(service.call("DELETE", f"{ORGANIZATION}/id1", admin), 409, "last-token")
     assert service.call("GET", ORGANIZATION, admin).status_code == 200
 
 
-def test_three_active_tokens_of_a_scope_set_are_the_most(service: Service, admin: str) -> None:
+def test_at_most_three_tokens_of_a_scope_set_can_be_active(service: Service, admin: str) -> None:
     for _ in range(3):
         assert service.call("POST", ORGANIZATION, admin, json={}).status_code == 201
     problem_of(service.call("POST", ORGANIZATION, admin, json={}), 409, "too-many-tokens")
@@ -123,7 +123,7 @@ def test_a_teams_administrator_manages_its_tokens_only(service: Service, admin: 
         ([], "", "`object`"),
     ],
 )
-def test_a_wrong_field_is_named(
+def test_an_invalid_field_is_reported(
     service: Service, admin: str, body: object, pointer: str, words: str
 ) -> None:
     response = service.call("POST", ORGANIZATION, admin, json=body)
@@ -140,7 +140,7 @@ def test_a_wrong_field_is_named(
         ({"description": "x" * 256}, "/description"),
     ],
 )
-def test_what_only_the_domain_knows_is_pointed_at_too(
+def test_a_fault_found_by_the_domain_has_a_pointer_too(
     service: Service, admin: str, body: dict[str, str], pointer: str
 ) -> None:
     response = service.call("POST", ORGANIZATION, admin, json=body)

@@ -1,4 +1,4 @@
-"""What the routes share: the token of a request, the use cases, and who may manage what."""
+"""Shared by the management routes: a request's token, the use cases, and authorization."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ AnyRequest = Request[Any, Any, Any]
 
 
 class Administration(Struct, frozen=True):
-    """`operator_digest` is the SHA-256 of the operator's token, None where there is no operator."""
+    """`operator_digest` is the SHA-256 of the operator's token, None if none is set."""
 
     access: AccessControl
     manage: ManageOrganizations
@@ -34,15 +34,15 @@ class Administration(Struct, frozen=True):
         return cls(use_cases.access, use_cases.manage, digest, now)
 
     def require_admin(self, request: AnyRequest, organization: str, team: str | None) -> None:
-        """Raises MissingCredentials, and what AccessControl.grant raises."""
+        """Raises MissingCredentials, and the errors of AccessControl.grant."""
         self.access.grant(organization, team, token_in(request), Scope.ADMIN)
 
     def require_operator(self, request: AnyRequest) -> None:
         """Raises MissingCredentials, Forbidden."""
         presented = sha256(token_in(request).encode()).digest()
         if self.operator_digest is None:
-            raise Forbidden("organizations are created on the command line: no operator token set")
-        # Digests are of one length, so that the time tells neither the token's length nor a prefix.
+            raise Forbidden("no operator token is set: create organizations on the command line")
+        # Digests have one length, so the time reveals neither the token's length nor a prefix.
         if not hmac.compare_digest(presented, self.operator_digest):
             raise Forbidden("the token is not the operator's")
 

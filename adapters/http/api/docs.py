@@ -1,7 +1,7 @@
-"""`/docs`: the OpenAPI document, and as a page for people.
+"""`/docs`: the OpenAPI document, as JSON and as an HTML page.
 
-The page is made here, without scripts: it works where nothing can be fetched from elsewhere, and
-runs no foreign code where tokens are at hand.
+The page is generated here, without scripts: it works offline, and runs no third-party code on the
+service's own origin.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def _parameters(parameters: list[dict[str, Any]]) -> Iterator[str]:
 def _request(body: dict[str, Any] | None) -> Iterator[str]:
     if body is not None:
         content = body["content"]["application/json"]
-        yield f"<p>Takes {_link(content['schema'])}, such as</p>{_source(content['example'])}"
+        yield f"<p>Takes {_link(content['schema'])}, for example:</p>{_source(content['example'])}"
 
 
 def _answers(responses: dict[str, Any]) -> Iterator[str]:

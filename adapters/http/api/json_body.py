@@ -1,4 +1,4 @@
-"""Small JSON bodies of commands, read whole and checked against a struct."""
+"""Small JSON bodies, read as a whole and checked against a struct."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def read_json(request: Request[Any, Any, Any], decoder: msgspec.json.Decod
             f"the media type {media.decode('latin-1')!r} is not supported; send application/json"
         )
     if fields.get(b"content-encoding", b"identity").strip().lower() != b"identity":
-        raise UnsupportedMedia("a content encoding is not supported here; send the body as it is")
+        raise UnsupportedMedia("no content encoding is supported here; send the body uncompressed")
     if content_length(fields) > MAX_BYTES:
         raise too_large(MAX_BYTES)
     body = await read_body(request.receive, MAX_BYTES)
@@ -97,7 +97,7 @@ def _fault(message: str) -> Fault:
 
 @contextmanager
 def blamed_on_body() -> Iterator[None]:
-    """Raise InvalidBody for an InvalidArgument: the body's fields are named as the command's."""
+    """Turn InvalidArgument into InvalidBody: a body's fields have the names of the arguments."""
     try:
         yield
     except InvalidArgument as error:

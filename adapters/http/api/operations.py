@@ -1,4 +1,4 @@
-"""What operators and their machines ask: health and metrics. No token is needed."""
+"""Health and metrics, for operators and their monitoring. No token is needed."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ NO_CACHE = {"Cache-Control": "no-store"}
 
 
 class Live(Struct, frozen=True):
-    """The process answers."""
+    """The process is running."""
 
     status: str = "live"
 
 
 class Ready(Struct, frozen=True):
-    """The worker serves; `warnings` names what needs a person all the same."""
+    """The worker serves requests; `warnings` lists problems that an operator should look at."""
 
     warnings: tuple[str, ...]
     status: str = "ready"
 
 
 class NotReady(Struct, frozen=True):
-    """A problem document that says in `problems` why the worker does not serve."""
+    """A problem document; `problems` lists the reasons why the worker serves no requests."""
 
     problems: tuple[str, ...]
     warnings: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Organizations over HTTP: registered by the operator, seen by their own administrators."""
+"""Organizations over HTTP: registered by the operator, shown to their own administrators."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading what was published: metric names, and the points of a metric or buckets of them."""
+"""Queries: metric names, and the points or buckets of a metric."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from domain.errors import InvalidArgument
 from domain.token import Scope
 
 STALE = "Cave-Stale"
-"""The header of an answer from a stopped projection: when the last event it has was recorded."""
+"""Header of an answer from a stopped projection: the time of the last event that it has."""
 
 METRIC_NAMES_PATHS = [
     "/organizations/{organization:str}/metric-names",
@@ -42,36 +42,39 @@ METRICS_PATHS = [
     "/organizations/{organization:str}/teams/{team:str}/metrics",
 ]
 
-_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  written as UTC, by the Z
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  UTC: a Z is appended
 _MINUTE = 60_000
 
 
 class Reading(Struct, frozen=True):
-    """What the routes that read share: the use cases, and who may use them."""
+    """Shared by the routes of this module: the use cases, and authorization."""
 
     access: AccessControl
     queries: Queries
     projections: ProjectionWatch
 
     def grant(self, request: AnyRequest, organization: str, team: str | None) -> Grant:
-        """Raises MissingCredentials, and what AccessControl.grant raises."""
+        """Raises MissingCredentials, and the errors of AccessControl.grant."""
         return self.access.grant(organization, team, token_in(request), Scope.READ)
 
     async def stale_headers(self, *projections: Projection) -> dict[str, str]:
-        """Return the header that says so where the answer comes from stopped projections."""
+        """Return the header `Cave-Stale` if one of the projections is stopped, else no header."""
         since = await self.projections.stale_since(*projections)
         return {} if since is None else {STALE: _iso(since)}
 
 
 class MetricNameView(Struct, frozen=True):
-    """A metric's name with every tag name it was ever seen with, sorted."""
+    """A metric's name, and all tag names it was ever published with, sorted."""
 
     name: str
     tags: list[str]
 
 
 class SampleView(Struct, frozen=True):
-    """A point, or a bucket by its start; a `value` of null is beyond a 64-bit float."""
+    """A point or a bucket. `time` is that of the point, or the bucket's start.
+
+    `value` is null if it exceeds the range of a 64-bit float.
+    """
 
     time: Annotated[
         str,
@@ -93,7 +96,7 @@ def _iso(time: int) -> str:
 
 @lru_cache(maxsize=4096)
 def _minute(number: int) -> str:
-    """Return a minute since the epoch as an answer's times begin; they share few."""
+    """Return the text of a minute since the epoch. An answer's times share few minutes."""
     return (_EPOCH + timedelta(minutes=number)).isoformat(timespec="minutes") + ":"
 
 
@@ -149,14 +152,14 @@ async def read_metrics(
         stale = await reading.stale_headers(POINTS, METRIC_NAMES)
         answer.headers.extend((name.lower().encode(), at.encode()) for name, at in stale.items())
         return ProblemResponse(answer)
-    # Infinity becomes null.
+    # msgspec encodes infinity as null.
     body = msgspec.json.encode(MetricsView([SampleView.of(sample) for sample in samples]))
     return Response(body, media_type="application/json", headers={**NO_STORE, **stale})
 
 
 @contextmanager
 def _blamed_on_parameters() -> Iterator[None]:
-    """Raise InvalidParameters for an InvalidArgument: parameters are called as its fields are."""
+    """Turn InvalidArgument into InvalidParameters: parameters have the names of the arguments."""
     try:
         yield
     except InvalidArgument as error:

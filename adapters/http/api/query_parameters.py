@@ -1,4 +1,4 @@
-"""The parameters of a query, read from the URL; all that is wrong with them is told at once."""
+"""The parameters of a query, read from the URL. All faults are reported together."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from domain.names import abbreviated, metric_name_fault
 
 _is_whole = re.compile(r"\d{1,10}\Z", re.ASCII).match
 
-# A plus sign that was not percent-encoded arrives as a blank. The one before a zone comes after
-# both date and time, so it is not the blank between them.
+# A plus sign that was not percent-encoded arrives as a space. The one before a zone comes after the
+# date and the time, so it is not the space between those.
 _with_plus = re.compile(r"\A(\S+[Tt ]\S+) (\d\d(?::?\d\d)?)\Z", re.ASCII).sub
 
 
 class MetricsQuery(Struct, frozen=True, kw_only=True):
-    """What a query asks for. Times in milliseconds since the epoch."""
+    """The parameters of a query. Times are in milliseconds since the epoch."""
 
     metric: str
     tags: Mapping[str, str] = {}
@@ -45,14 +45,14 @@ class MetricsQuery(Struct, frozen=True, kw_only=True):
 
 
 def no_parameters(query_string: bytes) -> None:
-    """Raises InvalidParameters if there is any."""
+    """Raises InvalidParameters if there are any."""
     _, faults = _given(query_string, ())
     if faults:
         raise InvalidParameters(faults.values())
 
 
 def metrics_query(query_string: bytes) -> MetricsQuery:
-    """Read a query's parameters. Raises InvalidParameters, which names each that is wrong."""
+    """Return a query's parameters. Raises InvalidParameters, which lists all that are wrong."""
     texts, faults = _given(query_string, _READERS)
     values: dict[str, Any] = {}
     for name, text in texts.items():
@@ -71,7 +71,7 @@ def metrics_query(query_string: bytes) -> MetricsQuery:
 def _given(
     query_string: bytes, allowed: Collection[str]
 ) -> tuple[dict[str, str], dict[str, ParameterFault]]:
-    """Return the texts of the parameters, and the faults of those that are given wrongly."""
+    """Return the texts of allowed parameters, and the faults of all others, both by name."""
     texts: dict[str, str] = {}
     faults: dict[str, ParameterFault] = {}
     for pair in filter(None, query_string.split(b"&")):
@@ -79,7 +79,7 @@ def _given(
         name = _decoded(encoded_name, "replace")
         if name not in allowed:
             known = ", ".join(allowed) or "none"
-            faults[name] = ParameterFault(name, f"is not a parameter; those here are: {known}")
+            faults[name] = ParameterFault(name, f"is not a parameter here; the parameters: {known}")
         elif name in texts:
             faults[name] = ParameterFault(name, "is given more than once")
         else:
@@ -95,7 +95,7 @@ def _decoded(encoded: bytes, errors: str) -> str:
 
 
 def _check_together(values: Mapping[str, Any], faults: dict[str, ParameterFault]) -> None:
-    """Add what is wrong with parameters that are right by themselves."""
+    """Add the faults of parameters that are each valid but do not go together."""
     given = values.keys() | faults.keys()
     if "metric" not in given:
         faults["metric"] = ParameterFault("metric", "is mandatory: the metric's name")
@@ -103,7 +103,7 @@ def _check_together(values: Mapping[str, Any], faults: dict[str, ParameterFault]
         faults["period"] = ParameterFault("period", f"is mandatory with an aggregator: {PERIODS}")
     if "period" in given and "aggregator" not in given:
         faults["period"] = ParameterFault(
-            "period", f"goes with an aggregator only: {', '.join(AGGREGATORS)}"
+            "period", f"is only allowed with an aggregator: {', '.join(AGGREGATORS)}"
         )
     if values.get("start", -math.inf) > values.get("end", math.inf):
         faults["start"] = ParameterFault("start", "must not be later than end")

@@ -1,4 +1,4 @@
-"""Tokens over HTTP: those of an organization, and under a team's path those of the team."""
+"""Tokens over HTTP: an organization's, and under a team's path the team's."""
 
 from __future__ import annotations
 

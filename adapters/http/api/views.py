@@ -1,4 +1,4 @@
-"""What the management routes show and take, as JSON. Times are ISO 8601 in UTC, ending in Z."""
+"""JSON bodies and answers of the management routes. Times are ISO 8601 in UTC, ending in Z."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ OwnerName = Annotated[
 ]
 Scopes = Annotated[
     tuple[Scope, ...],
-    Meta(min_length=1, description="What the token may do."),
+    Meta(min_length=1, description="The operations that the token permits."),
 ]
 Time = Annotated[datetime, Meta(tz=True)]
 TokenState = Literal["active", "expired", "revoked"]
 
 
 class NewOrganization(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An organization to register; `scopes` are those of its first token."""
+    """An organization to register; `scopes` are for its first token."""
 
     name: OwnerName
     email: Annotated[str, Meta(extra_json_schema={"format": "email"})] | None = None
@@ -47,7 +47,7 @@ class NewTeam(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class NewToken(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A token to issue; without `expires_in` it does not expire."""
+    """A token to issue. Without `expires_in` it does not expire."""
 
     description: Annotated[str, Meta(extra_json_schema={"maxLength": MAX_DESCRIPTION_LENGTH})] = ""
     scopes: Scopes = (Scope.PUBLISH,)
@@ -55,7 +55,7 @@ class NewToken(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Annotated[
             str,
             Meta(
-                description="From now: a whole number and s, m, h, d or w.",
+                description="Lifetime from now: a whole number followed by s, m, h, d or w.",
                 extra_json_schema={"pattern": "^[0-9]{1,12}[smhdw]$", "examples": ["90d", "12h"]},
             ),
         ]
@@ -101,7 +101,7 @@ class TeamsView(Struct, frozen=True):
 
 
 class TokenView(Struct, frozen=True, kw_only=True):
-    """A token without its value; a `team` of null is the organization itself."""
+    """A token without its value. `team` is null if the token belongs to the organization."""
 
     id: str
     team: str | None
@@ -128,15 +128,15 @@ class TokenView(Struct, frozen=True, kw_only=True):
 
 
 class TokensView(Struct, frozen=True):
-    """An owner's tokens, oldest first, those revoked or expired included."""
+    """An owner's tokens, oldest first, including revoked and expired ones."""
 
     tokens: list[TokenView]
 
 
 class IssuedTokenView(Struct, frozen=True, kw_only=True):
-    """A token just issued: the only answer that has its value, in `token`."""
+    """A token just issued. This is the only answer with its value, in `token`."""
 
-    token: Annotated[str, Meta(description="The value. It is shown this once.")]
+    token: Annotated[str, Meta(description="The token's value. It is shown only once.")]
     id: str
     team: str | None
     description: str

@@ -1,8 +1,8 @@
 """The OpenAPI document of the service.
 
-It is written here rather than derived from the handlers: publish is no framework handler, bodies
-are decoded only after access was granted, and every answer has its headers. A test holds it and
-the routes to the same operations.
+It is written by hand rather than derived from the handlers: publish is not a framework handler,
+bodies are decoded only after authorization, and every answer has its headers. A test checks that it
+and the routes have the same operations.
 """
 
 from __future__ import annotations
@@ -19,9 +19,8 @@ from adapters.http.openapi.parts import SECURITY_SCHEMES, view_schemas
 DESCRIPTION = """\
 Publishing metrics for organizations and their teams, reading them, and managing their tokens.
 
-Errors are problem documents (RFC 9457): `type` names the kind for programs, `detail` says in words
-what to do about it, and `errors` lists the fields of a body, or the parameters of a URL, that are
-out of rule."""
+Errors are problem documents (RFC 9457): `type` identifies the error for programs, `detail` explains
+it to people, and `errors` lists the invalid fields of a body or parameters of a URL."""
 
 
 @cache
@@ -40,7 +39,7 @@ def document() -> dict[str, Any]:
         "tags": [
             {"name": "metrics", "description": "Publishing data points and reading them."},
             {"name": "organizations", "description": "Organizations and their teams."},
-            {"name": "tokens", "description": "What lets applications in."},
+            {"name": "tokens", "description": "Credentials of applications."},
             {"name": "operations", "description": "Health, metrics and documentation."},
         ],
         "paths": {

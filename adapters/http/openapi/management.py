@@ -17,16 +17,16 @@ from adapters.http.openapi.parts import (
 )
 
 _ACCESS = {
-    401: "no credentials, or a scheme that is neither Basic nor Bearer.",
-    403: "the token may not: it is unknown, revoked, expired, another owner's, or lacks the "
-    "scope `admin`.",
+    401: "no usable credentials, or a scheme that is neither Basic nor Bearer.",
+    403: "the token is unknown, revoked or expired, belongs to another owner, or lacks the scope "
+    "`admin`.",
     404: "no such organization, team or token.",
-    503: "the service cannot reach its log now.",
+    503: "the service cannot use its log at the moment.",
 }
 _BODY = {
-    400: "the body is no JSON, or a field is missing, unknown or out of its rule.",
-    413: "the body is over 64 KiB.",
-    415: "the media type is not JSON, or the body is encoded.",
+    400: "the body is not JSON, or a field is missing, unknown or invalid.",
+    413: "the body is larger than 64 KiB.",
+    415: "the media type is not JSON, or the body has a content encoding.",
 }
 _ISSUED = {"Location": LOCATION, "Cache-Control": NO_STORE}
 _TOKEN_ID = path_parameter("token_id", "The token's id.", {"type": "string"})
@@ -60,16 +60,18 @@ def _token_paths(prefix: str, owner: str, words: str, parameters: list[Json]) ->
             "post": _operation(
                 f"issue{owner}Token",
                 "tokens",
-                f"Issue a token of {words}",
+                f"Issue a token for {words}",
                 {
                     "201": answers(
-                        views.IssuedTokenView, "Issued. The value is shown this once.", _ISSUED
+                        views.IssuedTokenView,
+                        "Issued. The value is shown only in this answer.",
+                        _ISSUED,
                     ),
                     **problems(
                         {
                             **_BODY,
                             **_ACCESS,
-                            409: "the owner has three active tokens of these scopes already.",
+                            409: "the owner already has three active tokens with these scopes.",
                         }
                     ),
                 },
@@ -95,10 +97,10 @@ def _token_paths(prefix: str, owner: str, words: str, parameters: list[Json]) ->
                 "tokens",
                 f"Revoke a token of {words}",
                 {
-                    "204": {"description": "Revoked, now or before."},
+                    "204": {"description": "Revoked by this request or earlier."},
                     **problems({**_ACCESS, 409: "it is the owner's last active token."}),
                 },
-                description="Every worker refuses the token within a second.",
+                description="Every worker refuses the token within one second.",
             ),
         },
     }
@@ -113,20 +115,20 @@ PATHS: Json = {
             {
                 "201": answers(
                     views.RegisteredOrganizationView,
-                    "Registered, with its first token, whose value is shown this once.",
+                    "Registered, with its first token. The value is shown only in this answer.",
                     _ISSUED,
                 ),
                 **problems(
                     {
                         **_BODY,
                         401: _ACCESS[401],
-                        403: "the token is not the operator's, or the service has none set.",
+                        403: "the token is not the operator's, or no operator token is set.",
                         409: "the name is taken.",
                         503: _ACCESS[503],
                     }
                 ),
             },
-            description="For the operator: the token is what CAVE_OPERATOR_TOKEN is set to.",
+            description="Needs the operator's token, which is the value of CAVE_OPERATOR_TOKEN.",
             requestBody=takes(
                 views.NewOrganization,
                 {"name": "gilt", "email": "metrics@gilt.example", "scopes": ["publish", "admin"]},
@@ -159,7 +161,9 @@ PATHS: Json = {
             "Create a team",
             {
                 "201": answers(views.TeamView, "Created.", {"Location": LOCATION}),
-                **problems({**_BODY, **_ACCESS, 409: "the organization has such a team already."}),
+                **problems(
+                    {**_BODY, **_ACCESS, 409: "the organization already has a team of this name."}
+                ),
             },
             requestBody=takes(views.NewTeam, {"name": "checkout"}),
         ),

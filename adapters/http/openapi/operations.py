@@ -36,14 +36,16 @@ def _text(when: str, *media_types: str) -> Json:
 _JSON: Json = {"application/json": {"schema": {"type": "object"}}}
 
 PATHS: Json = {
-    "/health/live": _get("live", "Whether the process answers", {"200": answers(Live, "It does.")}),
+    "/health/live": _get(
+        "live", "Check whether the process runs", {"200": answers(Live, "It runs.")}
+    ),
     "/health/ready": _get(
         "ready",
-        "Whether the worker can serve",
+        "Check whether the worker is ready",
         {
-            "200": answers(Ready, "It can."),
+            "200": answers(Ready, "It is ready."),
             "503": {
-                "description": "It cannot, and says why.",
+                "description": "It is not ready; `problems` says why.",
                 "headers": {"Retry-After": RETRY_AFTER},
                 "content": {CONTENT_TYPE.decode(): {"schema": ref(NotReady)}},
             },
@@ -51,22 +53,22 @@ PATHS: Json = {
     ),
     "/metrics": _get(
         "prometheusMetrics",
-        "The service's own metrics",
+        "Get the service's own metrics",
         {"200": _text("Prometheus text format.", "text/plain")},
     ),
     "/docs": _get(
         "docs",
-        "This documentation",
+        "Get this documentation",
         {
             "200": {
-                "description": "A page for those who prefer `text/html`, else this document.",
+                "description": "An HTML page if `text/html` is preferred, else this document.",
                 "content": {**_JSON, **_text("", "text/html")["content"]},
             }
         },
     ),
     "/docs/openapi.json": _get(
         "openapiJson",
-        "This document",
+        "Get this document",
         {"200": {"description": "OpenAPI 3.1.", "content": _JSON}},
     ),
 }

@@ -1,4 +1,4 @@
-"""What the operations of the document are made of."""
+"""Parts shared by the operations of the document."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ TOKEN: list[Json] = [{"basic": []}, {"bearer": []}]
 NO_TOKEN: list[Json] = []
 
 WWW_AUTHENTICATE: Json = {
-    "description": "The schemes that are accepted, a header each.",
+    "description": "The accepted schemes, one header each.",
     "required": True,
     "schema": {"type": "string", "examples": ['Basic realm="CAVE"', 'Bearer realm="CAVE"']},
 }
 RETRY_AFTER: Json = {
-    "description": "Whole seconds after which it is worth trying again.",
+    "description": "Seconds to wait before trying again.",
     "required": True,
     "schema": {"type": "integer", "minimum": 1},
 }
 LOCATION: Json = {
-    "description": "The path of what was made.",
+    "description": "The path of the new resource.",
     "required": True,
     "schema": {"type": "string", "format": "uri-reference"},
 }
 STALE: Json = {
-    "description": "Only where the answer comes from a projection that is stopped: when the last "
-    "event that it has was recorded. What was published later is missing.",
+    "description": "Present if the answer comes from a stopped projection: the time when the last "
+    "event that it has was recorded. Points published later are missing.",
     "required": False,
     "schema": {"type": "string", "format": "date-time", "examples": ["2026-11-24T02:00:00.000Z"]},
 }
@@ -59,7 +59,7 @@ HEADERS_OF: dict[int, Json] = {
 
 
 def view_schemas() -> Json:
-    """Return the schemas of what is answered and taken as JSON, by name."""
+    """Return the schemas of JSON bodies and answers, by name."""
     types = [
         Problem,
         views.NewOrganization,
@@ -89,7 +89,7 @@ def ref(schema: type | str) -> Json:
 
 
 def takes(schema: type | str, example: Json) -> Json:
-    """Describe a mandatory JSON request body."""
+    """Describe a required JSON request body."""
     return {
         "required": True,
         "content": {"application/json": {"schema": ref(schema), "example": example}},
@@ -108,7 +108,7 @@ def answers(schema: type, when: str, headers: Json | None = None) -> Json:
 
 
 def problems(when: Mapping[int, str]) -> Json:
-    """Describe error answers, by status, each when it is given; a 500 is always among them."""
+    """Describe error answers by status. `when` says when each occurs; a 500 is always added."""
     return {
         str(status): {
             "description": f"{HTTPStatus(status).phrase}: {words}",

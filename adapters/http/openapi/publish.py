@@ -57,11 +57,11 @@ _TAG_VALUE: Json = {
 SCHEMAS: Json = {
     "PublishBody": {
         "type": "object",
-        "description": "A batch, taken as a whole or not at all.",
+        "description": "A batch, which is stored as a whole or not at all.",
         "properties": {
             "metrics": {
                 "type": "array",
-                "description": "The data points. An empty array is accepted and appends nothing.",
+                "description": "The data points. An empty array is accepted; nothing is stored.",
                 "items": {"$ref": "#/components/schemas/PublishedPoint"},
             }
         },
@@ -70,15 +70,15 @@ SCHEMAS: Json = {
     },
     "PublishedPoint": {
         "type": "object",
-        "description": "A data point. Its name is sent as `name` or as `metric`, one of the two.",
+        "description": "A data point. Its name is in either `name` or `metric`.",
         "properties": {
             "name": _name(METRIC_NAME_PATTERN, "The metric's name."),
-            "metric": _name(METRIC_NAME_PATTERN, "The metric's name, in its other spelling."),
+            "metric": _name(METRIC_NAME_PATTERN, "The metric's name, as an alternative to `name`."),
             "timestamp": {
                 "type": "integer",
                 "minimum": 0,
                 "description": "Whole seconds since 1970-01-01T00:00Z. A value above 95617584000 "
-                "is taken for milli-, micro- or nanoseconds. At most 24 hours (configurable) in "
+                "is read as milli-, micro- or nanoseconds. At most 24 hours (configurable) in "
                 "the future.",
             },
             "value": {
@@ -91,7 +91,7 @@ SCHEMAS: Json = {
                 "maxProperties": MAX_TAGS,
                 "propertyNames": _name(TAG_NAME_PATTERN, "A tag's name."),
                 "additionalProperties": _TAG_VALUE,
-                "description": f"At most {MAX_TAGS} tags. May be empty, may not be left out.",
+                "description": f"At most {MAX_TAGS} tags. May be empty, but must be present.",
             },
         },
         "required": ["timestamp", "value", "tags"],
@@ -104,8 +104,8 @@ _HEADERS: list[Json] = [
     {
         "name": "Idempotency-Key",
         "in": "header",
-        "description": "The same key and body within 24 hours are appended once only, and answered "
-        "with the first receipt. Keys are an organization's own.",
+        "description": "A batch sent again with the same key within 24 hours is stored only once "
+        "and answered with the first receipt. Each organization has its own keys.",
         "schema": {
             "type": "string",
             "pattern": "^[!-~]*$",
@@ -122,7 +122,7 @@ _HEADERS: list[Json] = [
 ]
 
 _ACCEPTED: Json = {
-    "description": "The whole batch is durable. The body is empty.",
+    "description": "The whole batch is stored durably. The answer has no body.",
     "headers": {
         "Cave-Receipt": {
             "description": "The batch's place in the log; absent for an empty batch.",
@@ -133,31 +133,33 @@ _ACCEPTED: Json = {
             },
         },
         "Idempotent-Replayed": {
-            "description": "Present where the key was used before: nothing was appended again.",
+            "description": "Present if the batch was stored before under the same key.",
             "schema": {"const": "true"},
         },
     },
 }
 
 _PROBLEMS = {
-    400: "the body is no JSON, or a field is missing, unknown or out of its rule; `errors` lists "
-    "the first hundred.",
-    401: "no credentials, or a scheme that is neither Basic nor Bearer.",
-    403: "the token is unknown, revoked, expired, another owner's or lacks the scope `publish`.",
+    400: "the body is not JSON, or a field is missing, unknown or invalid; `errors` lists the "
+    "first 100 of these.",
+    401: "no usable credentials, or a scheme that is neither Basic nor Bearer.",
+    403: "the token is unknown, revoked or expired, belongs to another owner, or lacks the scope "
+    "`publish`.",
     404: "no such organization or team.",
-    413: "the body is over the limit, as sent or inflated, or has too many points.",
-    415: "the media type is not JSON, or the encoding not supported.",
-    422: "the idempotency key was used for another body within 24 hours.",
-    429: "the organization is over its own quota.",
-    503: "the service cannot take it now: its log is unreachable, full or saturated. Only after "
-    "`type` outcome-unknown may the batch be in the log; send an idempotency key to retry safely.",
+    413: "the body is too large, as sent or decompressed, or has too many points.",
+    415: "the media type is not JSON, or the content encoding is not supported.",
+    422: "the idempotency key was used for another batch within the last 24 hours.",
+    429: "the organization has exceeded its quota.",
+    503: "the service cannot accept the batch at the moment, for example because its log is "
+    "unreachable, full or saturated. After `urn:cave:problem:outcome-unknown` the batch may be "
+    "stored, so retry it with the same idempotency key; after any other type it is not stored.",
 }
 
 
 class _Format(Struct, frozen=True):
-    """What the document says of a format, by its name in the route table.
+    """Documentation of a format.
 
-    `operation` makes the operations' ids, and `body` is the schema of a request's body.
+    `operation` is part of the operations' ids, and `body` names the schema of a request's body.
     """
 
     operation: str
@@ -170,9 +172,9 @@ class _Format(Struct, frozen=True):
 _FORMATS = {
     "json": _Format(
         operation="Metrics",
-        summary="Publish data points of",
-        description="Appends the batch to the log, all or nothing. Needs a token with the scope "
-        "`publish`. Content-Type is `application/json`, parameters allowed, or left out.",
+        summary="Publish data points for",
+        description="Stores the whole batch or nothing. Needs a token with the scope `publish`. "
+        "Content-Type is `application/json`, with any parameters, or absent.",
         body="PublishBody",
         example=EXAMPLE,
     )

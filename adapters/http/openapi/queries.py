@@ -1,4 +1,4 @@
-"""Reading in the OpenAPI document."""
+"""Queries in the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from application.durations import UNITS
 from application.reading.query_values import AGGREGATORS, DEFAULT_LIMIT, MAX_LIMIT
 from domain.names import MAX_NAME_LENGTH, METRIC_NAME_PATTERN
 
-_TIME = "ISO 8601 or RFC 3339 with a zone, or seconds since the epoch; any number of decimals."
+_TIME = "ISO 8601 or RFC 3339 with a zone, or seconds since the epoch, with any number of decimals."
 _UNITS = "".join(UNITS)
 
 
@@ -42,8 +42,8 @@ _PARAMETERS: list[Json] = [
     ),
     _parameter(
         "tags",
-        "Tags that a point must have, all of them: name and value with a colon between, with "
-        "commas between tags. In a value `\\,` is a comma and `\\\\` a backslash.",
+        "Tags that a point must all have, as `name:value` separated by commas. In a value `\\,` is "
+        "a comma and `\\\\` is a backslash.",
         examples=["host:svc5,env:production"],
     ),
     _parameter(
@@ -52,20 +52,21 @@ _PARAMETERS: list[Json] = [
     _parameter("end", f"The latest time, exclusive. {_TIME}", examples=["1414154248"]),
     _parameter(
         "aggregator",
-        "What becomes of the points of a bucket, those of all matching series together. Without "
-        "it the points themselves are answered.",
+        "How the points of a bucket, from all matching series, become one value. Without it the "
+        "answer has raw points.",
         enum=list(AGGREGATORS),
     ),
     _parameter(
         "period",
-        "How wide a bucket is: minutes, or a number with `s`, `m`, `h`, `d` or `w`. Mandatory "
-        "with an aggregator. Buckets start at multiples of it since the epoch.",
+        "The width of a bucket: a whole number of minutes, or a whole number followed by `s`, `m`, "
+        "`h`, `d` or `w`. Required with an aggregator. Buckets start at multiples of it since the "
+        "epoch.",
         pattern=f"^[0-9]{{1,12}}[{_UNITS}]?$",
         examples=["5", "30s", "1h"],
     ),
     _parameter(
         "limit",
-        "How many points or buckets at most: the latest.",
+        "The maximum number of points or buckets. The latest are returned.",
         type="integer",
         minimum=1,
         maximum=MAX_LIMIT,
@@ -73,19 +74,21 @@ _PARAMETERS: list[Json] = [
     ),
     _parameter(
         "receipt",
-        "The `Cave-Receipt` of a batch: the answer comes once it can be read, within 5 seconds.",
+        "The `Cave-Receipt` of a batch. The answer waits up to 5 seconds for the batch to be "
+        "readable.",
         pattern="^[0-9]+-[0-9]+-[0-9]+$",
         examples=["7-1793491200123-0"],
     ),
 ]
 
 _PROBLEMS = {
-    400: "a parameter is missing, unknown or out of its rule; `errors` names each.",
-    401: "no credentials, or a scheme that is neither Basic nor Bearer.",
-    403: "the token is unknown, revoked, expired, another owner's or lacks the scope `read`.",
+    400: "a parameter is missing, unknown or invalid; `errors` lists the first 100 of these.",
+    401: "no usable credentials, or a scheme that is neither Basic nor Bearer.",
+    403: "the token is unknown, revoked or expired, belongs to another owner, or lacks the scope "
+    "`read`.",
     404: "no such organization or team.",
-    503: "the service cannot answer it now: nothing can be read yet, too many queries are running, "
-    "or this one takes more time or memory than one may.",
+    503: "the service cannot answer at the moment, for example because the data is not readable "
+    "yet, too many queries are running, or this one takes too much time or memory.",
 }
 _HEADERS: Json = {"Cache-Control": NO_STORE, "Cave-Stale": STALE}
 
@@ -101,8 +104,8 @@ def _names(operation: str, summary: str, path_parameters: list[Json]) -> Json:
             "operationId": operation,
             "tags": ["metrics"],
             "summary": summary,
-            "description": "Each name with every tag name it was ever seen with. Needs a token "
-            "with the scope `read`.",
+            "description": "Each name with all tag names it was ever published with. Needs a "
+            "token with the scope `read`.",
             "security": TOKEN,
             "parameters": path_parameters,
             "responses": {"200": answer, **problems(_PROBLEMS)},
@@ -111,7 +114,7 @@ def _names(operation: str, summary: str, path_parameters: list[Json]) -> Json:
 
 
 def _stale_404(answers: Json) -> Json:
-    """Let the 404, which may come from a stopped projection too, have the header that says so."""
+    """Add the header to the 404, which may come from a stopped projection too."""
     refused = answers["404"]
     return {**answers, "404": {**refused, "headers": {**refused["headers"], "Cave-Stale": STALE}}}
 
@@ -122,20 +125,24 @@ def _metrics(operation: str, summary: str, path_parameters: list[Json]) -> Json:
             "operationId": operation,
             "tags": ["metrics"],
             "summary": summary,
-            "description": "What was acknowledged can be read within 2 seconds. Needs a token "
+            "description": "An acknowledged batch can be read within 2 seconds. Needs a token "
             "with the scope `read`.",
             "security": TOKEN,
             "parameters": [*path_parameters, *_PARAMETERS],
             "responses": {
                 "200": answers(
                     MetricsView,
-                    "The latest points or buckets, oldest first; none where there are none in the "
-                    "range.",
+                    "The latest points or buckets, oldest first; an empty list if the range has "
+                    "none.",
                     _HEADERS,
                 ),
                 **_stale_404(
                     problems(
-                        {**_PROBLEMS, 404: "no such organization or team, or no such metric of it."}
+                        {
+                            **_PROBLEMS,
+                            404: "no such organization or team, it has no such metric, or the log "
+                            "has no such receipt.",
+                        }
                     )
                 ),
             },

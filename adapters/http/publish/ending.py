@@ -1,10 +1,10 @@
 """uvicorn's protocol, ended so that no request is lost when its worker stops.
 
-A client may send a request on a kept connection at any moment, also while that is being closed. So
-a stop does not close a connection at once: requests that have come, or still come within a moment,
-are answered, the last one with `Connection: close`, and only then does the connection end. It ends
-in two steps: no more is written, then what still comes is read and dropped until the client closes
-too. Closing a socket with unread bytes would reset it, and the client could lose its last answer.
+A client may send a request on a kept connection at any moment, even while it is being closed. So a
+stop does not close a connection immediately. Requests that have arrived, or arrive shortly after,
+are answered, the last one with `Connection: close`. Then the connection ends in two steps: writing
+ends, and further input is read and dropped until the client closes its side. Closing a socket with
+unread bytes would reset it, and the client could lose its last answer.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from typing import Any, cast
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 QUIET_SECONDS = 0.7
-"""How long a connection without a request waits for one, after the stop or the last answer."""
+"""How long a connection waits for another request, after the stop or the last answer."""
 
 STALLED_SECONDS = 5.0
-"""How long a request that is arriving may go without another byte."""
+"""How long an incomplete request may take to send its next byte."""
 
 UNASKED_SECONDS = 5.0
-"""How long after the stop requests are answered that did not wait for the answer before."""
+"""How long after the stop pipelined requests are still answered."""
 
 LINGER_SECONDS = 0.25
-"""How long a client that does not close its side is read from after the end."""
+"""How long input is dropped after the end, if the client does not close its side."""
 
 SERVING, STOPPING, ENDED = range(3)
-"""A connection's phases; all but the first are true, which is quick to ask."""
+"""A connection's phases. Only the first is falsy, which is fast to check."""
 
 
 class EndingProtocol(HttpToolsProtocol):
-    """One connection. Requests that subclasses answer themselves are theirs to report."""
+    """One connection. Subclasses report the requests that they answer themselves."""
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
@@ -45,40 +45,40 @@ class EndingProtocol(HttpToolsProtocol):
         self._timer: asyncio.TimerHandle | None = None
 
     def is_arriving(self) -> bool:
-        """Whether a part of a request is here, but not all of it."""
+        """Return whether a request has arrived in part."""
         return self.within_message
 
     def is_answering(self) -> bool:
-        """Whether a request is here that is not answered yet."""
+        """Return whether a request is not answered yet."""
         return self.cycle is not None and not self.cycle.response_complete
 
     def has_unread(self) -> bool:
-        """Whether bytes of a further request are known to be here."""
+        """Return whether there are unread bytes of a further request."""
         pair = self.transport.get_extra_info("socket")
         (waiting,) = struct.unpack("i", ioctl(pair.fileno(), termios.FIONREAD, bytes(4)))
         return bool(waiting)
 
     def shutdown(self) -> None:
-        """Answer what has come and what comes within a moment, then end the connection."""
+        """Answer the requests that have arrived or arrive shortly, then end the connection."""
         if self.phase is not SERVING or self.transport.is_closing():
             return
         self.phase = STOPPING
         self._stopped_at = self._heard_at = self.loop.time()
         self.mark_last()
-        self._look_in(QUIET_SECONDS)
+        self._check_in(QUIET_SECONDS)
 
     def heeds(self) -> bool:
-        """Note that something came in a connection that stops; False if it is to be dropped."""
+        """Note that a stopping connection received data. Return False if it must be dropped."""
         self._heard_at = self.loop.time()
         return self.phase is not ENDED
 
     def answer_is_last(self) -> bool:
-        """Whether the answer that is about to be written, of a stopping connection, is its last."""
+        """Return whether a stopping connection's next answer is its last."""
         self._heard_at = self.loop.time()
         return self._heard_at - self._stopped_at > UNASKED_SECONDS or not self.has_unread()
 
     def mark_last(self) -> None:
-        """Let uvicorn's newest request be the last of a stopping connection if no other follows."""
+        """Mark uvicorn's newest request as a stopping connection's last if no other follows."""
         newest = self.cycle
         former, self._marked = self._marked, None
         if former is not None and former is not newest and not former.response_started:
@@ -91,12 +91,12 @@ class EndingProtocol(HttpToolsProtocol):
             self._marked = newest
 
     def end(self) -> None:
-        """Write no more, and close once the client has, or does not for long."""
+        """End writing, and close once the client has closed its side or after a timeout."""
         if self.phase is ENDED or self.transport.is_closing():
             return
         self.phase = ENDED
         self._unset_keepalive_if_required()
-        self._stop_looking()
+        self._stop_checking()
         self.flow.resume_reading()
         self.transport.write_eof()
         self._timer = self.loop.call_later(LINGER_SECONDS, self.transport.close)
@@ -118,34 +118,34 @@ class EndingProtocol(HttpToolsProtocol):
             self._heard_at = self.loop.time()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_looking()
+        self._stop_checking()
         super().connection_lost(exc)
 
-    def _look(self) -> None:
-        """End a stopping connection on which nothing happens any more."""
+    def _check(self) -> None:
+        """End a stopping connection if it has been quiet long enough, or else check again later."""
         if self.transport.is_closing():
             return
         arriving = self.is_arriving()
         patience = STALLED_SECONDS if arriving else QUIET_SECONDS
         left = self._heard_at + patience - self.loop.time()
         if left > 0:
-            self._look_in(left)
+            self._check_in(left)
         elif self.has_unread() or (self.is_answering() and not arriving):
-            self._look_in(QUIET_SECONDS)
+            self._check_in(QUIET_SECONDS)
         else:
             self.end()
 
-    def _look_in(self, seconds: float) -> None:
-        self._timer = self.loop.call_later(seconds, self._look)
+    def _check_in(self, seconds: float) -> None:
+        self._timer = self.loop.call_later(seconds, self._check)
 
-    def _stop_looking(self) -> None:
+    def _stop_checking(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
 
 class _LastTransport:
-    """What uvicorn writes the last answer to: it closes the connection in two steps."""
+    """The transport for uvicorn's last answer: it closes the connection in two steps."""
 
     def __init__(self, protocol: EndingProtocol) -> None:
         self.write = protocol.transport.write

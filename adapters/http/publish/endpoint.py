@@ -1,8 +1,8 @@
 """Publish over HTTP: the hot path.
 
-A framework does several times the work of accepting a batch before it calls a handler. So this
-endpoint takes the bare ASGI connection, or a complete body from `protocol`. Its OpenAPI entry is in
-`adapters.http.openapi`.
+Before it calls a handler, a framework does several times as much work as accepting a batch takes.
+So this endpoint uses the bare ASGI connection, or a complete body from `protocol`. It is documented
+in `adapters.http.openapi`.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ from application.publishing.publish_metrics import (
 from domain.token import Scope
 
 LARGE = 256 * 1024
-"""Bytes from which on a body is inflated in a thread, so that the event loop can serve others."""
+"""Minimum bytes of a body that is decompressed in a thread, to keep the event loop free."""
 
 _NOTHING_APPENDED = Answer(202, [(b"content-length", b"0")], b"")
 
 
 class _Seen(Struct):
-    """What is counted of a request: bytes of its body as sent, points of its batch."""
+    """The counts of a request: bytes of its body as sent, and points of its batch."""
 
     size: int = 0
     points: int = 0
@@ -56,7 +56,7 @@ class _Seen(Struct):
 class PublishEndpoint:
     """Answers every publish route. Limits are in bytes; see `entrypoints.settings`.
 
-    `formats` has the format of every route of `adapters.http.publish.routes`, by its name there.
+    `formats` has the format of each route in `adapters.http.publish.routes`, by its name there.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class PublishEndpoint:
     async def __call__(
         self, scope: Any, receive: Receive, send: Any, destination: Destination
     ) -> None:
-        """Answer one request; any failure becomes its row of the contract's table."""
+        """Answer one request. Any error is answered with a problem document."""
         started = perf_counter()
         seen = _Seen()
         try:
@@ -95,14 +95,14 @@ class PublishEndpoint:
                 if coding is not None:
                     body = await self._inflated(body, coding)
                     holding.take(len(body))
-                # Asked again: while the body came, however long it took, the token may have ended.
+                # Checked again, because the token may have become invalid while the body arrived.
                 grant = self._grant(destination, token)
                 answer = await self._publish(
                     grant, destination, body, seen, None if key is None else key.decode("latin-1")
                 )
         except ClientDisconnected:
             return
-        except Exception as error:  # noqa: BLE001  answered by the table, a defect as a 500
+        except Exception as error:  # noqa: BLE001  answered, a defect with a 500
             answer = failure_answer(error, scope["method"], scope["path"])
         await send(
             {"type": "http.response.start", "status": answer.status, "headers": answer.headers}
@@ -111,15 +111,15 @@ class PublishEndpoint:
         record_publish(answer.status, seen.points, seen.size, perf_counter() - started)
 
     def admits(self, head: PlainHead) -> bool:
-        """Tell whether a request may publish, going by its head."""
+        """Return whether a request may publish, according to its head."""
         try:
             self._grant(head.destination, head.token)
-        except Exception:  # noqa: BLE001  whatever it is, its answer is given in the usual way
+        except Exception:  # noqa: BLE001  the error is answered in the usual way
             return False
         return True
 
     async def answer(self, head: PlainHead, body: bytes) -> Answer:
-        """Return the answer to a request whose body is here; the same as on the connection."""
+        """Return the answer to a request with a complete body, the same as that of `__call__`."""
         started = perf_counter()
         seen = _Seen(len(body))
         try:
@@ -127,7 +127,7 @@ class PublishEndpoint:
             with Holding(self._budget) as holding:
                 holding.take(len(body))
                 answer = await self._publish(grant, head.destination, body, seen)
-        except Exception as error:  # noqa: BLE001  answered by the table, a defect as a 500
+        except Exception as error:  # noqa: BLE001  answered, a defect with a 500
             answer = failure_answer(error, "POST", head.path)
         record_publish(answer.status, seen.points, seen.size, perf_counter() - started)
         return answer
@@ -149,7 +149,7 @@ class PublishEndpoint:
         return _accepted(published)
 
     def _check_length(self, headers: Mapping[bytes, bytes]) -> None:
-        """Refuse a body by its declared length, before any of it is read."""
+        """Raises BodyTooLarge if the declared length is too large, before the body is read."""
         if content_length(headers) > self._max_body:
             raise too_large(self._max_body)
 

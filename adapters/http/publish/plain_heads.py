@@ -1,7 +1,7 @@
-"""Heads of publish requests as most clients send them, over and over the same.
+"""Heads of publish requests, which most clients send unchanged again and again.
 
-A client's requests differ in their bodies; their heads are the same bytes, but for the length of
-the body. So what a head says is remembered by its bytes, and reading one again is one look-up.
+The heads of a client's requests differ in the body's length at most. So parsed heads are remembered
+by their bytes, and parsing one again is a single look-up.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from adapters.http.publish.routes import Destination, find_destination
 from domain.errors import Forbidden
 
 MAX_HEAD = 2048
-"""Bytes of a head that is remembered."""
+"""Maximum bytes of a head that is remembered."""
 
 MAX_HEADS = 1024
-"""Heads that are remembered; then all are forgotten, which costs reading them again."""
+"""Maximum number of heads that are remembered. Past it, all are forgotten and parsed again."""
 
 _START = b"POST /organizations/"
 _NOT_PLAIN = frozenset({b"transfer-encoding", b"content-encoding", b"expect", b"idempotency-key"})
 
 
 class PlainHead(Struct, frozen=True):
-    """What a plain publish request's head says; `length` is that of its body, in bytes."""
+    """The parsed head of a plain publish request; `length` is the bytes of its body."""
 
     path: str
     destination: Destination
@@ -35,17 +35,17 @@ class PlainHead(Struct, frozen=True):
 
 
 class PlainHeads:
-    """Reads heads, of bodies of at most `max_body` bytes. For one event loop."""
+    """Parses heads of requests whose bodies have at most `max_body` bytes. For one event loop."""
 
     def __init__(self, max_body: int) -> None:
         self._max_body = max_body
         self._known: dict[bytes, PlainHead] = {}
 
     def find(self, head: bytes) -> PlainHead | None:
-        """Return what a head (up to its empty line) says, None for any that is not plain.
+        """Return a parsed head, None if it is not plain. `head` ends before its empty line.
 
-        Plain is a publish whose body has a declared length and comes as it is, under a token that
-        can be read, on a connection that is kept. Any other is for the server's own protocol.
+        A plain head is of a publish with a declared length, an uncompressed body and a readable
+        token, on a connection that is kept. All others are left to the server's own protocol.
         """
         found = self._known.get(head)
         if found is None and len(head) <= MAX_HEAD and head.startswith(_START):
@@ -86,7 +86,7 @@ class PlainHeads:
 
 
 class _Parts:
-    """What httptools finds in a head."""
+    """Collects the parts of a head that httptools parses."""
 
     def __init__(self) -> None:
         self.url = b""

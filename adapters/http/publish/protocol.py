@@ -1,9 +1,9 @@
 """uvicorn's protocol, with a short way for publish.
 
-What an ASGI server does for a request (a dozen parser callbacks, a scope, events, two messages)
-costs as much as accepting a small batch does. A plain publish needs none of it: its head is one of
-those seen before, its body is as long as the head says, its answer is one write. Whatever is not
-plain goes to uvicorn's own protocol, byte for byte, and both take turns on one connection.
+The work of an ASGI server per request (a dozen parser callbacks, a scope, events, two messages)
+costs as much as accepting a small batch. A plain publish needs none of it: its head is known, its
+body has the declared length, and its answer is one write. Any other request is passed to uvicorn's
+own protocol byte for byte, and both may alternate on one connection.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from adapters.http.publish.plain_heads import PlainHead, PlainHeads
 from adapters.http.telemetry import record_request
 
 MAX_HEAD = 64 * 1024
-"""Bytes of a request's head, its empty line included; httptools would take any number."""
+"""Maximum bytes of a request's head, including its empty line. httptools itself has no limit."""
 
 _END = b"\r\n\r\n"
 _REQUEST_LINE = len(b"  HTTP/1.1\r\n\r\n")
@@ -30,7 +30,7 @@ _FIELD_LINE = len(b": \r\n")
 
 
 class PublishProtocol(EndingProtocol):
-    """One connection. `heads` and `publish` are all connections'; the rest is uvicorn's."""
+    """One connection. All connections share `heads` and `publish`; uvicorn passes the rest."""
 
     def __init__(self, heads: PlainHeads, publish: PublishEndpoint, **given: Any) -> None:
         super().__init__(**given)
@@ -54,15 +54,15 @@ class PublishProtocol(EndingProtocol):
         if self._refusal is not None or (self.phase and not self.heeds()):
             return
         if self._answering is not None or self.flow.write_paused:
-            # A client that does not wait for its answers gets them in order, one at a time, and
-            # one that does not read them is not read from.
+            # A client that pipelines requests gets its answers in order, one at a time. A client
+            # that does not read its answers is not read from.
             self._held += data
             self.flow.pause_reading()
         elif self._head is not None:
             self._take(data)
         elif not self._begin(data):
-            # A head is measured when it is complete. One that goes on and on is measured by the
-            # pieces that have nothing else in them.
+            # A head is measured when it is complete. One that does not end is measured by those
+            # pieces that belong to it entirely.
             more_of_a_head = self._within_head
             super().data_received(data)
             if more_of_a_head and self._within_head:
@@ -73,7 +73,7 @@ class PublishProtocol(EndingProtocol):
                 self.mark_last()
 
     def _begin(self, data: bytes) -> bool:
-        """Take the beginning of a plain publish; tell whether it was one."""
+        """Take the first piece of a plain publish. Return False if it is not one."""
         if self.within_message or (self.cycle is not None and not self.cycle.response_complete):
             return False
         end = data.find(_END)
@@ -89,7 +89,7 @@ class PublishProtocol(EndingProtocol):
         return True
 
     def _take(self, data: bytes) -> None:
-        """Take a piece of the body; once it is complete, answer."""
+        """Take a piece of the body, and start to answer once the body is complete."""
         if len(data) > self._missing:
             self._held = data[self._missing :]
             data = data[: self._missing]
@@ -102,12 +102,12 @@ class PublishProtocol(EndingProtocol):
             self._advance()
 
     def _advance(self, _: object = None) -> None:
-        """Go on with the answer up to the next future it waits for, or write it.
+        """Run the answer's coroutine up to the next future it awaits, or write its result.
 
-        That is what a task would do, at the price of itself and of a turn of the loop before it
-        begins.
+        A task would do the same, but costs its own creation and an iteration of the loop before it
+        starts.
         """
-        assert self._answering is not None  # noqa: S101  this is called by what it waits for
+        assert self._answering is not None  # noqa: S101  called only while answering
         try:
             waits_for = self._answering.send(None)
         except StopIteration as done:
@@ -129,7 +129,9 @@ class PublishProtocol(EndingProtocol):
             self._go_on()
 
     def _written(self, answer: Answer) -> bytes:
-        if self._defaults is not self.server_state.default_headers:  # once a second: the date
+        if (
+            self._defaults is not self.server_state.default_headers
+        ):  # changes once a second, with the date
             self._defaults = self.server_state.default_headers
             self._default_lines = _lines(self._defaults)
         close = b"connection: close\r\n" if self._closing else b""
@@ -142,7 +144,7 @@ class PublishProtocol(EndingProtocol):
         )
 
     def _go_on(self) -> None:
-        """Turn to what came meanwhile, or wait for it as long as a connection is kept."""
+        """Process the data received meanwhile, or wait for a request until the idle timeout."""
         self.flow.resume_reading()
         if self._held:
             held, self._held = self._held, b""
@@ -150,20 +152,20 @@ class PublishProtocol(EndingProtocol):
         else:
             self._idle_since = self.loop.time()
             if self.timeout_keep_alive_task is None:
-                self._look_at_time_in(self.timeout_keep_alive)
+                self._check_idle_in(self.timeout_keep_alive)
 
-    def _look_at_time_in(self, seconds: float) -> None:
+    def _check_idle_in(self, seconds: float) -> None:
         self.timeout_keep_alive_task = self.loop.call_later(
             seconds, self.timeout_keep_alive_handler
         )
 
     def timeout_keep_alive_handler(self) -> None:
-        """Close a connection that is idle for long; one timer does for many requests."""
+        """Close the connection if it was idle for too long. One timer serves many requests."""
         left = self._idle_since + self.timeout_keep_alive - self.loop.time()
         if self._answering is not None or self._head is not None:
-            self._look_at_time_in(self.timeout_keep_alive)
+            self._check_idle_in(self.timeout_keep_alive)
         elif left > 0:
-            self._look_at_time_in(left)
+            self._check_idle_in(left)
         else:
             super().timeout_keep_alive_handler()
 
@@ -207,7 +209,7 @@ class PublishProtocol(EndingProtocol):
         self._answer_refused()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is not HTTP, or not enough so, as any other error is answered."""
+        """Answer invalid HTTP with a problem document."""
         # httptools refuses a coding after chunked by itself (RFC 9112, section 6.1).
         if "Invalid `Transfer-Encoding` header" in str(sys.exception()):
             self._refuse_coding()
@@ -220,13 +222,13 @@ class PublishProtocol(EndingProtocol):
         self._refuse(501, "the only transfer coding is chunked; use Content-Encoding to compress")
 
     def _refuse(self, status: int, detail: str) -> None:
-        """Read no more of the connection, and end it with this answer behind those before it."""
+        """Read no more, and end the connection with this answer after those to earlier requests."""
         if self._refusal is None:
             self._refusal = status, detail
             self._answer_refused()
 
     def _answer_refused(self) -> None:
-        """Answer a request that was refused, once all before it are answered."""
+        """Answer a refused request, once all earlier requests are answered."""
         if (
             self._refusal is None
             or self.pipeline

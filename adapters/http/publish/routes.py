@@ -1,7 +1,7 @@
 """The publish routes: the one table that maps paths to formats.
 
-The short way, the application's routing and the OpenAPI document all read it. A protocol is added
-by a row here, a format in `adapters.point_formats`, and its name in the wiring.
+The short way, the application's routing and the OpenAPI document all use it. To add a protocol, add
+a row here, a format in `adapters.point_formats`, and the format's name in the wiring.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ TEAM_PATH = "/organizations/{organization}/teams/{team}"
 
 
 class PublishRoute(Struct, frozen=True):
-    """A path below an organization or a team, and the format of what is posted there.
+    """A path below an organization or a team, and the format of the bodies posted to it.
 
-    `media_types` are those accepted, in lower case; a request may leave its type out.
+    `media_types` are accepted, in lower case. A request may leave its media type out.
     """
 
     path: str
@@ -23,7 +23,7 @@ class PublishRoute(Struct, frozen=True):
     media_types: tuple[str, ...]
 
     def templates(self) -> tuple[str, str]:
-        """Return the whole paths, for an organization and for a team, with names in braces."""
+        """Return the full paths, for an organization and for a team, with names in braces."""
         return f"{ORGANIZATION_PATH}/{self.path}", f"{TEAM_PATH}/{self.path}"
 
 
@@ -33,7 +33,7 @@ _BY_PATH = {tuple(route.path.split("/")): route for route in ROUTES}
 
 
 class Destination(Struct, frozen=True):
-    """Whom a request publishes for, and by which route."""
+    """The organization or team that a request publishes for, and the route."""
 
     route: PublishRoute
     organization: str
@@ -41,7 +41,7 @@ class Destination(Struct, frozen=True):
 
 
 def find_destination(path: str) -> Destination | None:
-    """Return where a path publishes to, None if it is no publish path as documented."""
+    """Return the destination of a path, None if it is not a publish path as documented."""
     match path.split("/"):
         case ["", "organizations", organization, "teams", team, *rest] if route := _BY_PATH.get(
             tuple(rest)

@@ -1,1 +1,1 @@
-"""The JSON format of points: `format` chooses among three readers of one set of rules."""
+"""The JSON format of points. `format` chooses among three readers with the same rules."""

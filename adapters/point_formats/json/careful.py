@@ -37,8 +37,8 @@ FIELDS = ("name", "metric", "timestamp", "value", "tags")
 def read_carefully(body: bytes, latest: int, max_points: int) -> PointBatch:
     """Return the batch, read field by field.
 
-    `latest` is the last timestamp accepted, in milliseconds. Raises MalformedBody,
-    InvalidMetrics, which says what is wrong where, and BodyTooLarge.
+    `latest` is the latest timestamp accepted, in milliseconds since the epoch. Raises
+    MalformedBody, InvalidMetrics with the place of each fault, and BodyTooLarge.
     """
     try:
         return _Body(body).batch(latest, max_points)
@@ -54,7 +54,7 @@ class _Body:
     """A body that is JSON throughout, perhaps with text in it that is not Unicode."""
 
     def __init__(self, body: bytes) -> None:
-        """Raises DecodeError or UnicodeDecodeError, which say where, and RecursionError."""
+        """Raises RecursionError, and DecodeError or UnicodeDecodeError, which say where."""
         self._broken: BrokenText | None = None
         self._json = body
         try:

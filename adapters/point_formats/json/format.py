@@ -1,8 +1,8 @@
 """The service's own JSON, as a format of points (contract, "Publish").
 
-Three readers keep one set of rules. The careful reader is the definition: it goes field by field
-and says what is wrong. The quick reader and, for bodies of many points, the compiled scanner read
-most bodies faster, and give up on anything unusual. Tests hold them to the same verdict.
+Three readers follow one set of rules. The careful reader defines them: it goes field by field and
+says what is wrong. The quick reader and, for bodies of many points, the compiled scanner read most
+bodies faster and give up on anything unusual. Tests check that all three agree.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
     from adapters.point_formats.json.scanner import BodyScanner
 
 SCAN_FROM = 2048
-"""Bytes of a body from which on scanning is worth the call."""
+"""Minimum bytes of a body that is scanned. For smaller ones the call costs more than it saves."""
 
 MAX_ON_LOOP = 256 * 1024
-"""Bytes of a body that is read carefully on the event loop; a larger one leaves it to others."""
+"""Maximum bytes of a body that is read carefully on the event loop; larger ones use a thread."""
 
 _log = structlog.get_logger(__name__)
 
 
 class JsonFormat:
-    """Implements the port PointFormat. `max_points` is the most that the scanner has room for."""
+    """Implements the port PointFormat. The scanner has room for `max_points` points."""
 
     def __init__(self, max_points: int, *, scan_from: int = SCAN_FROM) -> None:
         self._capacity = max_points
@@ -54,7 +54,7 @@ class JsonFormat:
         return await asyncio.to_thread(read_carefully, body, latest, max_points)
 
     def read_quickly(self, body: bytes, latest: int, max_points: int) -> PointBatch | None:
-        """Return the batch by the fastest reader that takes it, None if none does.
+        """Return the batch from the faster readers, or None if they give up.
 
         Raises BodyTooLarge.
         """
@@ -82,18 +82,18 @@ class JsonFormat:
     def load_scanner(self) -> None:
         """Use the scanner from now on, unless Numba is missing.
 
-        This takes a second, or ten if nothing is compiled yet. Unless called before, it is done in
-        the background when the first large body comes.
+        Takes a second, or ten if nothing is compiled yet. Unless this was called before, the first
+        large body starts it in the background.
         """
         try:
             from adapters.point_formats.json.scanner import BodyScanner
 
             scanner = BodyScanner(self._capacity, _name_of, read_tag_set)
             scanner.scan(b'{"metrics":[]}')
-        except (ImportError, OSError) as error:  # there is no Numba, or no place for its cache
+        except (ImportError, OSError) as error:  # no Numba, or nowhere to put its cache
             _log.warning("large bodies are decoded without the scanner", reason=str(error))
             return
-        gc.freeze()  # what a compiler leaves behind is much, and stays: no collection looks at it
+        gc.freeze()  # keeps the compiler's many permanent objects out of collections
         self.scanner = scanner
         _log.info("large bodies are scanned from now on")
 

@@ -1,6 +1,6 @@
 """The quick reader of bodies: typed decoding, then whole columns.
 
-It reads what is right and gives up on everything else, which the careful reader then looks at.
+It reads valid bodies and gives up on all others, which are then read carefully.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class _Item(Struct, gc=False, forbid_unknown_fields=True):
 
 
 class _MetricItem(Struct, gc=False, forbid_unknown_fields=True, rename={"name": "metric"}):
-    """The same in the name's other spelling."""
+    """An item whose name is spelled `metric`."""
 
     name: str
     timestamp: int
@@ -48,7 +48,7 @@ _name, _timestamp, _value_of, _tags = map(attrgetter, ("name", "timestamp", "val
 
 
 class _Unreadable(Exception):
-    """The quick reader gives up; the careful one finds out why, or reads the body."""
+    """The quick reader gives up on a body."""
 
 
 def _known_tag_set(raw: bytes) -> TagSet:
@@ -59,7 +59,7 @@ def _known_tag_set(raw: bytes) -> TagSet:
 
 
 def read_tag_set(raw: bytes) -> TagSet | None:
-    """Return the tags that a JSON text is, None if it is none."""
+    """Return the tags of a JSON object, or None if they are invalid."""
     try:
         return tag_set(_decode_tags(raw))
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -67,7 +67,7 @@ def read_tag_set(raw: bytes) -> TagSet | None:
 
 
 class QuickReader:
-    """Reads bodies for one thread; keeps a bounded memo of tag sets between them."""
+    """Reads bodies, for one thread. Keeps a bounded memo of tag sets."""
 
     def __init__(self) -> None:
         self._tag_sets = Memo(_known_tag_set, len)
@@ -75,7 +75,7 @@ class QuickReader:
     def read(self, body: bytes, latest: int, max_points: int) -> PointBatch | None:
         """Return the batch, or None if it must be read carefully. Raises BodyTooLarge.
 
-        `latest` is the last timestamp accepted, in milliseconds.
+        `latest` is the latest timestamp accepted, in milliseconds since the epoch.
         """
         for decoder in _DECODERS:
             try:

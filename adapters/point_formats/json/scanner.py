@@ -1,12 +1,16 @@
-"""The quickest reader of a publish body: one pass of machine code over its bytes.
+"""The fastest reader of a publish body: one pass of compiled code over its bytes.
 
-A decoder makes four objects of every point, only for them to be sorted into columns. This one
-writes the columns: numbers as numbers, and of each name and each set of tags only which of those
-seen before it is. What it has not seen is checked once, by the rules, and remembered by its text.
+A decoder makes four objects per point, which then have to be sorted into columns. The scanner
+writes the columns directly: numbers as numbers, and each name and tag set as the number of its
+text. A new text is checked once and then remembered, so the memory for texts is bounded:
 
-It gives up, without a word, on whatever is not as nearly every client writes it (an escape in a
-name, a field twice, a time that is no plain integer): the decoder reads all of that. The functions
-are compiled by Numba, on their first call if there is no cache of them yet.
+- At most `MAX_TEXTS` texts of together `MAX_BYTES`, in arrays of 13 MiB.
+- Their meanings, at most 150 MiB (measured with tags of one to three characters). That is 18 bytes
+  of objects per byte of text, however many tags a point has and however long they are.
+
+It gives up on anything that few clients write (an escape in a name, a field twice, a time that is
+not a plain integer), which the decoder then reads. Numba compiles the functions on their first
+call, unless they are in its cache.
 """
 
 from __future__ import annotations
@@ -25,17 +29,17 @@ from domain.columns import CodedColumn, code_type
 T = TypeVar("T")
 
 GAVE_UP, FULL = -1, -2
-"""What a scan returns in the place of a number of points."""
+"""Results of a scan that are not a number of points."""
 
-MOST_TEXTS = 1 << 17
-MOST_BYTES = 8 << 20
-"""Texts that are remembered, and their bytes. Then all are forgotten, which costs a new look."""
+MAX_TEXTS = 1 << 17
+MAX_BYTES = 8 << 20
+"""Texts that are remembered, and their bytes. Past either, all are forgotten and read again."""
 
-LONGEST = 1 << 14
-"""Bytes of a text that is remembered; the tags of a point have no more."""
+MAX_TEXT = 1 << 14
+"""Bytes of a text that is scanned. Tags of up to 40 long values may have more: they are decoded."""
 
-_PADDING = bytes(8)  # ends every loop, and lets eight bytes be compared at once at the very end
-_SLOTS = MOST_TEXTS * 2
+_PADDING = bytes(8)  # ends every loop, and allows reading eight bytes at any place
+_SLOTS = MAX_TEXTS * 2
 _RECENT = 1 << 10
 _POWERS = tuple(10.0**power for power in range(23))  # exact, as are integers up to 2**53
 _EIGHT = np.uint64(8)
@@ -60,14 +64,14 @@ _TIMESTAMP_KEY, _TIMESTAMP_END = _word_of(b'"timesta'), _word_of(b'mestamp"')
 def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     try:
         return numba.njit(function, cache=True, error_model="numpy")  # type: ignore[no-any-return]
-    except RuntimeError:  # there is no place for a cache that could be written
+    except RuntimeError:  # no directory for a cache is writable
         return numba.njit(function, error_model="numpy")  # type: ignore[no-any-return]
 
 
 @_compiled
 def _word(data, at):  # type: ignore[no-untyped-def]
-    """Eight bytes as a number; the compiler makes one load of it."""
-    at = np.uint64(at)  # that it is not negative saves a look
+    """Return eight bytes as a number, which compiles to a single load."""
+    at = np.uint64(at)  # unsigned, which saves a check for negative indexes
     word = np.uint64(data[at])
     for byte in range(1, 8):
         word |= np.uint64(data[at + np.uint64(byte)]) << np.uint64(8 * byte)
@@ -76,13 +80,13 @@ def _word(data, at):  # type: ignore[no-untyped-def]
 
 @_compiled
 def _mask(length):  # type: ignore[no-untyped-def]
-    """The bits of a word's first bytes, one to eight."""
+    """Return the bits of a word's first one to eight bytes."""
     return ~np.uint64(0) >> (_EIGHT * (_EIGHT - np.uint64(length)))
 
 
 @_compiled
 def _same(data, at, others, start, length):  # type: ignore[no-untyped-def]
-    """Compare texts of at least one byte."""
+    """Return whether two texts of at least one byte are equal."""
     at, start, length = np.uint64(at), np.uint64(start), np.uint64(length)
     while length > _EIGHT:
         if _word(data, at) != _word(others, start):
@@ -93,7 +97,7 @@ def _same(data, at, others, start, length):  # type: ignore[no-untyped-def]
 
 @_compiled
 def _matched(content, starts, number, body, at, size):  # type: ignore[no-untyped-def]
-    """Return the length of a text if the body has it here, 0 if it has not."""
+    """Return the length of a known text if the body has it at this place, else 0."""
     start = starts[number]
     length = starts[number + 1] - start
     return length if at + length <= size and _same(body, at, content, start, length) else 0
@@ -114,7 +118,7 @@ def _hash(data, at, length, seed):  # type: ignore[no-untyped-def]
 
 @_compiled
 def _number_of(texts, data, at, length):  # type: ignore[no-untyped-def]
-    """Return the number of a text, a new one if need be, FULL where there is no room for it."""
+    """Return the number of a text, a new one if it is unknown, or FULL if there is no room."""
     content, starts, after = texts.content, texts.starts, texts.after
     hashes, slots, count = texts.hashes, texts.slots, texts.numbers
     wanted = _hash(data, at, length, texts.seed)
@@ -131,7 +135,7 @@ def _number_of(texts, data, at, length):  # type: ignore[no-untyped-def]
         slot = (slot + 1) % _SLOTS
     new = count[0]
     start = starts[new]
-    if new == MOST_TEXTS or start + length > MOST_BYTES:
+    if new == MAX_TEXTS or start + length > MAX_BYTES:
         return FULL
     for byte in range(length):
         content[start + byte] = data[at + byte]
@@ -145,7 +149,7 @@ def _number_of(texts, data, at, length):  # type: ignore[no-untyped-def]
 
 @_compiled
 def _string_end(body, at):  # type: ignore[no-untyped-def]
-    """Return where a plain string ends, behind its quote; GAVE_UP at an escape and the like."""
+    """Return the place after a string's closing quote; GAVE_UP unless it is printable ASCII."""
     at += 1
     while body[at] != _QUOTE:
         if body[at] < 0x20 or body[at] >= 0x80 or body[at] == _BACKSLASH:
@@ -156,7 +160,7 @@ def _string_end(body, at):  # type: ignore[no-untyped-def]
 
 @_compiled
 def _object_end(body, at):  # type: ignore[no-untyped-def]
-    """Return where an object of strings ends. It may be none: that is seen once it is decoded."""
+    """Return the place after an object of strings. Whether it is valid is found by decoding it."""
     at += 1
     quoted = False
     while quoted or body[at] != _CLOSE:
@@ -184,10 +188,10 @@ def _digits(body, at, number):  # type: ignore[no-untyped-def]
 
 @_compiled
 def _float(body, at):  # type: ignore[no-untyped-def]
-    """Return a number, whether it is exact, and where it ends (GAVE_UP if it is no number).
+    """Return a number, whether it is exact, and where it ends (GAVE_UP if it is not a number).
 
-    Exact is one whose digits and power of ten are exact as floats, as one division or product is
-    rounded once. The others, of many digits, are for a reader that knows how to round.
+    It is exact if its digits and its power of ten are exact as floats: their product or quotient
+    is then rounded only once. The others, which have many digits, are left to Python's `float`.
     """
     negative = body[at] == _MINUS
     if negative:
@@ -235,20 +239,21 @@ def _blank(body, at):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def _behind(body, at, mark):  # type: ignore[no-untyped-def]
-    """Return where what follows a mark begins, GAVE_UP if it is another one."""
+def _after(body, at, mark):  # type: ignore[no-untyped-def]
+    """Return where the next token after a mark begins; GAVE_UP if the mark is not there."""
     at = _blank(body, at)
     return _blank(body, at + 1) if body[at] == mark else np.int64(GAVE_UP)
 
 
 @_compiled
 def _scanned(body, size, batch, texts, columns):  # type: ignore[no-untyped-def]
-    """Return how many points, hard numbers and different names, times and sets of tags there are.
+    """Return the numbers of points, hard numbers and distinct names, times and tag sets.
 
-    Clients send the same series in the same order again and again, so the text that came next the
-    last time most likely does now, and comparing is quicker than looking for an end and hashing.
+    Clients send the same series in the same order again and again. So a text is first compared
+    with the one that followed its predecessor last time, which is faster than finding its end and
+    hashing it.
     """
-    # Taken out of their tuples here: every time that is done, references are counted.
+    # Taken out of their tuples only once, because each access counts references.
     content, starts, after = texts.content, texts.starts, texts.after
     codes, batches = texts.codes, texts.batches
     name_codes, name_table = columns.names, columns.name_table
@@ -257,15 +262,15 @@ def _scanned(body, size, batch, texts, columns):  # type: ignore[no-untyped-def]
     values, left = columns.values, columns.hard
     rows = hard = names = times = tags = 0
     last_name = last_tags = np.int64(0)
-    at = _behind(body, 0, _OPEN)
+    at = _after(body, 0, _OPEN)
     if at < 0 or _word(body, at) != _METRICS_KEY or body[at + 8] != _QUOTE:
         return GAVE_UP, hard, names, times, tags
-    at = _behind(body, at + 9, _COLON)
+    at = _after(body, at + 9, _COLON)
     if at < 0:
         return GAVE_UP, hard, names, times, tags
-    at = _behind(body, at, _BEGIN)
+    at = _after(body, at, _BEGIN)
     while at >= 0 and rows < values.size:
-        at = _behind(body, at, _OPEN)
+        at = _after(body, at, _OPEN)
         seen = 0
         while at >= 0:
             word = _word(body, at)
@@ -281,7 +286,7 @@ def _scanned(body, size, batch, texts, columns):  # type: ignore[no-untyped-def]
                 field, at = _NAME, at + 8
             else:
                 return GAVE_UP, hard, names, times, tags
-            at = _behind(body, at, _COLON)
+            at = _after(body, at, _COLON)
             if at < 0 or seen & field:
                 return GAVE_UP, hard, names, times, tags
             seen |= field
@@ -297,7 +302,7 @@ def _scanned(body, size, batch, texts, columns):  # type: ignore[no-untyped-def]
                 if length == 0:
                     end = _object_end(body, at) if field == _TAGS else _string_end(body, at)
                     length = end - at
-                    if end < 0 or length > LONGEST:
+                    if end < 0 or length > MAX_TEXT:
                         return GAVE_UP, hard, names, times, tags
                     number = _number_of(texts, body, at, length)
                     if number < 0:
@@ -305,7 +310,7 @@ def _scanned(body, size, batch, texts, columns):  # type: ignore[no-untyped-def]
                     after[last] = number
                 new = batches[number] != batch
                 batches[number] = batch
-                # Alike twice: one function for both took a sixth more of the time.
+                # Duplicated: one function for both made scanning a sixth slower.
                 if field == _TAGS:
                     if new:
                         codes[number] = tags
@@ -347,34 +352,34 @@ def _scanned(body, size, batch, texts, columns):  # type: ignore[no-untyped-def]
             at = _blank(body, at)
             if body[at] == _CLOSE:
                 break
-            at = _behind(body, at, _COMMA)
+            at = _after(body, at, _COMMA)
         if at < 0 or seen != _NAME + _TIME + _VALUE + _TAGS:
             return GAVE_UP, hard, names, times, tags
         rows += 1
         at = _blank(body, at + 1)
         if body[at] == _END:
-            at = _behind(body, at + 1, _CLOSE)
+            at = _after(body, at + 1, _CLOSE)
             return rows if at == size else GAVE_UP, hard, names, times, tags
-        at = _behind(body, at, _COMMA)
+        at = _after(body, at, _COMMA)
     return GAVE_UP, hard, names, times, tags
 
 
 class _Texts(NamedTuple):
-    """Names and tags as they are written, by number. Number 0 is of a text that nobody sends."""
+    """Names and tags as they are written, by number. Number 0 is reserved for no text."""
 
-    content: NDArray[np.uint8]  # one behind the other
+    content: NDArray[np.uint8]  # concatenated
     starts: NDArray[np.int64]
     hashes: NDArray[np.uint64]
     slots: NDArray[np.int32]  # a hash table of numbers
-    after: NDArray[np.int32]  # the number of that which followed the last time
-    codes: NDArray[np.int32]  # in the batch of the number in `batches`
+    after: NDArray[np.int32]  # the number of the text that followed last time
+    codes: NDArray[np.int32]  # of the text in the batch that `batches` says
     batches: NDArray[np.int64]
-    numbers: NDArray[np.int64]  # one: how many there are
-    seed: np.uint64  # of the hashes, so that nobody can choose texts that get into each other's way
+    numbers: NDArray[np.int64]  # a single one: how many texts there are
+    seed: np.uint64  # of the hashes, so that nobody can choose texts that collide
 
 
 class _Columns(NamedTuple):
-    """What a scan found: codes by row, and by code the number of the text, or the time."""
+    """The result of a scan: a code per row, and per code the number of its text, or its time."""
 
     names: NDArray[np.uint32]
     times: NDArray[np.uint32]
@@ -383,7 +388,7 @@ class _Columns(NamedTuple):
     name_table: NDArray[np.int32]
     time_table: NDArray[np.int64]
     tag_table: NDArray[np.int32]
-    hard: NDArray[np.int64]  # rows of numbers left to a slower reader, each with its start and end
+    hard: NDArray[np.int64]  # (row, start, end) of each number left to `float`
     recent: NDArray[np.int64]  # codes of times
 
 
@@ -397,9 +402,9 @@ class ScannedColumns(NamedTuple, Generic[T]):
 
 
 class BodyScanner(Generic[T]):
-    """Scans bodies for one thread, of at most `max_points`; keeps bounded memory of their texts.
+    """Scans bodies of at most `max_points` points, for one thread. Remembers their texts.
 
-    `name` and `tag_set` give what the JSON of a name and of tags means, None if it breaks a rule.
+    `name` and `tag_set` decode the JSON of a name and of tags, and return None if it is invalid.
     """
 
     def __init__(
@@ -413,13 +418,13 @@ class BodyScanner(Generic[T]):
         self._meanings: list[Any] = []
         self._batch = 0
         self._texts = _Texts(
-            content=np.zeros(MOST_BYTES + len(_PADDING), np.uint8),
-            starts=np.zeros(MOST_TEXTS + 1, np.int64),
-            hashes=np.zeros(MOST_TEXTS, np.uint64),
+            content=np.zeros(MAX_BYTES + len(_PADDING), np.uint8),
+            starts=np.zeros(MAX_TEXTS + 1, np.int64),
+            hashes=np.zeros(MAX_TEXTS, np.uint64),
             slots=np.zeros(_SLOTS, np.int32),
-            after=np.zeros(MOST_TEXTS, np.int32),
-            codes=np.zeros(MOST_TEXTS, np.int32),
-            batches=np.zeros(MOST_TEXTS, np.int64),
+            after=np.zeros(MAX_TEXTS, np.int32),
+            codes=np.zeros(MAX_TEXTS, np.int32),
+            batches=np.zeros(MAX_TEXTS, np.int64),
             numbers=np.zeros(1, np.int64),
             seed=np.uint64(randbits(64)),
         )
@@ -437,7 +442,7 @@ class BodyScanner(Generic[T]):
         self._forget()
 
     def scan(self, body: bytes) -> ScannedColumns[T] | None:
-        """Return the columns of a body of at least a point, or None where it gives up."""
+        """Return the columns of a body of at least one point, or None if it gives up."""
         points, hard, names, times, tags = self._scanned(body)
         if points == FULL:
             self._forget()
@@ -465,7 +470,7 @@ class BodyScanner(Generic[T]):
         return _scanned(padded, len(body), self._batch, self._texts, self._columns)  # type: ignore[no-any-return]
 
     def _learn(self) -> None:
-        """Find out what new texts mean: each once."""
+        """Decode each new text once."""
         starts = self._texts.starts
         for number in range(len(self._meanings), int(self._texts.numbers[0])):
             text = self._texts.content[starts[number] : starts[number + 1]].tobytes()
@@ -481,7 +486,7 @@ class BodyScanner(Generic[T]):
 
 
 def main() -> None:
-    """Compile, so that no service has to. The cache is beside this module, or the user's."""
+    """Compile ahead of time, into a cache beside this module or in the user's cache directory."""
     BodyScanner(1, lambda _: None, lambda _: None).scan(b"{}")
 
 

@@ -9,14 +9,14 @@ from domain.metric_point import MAX_TIMESTAMP
 from domain.names import json_type
 
 MAX_SECONDS = MAX_TIMESTAMP // 1000
-"""A timestamp above this is taken for a finer unit than seconds (contract, "timestamp")."""
+"""A timestamp above this is in a finer unit than seconds (contract, "timestamp")."""
 
 
 def to_milliseconds(timestamp: int) -> int:
     """Convert a timestamp as sent to milliseconds since the epoch.
 
-    The contract's rule: a value above `MAX_SECONDS` is divided by 1000 until it is not. What
-    remains finer than a millisecond is cut off.
+    The contract's rule: a value above `MAX_SECONDS` is divided by 1000 until it is not. Fractions
+    of a millisecond are cut off.
     """
     if timestamp <= MAX_SECONDS:
         return timestamp * 1000
@@ -27,7 +27,7 @@ def to_milliseconds(timestamp: int) -> int:
 
 
 def timestamp_fault(timestamp: object, latest: int) -> str | None:
-    """Say what is wrong with a timestamp as sent; `latest` is the last millisecond accepted."""
+    """Return what is wrong with a timestamp as sent, or None; `latest` is the last ms accepted."""
     if isinstance(timestamp, float):
         written = f", is {timestamp!r}" if not math.isinf(timestamp) else ", and is too large"
         return f"must be a whole number of seconds since the epoch, as an integer{written}"

@@ -1,4 +1,4 @@
-"""The readers of the JSON format: the careful one says what is wrong, the quick ones agree."""
+"""The readers of the JSON format: the careful one defines the rules, the quick ones agree."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import re
 import sys
 from codecs import BOM_UTF8
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -15,10 +16,12 @@ from hypothesis import strategies as st
 
 from adapters.point_formats.json.careful import read_carefully
 from adapters.point_formats.json.format import JsonFormat
+from adapters.point_formats.json.scanner import MAX_BYTES
 from adapters.point_formats.json.timestamps import to_milliseconds
 from application.errors import BodyTooLarge, MalformedBody
 from domain.errors import MAX_FAULTS, InvalidMetrics
-from domain.metric_point import PointBatch, batch_of
+from domain.metric_point import MAX_TAGS, PointBatch, batch_of
+from domain.names import MAX_NAME_LENGTH, MAX_TAG_VALUE_LENGTH
 
 LATEST = 2_000_000_000_000
 MAX_POINTS = 1000
@@ -26,7 +29,7 @@ ABSENT = object()
 
 
 def item(**fields: Any) -> dict[str, Any]:
-    """A good item, changed in some fields; ABSENT leaves one out."""
+    """Return a valid item with some fields changed; ABSENT leaves a field out."""
     good = {"name": "orders", "timestamp": 1_398_788_625, "value": 1, "tags": {"host": "a"}}
     return {key: value for key, value in (good | fields).items() if value is not ABSENT}
 
@@ -41,21 +44,21 @@ SCANNING.load_scanner()
 
 
 def quick(text: bytes) -> PointBatch | None:
-    """Read as a worker does, decoded and scanned: where both read it they agree."""
+    """Read a body decoded and scanned, as a worker does, and check that both agree."""
     decoded = READER.read_quickly(text, LATEST, MAX_POINTS)
-    for _ in range(2):  # what is new, and what is known
+    for _ in range(2):  # once with new texts, once with known ones
         either = SCANNING.read_quickly(text, LATEST, MAX_POINTS)
         assert decoded is None or repr_of(either) == repr_of(decoded)
     return either
 
 
 def repr_of(batch: PointBatch | None) -> str:
-    """Return all of a batch as text: its values bit for bit."""
+    """Return a batch as text, values bit for bit."""
     return repr(None if batch is None else [*batch.points()])
 
 
 def check_verdict(text: bytes, found: PointBatch | None) -> None:
-    """Hold what a quicker reader found, if anything, to what the careful one makes of a body."""
+    """Check that a faster reader gave up or read the same as the careful one."""
     try:
         expected = careful(text)
     except (InvalidMetrics, MalformedBody):
@@ -65,7 +68,7 @@ def check_verdict(text: bytes, found: PointBatch | None) -> None:
 
 
 def scanned(text: bytes) -> PointBatch | None:
-    """Return what the scanner alone makes of a body."""
+    """Read a body with the scanner alone."""
     columns = SCANNING.scanner.scan(text) if SCANNING.scanner is not None else None
     if columns is None:
         return None
@@ -78,8 +81,16 @@ def scanned(text: bytes) -> PointBatch | None:
     )
 
 
+def known_texts() -> set[bytes]:
+    """Return the texts that the scanner remembers."""
+    assert SCANNING.scanner is not None
+    texts = SCANNING.scanner._texts
+    places = texts.starts[1 : texts.numbers[0] + 1].tolist()
+    return {texts.content[start:end].tobytes() for start, end in pairwise(places)}
+
+
 def decoded(text: bytes, reader: JsonFormat = READER) -> PointBatch:
-    """Return what the port's method makes of a body."""
+    """Read a body through the port's method."""
     return asyncio.run(reader.decode(text, latest=LATEST, max_points=MAX_POINTS))
 
 
@@ -88,7 +99,7 @@ def careful(text: bytes) -> PointBatch:
 
 
 def faults(text: bytes) -> list[tuple[int | None, str]]:
-    """The faults' places; the quick reader must have given up."""
+    """Return the places of the faults, after checking that the quick readers give up."""
     assert quick(text) is None
     with pytest.raises(InvalidMetrics) as caught:
         careful(text)
@@ -96,7 +107,7 @@ def faults(text: bytes) -> list[tuple[int | None, str]]:
     return [(fault.index, fault.pointer) for fault in caught.value.faults]
 
 
-def test_a_good_batch_is_read_the_same_by_both_point_for_point() -> None:
+def test_all_readers_read_the_same_points_from_a_valid_batch() -> None:
     text = body(item(), item(name="b.c-d_e", value=-0.0, tags={}), item(value=1e-310))
     batch = quick(text)
     assert batch == careful(text)
@@ -126,7 +137,7 @@ def test_a_batch_in_one_spelling_is_read_quickly() -> None:
     assert quick(body(item(name=ABSENT, metric="a"))) is not None
 
 
-def test_an_empty_batch_is_a_batch() -> None:
+def test_an_empty_batch_is_valid() -> None:
     assert quick(b'{"metrics":[]}') == careful(b'{"metrics":[]}') == PointBatch((), (), (), ())
 
 
@@ -165,17 +176,17 @@ def test_an_empty_batch_is_a_batch() -> None:
         (7, "/metrics/1"),
     ],
 )
-def test_a_bad_field_is_named_by_index_and_pointer(bad: Any, pointer: str) -> None:
+def test_an_invalid_field_is_reported_with_index_and_pointer(bad: Any, pointer: str) -> None:
     assert faults(body(item(), bad)) == [(1, pointer)]
 
 
 @pytest.mark.parametrize("number", ["1e400", "-1e400", "1" + "0" * 5000])
-def test_a_number_that_overflows_is_its_fields_fault(number: str) -> None:
+def test_a_number_that_overflows_is_reported_for_its_field(number: str) -> None:
     text = f'{{"metrics":[{{"name":"a","timestamp":1,"value":{number},"tags":{{}}}}]}}'
     assert faults(text.encode()) == [(0, "/metrics/0/value")]
 
 
-def test_every_bad_field_is_listed_in_order() -> None:
+def test_every_invalid_field_is_listed_in_order() -> None:
     text = body(item(name=1, value="x"), item(), item(tags={"a": 1, "b": ""}))
     assert faults(text) == [
         (0, "/metrics/0/name"),
@@ -185,7 +196,7 @@ def test_every_bad_field_is_listed_in_order() -> None:
     ]
 
 
-def test_no_more_than_the_first_hundred_are_listed() -> None:
+def test_at_most_the_first_hundred_faults_are_listed() -> None:
     found = faults(body(*[item(value="x")] * 150))
     assert len(found) == MAX_FAULTS
     assert found[-1] == (99, "/metrics/99/value")
@@ -224,7 +235,7 @@ def test_a_fault_of_the_body_as_a_whole_has_no_index(text: bytes, pointers: list
         b"[" * 100_000,
     ],
 )
-def test_what_is_not_json_is_malformed(text: bytes) -> None:
+def test_a_body_that_is_not_json_is_malformed(text: bytes) -> None:
     assert quick(text) is None
     with pytest.raises(MalformedBody):
         careful(text)
@@ -239,7 +250,7 @@ BROKEN = [
     b"\xed\xa0\x80",
     b"\xc3",
 ]
-"""Spellings of what is no Unicode: halves of surrogate pairs, bytes that are not UTF-8."""
+"""Text that is not Unicode: halves of surrogate pairs, bytes that are not UTF-8."""
 
 
 @pytest.mark.parametrize("broken", BROKEN)
@@ -258,7 +269,7 @@ BROKEN = [
         (b'"%b"', [(1, "/metrics/1")]),
     ],
 )  # fmt: skip
-def test_text_that_is_not_unicode_is_its_fields_fault(
+def test_text_that_is_not_unicode_is_reported_for_its_field(
     broken: bytes, text: bytes, places: list[tuple[int, str]]
 ) -> None:
     good = json.dumps(item(tags={"a": "😀\\ud800", "b": "\ue000"}), ensure_ascii=False).encode()
@@ -266,7 +277,9 @@ def test_text_that_is_not_unicode_is_its_fields_fault(
 
 
 @pytest.mark.parametrize("broken", BROKEN)
-def test_a_name_that_is_not_unicode_is_in_the_pointer_as_well_as_can_be(broken: bytes) -> None:
+def test_the_pointer_to_a_name_that_is_not_unicode_has_replacement_characters(
+    broken: bytes,
+) -> None:
     text = b'{"metrics":[{"name":"a","timestamp":1,"value":1,"tags":{"a%b":"1"}}]}' % broken
     ((index, pointer),) = faults(text)
     assert index == 0
@@ -285,14 +298,14 @@ def test_a_byte_order_mark_before_the_body_is_ignored(place: int) -> None:
         decoded(BOM_UTF8 * 2 + text)
 
 
-def test_a_large_body_with_a_fault_is_read_beside_the_event_loop() -> None:
+def test_a_large_body_with_a_fault_is_read_in_a_thread() -> None:
     text = body(*[item(tags={"a": "x" * 900})] * 500, item(name="-"))
     with pytest.raises(InvalidMetrics) as caught:
         decoded(text)
     assert [fault.pointer for fault in caught.value.faults] == ["/metrics/500/name"]
 
 
-def test_more_points_than_the_limit_are_refused_by_both() -> None:
+def test_both_readers_refuse_more_points_than_the_limit() -> None:
     text = body(*[item()] * (MAX_POINTS + 1))
     with pytest.raises(BodyTooLarge):
         quick(text)
@@ -300,7 +313,7 @@ def test_more_points_than_the_limit_are_refused_by_both() -> None:
         careful(text)
 
 
-def test_tags_are_one_set_whatever_their_order_and_spacing() -> None:
+def test_equal_tags_are_one_set_in_any_order_and_spacing() -> None:
     reader = JsonFormat(MAX_POINTS)
     text = (
         b'{"metrics":[{"name":"a","timestamp":1,"value":1,"tags":{"a":"1","b":"2"}},'
@@ -333,7 +346,7 @@ _item = st.one_of(
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(_item, max_size=4))
-def test_the_quick_reader_never_disagrees_with_the_careful_one(items: list[Any]) -> None:
+def test_the_quick_readers_never_disagree_with_the_careful_one(items: list[Any]) -> None:
     text = body(*items)
     found = quick(text)
     check_verdict(text, found)
@@ -341,7 +354,7 @@ def test_the_quick_reader_never_disagrees_with_the_careful_one(items: list[Any])
 
 @settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=60) | st.text(max_size=60).map(str.encode))
-def test_any_bytes_get_a_verdict(text: bytes) -> None:
+def test_any_bytes_are_read_or_refused(text: bytes) -> None:
     quick(text)
     try:
         careful(text)
@@ -372,7 +385,7 @@ _digits = st.text("0123456789", max_size=25)
 
 @settings(max_examples=500, deadline=None)
 @given(_digits, _digits, st.sampled_from(["", "e", "e-", "E+"]), _digits, st.booleans())
-def test_numbers_of_any_spelling_are_scanned_as_they_are_or_not_at_all(
+def test_a_number_in_any_spelling_is_scanned_exactly_or_not_at_all(
     whole: str, part: str, mark: str, exponent: str, negative: bool
 ) -> None:
     number = f"{'-' * negative}{whole}{'.' * bool(part)}{part}{mark}{exponent if mark else ''}"
@@ -397,7 +410,7 @@ def test_bodies_of_every_usual_layout_are_scanned(text: bytes) -> None:
 
 @st.composite
 def damaged(draw: st.DrawFn) -> bytes:
-    """A body as clients write it, with a byte or two put in, taken out or changed."""
+    """A body as clients write it, with up to two bytes inserted, removed or changed."""
     items = draw(st.lists(st.sampled_from([item(), item(name="b", value=-1.5), item(tags={})])))
     text = bytearray(json.dumps({"metrics": items}).encode())
     for _ in range(draw(st.integers(0, 2))):
@@ -411,12 +424,12 @@ def damaged(draw: st.DrawFn) -> bytes:
 
 @settings(max_examples=1000, deadline=None)
 @given(damaged())
-def test_a_damaged_body_is_scanned_only_if_it_is_right_all_the_same(text: bytes) -> None:
+def test_a_damaged_body_is_scanned_only_if_it_is_still_valid(text: bytes) -> None:
     found = scanned(text)
     check_verdict(text, found)
 
 
-def test_texts_that_break_a_rule_are_refused_however_often_they_come() -> None:
+def test_invalid_texts_are_refused_every_time() -> None:
     for _ in range(3):
         assert faults(body(item(), item(name="1a"), item(tags={"a": ""}))) == [
             (1, "/metrics/1/name"),
@@ -429,31 +442,58 @@ def test_texts_that_break_a_rule_are_refused_however_often_they_come() -> None:
     ("bad", "pointer"),
     [({"tags": "orders"}, "/metrics/2/tags"), ({"name": {"host": "a"}}, "/metrics/2/name")],
 )
-def test_a_text_of_the_other_kind_is_none(bad: dict[str, Any], pointer: str) -> None:
+def test_a_name_is_not_accepted_as_tags_or_tags_as_a_name(
+    bad: dict[str, Any], pointer: str
+) -> None:
     assert faults(body(item(), item(), item(**bad))) == [(2, pointer)]
     assert faults(body(*[item(**bad)] * 3))
 
 
-def test_tags_too_long_to_be_any_are_not_scanned() -> None:
+def test_tags_with_a_value_that_is_too_long_are_not_scanned() -> None:
     text = body(item(tags={"host": "a" * 20_000}))
     assert scanned(text) is None
     assert faults(text) == [(0, "/metrics/0/tags/host")]
 
 
-def test_what_is_remembered_is_bounded_and_forgotten_without_a_trace() -> None:
-    """Each batch has as many tags as fit, none of them seen before: 24 MB in all."""
-    for turn in range(20):
+def test_the_largest_tags_are_read_but_not_remembered() -> None:
+    tags = {
+        f"tag{i}".ljust(MAX_NAME_LENGTH, "x"): "😀" * MAX_TAG_VALUE_LENGTH for i in range(MAX_TAGS)
+    }
+    text = body(item(tags=tags))
+    known = known_texts()
+    assert scanned(text) is None
+    assert known_texts() == known
+    batch = quick(text)
+    assert batch is not None
+    assert [each.as_dict() for each in batch.tag_sets] == [tags]
+
+
+@pytest.mark.parametrize(
+    ("count", "length"), [(10, 127), (MAX_TAGS, 300), (12, MAX_TAG_VALUE_LENGTH)]
+)
+def test_remembered_texts_are_bounded_and_forgetting_them_loses_nothing(
+    count: int, length: int
+) -> None:
+    """All tags are new, and together three times as large as the limit."""
+    size = count * (length + len('"tag10":"",'))
+    points = min(MAX_POINTS, MAX_BYTES // 2 // size)
+    forgotten = False
+    for turn in range(3 * MAX_BYTES // (points * size)):
         tags = [
-            {f"tag{i}": f"{turn}-{point}".ljust(127, "x") for i in range(10)}
-            for point in range(MAX_POINTS - 100)
+            {f"tag{i}": f"{turn}-{point}".ljust(length, "x") for i in range(count)}
+            for point in range(points)
         ]
+        known = known_texts()
         found = scanned(body(*[item(tags=each) for each in tags]))
         assert found is not None
         assert [t.as_dict() for t in found.tag_sets] == tags
+        assert sum(map(len, known_texts())) <= MAX_BYTES
+        forgotten |= not known <= known_texts()
+    assert forgotten
     assert scanned(body(item(), item(name="b"))) == careful(body(item(), item(name="b")))
 
 
-def test_a_batch_of_more_than_can_be_remembered_is_left_to_the_decoder() -> None:
+def test_a_batch_with_more_texts_than_can_be_remembered_is_decoded() -> None:
     reader = JsonFormat(10_000, scan_from=0)
     reader.load_scanner()
     tags = [{f"tag{i}": f"{point}".ljust(127, "x") for i in range(10)} for point in range(7_000)]
@@ -462,7 +502,7 @@ def test_a_batch_of_more_than_can_be_remembered_is_left_to_the_decoder() -> None
     assert [t.as_dict() for t in found.tag_sets] == tags
 
 
-def test_the_scanner_is_loaded_when_the_first_large_body_comes() -> None:
+def test_the_first_large_body_loads_the_scanner() -> None:
     reader = JsonFormat(MAX_POINTS)
     assert reader.read_quickly(body(item()), LATEST, MAX_POINTS) is not None
     assert reader.loading is None

@@ -17,7 +17,7 @@ LATEST = 1_398_875_025_000
 
 
 def by_the_contract(timestamp: int) -> int:
-    """Divide by 1000 until it is not above the limit; keep it to the millisecond."""
+    """Divide by 1000 until it is not above the limit; cut off fractions of a millisecond."""
     seconds = Fraction(timestamp)
     while seconds > MAX_SECONDS:
         seconds /= 1000
@@ -29,7 +29,7 @@ def by_the_contract(timestamp: int) -> int:
     [1398788625123, 1398788625123456, 1398788625123456789, 1398788625123456789012],
     ids=["milliseconds", "microseconds", "nanoseconds", "picoseconds"],
 )
-def test_one_instant_in_finer_units_is_the_same_millisecond(timestamp: int) -> None:
+def test_one_instant_is_the_same_millisecond_in_every_finer_unit(timestamp: int) -> None:
     assert to_milliseconds(timestamp) == 1398788625123
 
 
@@ -79,7 +79,7 @@ def test_milli_micro_and_nanoseconds_agree_to_the_millisecond(milliseconds: int)
 
 
 @pytest.mark.parametrize("timestamp", [0, 1, LATEST // 1000, LATEST, LATEST * 1000, LATEST * 10**6])
-def test_any_past_up_to_the_last_millisecond_inclusive_is_accepted(timestamp: int) -> None:
+def test_any_time_up_to_the_last_millisecond_is_accepted(timestamp: int) -> None:
     assert timestamp_fault(timestamp, LATEST) is None
 
 
@@ -91,7 +91,7 @@ def test_a_millisecond_past_the_future_limit_is_refused(timestamp: int) -> None:
     assert "at most 1398875025.000 is accepted" in fault
 
 
-def test_a_timestamp_of_thousands_of_digits_is_judged_like_any_other() -> None:
+def test_a_timestamp_of_thousands_of_digits_is_converted() -> None:
     assert to_milliseconds(10**4299) == by_the_contract(10**4299) == 10**12
 
 
@@ -116,5 +116,7 @@ def test_a_timestamp_of_thousands_of_digits_is_judged_like_any_other() -> None:
         ([1], "must be a whole number of seconds since the epoch, not an array"),
     ],
 )
-def test_a_timestamp_is_a_whole_number_not_negative(timestamp: object, detail: str) -> None:
+def test_a_timestamp_must_be_a_whole_number_and_not_negative(
+    timestamp: object, detail: str
+) -> None:
     assert timestamp_fault(timestamp, LATEST) == detail
