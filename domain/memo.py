@@ -16,14 +16,15 @@ OVERHEAD = 200
 class Memo(dict[Key, Value], Generic[Key, Value]):
     """Remembers what `make` returns for each key. Exceptions from `make` are not remembered.
 
-    `size` returns the bytes of a key's text. Once all keys exceed `max_size` bytes, everything is
-    forgotten and made again on demand. A look-up costs as much as one in a dictionary.
+    `size` returns about how many bytes a key and its value take. Once all of them exceed `max_size`
+    bytes, everything is forgotten and made again on demand. A look-up costs as much as one in a
+    dictionary.
     """
 
     def __init__(
         self,
         make: Callable[[Key], Value],
-        size: Callable[[Key], int],
+        size: Callable[[Key, Value], int],
         max_size: int = MAX_SIZE,
     ) -> None:
         self._make = make
@@ -33,7 +34,7 @@ class Memo(dict[Key, Value], Generic[Key, Value]):
 
     def __missing__(self, key: Key) -> Value:
         value = self._make(key)
-        size = self._size_of(key) + OVERHEAD
+        size = self._size_of(key, value) + OVERHEAD
         self._size += size
         if self._size > self._max_size:
             self.clear()

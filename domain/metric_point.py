@@ -24,6 +24,9 @@ from domain.names import (
 
 MAX_TAGS = 40
 
+PAIR_OVERHEAD = 170
+"""Bytes of a tag's tuple and two strings in CPython, besides their characters."""
+
 MAX_TIMESTAMP = 95_617_584_000_000
 """The latest timestamp a point can have, in milliseconds: the beginning of the year 5000."""
 
@@ -44,8 +47,8 @@ class TagSet(Struct, frozen=True, cache_hash=True):
         return dict(self.pairs)
 
     def size(self) -> int:
-        """Return the number of characters of all names and values."""
-        return sum(len(name) + len(value) for name, value in self.pairs)
+        """Return about how many bytes it takes: the texts, and the objects that hold them."""
+        return sum(len(name) + len(value) + PAIR_OVERHEAD for name, value in self.pairs)
 
 
 class MetricPoint(Struct, frozen=True):

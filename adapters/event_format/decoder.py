@@ -29,7 +29,7 @@ class MetricDecoder:
 
     def __init__(self, topics: VersionedTopics[Mapping[bytes, bytes]] = METRIC_TOPICS) -> None:
         self._topics = topics
-        self._tag_sets = Memo(_tag_set, len)
+        self._tag_sets = Memo(_tag_set, lambda raw, tags: len(raw) + tags.size())
 
     def event(self, fields: Mapping[bytes, bytes]) -> MetricsPublished:
         """Return the event of an entry's fields. Raises UnreadableEvent."""

@@ -49,7 +49,7 @@ class MetricEncoder:
 
     def __init__(self) -> None:
         self._compressor = Compressor()
-        self._encoded_tags = Memo(_encoded_tags, TagSet.size)
+        self._encoded_tags = Memo(_encoded_tags, lambda tags, _: 2 * tags.size())
 
     def points_fields(self, points: PointBatch) -> tuple[bytes, ...]:
         """Return the fields of the points, names and values alternating."""

@@ -85,7 +85,7 @@ def _names_of(tags: TagSet) -> tuple[str, ...]:
     return tuple(name for name, _ in tags.pairs)
 
 
-_tag_names = Memo(_names_of, TagSet.size)
+_tag_names = Memo(_names_of, lambda tags, _: tags.size())
 
 
 POINTS = Projection("points", 1, points)

@@ -51,7 +51,7 @@ def _tags_text(tags: TagSet) -> str:
     return _encode_json(tags.as_dict()).decode()
 
 
-_tags_texts = Memo(_tags_text, TagSet.size)
+_tags_texts = Memo(_tags_text, lambda tags, text: tags.size() + len(text))
 
 
 def tag_text(name: str, value: str) -> str:

@@ -70,7 +70,7 @@ class QuickReader:
     """Reads bodies, for one thread. Keeps a bounded memo of tag sets."""
 
     def __init__(self) -> None:
-        self._tag_sets = Memo(_known_tag_set, len)
+        self._tag_sets = Memo(_known_tag_set, lambda raw, tags: len(raw) + tags.size())
 
     def read(self, body: bytes, latest: int, max_points: int) -> PointBatch | None:
         """Return the batch, or None if it must be read carefully. Raises BodyTooLarge.
