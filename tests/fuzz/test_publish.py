@@ -8,7 +8,7 @@ import sys
 import zlib
 from collections.abc import Callable
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.fuzz.bodies import MAX_BODY, bodies, mutated
@@ -49,6 +49,7 @@ def exactly(rows: list[Row]) -> list[tuple[object, ...]]:
 
 
 @many
+@example(body=rb'{"metrics":"\ud800","metrics":[]}')
 @given(body=bodies)
 def test_any_body_gets_the_contracts_verdict(target: Target, body: bytes) -> None:
     before = target.events()

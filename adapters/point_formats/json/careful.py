@@ -97,6 +97,8 @@ class _Body:
                 break
         if faults:
             raise InvalidMetrics(tuple(faults[:MAX_FAULTS]))
+        if self._broken is not None:  # in a member that another of the same name replaces
+            raise MalformedBody("the body has text that is not valid Unicode")
         batch = batch_of(names, timestamps, values, tag_sets, latest=latest)
         assert batch is not None  # noqa: S101  there would be a fault
         return batch

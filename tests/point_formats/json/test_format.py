@@ -287,6 +287,23 @@ def test_the_pointer_to_a_name_that_is_not_unicode_has_replacement_characters(
     assert faults(b'{"metrics":[],"%b":1}' % broken)[0][0] is None
 
 
+@pytest.mark.parametrize("broken", BROKEN)
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"metrics":"%b","metrics":[]}',
+        b'{"metrics":[{"name":"%b","name":"a","timestamp":1,"value":1,"tags":{}}]}',
+        b'{"metrics":[{"name":"a","timestamp":1,"value":1,"tags":{"b":"%b","b":"c"}}]}',
+    ],
+)
+def test_text_that_is_not_unicode_is_refused_in_a_member_that_is_replaced_too(
+    broken: bytes, text: bytes
+) -> None:
+    assert quick(text % broken) is None
+    with pytest.raises((MalformedBody, InvalidMetrics)):
+        careful(text % broken)
+
+
 @pytest.mark.parametrize("place", [0, 40])
 def test_a_byte_order_mark_before_the_body_is_ignored(place: int) -> None:
     text = body(*[item()] * (place + 1))
