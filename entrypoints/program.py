@@ -71,7 +71,7 @@ class Program:
                 stdin=subprocess.PIPE,
                 stdout=2,
                 pass_fds=[theirs, *(inherited.fileno() for inherited in self._sockets)],
-                process_group=0,
+                start_new_session=True,
                 preexec_fn=tied_to_parent(None, ignored=STOPPING),
             )
         except OSError as error:
