@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+import ctypes
 import socket
+import struct
+import sys
+from contextlib import suppress
 from typing import NamedTuple
 
 BACKLOG = 2048
+
+SO_ATTACH_FILTER = 26
+"""From Linux's asm-generic/socket.h; Python's `socket` does not name it."""
+
+DROP_OPENING = (
+    (0x30, 0, 0, 13),  # load the TCP header's byte of flags
+    (0x45, 0, 1, 0x02),  # go on if SYN is set, else skip one instruction
+    (0x06, 0, 0, 0),  # drop the segment
+    (0x06, 0, 0, 0xFFFFFFFF),  # take all of it
+)
+"""A socket filter of Linux's (socket(7)): `struct sock_filter` as code, jt, jf and k."""
 
 
 class CannotListen(Exception):
@@ -38,6 +53,24 @@ def listen(host: str, port: int, count: int) -> Listening:
         reason = error.strerror or str(error)
         raise CannotListen(f"cannot listen on {address}: {reason}") from error
     return Listening(sockets, f"http://{_bracketed(host)}:{where[1]}")
+
+
+def refuse_new(listener: socket.socket) -> None:
+    """Let no further connection be opened, but let those being opened become ready to be accepted.
+
+    Closing a listening socket resets the connections that wait on it, also one that came after the
+    last look. Once none can come, all can be accepted before the socket is closed. The client of a
+    dropped segment sends it again, and meets another process's socket or is refused.
+
+    Does nothing where sockets have no filters, which Linux's have.
+    """
+    if sys.platform != "linux":
+        return
+    code = b"".join(struct.pack("HBBI", *instruction) for instruction in DROP_OPENING)
+    held = ctypes.create_string_buffer(code, len(code))
+    program = struct.pack("HP", len(DROP_OPENING), ctypes.addressof(held))
+    with suppress(OSError):  # a kernel built without filters, or a sandbox that forbids them
+        listener.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
 
 
 def _resolve(

@@ -21,6 +21,7 @@ from adapters.http.telemetry import shared_with_workers
 from adapters.point_formats.json.format import JsonFormat
 from application.errors import LogError
 from entrypoints.logging import configure_logging
+from entrypoints.processes.listening import refuse_new
 from entrypoints.processes.worker_config import WorkerConfig
 from entrypoints.program import SUPERVISOR_FD
 from entrypoints.wiring import open_use_cases
@@ -29,6 +30,9 @@ SHUTDOWN_SECONDS = 20
 """How long requests in flight may take once the worker is asked to stop."""
 
 BACKLOG = 2048
+
+HANDSHAKE_SECONDS = 0.1
+"""How long a stopping worker waits for connections that are half open: a round trip."""
 
 KEEP_ALIVE_SECONDS = 75
 """How long a connection may be idle: applications send their metrics at least once per minute."""
@@ -108,6 +112,9 @@ class _Server(uvicorn.Server):
         Closing the last copy of a listening socket resets them. So one copy is kept until the event
         loop has released the others, and closed once no connection waits on it.
         """
+        for listener in sockets or []:
+            refuse_new(listener)
+        await asyncio.sleep(HANDSHAKE_SECONDS)
         with ExitStack() as copies:
             kept = [copies.enter_context(listener.dup()) for listener in sockets or []]
             for server in self.servers:
