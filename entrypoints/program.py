@@ -71,7 +71,7 @@ class Program:
                 stdin=subprocess.PIPE,
                 stdout=2,
                 pass_fds=[theirs, *(inherited.fileno() for inherited in self._sockets)],
-                start_new_session=True,
+                process_group=0,
                 preexec_fn=tied_to_parent(None, ignored=STOPPING),
             )
         except OSError as error:

@@ -24,8 +24,9 @@ def tied_to_parent(
 
     Process managers may signal all processes of a service at once. With those signals `blocked` or
     `ignored`, the parent decides the order in which children end; a program that installs its own
-    handlers needs them blocked. Also start the child in its own session (`start_new_session`), so
-    that the terminal's signals do not reach it.
+    handlers needs them blocked. Also start the child in a process group of its own, so that the
+    terminal's signals do not reach it. Not in a session: on Linux each session gets an equal share
+    of a busy processor, whatever the niceness of its processes.
     """
     parent = os.getpid()
     # Loaded before the fork: as little as possible may happen after it.

@@ -151,7 +151,7 @@ class EmbeddedValkey:
                     stderr=log,
                     env={name: value for name, value in os.environ.items() if _is_public(name)},
                     pass_fds=[self._ownership.fd],
-                    start_new_session=True,
+                    process_group=0,
                     preexec_fn=tied_to_parent(END, blocked=HELD_BACK),
                 )
         except OSError as error:
