@@ -6,8 +6,6 @@ import os
 import sys
 import threading
 from collections.abc import Sequence
-from contextlib import suppress
-from pathlib import Path
 
 import structlog
 
@@ -26,8 +24,6 @@ from entrypoints.wiring import open_projector
 NICENESS = 10
 """Publishing and reading come first. At 19, though, the projections of a machine that is always
 busy would lag by more than the two seconds that are promised."""
-
-AUTOGROUP = Path("/proc/self/autogroup")
 
 WATCH_EVERY = 1.0
 PAUSE = 1.0
@@ -73,22 +69,10 @@ def project_alone(settings: LogSettings) -> int:
     Returns the exit status once a signal requests a stop. Raises what `project` raises.
     """
     configure_logging()
-    _give_way()
+    os.nice(NICENESS)
     with Signals() as signals, reach_log(settings) as url:
         project(settings, url, signals)
     return 0
-
-
-def _give_way() -> None:
-    """Run at low priority: of this process, and on Linux of a session of its own.
-
-    Linux gives each session an equal share of a busy processor, whatever the niceness of the
-    processes in it (autogroups, sched(7)); without the latter the projector would halve publishing.
-    """
-    os.nice(NICENESS)
-    if os.getsid(0) == os.getpid():  # else it is the user's
-        with suppress(OSError):  # another system, or a kernel without autogroups
-            AUTOGROUP.write_text(str(NICENESS))
 
 
 def main() -> int:
@@ -97,7 +81,7 @@ def main() -> int:
     It counts as ready from its first try on: publishing does not depend on it.
     """
     configure_logging()
-    _give_way()
+    os.nice(NICENESS)
     config = ProjectorConfig.from_environment()
     with Signals(SUPERVISOR_FD) as signals:
         config.say_ready()
