@@ -34,7 +34,8 @@ class Program:
     the program to stop. Its standard output goes to standard error.
 
     End of file on its standard input asks it to stop, also when this process dies. It ignores
-    signals that ask to stop: only this process decides when it stops.
+    signals that ask to stop: only this process decides when it stops. So does it SIGTTOU, with
+    which `stty tostop` stops processes in the background that write to the terminal.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class Program:
                 stdout=2,
                 pass_fds=[theirs, *(inherited.fileno() for inherited in self._sockets)],
                 process_group=0,
-                preexec_fn=tied_to_parent(None, ignored=STOPPING),
+                preexec_fn=tied_to_parent(None, ignored=(*STOPPING, signal.SIGTTOU)),
             )
         except OSError as error:
             raise LaunchFailed(f"cannot start {self._argv[0]}: {error}") from error
