@@ -43,7 +43,7 @@ def test_other_media_types_and_encodings_are_refused(
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"nonsense", b"\xff{}", b"{}{}"])
-def test_what_is_no_json_is_malformed(service: Service, admin: str, content: bytes) -> None:
+def test_a_body_that_is_not_json_is_malformed(service: Service, admin: str, content: bytes) -> None:
     problem_of(service.call("POST", TOKENS, admin, content=content), 400, "malformed-body")
 
 

@@ -14,6 +14,7 @@ from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
 from adapters.http.openapi import document
+from adapters.http.openapi.publish import EXAMPLE, Format, publish_problems
 from adapters.http.problems import STATUS_OF
 from tests.http.conftest import OPERATOR, Service
 
@@ -72,7 +73,8 @@ def test_publish_documents_every_answer_with_its_headers(path: str) -> None:
     operation = document()["paths"][path]["post"]
     answers = operation["responses"]
     assert set(answers) == {
-        *("202", "400", "401", "403", "404", "413", "415", "422", "429", "500", "503")
+        *("202", "400", "401", "403", "404", "413", "415", "422", "429", "431", "500", "501"),
+        "503",
     }
     assert set(answers["202"]["headers"]) == {"Cave-Receipt", "Idempotent-Replayed"}
     assert "content" not in answers["202"]
@@ -82,6 +84,20 @@ def test_publish_documents_every_answer_with_its_headers(path: str) -> None:
     assert operation["requestBody"]["required"] is True
     headers = {p["name"] for p in operation["parameters"] if p["in"] == "header"}
     assert headers == {"Idempotency-Key", "Content-Encoding"}
+
+
+def test_errors_of_publish_name_the_format_and_its_media_types() -> None:
+    lines = Format("line protocol", "Lines", "Publish lines for", "Lines.", "Lines", EXAMPLE)
+    texts = publish_problems(lines, ("text/plain", "text/x-lines"))
+    assert "not valid line protocol" in texts[400]
+    assert "not `text/plain` or `text/x-lines`" in texts[415]
+    assert not any("json" in text.lower() for text in texts.values())
+
+
+@pytest.mark.parametrize("path", PUBLISH)
+def test_reading_documents_that_a_receipt_may_be_unknown(path: str) -> None:
+    answer = document()["paths"][path]["get"]["responses"]["404"]
+    assert "the log has no such receipt" in answer["description"]
 
 
 def test_each_status_of_the_table_is_documented_somewhere() -> None:

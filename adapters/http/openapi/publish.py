@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from msgspec import Struct
 
 from adapters.http.body import ENCODINGS
 from adapters.http.openapi.parts import ORGANIZATION, TEAM, TOKEN, Json, problems, takes
+from adapters.http.publish.protocol import MAX_HEAD
 from adapters.http.publish.routes import ROUTES, PublishRoute
 from domain.idempotency import MAX_KEY_LENGTH
 from domain.metric_point import MAX_TAGS
@@ -140,27 +141,29 @@ _ACCEPTED: Json = {
 }
 
 _PROBLEMS = {
-    400: "the body is not JSON, or a field is missing, unknown or invalid; `errors` lists the "
-    "first 100 of these.",
     401: "no usable credentials, or a scheme that is neither Basic nor Bearer.",
     403: "the token is unknown, revoked or expired, belongs to another owner, or lacks the scope "
     "`publish`.",
     404: "no such organization or team.",
     413: "the body is too large, as sent or decompressed, or has too many points.",
-    415: "the media type is not JSON, or the content encoding is not supported.",
     422: "the idempotency key was used for another batch within the last 24 hours.",
     429: "the organization has exceeded its quota.",
+    431: f"the request line and headers exceed {MAX_HEAD // 1024} KiB.",
+    501: "the transfer coding is not `chunked`.",
     503: "the service cannot accept the batch at the moment, for example because its log is "
     "unreachable, full or saturated. After `urn:cave:problem:outcome-unknown` the batch may be "
     "stored, so retry it with the same idempotency key; after any other type it is not stored.",
 }
 
 
-class _Format(Struct, frozen=True):
+class Format(Struct, frozen=True):
     """Documentation of a format.
 
-    `operation` is part of the operations' ids, and `body` names the schema of a request's body.
+    `name` is what a body is called in error texts, `operation` is part of the operations' ids, and
+    `body` names the schema of a request's body.
     """
+
+    name: str
 
     operation: str
     summary: str
@@ -170,7 +173,8 @@ class _Format(Struct, frozen=True):
 
 
 _FORMATS = {
-    "json": _Format(
+    "json": Format(
+        name="JSON",
         operation="Metrics",
         summary="Publish data points for",
         description="Stores the whole batch or nothing. Needs a token with the scope `publish`. "
@@ -179,6 +183,18 @@ _FORMATS = {
         example=EXAMPLE,
     )
 }
+
+
+def publish_problems(described: Format, media_types: Collection[str]) -> dict[int, str]:
+    """Return when each error occurs, by status, for a format and the media types it accepts."""
+    accepted = " or ".join(f"`{media_type}`" for media_type in media_types)
+    special = {
+        400: f"the body is not valid {described.name} or cannot be decompressed, the idempotency "
+        "key is invalid, or a field is missing, unknown or invalid; `errors` lists the first 100 "
+        "invalid fields.",
+        415: f"the media type is not {accepted}, or the content encoding is not supported.",
+    }
+    return dict(sorted({**_PROBLEMS, **special}.items()))
 
 
 def _publish(route: PublishRoute, owner: str, whose: str, path_parameters: list[Json]) -> Json:
@@ -192,7 +208,10 @@ def _publish(route: PublishRoute, owner: str, whose: str, path_parameters: list[
             "security": TOKEN,
             "parameters": [*path_parameters, *_HEADERS],
             "requestBody": takes(described.body, described.example),
-            "responses": {"202": _ACCEPTED, **problems(_PROBLEMS)},
+            "responses": {
+                "202": _ACCEPTED,
+                **problems(publish_problems(described, route.media_types)),
+            },
         }
     }
 

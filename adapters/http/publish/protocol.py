@@ -216,7 +216,7 @@ class PublishProtocol(EndingProtocol):
         self._refuse(400, msg)
 
     def _refuse_head(self) -> None:
-        self._refuse(431, f"the header has more than {MAX_HEAD} bytes")
+        self._refuse(431, f"the request line and headers exceed {MAX_HEAD} bytes")
 
     def _refuse_coding(self) -> None:
         self._refuse(501, "the only transfer coding is chunked; use Content-Encoding to compress")
