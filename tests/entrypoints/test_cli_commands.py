@@ -210,8 +210,9 @@ def test_compile_without_numba_is_refused(
     cave: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     package = importlib.import_module("adapters.point_formats.json")
-    monkeypatch.delattr(package, "scanner", raising=False)
-    monkeypatch.delitem(sys.modules, "adapters.point_formats.json.scanner", raising=False)
+    for module in ("scanner", "known_texts", "compiled_scan"):
+        monkeypatch.delattr(package, module, raising=False)
+        monkeypatch.delitem(sys.modules, f"{package.__name__}.{module}", raising=False)
     monkeypatch.setitem(sys.modules, "numba", None)
     assert cave.error("compile").startswith("Numba is not installed")
 

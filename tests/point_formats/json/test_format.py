@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numba.core.dispatcher import Dispatcher
 
+from adapters.point_formats.json import compiled_scan
 from adapters.point_formats.json.careful import read_carefully
+from adapters.point_formats.json.compiled_scan import MAX_BYTES
 from adapters.point_formats.json.format import JsonFormat
-from adapters.point_formats.json.scanner import MAX_BYTES
 from adapters.point_formats.json.timestamps import to_milliseconds
 from application.errors import BodyTooLarge, MalformedBody
 from domain.errors import MAX_FAULTS, InvalidMetrics
@@ -84,7 +86,7 @@ def scanned(text: bytes) -> PointBatch | None:
 def known_texts() -> set[bytes]:
     """Return the texts that the scanner remembers."""
     assert SCANNING.scanner is not None
-    texts = SCANNING.scanner._texts
+    texts = SCANNING.scanner._texts.arrays
     places = texts.starts[1 : texts.numbers[0] + 1].tolist()
     return {texts.content[start:end].tobytes() for start, end in pairwise(places)}
 
@@ -517,6 +519,15 @@ def test_a_batch_with_more_texts_than_can_be_remembered_is_decoded() -> None:
     found = reader.read_quickly(body(*[item(tags=each) for each in tags]), LATEST, 10_000)
     assert found is not None
     assert [t.as_dict() for t in found.tag_sets] == tags
+
+
+def test_all_compiled_functions_are_defined_in_one_file() -> None:
+    """Numba's cache does not notice a change of a called function in another file."""
+    package = compiled_scan.__name__.rpartition(".")[0]
+    modules = [module for name, module in sys.modules.items() if name.startswith(package)]
+    found = [each for module in modules for each in vars(module).values()]
+    places = {each.py_func.__module__ for each in found if isinstance(each, Dispatcher)}
+    assert places == {compiled_scan.__name__}
 
 
 def test_the_first_large_body_loads_the_scanner() -> None:
