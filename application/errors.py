@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from application.event_log.receipts import Receipt
+
 
 class LogError(Exception):
     """The event log cannot serve the request now. The service's fault, never the client's."""
@@ -31,6 +33,42 @@ class LogUnfit(LogError):
 
     Trying again does not help.
     """
+
+
+class LogGap(LogError):
+    """Events of the log are missing. The operator must act; trying again does not help.
+
+    `first` and `last` are the first and last missing positions as receipts. Not each place between
+    them had an event: `events` is how many did, if that is known.
+    """
+
+    def __init__(
+        self, first: Receipt, last: Receipt, events: int | None = None, why: str = ""
+    ) -> None:
+        self.first = first
+        self.last = last
+        self.events = events
+        self.why = why
+        missing = "events are" if events is None else f"{events:,} events are"
+        missing = "1 event is" if events == 1 else missing
+        super().__init__(
+            f"{missing} missing from the log, from {first} to {last}" + (f": {why}" if why else "")
+        )
+
+
+class ArchiveUnavailable(LogUnavailable):
+    """The store of the archive does not answer, or refuses. Nothing was changed; try again."""
+
+
+class ArchiveDamaged(LogError):
+    """A file of the archive is not what was written; the message names it.
+
+    Trying again does not help: the operator has to bring back the file.
+    """
+
+
+class ArchiveConflict(LogError):
+    """Another process has added to the archive meanwhile. Nothing was added; start again."""
 
 
 class DirectoryStale(LogError):

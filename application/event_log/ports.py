@@ -18,11 +18,13 @@ from domain.events import MetricsPublished
 class Entry(Struct, frozen=True):
     """A raw entry of the log: its place, and its fields in order, unknown ones included.
 
-    Each field name occurs once. If the stored entry has a field twice, the last value counts.
+    Each field name occurs once. If the stored entry has a field twice, the last value counts. An
+    entry that was erased has no fields any more, and its former digest as `erased`.
     """
 
     receipt: Receipt
     fields: Mapping[bytes, bytes]
+    erased: bytes | None = None
 
 
 class EntryLog(Protocol):
