@@ -38,22 +38,31 @@ class LogUnfit(LogError):
 class LogGap(LogError):
     """Events of the log are missing. The operator must act; trying again does not help.
 
-    `first` and `last` are the first and last missing positions as receipts. Not each place between
-    them had an event: `events` is how many did, if that is known.
+    `first` and `last` are the first and last missing positions as receipts; `last` is None if
+    nothing says where the gap ends. Not each place between them had an event: `events` is how many
+    did, or None if that is unknown.
     """
 
     def __init__(
-        self, first: Receipt, last: Receipt, events: int | None = None, why: str = ""
+        self, first: Receipt, last: Receipt | None, events: int | None = None, why: str = ""
     ) -> None:
         self.first = first
         self.last = last
         self.events = events
-        self.why = why
-        missing = "events are" if events is None else f"{events:,} events are"
-        missing = "1 event is" if events == 1 else missing
-        super().__init__(
-            f"{missing} missing from the log, from {first} to {last}" + (f": {why}" if why else "")
-        )
+        match events:
+            case None:
+                missing = "events are"
+            case 1:
+                missing = "1 event is"
+            case _:
+                missing = f"{events:,} events are"
+        where = f"after {first} on" if last is None else f"from {first} to {last}"
+        where = f"at {first}" if first == last else where
+        super().__init__(f"{missing} missing from the log, {where}{why and f': {why}'}")
+
+    def concerns(self, after: int) -> bool:
+        """Return whether a reader that has read up to the position `after` meets the gap."""
+        return self.last is None or after < self.last.position
 
 
 class ArchiveUnavailable(LogUnavailable):

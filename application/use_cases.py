@@ -9,9 +9,11 @@ from typing import overload
 from msgspec import Struct
 
 from application.clock import Clock
+from application.event_log.archive import Archive
 from application.event_log.follow import FollowLogHandler
-from application.event_log.ports import EntryLog, EventCodec
+from application.event_log.ports import EntryLog, EventCodec, HotLog
 from application.event_log.reader import MetricLogReader
+from application.event_log.tiered import TieredLog
 from application.organizations.access import AccessControl
 from application.organizations.create_team import CreateTeamHandler
 from application.organizations.create_team_with_token import CreateTeamWithTokenHandler
@@ -107,8 +109,14 @@ class LogPorts(Struct, frozen=True, kw_only=True):
 
     organizations: OrganizationRepository
     organization_log: OrganizationLog
-    entries: EntryLog
+    hot: HotLog
     codec: EventCodec
+    archive: Archive | None = None
+
+    @property
+    def entries(self) -> EntryLog:
+        """The metric log as one, whether its entries are on the server or in the archive."""
+        return TieredLog(self.hot, self.codec, self.archive)
 
 
 class ProjectionPorts(LogPorts, frozen=True, kw_only=True):
@@ -139,8 +147,9 @@ class ServicePorts(LogPorts, frozen=True, kw_only=True):
 class ProjectorPorts(Struct, frozen=True, kw_only=True):
     """The ports of the projector: the metric log, and the stores it feeds."""
 
-    entries: EntryLog
+    hot: HotLog
     codec: EventCodec
+    archive: Archive | None = None
     stores: ProjectionStores
 
 
@@ -213,8 +222,8 @@ def compose(
                 follow_log=FollowLogHandler(manage.look_ups, metrics),
                 metrics=metrics,
             )
-        case ProjectorPorts(entries=entries, codec=codec, stores=stores):
-            metrics = MetricLogReader(entries, codec)
+        case ProjectorPorts(hot=hot, codec=codec, archive=archive, stores=stores):
+            metrics = MetricLogReader(TieredLog(hot, codec, archive), codec)
             live = tuple(LiveProjection(metrics, stores, known) for known in PROJECTIONS)
             return Projector(live=live)
 
@@ -241,12 +250,13 @@ def _projection_tools(
 ) -> ProjectionTools:
     manage = _manage(ports.organizations, ports.organization_log, clock, new_token)
     metrics = MetricLogReader(ports.entries, ports.codec)
-    replay = ReplayHandler(metrics, ports.stores)
+    remains = TieredLog(ports.hot, ports.codec, ports.archive, skips_gaps=True)
+    replay = ReplayHandler(metrics, ports.stores, MetricLogReader(remains, ports.codec))
     return ProjectionTools(
         manage=manage,
         follow_log=FollowLogHandler(manage.look_ups, metrics),
         metrics=metrics,
-        overview=ProjectionOverviewHandler(ports.stores, ports.entries, clock),
+        overview=ProjectionOverviewHandler(ports.stores, metrics.entries, clock),
         export_points=ExportPointsHandler(manage.look_ups, ports.queries, ports.points),
         plot_samples=PlotSamplesHandler(manage.look_ups, ports.queries),
         replay=replay,
@@ -276,7 +286,7 @@ def _service(
         patience=limits.own_change_patience,
     )
     projections = ProjectionWatch(
-        ProjectionStatuses(ports.generations, ports.entries, clock),
+        ProjectionStatuses(ports.generations, metrics.entries, clock),
         interval=limits.status_interval,
         max_share=limits.status_share,
         patience=limits.status_patience,

@@ -22,7 +22,7 @@ from adapters.ducklake.query.read_model import DuckLakeReadModel
 from adapters.ducklake.store.stores import DuckLakeStores
 from adapters.event_format.codec import MetricEventCodec
 from adapters.eventsourcing.organizations import Organizations
-from adapters.redis_streams.metrics.entry_log import RedisEntryLog
+from adapters.redis_streams.metrics.hot_log import RedisHotLog
 from adapters.redis_streams.metrics.keys import MetricKeys
 from adapters.redis_streams.metrics.metric_log import RedisMetricLog
 from adapters.redis_streams.metrics.settings import settle_partitions
@@ -65,7 +65,7 @@ def open_commands(settings: LogSettings, url: str) -> Iterator[Commands]:
         ports = LogPorts(
             organizations=log.organizations,
             organization_log=log.organizations,
-            entries=log.entries,
+            hot=log.hot,
             codec=log.codec,
         )
         yield compose(ports, utc_now, new_token)
@@ -84,7 +84,7 @@ def open_projections(settings: LogSettings, url: str) -> Iterator[ProjectionTool
         ports = ProjectionPorts(
             organizations=log.organizations,
             organization_log=log.organizations,
-            entries=log.entries,
+            hot=log.hot,
             codec=log.codec,
             stores=stores,
             queries=queries,
@@ -100,7 +100,7 @@ def open_projector(settings: LogSettings, url: str) -> Iterator[Projector]:
         _open_log(settings, url) as log,
         closing(DuckLakeStores(_location(settings))) as stores,
     ):
-        ports = ProjectorPorts(entries=log.entries, codec=log.codec, stores=stores)
+        ports = ProjectorPorts(hot=log.hot, codec=log.codec, stores=stores)
         yield compose(ports, utc_now, new_token)
 
 
@@ -115,7 +115,7 @@ async def open_use_cases(settings: ServiceSettings, url: str) -> AsyncIterator[U
         follower = DirectoryFollower(log.organizations, directory)
         await asyncio.to_thread(follower.catch_up)
         following = threading.Thread(target=follower.run, name="token-directory", daemon=True)
-        metric_log = RedisMetricLog(url, log.keys, log.entries.partitions())
+        metric_log = RedisMetricLog(url, log.keys, log.hot.partitions())
         query_limits = settings.queries
         read_model = DuckLakeReadModel(
             _location(settings.log),
@@ -126,7 +126,7 @@ async def open_use_cases(settings: ServiceSettings, url: str) -> AsyncIterator[U
         ports = ServicePorts(
             organizations=log.organizations,
             organization_log=log.organizations,
-            entries=log.entries,
+            hot=log.hot,
             codec=log.codec,
             directory=directory,
             metric_log=metric_log,
@@ -165,7 +165,7 @@ def _location(settings: LogSettings) -> Location:
 
 class _Log(Struct, frozen=True):
     keys: MetricKeys
-    entries: RedisEntryLog
+    hot: RedisHotLog
     codec: MetricEventCodec
     organizations: Organizations
     weaknesses: tuple[str, ...]
@@ -188,8 +188,8 @@ def _open_log(settings: LogSettings, url: str) -> Iterator[_Log]:
             }
         )
         try:
-            entries = RedisEntryLog(client, keys, partitions)
-            yield _Log(keys, entries, MetricEventCodec(), organizations, weak)
+            hot = RedisHotLog(client, keys, partitions)
+            yield _Log(keys, hot, MetricEventCodec(), organizations, weak)
         finally:
             organizations.close()
     except RedisError as error:

@@ -18,11 +18,12 @@ from redis import Redis
 
 from adapters.embedded_valkey import DataDir
 from adapters.event_format.codec import MetricEventCodec
-from adapters.redis_streams.metrics.entry_log import RedisEntryLog
+from adapters.redis_streams.metrics.hot_log import RedisHotLog
 from adapters.redis_streams.metrics.keys import MetricKeys
 from adapters.redis_streams.metrics.settings import settle_partitions
 from application.event_log.ports import RecordedMetrics
 from application.event_log.reader import MetricLogReader
+from application.event_log.tiered import TieredLog
 from entrypoints.program import python_module
 from tests.entrypoints.served import kill_with_children
 from tests.waiting import wait_until
@@ -146,7 +147,10 @@ class Service:
         with self.log() as client:
             keys = MetricKeys("cave")
             reader = MetricLogReader(
-                RedisEntryLog(client, keys, settle_partitions(client, keys, None)),
+                TieredLog(
+                    RedisHotLog(client, keys, settle_partitions(client, keys, None)),
+                    MetricEventCodec(),
+                ),
                 MetricEventCodec(),
             )
             return {

@@ -8,8 +8,9 @@ from datetime import datetime
 from adapters.event_format.codec import MetricEventCodec
 from application.clock import Clock
 from application.event_log.partitioning import DEFAULT_PARTITIONS, partition_of
-from application.event_log.ports import Entry, EventCodec
+from application.event_log.ports import Entry, EventCodec, Extent
 from application.event_log.receipts import Receipt
+from application.event_log.tiered import TieredLog
 from application.publishing.ports import Appended, Idempotency
 from domain.errors import IdempotencyConflict
 from domain.events import MetricsPublished
@@ -17,7 +18,7 @@ from domain.idempotency import WINDOW
 
 
 class MemoryMetricLog:
-    """Both sides of the metric log: implements MetricLog, LogHealth and EntryLog."""
+    """Both sides of the metric log: implements MetricLog, LogHealth and HotLog."""
 
     def __init__(
         self,
@@ -28,7 +29,15 @@ class MemoryMetricLog:
         self._clock = clock
         self.codec = codec or MetricEventCodec()
         self._partitions: list[list[Entry]] = [[] for _ in range(partitions)]
+        self._added = [0] * partitions
+        self._newest: list[Receipt | None] = [None] * partitions
+        self._deleted: list[Receipt | None] = [None] * partitions
         self._keys: dict[tuple[str, str], tuple[datetime, bytes, Receipt]] = {}
+
+    @property
+    def entries(self) -> TieredLog:
+        """The log as its readers see it, without an archive."""
+        return TieredLog(self, self.codec)
 
     async def append(
         self, event: MetricsPublished, idempotency: Idempotency | None = None
@@ -52,17 +61,19 @@ class MemoryMetricLog:
 
     def add(self, partition: int, fields: Mapping[bytes, bytes], now: datetime) -> Receipt:
         """Append a raw entry without interpreting it."""
-        entries = self._partitions[partition]
         receipt = Receipt(partition, int(now.timestamp() * 1000), 0)
-        if entries and entries[-1].receipt >= receipt:
-            last = entries[-1].receipt
+        last = self._newest[partition]
+        if last is not None and last >= receipt:
             receipt = Receipt(partition, last.milliseconds, last.sequence + 1)
         self.put(Entry(receipt, fields))
         return receipt
 
     def put(self, entry: Entry) -> None:
         """Append an entry at its own place, which must be after the last one."""
-        self._partitions[entry.receipt.partition].append(entry)
+        partition = entry.receipt.partition
+        self._partitions[partition].append(entry)
+        self._added[partition] += 1
+        self._newest[partition] = entry.receipt
 
     async def answers(self) -> bool:
         return True
@@ -70,21 +81,49 @@ class MemoryMetricLog:
     def partitions(self) -> int:
         return len(self._partitions)
 
-    def read(self, partition: int, after: int, limit: int) -> Sequence[Entry]:
+    def extent(self, partition: int) -> Extent:
         entries = self._partitions[partition]
-        return [entry for entry in entries if entry.receipt.position > after][:limit]
+        return Extent(
+            first=entries[0].receipt if entries else None,
+            last=entries[-1].receipt if entries else None,
+            entries=len(entries),
+            added=self._added[partition],
+            newest=self._newest[partition],
+            deleted=self._deleted[partition],
+        )
 
-    def wait_for_entries(self, after: Sequence[int]) -> Sequence[int]:
+    def read(self, partition: int, after: int, limit: int) -> tuple[Extent, Sequence[Entry]]:
+        found = [entry for entry in self._partitions[partition] if entry.receipt.position > after]
+        return self.extent(partition), found[:limit]
+
+    def find(self, receipt: Receipt) -> Entry | None:
+        entries = self._partitions[receipt.partition]
+        return next((entry for entry in entries if entry.receipt == receipt), None)
+
+    def wait_for_entries(self, after: Sequence[int], *, block: bool = True) -> Sequence[int]:  # noqa: ARG002
         """Always return immediately: the appender may be in the same thread."""
-        return [p for p, position in enumerate(after) if self.last_position(p) > position]
+        return [p for p, position in enumerate(after) if self.count(p, position)]
 
-    def count(self, partition: int, after: int = 0) -> int:
+    def count(self, partition: int, after: int) -> int:
         return sum(entry.receipt.position > after for entry in self._partitions[partition])
 
-    def first_position(self, partition: int) -> int:
-        entries = self._partitions[partition]
-        return entries[0].receipt.position if entries else 0
+    def delete(self, receipt: Receipt) -> None:
+        """Delete one entry, as XDEL does."""
+        entries = self._partitions[receipt.partition]
+        entries.remove(next(entry for entry in entries if entry.receipt == receipt))
+        last = self._deleted[receipt.partition]
+        self._deleted[receipt.partition] = receipt if last is None else max(last, receipt)
 
-    def last_position(self, partition: int) -> int:
-        entries = self._partitions[partition]
-        return entries[-1].receipt.position if entries else 0
+    def trim_before(self, receipt: Receipt) -> int:
+        """Remove the entries before a place, as XTRIM does; return how many these were."""
+        entries = self._partitions[receipt.partition]
+        kept = [entry for entry in entries if entry.receipt >= receipt]
+        removed = len(entries) - len(kept)
+        entries[:] = kept
+        return removed
+
+    def lose(self, partition: int) -> None:
+        """Lose a partition's stream, with all that was known of it."""
+        self._partitions[partition].clear()
+        self._added[partition] = 0
+        self._newest[partition] = self._deleted[partition] = None

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from application.errors import LogGap
 from application.event_log.receipts import Receipt
 from domain.events import MetricsPublished
 
@@ -41,7 +42,22 @@ class EntryLog(Protocol):
     def read(self, partition: int, after: int, limit: int) -> Sequence[Entry]:
         """Return the first `limit` entries above the position `after`, in log order.
 
-        Returns fewer only if there are no more.
+        Returns fewer only if there are no more, or if the next ones are missing. Raises LogGap if
+        the very next entry is missing, or may be, so that an entry is never skipped silently, and
+        ArchiveDamaged.
+        """
+
+    def find(self, receipt: Receipt) -> Entry | None:
+        """Return the entry at a place, or None if there is none.
+
+        Raises LogGap if it is known to be missing, and ArchiveDamaged.
+        """
+
+    def gap(self, partition: int) -> LogGap | None:
+        """Return the gap in a partition, or None if all its entries are there.
+
+        Compares what the log's parts say of themselves, without reading entries. If there are
+        several gaps, returns the first one.
         """
 
     def wait_for_entries(self, after: Sequence[int]) -> Sequence[int]:
@@ -59,6 +75,51 @@ class EntryLog(Protocol):
 
     def last_position(self, partition: int) -> int:
         """Return the position of the last entry, or 0 if there is none."""
+
+
+class Extent(Struct, frozen=True, kw_only=True):
+    """What the log server says of the stream of one partition.
+
+    `first` and `last` are its first and its last entry, None if it has none, and `entries` is how
+    many it has. `added` is how many were ever added, and `newest` the last of those. `deleted` is
+    the last one that was deleted singly, not by trimming, or None.
+    """
+
+    first: Receipt | None = None
+    last: Receipt | None = None
+    entries: int = 0
+    added: int = 0
+    newest: Receipt | None = None
+    deleted: Receipt | None = None
+
+
+class HotLog(Protocol):
+    """The entries on the log server: the newest part of the log. Thread-safe.
+
+    Unless stated otherwise, a method may block on the server, and raises LogUnavailable.
+    """
+
+    def partitions(self) -> int:
+        """Return the number of partitions, fixed when the log was created. Never blocks."""
+
+    def extent(self, partition: int) -> Extent:
+        """Return what the server says of a partition's stream."""
+
+    def read(self, partition: int, after: int, limit: int) -> tuple[Extent, Sequence[Entry]]:
+        """Return the first `limit` entries above a position, and the extent just after that."""
+
+    def find(self, receipt: Receipt) -> Entry | None:
+        """Return the entry at a place, or None if the server does not have it."""
+
+    def wait_for_entries(self, after: Sequence[int], *, block: bool = True) -> Sequence[int]:
+        """Return the partitions that have an entry above their position on the server.
+
+        `after` has one position per partition. If there is no such entry, waits up to a quarter of
+        a second for one, unless `block` is false.
+        """
+
+    def count(self, partition: int, after: int) -> int:
+        """Return the number of entries on the server above a position."""
 
 
 class UnreadableEvent(ValueError):

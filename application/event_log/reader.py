@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
-from application.errors import UnknownReceipt
+from application.errors import LogGap, UnknownReceipt
 from application.event_log.partitioning import partition_of
 from application.event_log.ports import (
     Entry,
@@ -71,11 +71,13 @@ class MetricLogReader:
             after = page[-1].receipt.position
 
     def _entry(self, receipt: Receipt) -> Entry | None:
-        if receipt.partition < self.entries.partitions() and receipt.position > 0:
-            for entry in self.entries.read(receipt.partition, receipt.position - 1, 1):
-                if entry.receipt == receipt:
-                    return entry
-        return None
+        """Return the entry of a receipt, None if the log does not have it or has lost it."""
+        if receipt.partition >= self.entries.partitions() or receipt.position <= 0:
+            return None
+        try:
+            return self.entries.find(receipt)
+        except LogGap:
+            return None
 
     def _recorded(self, entry: Entry) -> Recorded:
         digest = self._codec.digest(entry)

@@ -6,7 +6,7 @@ import threading
 
 import structlog
 
-from application.errors import LogError
+from application.errors import LogError, LogGap
 from application.event_log.reader import MetricLogReader
 from application.projections.errors import ProjectionDiverged, ProjectionError
 from application.projections.folds import Projection
@@ -71,7 +71,7 @@ class LiveProjection:
             try:
                 with self._stores.open(generation) as store:
                     self._feed(generation, store, stop)
-            except ProjectionDiverged as error:
+            except (ProjectionDiverged, LogGap) as error:
                 self._stop(generation, str(error))
         elif generation.stopped is None:
             self._stop(generation, reason)

@@ -45,40 +45,73 @@ class Replayed(Struct, frozen=True):
 
 
 class ReplayHandler:
-    """Rebuilds projections. The live generation is not touched until the swap."""
+    """Rebuilds projections. The live generation is not touched until the swap.
 
-    def __init__(self, log: MetricLogReader, stores: ProjectionStores) -> None:
+    `remains` reads the same log as `log`, but skips its gaps.
+    """
+
+    def __init__(
+        self, log: MetricLogReader, stores: ProjectionStores, remains: MetricLogReader
+    ) -> None:
         self._log = log
         self._stores = stores
+        self._remains = remains
 
     def rebuild(
-        self, projection: Projection, on_progress: OnProgress, *, restart: bool = False
+        self,
+        projection: Projection,
+        on_progress: OnProgress,
+        *,
+        restart: bool = False,
+        accept_loss: bool = False,
     ) -> Replayed:
         """Replay the log alongside the live generation and swap the result in atomically.
 
-        Resumes an interrupted rebuild, unless `restart` is set. Raises ProjectionBusy if another
-        process is rebuilding it, and what the log and the stores raise. After an error, the
-        unfinished generation is kept for the next call to resume.
+        Resumes an interrupted rebuild, unless `restart` is set. Raises LogGap if events are
+        missing from the log, ProjectionDiverged if those that the live generation has read are no
+        longer in it, ProjectionBusy if another process is rebuilding it, and what the log and the
+        stores raise. After an error, nothing is swapped, and the unfinished generation is kept for
+        the next call to resume.
+
+        With `accept_loss`, it is rebuilt from the events that are left.
         """
+        log = self._remains if accept_loss else self._log
+        if not accept_loss:
+            self.check_complete(projection)
         generation = self._building(projection, restart=restart)
         try:
-            replayed = self._fill(projection, generation, on_progress)
+            replayed = self._fill(log, projection, generation, on_progress)
         except ProjectionDiverged:
             # The interrupted rebuild was made from another log: start from the first event.
             self._stores.drop(generation)
             generation = self._stores.create(projection, Role.BUILDING)
-            replayed = self._fill(projection, generation, on_progress)
+            replayed = self._fill(log, projection, generation, on_progress)
         for _ in range(SWAP_ATTEMPTS):
+            if not accept_loss:
+                self.check_complete(projection)
             if self._stores.swap_in(generation):
                 return replayed
-            self._stop_diverged(projection)
+            if accept_loss:
+                self._stop_diverged(projection)
             # Otherwise the live one has read more in the meantime.
             with self._stores.open(generation) as store:
-                self._catch_up(projection, store)
+                self._catch_up(log, projection, store)
         raise ProjectionBusy(
             f"the rebuilt generation of {projection.name} cannot catch up with the live one; "
             "try again while less is being published"
         )
+
+    def check_complete(self, projection: Projection) -> None:
+        """Check that no events are missing from the log, as far as it or the live one knows.
+
+        Raises LogGap, ProjectionDiverged, LogUnavailable, StoreUnavailable.
+        """
+        for partition in range(self._log.entries.partitions()):
+            if (gap := self._log.entries.gap(partition)) is not None:
+                raise gap
+        live = live_generation(self._stores, projection.name)
+        if live is not None:
+            check_continuity(self._log, self._stores.info(live).checkpoints.values())
 
     def copy(
         self, projection: Projection, until: int | None, label: str, on_progress: OnProgress
@@ -109,7 +142,7 @@ class ReplayHandler:
                 self._stores.drop(left)
         generation = self._stores.create(projection, Role.COPYING, label=label, until=until)
         try:
-            filled = self._fill(projection, generation, on_progress)
+            filled = self._fill(self._log, projection, generation, on_progress)
             return replace(filled, generation=self._stores.keep(generation))
         except BaseException:
             self._stores.drop(generation)
@@ -141,16 +174,20 @@ class ReplayHandler:
         return self._stores.create(projection, Role.BUILDING)
 
     def _fill(
-        self, projection: Projection, generation: Generation, on_progress: OnProgress
+        self,
+        log: MetricLogReader,
+        projection: Projection,
+        generation: Generation,
+        on_progress: OnProgress,
     ) -> Replayed:
         events = points = 0
         with self._stores.open(generation) as store:
             runner = ProjectionRunner(
-                self._log, store, projection, max_points=COMMIT_POINTS, until=generation.until
+                log, store, projection, max_points=COMMIT_POINTS, until=generation.until
             )
             runner.check_continuity()
             total = sum(
-                self._log.entries.count(partition, position)
+                log.entries.count(partition, position)
                 for partition, position in enumerate(runner.positions)
             )
             on_progress(ReplayProgress(0, 0, total))
@@ -176,7 +213,9 @@ class ReplayHandler:
             except ProjectionDiverged as error:
                 self._stores.stop(live, str(error))
 
-    def _catch_up(self, projection: Projection, store: ProjectionStore) -> None:
-        runner = ProjectionRunner(self._log, store, projection, max_points=COMMIT_POINTS)
+    def _catch_up(
+        self, log: MetricLogReader, projection: Projection, store: ProjectionStore
+    ) -> None:
+        runner = ProjectionRunner(log, store, projection, max_points=COMMIT_POINTS)
         while runner.step().more:
             pass

@@ -70,11 +70,15 @@ class ProjectionRunner:
         return [self._position(partition) for partition in range(self._log.entries.partitions())]
 
     def check_continuity(self) -> None:
-        """Compare the store's checkpoints with the log.
+        """Compare the store's checkpoints with the log, and look for gaps above them.
 
-        Raises ProjectionDiverged, LogUnavailable.
+        Raises ProjectionDiverged, LogGap, LogUnavailable.
         """
         check_continuity(self._log, self._checkpoints.values())
+        for partition, position in enumerate(self.positions):
+            gap = self._log.entries.gap(partition)
+            if gap is not None and gap.concerns(position):
+                raise gap
 
     def step(self) -> Progress:
         """Commit the next events of the log, up to a commit's worth, waiting for a short time.

@@ -54,12 +54,13 @@ class VerifyHandler:
     def __call__(self, projection: Projection, on_progress: OnProgress) -> Verified:
         """Verify the projection.
 
-        Raises ProjectionMissing, ProjectionBusy if it is already being verified, and what the log
-        and the stores raise.
+        Raises ProjectionMissing, LogGap and ProjectionDiverged if events are missing from the log,
+        ProjectionBusy if it is already being verified, and what the log and the stores raise.
         """
         live = live_generation(self._stores, projection.name)
         if live is None:
             raise ProjectionMissing(f"the projection {projection.name} was not built yet")
+        self._replay.check_complete(projection)
         info = self._stores.info(live)
         up_to = {p: checkpoint.position for p, checkpoint in info.checkpoints.items()}
         scratch = self._replay.scratch(projection, on_progress)

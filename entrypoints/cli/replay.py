@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from application.errors import LogGap
+from application.projections.errors import ProjectionDiverged
 from application.projections.folds import Projection
 from application.projections.replay import OnProgress, Replayed, ReplayProgress
 from domain.names import abbreviated
@@ -46,6 +48,11 @@ if TYPE_CHECKING:
     "--restart", is_flag=True, help="Start over instead of continuing an interrupted rebuild."
 )
 @click.option(
+    "--accept-loss",
+    is_flag=True,
+    help="Rebuild it from the events that are left, although some are missing from the log.",
+)
+@click.option(
     "--drop", is_flag=True, help="Drop the copy LABEL, or without --as, an interrupted rebuild."
 )
 @prints_records
@@ -57,6 +64,7 @@ def replay(
     label: str | None,
     *,
     restart: bool,
+    accept_loss: bool,
     drop: bool,
     as_json: bool,
 ) -> None:
@@ -66,12 +74,16 @@ def replay(
     live one, then swapped in atomically: readers never see a partial rebuild. If interrupted, it
     leaves the live one untouched, and the same command continues where it stopped.
 
+    If events are missing from the log, nothing is swapped in, and the exit code is 1.
+
     With --until it makes a copy as of that time instead, to be read with the option --as of
     `cave export` and `cave plot`. A copy is kept until it is dropped.
     """
     copies = until is not None or label is not None
     if drop and (restart or until is not None):
         raise click.UsageError("--drop can only be combined with --as")
+    if accept_loss and (copies or drop):
+        raise click.UsageError("--accept-loss is only for rebuilds")
     if restart and copies:
         raise click.UsageError(
             "--restart is only for rebuilds: a copy is always made from the start"
@@ -88,24 +100,17 @@ def replay(
             shown_progress(f"replay of {projection.name}", "events") as advance,
         ):
             on_progress = stopping(reporting(advance), check)
-            replayed = _replay(tools, projection, until, label, on_progress, restart=restart)
+            if label is None:
+                replayed = tools.replay.rebuild(
+                    projection, on_progress, restart=restart, accept_loss=accept_loss
+                )
+            else:
+                replayed = tools.replay.copy(projection, until, label, on_progress)
     except Interrupted as interruption:
         raise CommandFailed(_interrupted(projection.name, label)) from interruption
+    except (LogGap, ProjectionDiverged) as loss:
+        raise CommandFailed(_incomplete(projection.name, label, loss)) from loss
     _print(replayed, time.monotonic() - began, as_json=as_json)
-
-
-def _replay(
-    tools: ProjectionTools,
-    projection: Projection,
-    until: int | None,
-    label: str | None,
-    on_progress: OnProgress,
-    *,
-    restart: bool,
-) -> Replayed:
-    if label is None:
-        return tools.replay.rebuild(projection, on_progress, restart=restart)
-    return tools.replay.copy(projection, until, label, on_progress)
 
 
 def reporting(advance: Advance) -> OnProgress:
@@ -127,6 +132,15 @@ def _drop(tools: ProjectionTools, projection: Projection, label: str | None) -> 
     if not dropped:
         raise CommandFailed(f"there is no {what}")
     click.echo(f"{what} dropped")
+
+
+def _incomplete(name: str, label: str | None, loss: Exception) -> str:
+    if label is not None:
+        return f"{loss}; no copy was made"
+    return (
+        f"{loss}; nothing was swapped in. To rebuild it from the events that are left: "
+        f"cave replay {name} --accept-loss"
+    )
 
 
 def _interrupted(name: str, label: str | None) -> str:

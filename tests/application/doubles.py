@@ -83,7 +83,7 @@ class Service:
         ports = LogPorts(
             organizations=repository,
             organization_log=log,
-            entries=MemoryMetricLog(clock),
+            hot=MemoryMetricLog(clock),
             codec=MetricEventCodec(),
         )
         self.manage = compose(ports, clock, CountedTokens()).manage
@@ -107,7 +107,7 @@ def service_use_cases(
     ports = ServicePorts(
         organizations=organizations,
         organization_log=organizations,
-        entries=log,
+        hot=log,
         codec=MetricEventCodec(),
         directory=directory or TokenDirectory(),
         metric_log=metric_log or log,

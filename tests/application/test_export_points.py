@@ -52,7 +52,7 @@ def export(model: MemoryReadModel) -> Iterator[ExportPointsHandler]:
         ports = ProjectionPorts(
             organizations=organizations,
             organization_log=organizations,
-            entries=log,
+            hot=log,
             codec=log.codec,
             stores=MemoryProjectionStores(),
             queries=model,

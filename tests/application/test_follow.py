@@ -14,7 +14,7 @@ from adapters.eventsourcing.organizations import Organizations
 from adapters.memory.metric_log import MemoryMetricLog
 from application.event_log.follow import PAGE, FollowLog
 from application.event_log.partitioning import partition_of
-from application.event_log.ports import Entry, Recorded, UnreadableMetrics
+from application.event_log.ports import Entry, Extent, Recorded, UnreadableMetrics
 from application.event_log.receipts import Receipt
 from application.organizations.register_organization import RegisterOrganization
 from application.use_cases import Commands, LogPorts, compose
@@ -35,7 +35,7 @@ class Followed:
         ports = LogPorts(
             organizations=organizations,
             organization_log=organizations,
-            entries=self.log,
+            hot=self.log,
             codec=self.log.codec,
         )
         self.commands: Commands = compose(ports, clock, CountedTokens())
@@ -59,7 +59,7 @@ class _Observed(MemoryMetricLog):
         super().__init__(clock)
         self.on_read: Callable[[], object] = lambda: None
 
-    def read(self, partition: int, after: int, limit: int) -> Sequence[Entry]:
+    def read(self, partition: int, after: int, limit: int) -> tuple[Extent, Sequence[Entry]]:
         page = super().read(partition, after, limit)
         self.on_read()
         return page

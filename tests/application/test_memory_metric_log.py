@@ -30,7 +30,7 @@ class TestMemoryMetricLog(MetricLogContract):
     @asynccontextmanager
     async def open_log(self) -> AsyncIterator[MetricLogPorts]:
         log = MemoryMetricLog(self.clock, PARTITIONS)
-        yield MetricLogPorts(log, log)
+        yield MetricLogPorts(log, log.entries)
 
     async def let_a_millisecond_pass(self) -> None:
         self.clock.advance(timedelta(milliseconds=1))
@@ -41,7 +41,7 @@ class TestMemoryEntryLog(EntryLogContract):
     def open_entries(self) -> Iterator[RawLog]:
         clock = FakeClock()
         log = MemoryMetricLog(clock, PARTITIONS)
-        yield RawLog(log, lambda partition, fields: log.add(partition, fields, clock()))
+        yield RawLog(log.entries, lambda partition, fields: log.add(partition, fields, clock()))
 
 
 def append(log: MemoryMetricLog, idempotency: Idempotency | None = None) -> Appended:

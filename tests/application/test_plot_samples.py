@@ -47,7 +47,7 @@ def tools(organizations: Organizations, read_model: MemoryReadModel) -> Projecti
     ports = ProjectionPorts(
         organizations=organizations,
         organization_log=organizations,
-        entries=log,
+        hot=log,
         codec=log.codec,
         stores=MemoryProjectionStores(),
         queries=read_model,

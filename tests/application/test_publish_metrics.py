@@ -80,7 +80,9 @@ class Publishing:
         return [
             recorded
             for partition in range(self.log.partitions())
-            for recorded in MetricLogReader(self.log, self.log.codec).read(partition, 0, 1000)
+            for recorded in MetricLogReader(self.log.entries, self.log.codec).read(
+                partition, 0, 1000
+            )
             if isinstance(recorded, RecordedMetrics)
         ]
 

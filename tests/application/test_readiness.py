@@ -32,7 +32,7 @@ def test_a_worker_is_ready_once_the_log_answers_and_its_directory_is_up_to_date(
         ports = ServicePorts(
             organizations=organizations,
             organization_log=organizations,
-            entries=log,
+            hot=log,
             codec=log.codec,
             directory=directory,
             metric_log=log,

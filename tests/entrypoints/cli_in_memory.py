@@ -85,7 +85,7 @@ class CommandLine:
     @property
     def reader(self) -> MetricLogReader:
         """Return a reader of the log's events."""
-        return MetricLogReader(self.metrics, self.metrics.codec)
+        return MetricLogReader(self.metrics.entries, self.metrics.codec)
 
     def publish(
         self, organization: str, team: str | None = None, points: int = 1, host: str = "svc5"
@@ -122,7 +122,7 @@ class CommandLine:
         ports = LogPorts(
             organizations=self._organizations,
             organization_log=self._organizations,
-            entries=self.metrics,
+            hot=self.metrics,
             codec=self.metrics.codec,
         )
         yield compose(ports, lambda: self.now, new_token)
@@ -135,7 +135,7 @@ class CommandLine:
         ports = ProjectionPorts(
             organizations=self._organizations,
             organization_log=self._organizations,
-            entries=self.metrics,
+            hot=self.metrics,
             codec=self.metrics.codec,
             stores=self.stores,
             queries=self.read_model,

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from application.event_log.ports import Entry, RecordedMetrics
+from application.event_log.ports import Entry, Extent, RecordedMetrics
 from application.event_log.receipts import Receipt
 from application.projections.folds import METRIC_NAMES, POINTS, Projection
 from application.projections.live import live_generation
@@ -35,7 +35,7 @@ class Interrupted:
         self._left = reads
         monkeypatch.setattr(cave.metrics, "read", self.read)
 
-    def read(self, partition: int, after: int, limit: int) -> Sequence[Entry]:
+    def read(self, partition: int, after: int, limit: int) -> tuple[Extent, Sequence[Entry]]:
         if not self._left:
             raise KeyboardInterrupt
         self._left -= 1
@@ -174,7 +174,7 @@ def test_an_interrupted_replay_leaves_the_live_one_and_can_be_continued(
     cave.publish("gilt", points=3)
     cave.project()
     with monkeypatch.context() as patched:
-        Interrupted(cave, patched, reads=0)
+        Interrupted(cave, patched, reads=1)
         assert cave.error("replay", "points") == (
             "interrupted: the live projection is untouched; continue with cave replay points, "
             "or drop the rebuild with cave replay points --drop"
@@ -203,7 +203,7 @@ def test_an_interrupted_copy_leaves_nothing(
 ) -> None:
     cave.publish("gilt")
     with monkeypatch.context() as patched:
-        Interrupted(cave, patched, reads=0)
+        Interrupted(cave, patched, reads=1)
         assert cave.error("replay", "points", "--as", "before") == (
             "interrupted: the copy was removed, the live projection is untouched"
         )

@@ -17,10 +17,11 @@ from msgspec import Struct
 from redis import Redis
 
 from adapters.event_format.codec import MetricEventCodec
-from adapters.redis_streams.metrics.entry_log import RedisEntryLog
+from adapters.redis_streams.metrics.hot_log import RedisHotLog
 from adapters.redis_streams.metrics.keys import MetricKeys
 from application.event_log.reader import MetricLogReader
 from application.event_log.receipts import Receipt
+from application.event_log.tiered import TieredLog
 from tests.fuzz.bodies import MAX_BODY
 from tests.fuzz.verdict import Row
 from tests.service import Service, running
@@ -61,7 +62,9 @@ class Target:
         self._used = time.monotonic()
         keys = MetricKeys("cave")
         partitions = int(log.hget(keys.settings, "partitions") or 0)
-        self._reader = MetricLogReader(RedisEntryLog(log, keys, partitions), MetricEventCodec())
+        self._reader = MetricLogReader(
+            TieredLog(RedisHotLog(log, keys, partitions), MetricEventCodec()), MetricEventCodec()
+        )
 
     def send(
         self,

@@ -76,7 +76,7 @@ class Service:
         ports = ServicePorts(
             organizations=self._organizations,
             organization_log=self._organizations,
-            entries=self.log,
+            hot=self.log,
             codec=self.log.codec,
             directory=self._directory,
             metric_log=metric_log,

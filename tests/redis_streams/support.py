@@ -5,6 +5,13 @@ from typing import Any
 from eventsourcing.persistence import StoredEvent
 from redis import Redis
 
+from adapters.event_format.codec import MetricEventCodec
+from adapters.redis_streams.metrics.hot_log import RedisHotLog
+from adapters.redis_streams.metrics.keys import MetricKeys
+from application.event_log.ports import EventCodec
+from application.event_log.reader import MetricLogReader
+from application.event_log.tiered import TieredLog
+
 
 def event(originator: str, version: int, topic: str = "t", state: bytes = b"s") -> StoredEvent:
     return StoredEvent(originator, version, topic, state)
@@ -25,3 +32,15 @@ def connections(raw: Redis) -> int:
     """Return how many clients are connected, including this one."""
     clients: Any = raw.info("clients")
     return int(clients["connected_clients"])
+
+
+def entries_of(client: Redis, keys: MetricKeys, partitions: int) -> TieredLog:
+    """Return the metric log on a server, without an archive."""
+    return TieredLog(RedisHotLog(client, keys, partitions), MetricEventCodec())
+
+
+def reader_of(
+    client: Redis, keys: MetricKeys, partitions: int, codec: EventCodec | None = None
+) -> MetricLogReader:
+    """Return a reader of the events of the metric log on a server."""
+    return MetricLogReader(entries_of(client, keys, partitions), codec or MetricEventCodec())

@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from adapters.event_format.codec import MetricEventCodec
 from adapters.event_format.encoder import MetricEncoder, origin_fields
 from adapters.eventsourcing.organizations import Organizations
-from adapters.redis_streams.metrics.entry_log import COUNT_PAGE, RedisEntryLog
+from adapters.redis_streams.metrics.hot_log import COUNT_PAGE
 from adapters.redis_streams.metrics.keys import MetricKeys
 from adapters.redis_streams.metrics.metric_log import RedisMetricLog
 from adapters.redis_streams.metrics.settings import settle_partitions
@@ -27,7 +26,6 @@ from application.errors import (
     OutcomeUnknown,
 )
 from application.event_log.ports import RecordedMetrics, UnreadableEvent, UnreadableMetrics
-from application.event_log.reader import MetricLogReader
 from application.event_log.receipts import SEQUENCE_BITS, Receipt
 from application.publishing.ports import Appended, Idempotency
 from domain.events import MetricsPublished
@@ -37,6 +35,7 @@ from tests.contracts.metric_log import PARTITIONS, MetricLogContract, MetricLogP
 from tests.contracts.organizations import OrganizationPorts, OrganizationsContract
 from tests.redis_streams.cases import FLAVOURS
 from tests.redis_streams.conftest import Servers
+from tests.redis_streams.support import entries_of, reader_of
 from tests.servers import LogServer
 
 KEYS = MetricKeys("cave")
@@ -50,7 +49,7 @@ async def opened(server: LogServer, **limits: int) -> AsyncIterator[MetricLogPor
         log = RedisMetricLog(server.url, KEYS, PARTITIONS, **limits)
         await log.open()
         try:
-            yield MetricLogPorts(log, RedisEntryLog(client, KEYS, PARTITIONS))
+            yield MetricLogPorts(log, entries_of(client, KEYS, PARTITIONS))
         finally:
             await log.close()
 
@@ -58,13 +57,13 @@ async def opened(server: LogServer, **limits: int) -> AsyncIterator[MetricLogPor
 def stored(server: LogServer) -> list[RecordedMetrics]:
     """Return all events, in every partition."""
     with Redis.from_url(server.url) as client:
-        reader = MetricLogReader(RedisEntryLog(client, KEYS, PARTITIONS), MetricEventCodec())
+        reader = reader_of(client, KEYS, PARTITIONS)
         found = [entry for p in range(PARTITIONS) for entry in reader.read(p, 0, 100_000)]
     assert all(isinstance(entry, RecordedMetrics) for entry in found)
     return [entry for entry in found if isinstance(entry, RecordedMetrics)]
 
 
-class TestRedisEntryLog(EntryLogContract):
+class TestTieredRedisLog(EntryLogContract):
     @pytest.fixture(autouse=True, params=FLAVOURS)
     def on_a_server(self, request: pytest.FixtureRequest, servers: Servers) -> None:
         self.server = servers.get(request.param)
@@ -77,7 +76,7 @@ class TestRedisEntryLog(EntryLogContract):
                 event_id: Any = client.xadd(KEYS.log(partition), dict(fields))
                 return Receipt.parse(f"{partition}-{event_id.decode()}")
 
-            yield RawLog(RedisEntryLog(client, KEYS, PARTITIONS), add)
+            yield RawLog(entries_of(client, KEYS, PARTITIONS), add)
 
 
 class TestRedisMetricLog(MetricLogContract):
@@ -250,7 +249,7 @@ def test_unreadable_entries_are_reported_as_such_and_the_others_are_read(server:
     with Redis.from_url(server.url) as client:
         client.xadd(KEYS.log(0), {"topic": "from.elsewhere", "x": "y"})
         client.xadd(KEYS.log(0), {"topic": "metrics.published.v999"})
-        reader = MetricLogReader(RedisEntryLog(client, KEYS, PARTITIONS), MetricEventCodec())
+        reader = reader_of(client, KEYS, PARTITIONS)
         entries = reader.read(0, 0, 10)
         assert [type(entry) for entry in entries] == [UnreadableMetrics] * 2
         assert len({entry.digest for entry in entries}) == 2
@@ -259,19 +258,26 @@ def test_unreadable_entries_are_reported_as_such_and_the_others_are_read(server:
             reader.get(entries[0].receipt)
 
 
-@pytest.mark.parametrize("milliseconds", [1000, 1001])
-def test_entries_are_counted_once_each_whatever_their_sequence(
-    server: LogServer, milliseconds: int
-) -> None:
-    """A server whose clock is behind its last id keeps incrementing that id's sequence."""
+def test_entries_above_a_position_are_counted_once_each(server: LogServer) -> None:
     entries = 2 * COUNT_PAGE + 1
     with Redis.from_url(server.url) as client, client.pipeline() as pipeline:
         for number in range(entries):
-            event_id = f"{milliseconds}-{(1 << SEQUENCE_BITS) + number}"
-            pipeline.xadd(KEYS.log(0), {"number": number}, id=event_id)
+            pipeline.xadd(KEYS.log(0), {"number": number}, id=f"1000-{number}")
         pipeline.execute()
-        before = Receipt(0, milliseconds, 0).position
-        assert RedisEntryLog(client, KEYS, PARTITIONS).count(0, before) == entries
+        before = Receipt(0, 1000, 0).position
+        assert entries_of(client, KEYS, PARTITIONS).count(0, before) == entries - 1
+
+
+def test_an_entry_whose_sequence_no_position_can_hold_is_an_error_that_names_it(
+    server: LogServer,
+) -> None:
+    with Redis.from_url(server.url) as client:
+        client.xadd(KEYS.log(0), {"topic": "x"}, id=f"1000-{1 << SEQUENCE_BITS}")
+        log = entries_of(client, KEYS, PARTITIONS)
+        with pytest.raises(LogUnfit, match=f"0-1000-{1 << SEQUENCE_BITS}"):
+            log.read(0, 0, 10)
+        with pytest.raises(LogUnfit, match=f"0-1000-{1 << SEQUENCE_BITS}"):
+            log.last_position(0)
 
 
 @pytest.fixture
@@ -377,9 +383,7 @@ def test_an_entry_with_invalid_points_is_not_an_event(
     event = MetricsPublished(organization="gilt", team=None, token_id="t1", points=points)
     fields = (*origin_fields(event), *MetricEncoder().points_fields(event.points))
     client.xadd(KEYS.log(0), dict(zip(fields[::2], fields[1::2], strict=True)))
-    (entry,) = MetricLogReader(RedisEntryLog(client, KEYS, PARTITIONS), MetricEventCodec()).read(
-        0, 0, 10
-    )
+    (entry,) = reader_of(client, KEYS, PARTITIONS).read(0, 0, 10)
     if reason is None:
         assert isinstance(entry, RecordedMetrics)
         assert entry.event == event

@@ -15,18 +15,17 @@ from adapters.event_format.codec import MetricEventCodec
 from adapters.eventsourcing.mapper import OrganizationMapper
 from adapters.eventsourcing.organizations import Organizations
 from adapters.eventsourcing.topics import EVENT_TYPES
-from adapters.redis_streams.metrics.entry_log import RedisEntryLog
 from adapters.redis_streams.metrics.keys import MetricKeys
 from adapters.redis_streams.metrics.metric_log import RedisMetricLog
 from adapters.redis_streams.metrics.settings import settle_partitions
 from application.errors import LogUnavailable
 from application.event_log.ports import RecordedMetrics, UnreadableMetrics
-from application.event_log.reader import MetricLogReader
 from application.event_log.versioned_topics import VersionedTopics
 from application.projections.folds import metric_names
 from domain.events import OrganizationEvent, OrganizationRegistered, TeamCreated
 from domain.organization import organization_id
 from tests.contracts.metric_log import published
+from tests.redis_streams.support import reader_of
 from tests.servers import LogServer
 
 NOW = datetime(2014, 10, 24, tzinfo=UTC)
@@ -116,16 +115,12 @@ def test_metrics_of_several_versions_are_read_and_projected_alike(server: LogSer
         asyncio.run(publish())
         (_, old), (_, new) = raw.xrange(KEYS.log(0))
         raw.xadd(KEYS.log(0), {**new, b"topic": b"metrics.published.v2"})
-        current = MetricLogReader(RedisEntryLog(raw, KEYS, 1), MetricEventCodec(topics)).read(
-            0, 0, 10
-        )
+        current = reader_of(raw, KEYS, 1, MetricEventCodec(topics)).read(0, 0, 10)
         events = [entry for entry in current if isinstance(entry, RecordedMetrics)]
         assert [entry.event for entry in events] == [published("gilt")] * 3
         assert {row.organization for row in metric_names(events)} == {"gilt"}
         assert raw.xrange(KEYS.log(0))[0][1] == old
-        *known, unknown = MetricLogReader(RedisEntryLog(raw, KEYS, 1), MetricEventCodec()).read(
-            0, 0, 10
-        )
+        *known, unknown = reader_of(raw, KEYS, 1).read(0, 0, 10)
         assert [type(entry) for entry in known] == [RecordedMetrics] * 2
         assert isinstance(unknown, UnreadableMetrics)
         assert "newer than metrics.published.v1" in unknown.reason

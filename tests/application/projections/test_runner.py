@@ -125,7 +125,7 @@ def test_a_log_that_gave_an_id_to_another_event_is_not_followed() -> None:
     log, store = Log(), Store()
     receipts = log.publish_many(4)
     run_to_the_end(ProjectionRunner(log.reader, store, POINTS))
-    another = log.read(receipts[-1].partition, receipts[-1].position - 1, 1)[0]
+    another = log.entries.read(receipts[-1].partition, receipts[-1].position - 1, 1)[0]
     log.changed[receipts[-1]] = replace(another, fields={**another.fields, b"more": b""})
     with pytest.raises(ProjectionDiverged, match="differs from the one that was read before"):
         ProjectionRunner(log.reader, store, POINTS).check_continuity()

@@ -33,20 +33,22 @@ def test_the_lag_counts_the_events_above_the_positions(
     steps: list[tuple[str, str | int | None]],
 ) -> None:
     log = Log()
-    lags = Lags(log, log.clock)
+    lags = Lags(log.entries, log.clock)
     positions: dict[int, int] = {}
     for step, argument in [*steps, ("look", None)]:
         if isinstance(argument, str):
             log.publish(argument, batch([1.0]))
         elif isinstance(argument, int):
-            if page := log.read(argument, positions.get(argument, 0), 1):
+            if page := log.entries.read(argument, positions.get(argument, 0), 1):
                 positions[argument] = page[0].receipt.position
         elif step == "restart":
             positions.clear()  # a rebuilt generation may have read less
         else:
             log.clock.advance(timedelta(seconds=1))
             for status in lags("points", positions):
-                unread = log.read(status.partition, positions.get(status.partition, 0), 1000)
+                unread = log.entries.read(
+                    status.partition, positions.get(status.partition, 0), 1000
+                )
                 assert status.lag_events == len(unread)
                 now = int(log.clock().timestamp() * 1000)
                 first = unread[0].receipt.milliseconds if unread else now
@@ -58,14 +60,14 @@ def test_a_stopped_projection_is_not_counted_again_from_its_position(
 ) -> None:
     log = Log()
     receipts = [log.publish("gilt", batch([1.0])) for _ in range(100)]
-    lags, partition = Lags(log, log.clock), receipts[0].partition
+    lags, partition = Lags(log.entries, log.clock), receipts[0].partition
     positions = {partition: receipts[9].position}
     assert lags("points", positions)[partition].lag_events == 90
     log.publish("gilt", batch([1.0]))
     counted: list[int] = []
     count = log.count
 
-    def noted(partition: int, after: int = 0) -> int:
+    def noted(partition: int, after: int) -> int:
         counted.append(found := count(partition, after))
         return found
 
@@ -78,14 +80,14 @@ def test_a_log_that_ends_below_the_positions_causes_no_lag() -> None:
     log = Log()
     receipt = log.publish("gilt", batch([1.0]))
     ahead = {receipt.partition: receipt.position + 1}
-    assert Lags(log, log.clock)("points", ahead)[receipt.partition].lag_events == 0
+    assert Lags(log.entries, log.clock)("points", ahead)[receipt.partition].lag_events == 0
 
 
 def test_a_projection_is_live_stopped_or_missing() -> None:
     log, model = Log(), MemoryReadModel()
     receipt = log.publish("gilt", batch([1.0]))
     model.add(log.reader.get(receipt))
-    status = ProjectionStatuses(model, log, log.clock)
+    status = ProjectionStatuses(model, log.entries, log.clock)
     assert {(found.now.state, found.lag_events) for found in status()} == {(State.LIVE, 0)}
     live = model.generations["points"]
 

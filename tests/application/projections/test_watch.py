@@ -43,7 +43,7 @@ class Model(MemoryReadModel):
 
 
 def watch(model: Model, log: Log, *, interval: float = 0.0, **limits: float) -> ProjectionWatch:
-    status = ProjectionStatuses(model, log, log.clock)
+    status = ProjectionStatuses(model, log.entries, log.clock)
     return ProjectionWatch(
         status, interval=interval, max_share=math.inf, **{"patience": SECONDS, **limits}
     )

@@ -15,7 +15,7 @@ from adapters.memory.projection_stores import (
     MemoryProjectionStores,
 )
 from adapters.memory.read_model import MemoryReadModel
-from application.event_log.ports import Entry, RecordedMetrics
+from application.event_log.ports import Entry, Extent, RecordedMetrics
 from application.event_log.reader import MetricLogReader
 from application.event_log.receipts import Receipt
 from application.projections.errors import RowsRefused
@@ -50,7 +50,7 @@ class Log(MemoryMetricLog):
         super().__init__(self.clock, PARTITIONS)
         self.fault: Fault = lambda call: None
         self.changed: dict[Receipt, Entry | None] = {}
-        self.reader = MetricLogReader(self, self.codec)
+        self.reader = MetricLogReader(self.entries, self.codec)
 
     def publish(self, organization: str, points: PointBatch, team: str | None = None) -> Receipt:
         self.clock.advance(timedelta(milliseconds=1))
@@ -66,15 +66,15 @@ class Log(MemoryMetricLog):
     def make_unreadable(self, receipt: Receipt) -> None:
         self.changed[receipt] = Entry(receipt, {b"topic": b"garbage"})
 
-    def wait_for_entries(self, after: Sequence[int]) -> Sequence[int]:
+    def wait_for_entries(self, after: Sequence[int], *, block: bool = True) -> Sequence[int]:
         self.fault("wait_for_entries")
-        return super().wait_for_entries(after)
+        return super().wait_for_entries(after, block=block)
 
-    def read(self, partition: int, after: int, limit: int) -> Sequence[Entry]:
+    def read(self, partition: int, after: int, limit: int) -> tuple[Extent, Sequence[Entry]]:
         self.fault("read")
-        found = super().read(partition, after, limit + len(self.changed))
+        extent, found = super().read(partition, after, limit + len(self.changed))
         page = [self.changed.get(entry.receipt, entry) for entry in found]
-        return [entry for entry in page if entry is not None][:limit]
+        return extent, [entry for entry in page if entry is not None][:limit]
 
 
 class Store:
@@ -164,7 +164,7 @@ def tools(log: Log, stores: MemoryProjectionStores) -> ProjectionTools:
     ports = ProjectionPorts(
         organizations=organizations,
         organization_log=organizations,
-        entries=log,
+        hot=log,
         codec=log.codec,
         stores=stores,
         queries=model,

@@ -1,0 +1,133 @@
+"""The entries of the metric log on the server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, cast
+
+from redis import Redis
+from redis.exceptions import RedisError, ResponseError
+
+from adapters.redis_streams.metrics.keys import MetricKeys
+from application.errors import LogUnavailable, LogUnfit
+from application.event_log.ports import Entry, Extent
+from application.event_log.receipts import SEQUENCE_BITS, Receipt
+
+COUNT_PAGE = 1000
+WAIT_MS = 250
+
+_RawEntry = tuple[bytes, Mapping[bytes, bytes]]
+
+
+class RedisHotLog:
+    """Implements the port HotLog. The caller owns the client and closes it.
+
+    Raises LogUnfit for an entry whose sequence number a position cannot hold.
+    """
+
+    def __init__(self, client: Redis, keys: MetricKeys, partitions: int) -> None:
+        self._client = client
+        self._keys = keys
+        self._partitions = partitions
+
+    def partitions(self) -> int:
+        return self._partitions
+
+    def extent(self, partition: int) -> Extent:
+        with translated():
+            pipeline = self._client.pipeline(transaction=False)
+            pipeline.xinfo_stream(self._keys.log(partition))
+            (info,) = pipeline.execute(raise_on_error=False)
+            return _extent(partition, info)
+
+    def read(self, partition: int, after: int, limit: int) -> tuple[Extent, Sequence[Entry]]:
+        log = self._keys.log(partition)
+        with translated():
+            # The extent comes last: what is trimmed between the two then shows as missing, not as
+            # read. No transaction, which a full server refuses.
+            pipeline = self._client.pipeline(transaction=False)
+            pipeline.xrange(log, f"({event_id(partition, after)}", "+", count=limit)
+            pipeline.xinfo_stream(log)
+            found, info = pipeline.execute(raise_on_error=False)
+            extent = _extent(partition, info)
+            if isinstance(found, RedisError):
+                raise found
+        return extent, [Entry(receipt_of(partition, name), fields) for name, fields in found]
+
+    def find(self, receipt: Receipt) -> Entry | None:
+        name = f"{receipt.milliseconds}-{receipt.sequence}"
+        with translated():
+            found: Any = self._client.xrange(self._keys.log(receipt.partition), name, name)
+        return Entry(receipt, found[0][1]) if found else None
+
+    def wait_for_entries(self, after: Sequence[int], *, block: bool = True) -> Sequence[int]:
+        positions: dict[Any, Any] = {
+            self._keys.log(partition).encode(): event_id(partition, position)
+            for partition, position in enumerate(after)
+        }
+        with translated():
+            found = self._client.xread(positions, count=1, block=WAIT_MS if block else None)
+        logs = list(positions)
+        return [logs.index(log) for log, _ in cast("list[tuple[bytes, object]]", found or [])]
+
+    def count(self, partition: int, after: int) -> int:
+        count = 0
+        name = event_id(partition, after)
+        while page := self._above(partition, name):
+            count += len(page)
+            name = page[-1][0].decode()
+        return count
+
+    def _above(self, partition: int, name: str) -> list[_RawEntry]:
+        log = self._keys.log(partition)
+        with translated():
+            found = self._client.xrange(log, f"({name}", "+", count=COUNT_PAGE)
+        return cast("list[_RawEntry]", found)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise LogUnavailable for what the client raises."""
+    try:
+        yield
+    except RedisError as error:
+        raise LogUnavailable(f"the event log cannot be read: {error}") from error
+
+
+def receipt_of(partition: int, name: bytes) -> Receipt:
+    """Return the receipt of an entry's id. Raises LogUnfit if no position can hold it."""
+    milliseconds, _, sequence = name.partition(b"-")
+    receipt = Receipt(partition, int(milliseconds), int(sequence))
+    if receipt.sequence >= 1 << SEQUENCE_BITS:
+        raise LogUnfit(
+            f"the event {receipt} was not written by CAVE: its sequence number is above "
+            f"{(1 << SEQUENCE_BITS) - 1:,}, so it has no position"
+        )
+    return receipt
+
+
+def event_id(partition: int, position: int) -> str:
+    """Return the id of the entry at a position."""
+    receipt = Receipt.at(partition, position)
+    return f"{receipt.milliseconds}-{receipt.sequence}"
+
+
+def _extent(partition: int, info: Any) -> Extent:
+    if isinstance(info, ResponseError) and "no such key" in str(info).lower():
+        return Extent()
+    if isinstance(info, RedisError):
+        raise info
+
+    def place(name: bytes | None) -> Receipt | None:
+        return None if name in {None, b"0-0"} else receipt_of(partition, name)
+
+    first, last = info["first-entry"], info["last-entry"]
+    return Extent(
+        first=place(first[0]) if first else None,
+        last=place(last[0]) if last else None,
+        entries=info["length"],
+        added=info["entries-added"],
+        newest=place(info["last-generated-id"]),
+        deleted=place(info["max-deleted-entry-id"]),
+    )
