@@ -197,6 +197,11 @@ class MemoryProjectionStores:
                 MemoryProjectionStore(held, self._lock).set_aside(),
             )
 
+    def positions(self, generation: Generation) -> Mapping[int, int]:
+        with self._lock:
+            checkpoints = self._find(generation).checkpoints
+            return {partition: found.position for partition, found in checkpoints.items()}
+
     def digests(
         self, generation: Generation, up_to: Mapping[int, int] | None = None
     ) -> Mapping[Owner, OwnerDigest]:

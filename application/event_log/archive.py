@@ -8,7 +8,7 @@ been, wherever they are.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
 from hashlib import sha256
 from typing import Protocol
@@ -42,6 +42,13 @@ class Step(StrEnum):
     TRIMMED = "server trimmed"
     ROLLUP_WRITTEN = "roll-up of the manifest written"
     ROLLED_UP = "manifest entries removed that a roll-up holds"
+
+
+OnStep = Callable[[Step], None]
+
+
+def ignore_step(step: Step) -> None:
+    """Do nothing after a step."""
 
 
 class Segment(Struct, frozen=True, kw_only=True):

@@ -187,6 +187,12 @@ class ProjectionStores(Protocol):
     def info(self, generation: Generation) -> GenerationInfo:
         """Return the contents of a generation, as of one commit. Does not disturb its writer."""
 
+    def positions(self, generation: Generation) -> Mapping[int, int]:
+        """Return the position of the last event read, by partition. Does not disturb the writer.
+
+        Partitions of which nothing was read are left out.
+        """
+
     def digests(
         self, generation: Generation, up_to: Mapping[int, int] | None = None
     ) -> Mapping[Owner, OwnerDigest]:

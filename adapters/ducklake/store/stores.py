@@ -108,7 +108,7 @@ class DuckLakeStores:
         with self._registered() as registry:
             generations = self.generations(generation.projection)
             live = [g for g in generations if g.role is Role.LIVE and g.stopped is None]
-            if live and _is_behind(self._positions(generation), self._positions(live[0])):
+            if live and _is_behind(self.positions(generation), self.positions(live[0])):
                 return False
             registry.make_live(generation, self._clock())
             return True
@@ -152,6 +152,14 @@ class DuckLakeStores:
         except ProjectionMissing:
             return GenerationInfo(generation, {}, 0, 0, [])
 
+    def positions(self, generation: Generation) -> Mapping[int, int]:
+        try:
+            with self._reading(generation) as connection:
+                found = read_checkpoints(connection)
+        except ProjectionMissing:
+            return {}
+        return {partition: checkpoint.position for partition, checkpoint in found.items()}
+
     def digests(
         self, generation: Generation, up_to: Mapping[int, int] | None = None
     ) -> Mapping[Owner, OwnerDigest]:
@@ -169,14 +177,6 @@ class DuckLakeStores:
         except ProjectionMissing:
             return {}
         return {(row[0], row[1]): OwnerDigest(row[2], int(row[3])) for row in rows}
-
-    def _positions(self, generation: Generation) -> dict[int, int]:
-        try:
-            with self._reading(generation) as connection:
-                found = read_checkpoints(connection)
-        except ProjectionMissing:
-            return {}
-        return {partition: checkpoint.position for partition, checkpoint in found.items()}
 
     def _check_present(self, generation: Generation) -> None:
         if all(g.number != generation.number for g in self.generations(generation.projection)):

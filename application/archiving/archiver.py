@@ -1,0 +1,238 @@
+"""The archiver: seals and trims the log as it is due, in a thread of the projector's process."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+
+import structlog
+from msgspec import Struct
+
+from application.archiving.ports import ArchivedLogServer, ArchiverState
+from application.archiving.sealing import Sealing
+from application.archiving.trimming import Trimming
+from application.clock import Clock
+from application.errors import ArchiveConflict, LogError
+from application.event_log.archive import Archive
+from application.event_log.ports import HotLog
+from application.event_log.receipts import Receipt
+from application.projections.errors import ProjectionError
+
+INTERVAL = 1.0
+"""Seconds between rounds."""
+
+LEASE_SECONDS = 60.0
+"""How long another archiver waits for one that died. A segment is sealed in a fraction of it."""
+
+SEAL_MEMORY = 16 << 20
+"""Bytes of unsealed entries of a partition, in the server's memory, that are sealed at once."""
+
+SOFT_SHARE = 0.75
+"""Share of the memory limit from which entries are moved to the archive before their time."""
+
+RELIEF_SHARE = 0.5
+"""Share of the memory limit down to which the largest partitions are then moved."""
+
+MAX_TRIM_PAUSE = 30.0
+"""Most seconds between two looks for entries that are old enough to be trimmed."""
+
+MAX_PAUSE = 30.0
+"""Most seconds between rounds that fail."""
+
+_log = structlog.get_logger(__name__)
+
+
+class ArchivePolicy(Struct, frozen=True, kw_only=True):
+    """When entries are moved to the archive.
+
+    An event is sealed at most `every` seconds after it was accepted, and removed from the log
+    server after `hot_age` seconds. Both happen earlier once the entries take more of the server's
+    memory than SOFT_SHARE of `hot_memory` bytes.
+    """
+
+    every: float = 600.0
+    hot_age: float = 3600.0
+    hot_memory: int = 512 << 20
+
+
+class Archiver:
+    """Keeps the archive up to date and the log server's memory bounded.
+
+    Two archivers of one log do no harm: what they seal is the same, the manifest takes one of
+    them, and only the one with a partition's lease trims it.
+    """
+
+    def __init__(
+        self,
+        hot: HotLog,
+        server: ArchivedLogServer,
+        archive: Archive,
+        sealing: Sealing,
+        trimming: Trimming,
+        clock: Clock,
+        *,
+        log_id: str,
+        owner: str,
+        policy: ArchivePolicy,
+        interval: float = INTERVAL,
+    ) -> None:
+        self._hot = hot
+        self._server = server
+        self._archive = archive
+        self._sealing = sealing
+        self._trimming = trimming
+        self._clock = clock
+        self._log_id = log_id
+        self._owner = owner
+        self._policy = policy
+        self._interval = interval
+        self._claimed = False
+        self._failures = 0
+        self._looked_at = 0.0
+        self._organizations_at = 0.0
+        self._oldest: dict[int, Receipt] = {}
+
+    def run(self, stop: threading.Event) -> None:
+        """Archive until `stop` is set. Never raises; reports failures and tries again."""
+        pause = self._interval
+        reported: str | None = None
+        while not stop.wait(pause):
+            failing = self._round_reported()
+            if failing is not None and failing != reported:
+                _log.warning("archiving fails", reason=failing)
+            elif failing is None and reported is not None:
+                _log.info("archiving works again")
+            reported = failing
+            pause = self._interval if failing is None else min(2 * pause, MAX_PAUSE)
+
+    def round(self) -> None:
+        """Seal and trim what is due. Raises LogError, ProjectionError.
+
+        A failure in one partition does not keep the others from being sealed and trimmed; the
+        first one is raised at the end.
+        """
+        if not self._claimed:
+            self._archive.claim(self._log_id, self._hot.partitions())
+            self._claimed = True
+        first: LogError | ProjectionError | None = None
+        sizes = self._server.memory()
+        pressed = self._pressed(sizes)
+        for partition, size in enumerate(sizes):
+            try:
+                self._seal_due(partition, size, pressed=partition in pressed)
+            except LogError as error:
+                first = first or error
+        try:
+            self._seal_organizations()
+            self._trim_due(sizes if pressed else None)
+        except (LogError, ProjectionError) as error:
+            first = first or error
+        if first is not None:
+            raise first
+
+    def seal_all(self) -> int:
+        """Seal everything that is in the log now; return how many events that were.
+
+        Raises what `round` raises, at the first failure.
+        """
+        self._archive.claim(self._log_id, self._hot.partitions())
+        sealed = 0
+        for partition in range(self._hot.partitions()):
+            self._archive.partition(partition).refresh()
+            sealed += sum(segment.entries for segment in self._sealing.seal(partition))
+        self._archive.organizations().refresh()
+        self._sealing.seal_organizations()
+        return sealed
+
+    def _round_reported(self) -> str | None:
+        failing = None
+        try:
+            self.round()
+        except (LogError, ProjectionError) as error:
+            failing = str(error)
+        except Exception as error:  # noqa: BLE001  a defect must not end the thread
+            _log.exception("archiving failed")
+            failing = f"{type(error).__name__}: {error}"
+        self._failures += failing is not None
+        try:
+            self._server.report(
+                ArchiverState(at=self._now(), failures=self._failures, failing=failing)
+            )
+        except LogError as error:
+            return failing or str(error)
+        return failing
+
+    def _now(self) -> int:
+        return int(self._clock().timestamp() * 1000)
+
+    def _pressed(self, sizes: Sequence[int]) -> set[int]:
+        """Return the partitions to relieve the server of: the largest ones, and no small ones."""
+        excess = sum(sizes) - SOFT_SHARE * self._policy.hot_memory
+        if excess <= 0:
+            return set()
+        excess = sum(sizes) - RELIEF_SHARE * self._policy.hot_memory
+        pressed: set[int] = set()
+        for partition in sorted(range(len(sizes)), key=lambda partition: -sizes[partition]):
+            if excess <= 0:
+                break
+            pressed.add(partition)
+            excess -= sizes[partition]
+        return pressed
+
+    def _seal_due(self, partition: int, size: int, *, pressed: bool) -> None:
+        stream = self._archive.partition(partition)
+        end = stream.end()
+        extent = self._hot.extent(partition)
+        unsealed = extent.added + end.offset - end.number
+        if not unsealed or not self._server.lease(partition, self._owner, LEASE_SECONDS):
+            return
+        oldest = self._oldest_unsealed(partition, end.position)
+        waited = 0.0 if oldest is None else (self._now() - oldest.milliseconds) / 1000
+        share = min(unsealed / extent.entries, 1.0) if extent.entries else 0.0
+        if pressed or waited >= self._policy.every or size * share >= SEAL_MEMORY:
+            stream.refresh()
+            try:
+                self._sealing.seal(partition)
+            except ArchiveConflict:
+                stream.refresh()  # another archiver was faster
+
+    def _oldest_unsealed(self, partition: int, after: int) -> Receipt | None:
+        known = self._oldest.get(partition)
+        if known is None or known.position <= after:
+            _, found = self._hot.read(partition, after, 1)
+            if not found:
+                return None
+            known = self._oldest[partition] = found[0].receipt
+        return known
+
+    def _seal_organizations(self) -> None:
+        now = self._clock().timestamp()
+        if now - self._organizations_at >= self._policy.every:
+            self._archive.organizations().refresh()
+            self._sealing.seal_organizations()
+            self._organizations_at = now
+
+    def _trim_due(self, sizes: Sequence[int] | None) -> None:
+        """Trim by age now and then, and by memory at once if `sizes` is given."""
+        now = self._clock().timestamp()
+        pause = min(MAX_TRIM_PAUSE, self._policy.hot_age / 4)
+        if sizes is None and now - self._looked_at < pause:
+            return
+        self._looked_at = now
+        held = self._held(sizes)
+        oldest = int((now - self._policy.hot_age) * 1000)
+        for partition in range(self._hot.partitions()):
+            before = None if sizes is not None else Receipt(partition, max(oldest, 0), 0)
+            what = self._trimming.trimmable(partition, before, held)
+            if what is not None and self._server.lease(partition, self._owner, LEASE_SECONDS):
+                self._trimming.trim(what, self._owner)
+
+    def _held(self, sizes: Sequence[int] | None) -> Mapping[int, int] | None:
+        """Return how far the projections have read, unless the memory is at its limit.
+
+        Then the server has to be relieved even of what a projection has not read: it reads that
+        from the archive.
+        """
+        if sizes is not None and sum(sizes) > self._policy.hot_memory:
+            return None
+        return self._trimming.held()
