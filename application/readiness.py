@@ -6,6 +6,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from application.archiving.watch import LogWatch
 from application.organizations.token_directory import MAX_SILENCE, TokenDirectory
 from application.projections.watch import ProjectionWatch
 
@@ -20,7 +21,8 @@ class LogHealth(Protocol):
 class ReadinessReport(Struct, frozen=True):
     """`problems` are the reasons why the worker is not ready.
 
-    `warnings` do not keep it from serving: a projection that is stopped or lags, a weak log server.
+    `warnings` do not keep it from serving: a weak log server, gaps in the log, an archive that
+    fails, a projection that is stopped or lags.
     """
 
     problems: tuple[str, ...] = ()
@@ -35,9 +37,11 @@ class ReadinessHandler:
         log: LogHealth,
         directory: TokenDirectory,
         projections: ProjectionWatch,
+        watch: LogWatch,
         weaknesses: tuple[str, ...],
     ) -> None:
         self._log = log
+        self._watch = watch
         self._directory = directory
         self._projections = projections
         self._weaknesses = weaknesses
@@ -54,5 +58,9 @@ class ReadinessHandler:
             problems.append(
                 f"the token directory has not heard from the log for {status.silence:.0f} s"
             )
-        warnings = (*self._weaknesses, *await self._projections.warnings())
+        warnings = (
+            *self._weaknesses,
+            *await self._watch.warnings(),
+            *await self._projections.warnings(),
+        )
         return ReadinessReport(tuple(problems), warnings)

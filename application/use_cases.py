@@ -8,8 +8,16 @@ from typing import overload
 
 from msgspec import Struct
 
+from application.archiving.archiver import Archiver
+from application.archiving.policy import ArchivePolicy
+from application.archiving.ports import ArchivedLogServer, OrganizationEntries
+from application.archiving.sealing import Sealing
+from application.archiving.status import LogStatusHandler
+from application.archiving.trimming import Trimming
+from application.archiving.verify import VerifyLogHandler
+from application.archiving.watch import LogWatch
 from application.clock import Clock
-from application.event_log.archive import Archive
+from application.event_log.archive import Archive, OnStep, ignore_step
 from application.event_log.follow import FollowLogHandler
 from application.event_log.ports import EntryLog, EventCodec, HotLog
 from application.event_log.reader import MetricLogReader
@@ -71,9 +79,19 @@ class Queries(Struct, frozen=True, kw_only=True):
 
 
 class Projector(Struct, frozen=True, kw_only=True):
-    """The use cases of the projector: one per projection, each to be run in its own thread."""
+    """The use cases of the projector: each is to be run in a thread of its own."""
 
     live: tuple[LiveProjection, ...]
+    archiver: Archiver | None
+
+
+class LogTools(Struct, frozen=True, kw_only=True):
+    """The use cases of `cave log`; without an archive there is none to add to or to trim by."""
+
+    status: LogStatusHandler
+    verify: VerifyLogHandler
+    archiver: Archiver | None
+    trimming: Trimming | None
 
 
 class Commands(Struct, frozen=True, kw_only=True):
@@ -101,6 +119,7 @@ class UseCases(Commands, frozen=True, kw_only=True):
     publish_metrics: PublishMetricsHandler
     queries: Queries
     projections: ProjectionWatch
+    log: LogWatch
     readiness: ReadinessHandler
 
 
@@ -110,6 +129,7 @@ class LogPorts(Struct, frozen=True, kw_only=True):
     organizations: OrganizationRepository
     organization_log: OrganizationLog
     hot: HotLog
+    server: ArchivedLogServer
     codec: EventCodec
     archive: Archive | None = None
 
@@ -145,12 +165,22 @@ class ServicePorts(LogPorts, frozen=True, kw_only=True):
 
 
 class ProjectorPorts(Struct, frozen=True, kw_only=True):
-    """The ports of the projector: the metric log, and the stores it feeds."""
+    """The ports of the projector: the log, the stores it feeds, and the archive it moves it to.
+
+    `log_id` is the log's id, and `owner` names this process among archivers. `on_step` is called
+    after each step of archiving.
+    """
 
     hot: HotLog
+    server: ArchivedLogServer
+    organization_entries: OrganizationEntries
     codec: EventCodec
     archive: Archive | None = None
     stores: ProjectionStores
+    log_id: str
+    owner: str
+    policy: ArchivePolicy = ArchivePolicy()
+    on_step: OnStep = ignore_step
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -171,6 +201,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     status_interval: float = STATUS_INTERVAL
     status_share: float = STATUS_SHARE
     status_patience: float = STATUS_PATIENCE
+    archive_policy: ArchivePolicy = ArchivePolicy()
 
 
 @overload
@@ -222,10 +253,46 @@ def compose(
                 follow_log=FollowLogHandler(manage.look_ups, metrics),
                 metrics=metrics,
             )
-        case ProjectorPorts(hot=hot, codec=codec, archive=archive, stores=stores):
-            metrics = MetricLogReader(TieredLog(hot, codec, archive), codec)
-            live = tuple(LiveProjection(metrics, stores, known) for known in PROJECTIONS)
-            return Projector(live=live)
+        case ProjectorPorts():
+            metrics = MetricLogReader(TieredLog(ports.hot, ports.codec, ports.archive), ports.codec)
+            live = tuple(LiveProjection(metrics, ports.stores, known) for known in PROJECTIONS)
+            return Projector(live=live, archiver=_archiver(ports, clock))
+
+
+def compose_log_tools(ports: ProjectorPorts, clock: Clock) -> LogTools:
+    """Make the use cases of `cave log`, which need what the projector needs."""
+    log = TieredLog(ports.hot, ports.codec, ports.archive)
+    return LogTools(
+        status=LogStatusHandler(log, ports.hot, ports.server, ports.archive, clock),
+        verify=VerifyLogHandler(log, ports.hot, ports.archive, ports.codec),
+        archiver=_archiver(ports, clock),
+        trimming=_trimming(ports),
+    )
+
+
+def _archiver(ports: ProjectorPorts, clock: Clock) -> Archiver | None:
+    trimming = _trimming(ports)
+    if ports.archive is None or trimming is None:
+        return None
+    log = TieredLog(ports.hot, ports.codec, ports.archive)
+    sealing = Sealing(log, ports.organization_entries, ports.archive, clock, ports.on_step)
+    return Archiver(
+        ports.hot,
+        ports.server,
+        ports.archive,
+        sealing,
+        trimming,
+        clock,
+        log_id=ports.log_id,
+        owner=ports.owner,
+        policy=ports.policy,
+    )
+
+
+def _trimming(ports: ProjectorPorts) -> Trimming | None:
+    if ports.archive is None:
+        return None
+    return Trimming(ports.hot, ports.server, ports.archive, ports.stores, ports.on_step)
 
 
 def _manage(
@@ -291,6 +358,10 @@ def _service(
         max_share=limits.status_share,
         patience=limits.status_patience,
     )
+    watch = LogWatch(
+        LogStatusHandler(metrics.entries, ports.hot, ports.server, ports.archive, clock),
+        limits.archive_policy,
+    )
     manage = _manage(own_changes, ports.organization_log, clock, new_token)
     return UseCases(
         manage=manage,
@@ -309,7 +380,8 @@ def _service(
             read_metrics=ReadMetricsHandler(ports.queries, ports.threads, receipts),
         ),
         projections=projections,
+        log=watch,
         readiness=ReadinessHandler(
-            ports.log_health, ports.directory, projections, ports.weaknesses
+            ports.log_health, ports.directory, projections, watch, ports.weaknesses
         ),
     )

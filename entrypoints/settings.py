@@ -7,7 +7,12 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from application.archiving.policy import ArchivePolicy
+
 MEBIBYTE = 1 << 20
+
+OFF = "off"
+"""The archive of a log that has none."""
 
 
 class LogSettings(Struct, frozen=True, kw_only=True):
@@ -18,6 +23,10 @@ class LogSettings(Struct, frozen=True, kw_only=True):
     external server that may lose acknowledged data. Projections are in the data directory unless
     `projections_catalog`, a PostgreSQL, and `projections_files`, a directory or an object store,
     are given.
+
+    `archive` is the URL or path of the log's archive, or OFF. None means the one that the log was
+    given before, or else `archive` in the data directory for the embedded server, and none for
+    another server.
     """
 
     data_dir: Path = Path("cave-data")
@@ -27,6 +36,8 @@ class LogSettings(Struct, frozen=True, kw_only=True):
     allow_weak_log: bool = False
     projections_catalog: str | None = None
     projections_files: str | None = None
+    archive: str | None = None
+    archive_policy: ArchivePolicy = ArchivePolicy()
 
 
 class HttpLimits(Struct, frozen=True, kw_only=True):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
+import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 from pathlib import Path
 
 import structlog
+from adapters.archive import ObjectArchive, open_archive
 from msgspec import Struct
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -22,11 +25,18 @@ from adapters.ducklake.query.read_model import DuckLakeReadModel
 from adapters.ducklake.store.stores import DuckLakeStores
 from adapters.event_format.codec import MetricEventCodec
 from adapters.eventsourcing.organizations import Organizations
+from adapters.redis_streams.metrics.archiving import LogIdentity, RedisArchivedLogServer
 from adapters.redis_streams.metrics.hot_log import RedisHotLog
 from adapters.redis_streams.metrics.keys import MetricKeys
 from adapters.redis_streams.metrics.metric_log import RedisMetricLog
 from adapters.redis_streams.metrics.settings import settle_partitions
+from adapters.redis_streams.organizations.raw_entries import (
+    RedisOrganizationEntries,
+    RedisRestorableLog,
+    organization_keys,
+)
 from adapters.redis_streams.server import check_version, weaknesses
+from application.archiving.restore import RestoreLogHandler
 from application.clock import utc_now
 from application.errors import LogUnavailable, LogUnfit
 from application.organizations.issue_token import NewToken
@@ -36,6 +46,7 @@ from application.use_cases import (
     Commands,
     Limits,
     LogPorts,
+    LogTools,
     ProjectionPorts,
     ProjectionTools,
     Projector,
@@ -43,9 +54,10 @@ from application.use_cases import (
     ServicePorts,
     UseCases,
     compose,
+    compose_log_tools,
 )
 from domain.token import TOKEN_PREFIX
-from entrypoints.settings import LogSettings, ServiceSettings
+from entrypoints.settings import OFF, LogSettings, ServiceSettings
 
 SOCKET_TIMEOUT = 5.0
 COMMAND_SECONDS = 86_400.0
@@ -66,6 +78,8 @@ def open_commands(settings: LogSettings, url: str) -> Iterator[Commands]:
             organizations=log.organizations,
             organization_log=log.organizations,
             hot=log.hot,
+            server=log.server,
+            archive=log.archive,
             codec=log.codec,
         )
         yield compose(ports, utc_now, new_token)
@@ -85,6 +99,8 @@ def open_projections(settings: LogSettings, url: str) -> Iterator[ProjectionTool
             organizations=log.organizations,
             organization_log=log.organizations,
             hot=log.hot,
+            server=log.server,
+            archive=log.archive,
             codec=log.codec,
             stores=stores,
             queries=queries,
@@ -100,8 +116,47 @@ def open_projector(settings: LogSettings, url: str) -> Iterator[Projector]:
         _open_log(settings, url) as log,
         closing(DuckLakeStores(_location(settings))) as stores,
     ):
-        ports = ProjectorPorts(hot=log.hot, codec=log.codec, stores=stores)
-        yield compose(ports, utc_now, new_token)
+        yield compose(_projector_ports(settings, log, stores), utc_now, new_token)
+
+
+@contextmanager
+def open_log_tools(settings: LogSettings, url: str) -> Iterator[LogTools]:
+    """Open the log, its archive and the stores for `cave log`. Raises as `open_projections`."""
+    with (
+        _open_log(settings, url) as log,
+        closing(DuckLakeStores(_location(settings))) as stores,
+    ):
+        yield compose_log_tools(_projector_ports(settings, log, stores), utc_now)
+
+
+@contextmanager
+def open_restore(settings: LogSettings, url: str) -> Iterator[RestoreLogHandler]:
+    """Open an archive and an empty log server. Raises LogUnavailable, LogUnfit, ValueError."""
+    codec = MetricEventCodec()
+    assert settings.archive is not None  # noqa: S101  the command requires it
+    with (
+        _connected(url) as client,
+        closing(open_archive(settings.archive, codec.digest)) as archive,
+    ):
+        check_version(client)
+        keys = MetricKeys(settings.key_prefix)
+        server = RedisRestorableLog(client, keys, organization_keys(settings.key_prefix))
+        yield RestoreLogHandler(archive, server)
+        LogIdentity(client, keys).set_archive(archive.url)
+
+
+def _projector_ports(settings: LogSettings, log: _Log, stores: DuckLakeStores) -> ProjectorPorts:
+    return ProjectorPorts(
+        hot=log.hot,
+        server=log.server,
+        organization_entries=log.organization_entries,
+        codec=log.codec,
+        archive=log.archive,
+        stores=stores,
+        log_id=log.id,
+        owner=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}",
+        policy=settings.archive_policy,
+    )
 
 
 @asynccontextmanager
@@ -127,6 +182,8 @@ async def open_use_cases(settings: ServiceSettings, url: str) -> AsyncIterator[U
             organizations=log.organizations,
             organization_log=log.organizations,
             hot=log.hot,
+            server=log.server,
+            archive=log.archive,
             codec=log.codec,
             directory=directory,
             metric_log=metric_log,
@@ -141,6 +198,7 @@ async def open_use_cases(settings: ServiceSettings, url: str) -> AsyncIterator[U
             max_future_ms=int(settings.max_future.total_seconds() * 1000),
             max_points=settings.limits.max_points,
             points_per_second=settings.quota / settings.workers if settings.quota else None,
+            archive_policy=settings.log.archive_policy,
         )
         await metric_log.open()
         following.start()
@@ -164,8 +222,12 @@ def _location(settings: LogSettings) -> Location:
 
 
 class _Log(Struct, frozen=True):
+    id: str
     keys: MetricKeys
     hot: RedisHotLog
+    server: RedisArchivedLogServer
+    organization_entries: RedisOrganizationEntries
+    archive: ObjectArchive | None
     codec: MetricEventCodec
     organizations: Organizations
     weaknesses: tuple[str, ...]
@@ -173,29 +235,71 @@ class _Log(Struct, frozen=True):
 
 @contextmanager
 def _open_log(settings: LogSettings, url: str) -> Iterator[_Log]:
+    with _connected(url) as client, ExitStack() as opened:
+        weak = _check_server(settings, client)
+        keys = MetricKeys(settings.key_prefix)
+        partitions = settle_partitions(client, keys, settings.partitions)
+        identity = LogIdentity(client, keys)
+        codec = MetricEventCodec()
+        archive_url = _archive_url(settings, identity)
+        archive = None
+        if archive_url is not None:
+            archive = opened.enter_context(closing(open_archive(archive_url, codec.digest)))
+        organizations = opened.enter_context(
+            closing(
+                Organizations(
+                    {
+                        "PERSISTENCE_MODULE": "adapters.redis_streams",
+                        "REDIS_URL": url,
+                        "REDIS_KEY_PREFIX": settings.key_prefix,
+                    }
+                )
+            )
+        )
+        yield _Log(
+            id=identity.settle(secrets.token_hex(16)),
+            keys=keys,
+            hot=RedisHotLog(client, keys, partitions),
+            server=RedisArchivedLogServer(client, keys, partitions),
+            organization_entries=RedisOrganizationEntries(
+                client, organization_keys(settings.key_prefix)
+            ),
+            archive=archive,
+            codec=codec,
+            organizations=organizations,
+            weaknesses=weak,
+        )
+
+
+@contextmanager
+def _connected(url: str) -> Iterator[Redis]:
     client = Redis.from_url(
         url, retry=Retry(NoBackoff(), 0), socket_timeout=SOCKET_TIMEOUT, protocol=2
     )
     try:
-        weak = _check_server(settings, client)
-        keys = MetricKeys(settings.key_prefix)
-        partitions = settle_partitions(client, keys, settings.partitions)
-        organizations = Organizations(
-            {
-                "PERSISTENCE_MODULE": "adapters.redis_streams",
-                "REDIS_URL": url,
-                "REDIS_KEY_PREFIX": settings.key_prefix,
-            }
-        )
-        try:
-            hot = RedisHotLog(client, keys, partitions)
-            yield _Log(keys, hot, MetricEventCodec(), organizations, weak)
-        finally:
-            organizations.close()
+        yield client
     except RedisError as error:
         raise LogUnavailable(f"cannot use the event log: {error}") from error
     finally:
         client.close()
+
+
+def _archive_url(settings: LogSettings, identity: LogIdentity) -> str | None:
+    """Return the archive of a log: the one in the settings, else the one the log was given.
+
+    A place that is not the default is kept in the log, so that commands need not be told.
+    """
+    if settings.archive is not None:
+        if settings.archive == OFF:
+            return None
+        url = settings.archive
+        url = url if "://" in url else str(Path(url).absolute())
+        if identity.archive() != url:
+            identity.set_archive(url)
+        return url
+    if (given := identity.archive()) is not None:
+        return given
+    return None if settings.redis_url else str((settings.data_dir / "archive").absolute())
 
 
 def _check_server(settings: LogSettings, client: Redis) -> tuple[str, ...]:

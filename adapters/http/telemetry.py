@@ -15,8 +15,10 @@ from prometheus_client import (
     values,
 )
 
+from adapters.http.log_metrics import LogMetrics
 from adapters.http.projection_metrics import ProjectionMetrics
 from adapters.http.shared_metrics import SharedMetrics
+from application.archiving.status import LogStatus
 from application.projections.status import ProjectionStatus
 
 # Ignores PROMETHEUS_MULTIPROC_DIR, which may be set for other programs.
@@ -64,14 +66,17 @@ def record_request(operation: str, status: int) -> None:
     _requests.labels(operation, status).inc()
 
 
-def exposition(projections: Sequence[ProjectionStatus] | None) -> bytes:
+def exposition(projections: Sequence[ProjectionStatus] | None, log: LogStatus | None) -> bytes:
     """Return all metrics as Prometheus text. Reads files if there are several workers.
 
-    `projections` is None if their state is unknown; their lag is then left out.
+    `projections` is None if their state is unknown; their lag is then left out, and so are the
+    log's metrics if its state is.
     """
-    of_projections = CollectorRegistry()
-    of_projections.register(ProjectionMetrics(projections))
-    return generate_latest(_exposed) + generate_latest(of_projections)
+    looked_at = CollectorRegistry()
+    looked_at.register(ProjectionMetrics(projections))
+    if log is not None:
+        looked_at.register(LogMetrics(log))
+    return generate_latest(_exposed) + generate_latest(looked_at)
 
 
 @contextmanager

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from adapters.event_format.codec import MetricEventCodec
+from application.archiving.ports import ArchiverState
 from application.clock import Clock
 from application.event_log.partitioning import DEFAULT_PARTITIONS, partition_of
 from application.event_log.ports import Entry, EventCodec, Extent
@@ -18,7 +19,8 @@ from domain.idempotency import WINDOW
 
 
 class MemoryMetricLog:
-    """Both sides of the metric log: implements MetricLog, LogHealth and HotLog."""
+    """Both sides of the metric log: implements MetricLog, LogHealth, HotLog
+    and ArchivedLogServer."""
 
     def __init__(
         self,
@@ -30,6 +32,8 @@ class MemoryMetricLog:
         self.codec = codec or MetricEventCodec()
         self._partitions: list[list[Entry]] = [[] for _ in range(partitions)]
         self._added = [0] * partitions
+        self._leases: dict[int, tuple[str, datetime]] = {}
+        self._state: ArchiverState | None = None
         self._newest: list[Receipt | None] = [None] * partitions
         self._deleted: list[Receipt | None] = [None] * partitions
         self._keys: dict[tuple[str, str], tuple[datetime, bytes, Receipt]] = {}
@@ -106,6 +110,35 @@ class MemoryMetricLog:
 
     def count(self, partition: int, after: int) -> int:
         return sum(entry.receipt.position > after for entry in self._partitions[partition])
+
+    def lease(self, partition: int, owner: str, seconds: float) -> bool:
+        now = self._clock()
+        holder = self._leases.get(partition)
+        if holder is not None and holder[0] != owner and holder[1] > now:
+            return False
+        self._leases[partition] = owner, now + timedelta(seconds=seconds)
+        return True
+
+    def trim(self, partition: int, owner: str, first: Receipt, keep: Receipt) -> int:
+        holder = self._leases.get(partition)
+        entries = self._partitions[partition]
+        if holder is None or holder[0] != owner or holder[1] <= self._clock():
+            return 0
+        if not entries or entries[0].receipt != first:
+            return 0
+        return self.trim_before(keep)
+
+    def memory(self) -> Sequence[int]:
+        return [
+            sum(len(name) + len(value) for entry in entries for name, value in entry.fields.items())
+            for entries in self._partitions
+        ]
+
+    def report(self, state: ArchiverState) -> None:
+        self._state = state
+
+    def reported(self) -> ArchiverState | None:
+        return self._state
 
     def delete(self, receipt: Receipt) -> None:
         """Delete one entry, as XDEL does."""

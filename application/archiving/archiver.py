@@ -6,8 +6,8 @@ import threading
 from collections.abc import Mapping, Sequence
 
 import structlog
-from msgspec import Struct
 
+from application.archiving.policy import SOFT_SHARE, ArchivePolicy
 from application.archiving.ports import ArchivedLogServer, ArchiverState
 from application.archiving.sealing import Sealing
 from application.archiving.trimming import Trimming
@@ -27,9 +27,6 @@ LEASE_SECONDS = 60.0
 SEAL_MEMORY = 16 << 20
 """Bytes of unsealed entries of a partition, in the server's memory, that are sealed at once."""
 
-SOFT_SHARE = 0.75
-"""Share of the memory limit from which entries are moved to the archive before their time."""
-
 RELIEF_SHARE = 0.5
 """Share of the memory limit down to which the largest partitions are then moved."""
 
@@ -40,19 +37,6 @@ MAX_PAUSE = 30.0
 """Most seconds between rounds that fail."""
 
 _log = structlog.get_logger(__name__)
-
-
-class ArchivePolicy(Struct, frozen=True, kw_only=True):
-    """When entries are moved to the archive.
-
-    An event is sealed at most `every` seconds after it was accepted, and removed from the log
-    server after `hot_age` seconds. Both happen earlier once the entries take more of the server's
-    memory than SOFT_SHARE of `hot_memory` bytes.
-    """
-
-    every: float = 600.0
-    hot_age: float = 3600.0
-    hot_memory: int = 512 << 20
 
 
 class Archiver:

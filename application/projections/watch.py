@@ -6,14 +6,10 @@ compares them with the log.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Sequence
-from time import monotonic
-from typing import Generic, TypeVar
-
-from msgspec import Struct
+from collections.abc import Sequence
 
 from application.errors import LogError
+from application.looking import MAX_AGE, Look, Unknown
 from application.projections.errors import ProjectionError
 from application.projections.folds import Projection
 from application.projections.status import (
@@ -32,19 +28,10 @@ MAX_SHARE = 0.1
 PATIENCE = 1.0
 """Seconds that a caller waits for a look; after that it gets the previous result."""
 
-MAX_AGE = 30.0
-"""Seconds that a look may be overdue before its result counts as unknown."""
+FAILURES = (LogError, ProjectionError)
 
 MAX_LAG_SECONDS = 60.0
 """A projection that lags by more than this causes a warning."""
-
-T = TypeVar("T")
-
-
-class Unknown(Struct, frozen=True):
-    """The state could not be determined; `reason` says why."""
-
-    reason: str
 
 
 class ProjectionWatch:
@@ -59,8 +46,8 @@ class ProjectionWatch:
         patience: float = PATIENCE,
         max_age: float = MAX_AGE,
     ) -> None:
-        self._states = _Look(status.states, interval, max_share, patience, max_age)
-        self._statuses = _Look(status, interval, max_share, patience, max_age)
+        self._states = Look(status.states, FAILURES, interval, max_share, patience, max_age)
+        self._statuses = Look(status, FAILURES, interval, max_share, patience, max_age)
 
     async def statuses(self) -> Sequence[ProjectionStatus] | Unknown:
         """Return the status of every projection. Never raises."""
@@ -98,43 +85,3 @@ def _warning(status: ProjectionStatus) -> str | None:
             f"log, by {status.lag_events:,} events"
         )
     return None
-
-
-class _Look(Generic[T]):
-    """A blocking call whose result is kept for a while; concurrent callers share one call."""
-
-    def __init__(
-        self,
-        call: Callable[[], T],
-        interval: float,
-        max_share: float,
-        patience: float,
-        max_age: float,
-    ) -> None:
-        self._call = call
-        self._interval = interval
-        self._max_share = max_share
-        self._patience = patience
-        self._max_age = max_age
-        self._looking: asyncio.Task[None] | None = None
-        self._found: T | Unknown = Unknown("it was not read yet")
-        self._due = float("-inf")
-
-    async def __call__(self) -> T | Unknown:
-        if monotonic() >= self._due:
-            if self._looking is None or self._looking.done():
-                self._looking = asyncio.create_task(self._look())
-            await asyncio.wait({self._looking}, timeout=self._patience)
-            if monotonic() - self._due > self._max_age:
-                return Unknown("the log or the projections' store does not answer in time")
-        return self._found
-
-    async def _look(self) -> None:
-        began = monotonic()
-        pause = self._interval
-        try:
-            self._found = await asyncio.to_thread(self._call)
-            pause = max(pause, (monotonic() - began) / self._max_share)
-        except (LogError, ProjectionError) as error:
-            self._found = Unknown(str(error))
-        self._due = monotonic() + pause

@@ -8,22 +8,27 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from datetime import timedelta
 from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import click
+from msgspec.structs import replace
 
+from application.archiving.policy import ArchivePolicy
 from application.event_log.partitioning import DEFAULT_PARTITIONS, MAX_PARTITIONS
 from domain.errors import InvalidArgument
 from entrypoints.cli.context import Roots
 from entrypoints.cli.environment import Setting
 from entrypoints.cli.values import (
+    Duration,
     KeyPrefix,
     LocalPath,
     PathOrUrl,
     ProjectionName,
     RedisUrl,
+    Size,
     Time,
     WholeNumber,
 )
@@ -102,6 +107,14 @@ LOG_OPTIONS = (
         "Requires --projections-catalog.",
     ),
     setting(
+        "--archive",
+        "CAVE_ARCHIVE",
+        type=PathOrUrl(),
+        help="Where the older part of the log is: a directory or an object store's URL "
+        "(s3://, gs://, az://), or `off`; by default `archive` in the data directory, and none "
+        "for a log server of your own.",
+    ),
+    setting(
         "--log-level",
         LEVEL_VARIABLE,
         type=click.Choice(["debug", "info", "warning", "error"], case_sensitive=False),
@@ -109,6 +122,31 @@ LOG_OPTIONS = (
         callback=_pass_on_log_level,
         help="The lowest level to log to standard error; by default info for `serve` and "
         "`projector`, warning for other commands.",
+    ),
+)
+
+
+ARCHIVE_OPTIONS = (
+    setting(
+        "--archive-every",
+        "CAVE_ARCHIVE_EVERY",
+        type=Duration(),
+        default="10m",
+        help="The longest time until an event is copied to the archive.",
+    ),
+    setting(
+        "--hot-age",
+        "CAVE_HOT_AGE",
+        type=Duration(),
+        default="1h",
+        help="How long the log server keeps events that are in the archive.",
+    ),
+    setting(
+        "--hot-memory",
+        "CAVE_HOT_MEMORY",
+        type=Size(),
+        default="512MiB",
+        help="The most memory of the log server for events; the oldest ones are archived earlier.",
     ),
 )
 
@@ -125,6 +163,7 @@ def takes_log_settings(function: Command) -> Command:
         allow_weak_log: bool,  # noqa: FBT001  click passes it by name
         projections_catalog: str | None,
         projections_files: str | None,
+        archive: str | None,
         **arguments: Any,
     ) -> None:
         if (projections_catalog is None) != (projections_files is None):
@@ -139,11 +178,36 @@ def takes_log_settings(function: Command) -> Command:
             allow_weak_log=allow_weak_log,
             projections_catalog=projections_catalog,
             projections_files=projections_files,
+            archive=archive,
         )
         function(log=log, **arguments)
 
     decorated: Command = command
     for option in reversed(LOG_OPTIONS):
+        decorated = option(decorated)
+    return decorated
+
+
+def takes_archive_policy(function: Command) -> Command:
+    """Add the options on when events are archived to those of `takes_log_settings`, below it."""
+
+    @wraps(function)
+    def command(
+        log: LogSettings,
+        archive_every: timedelta,
+        hot_age: timedelta,
+        hot_memory: int,
+        **arguments: Any,
+    ) -> None:
+        policy = ArchivePolicy(
+            every=archive_every.total_seconds(),
+            hot_age=hot_age.total_seconds(),
+            hot_memory=hot_memory,
+        )
+        function(log=replace(log, archive_policy=policy), **arguments)
+
+    decorated: Command = command
+    for option in reversed(ARCHIVE_OPTIONS):
         decorated = option(decorated)
     return decorated
 

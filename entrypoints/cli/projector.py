@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from entrypoints.cli.options import example, roots, takes_log_settings
+from entrypoints.cli.options import example, roots, takes_archive_policy, takes_log_settings
 from entrypoints.settings import LogSettings
 
 
@@ -12,9 +12,10 @@ from entrypoints.settings import LogSettings
     epilog=example("cave projector", "cave projector --redis-url redis://log.internal:6379/0")
 )
 @takes_log_settings
+@takes_archive_policy
 @click.pass_context
 def projector(ctx: click.Context, log: LogSettings) -> None:
-    """Keep the projections up to date until stopped.
+    """Keep the projections and the archive up to date until stopped.
 
     `cave serve` runs a projector of its own. Only one process at a time writes a projection; others
     wait.

@@ -12,6 +12,7 @@ from entrypoints.cli.options import (
     example,
     roots,
     setting,
+    takes_archive_policy,
     takes_log_settings,
 )
 from entrypoints.cli.values import DecimalNumber, Duration, Rate, Size, WholeNumber
@@ -50,6 +51,7 @@ _SERVICE = ServiceSettings()
     help="The number of worker processes.",
 )
 @takes_log_settings
+@takes_archive_policy
 @setting(
     "--quota",
     "CAVE_QUOTA",

@@ -1,17 +1,16 @@
-"""The projector process, which keeps every projection up to date with the log."""
+"""The projector process: keeps every projection up to date with the log, and archives the log."""
 
 from __future__ import annotations
 
 import os
 import sys
 import threading
-from collections.abc import Sequence
 
 import structlog
 
 from application.errors import LogError
 from application.projections.errors import ProjectionError
-from application.projections.live import LiveProjection
+from application.use_cases import Projector
 from entrypoints.errors import CommandFailed
 from entrypoints.logging import configure_logging
 from entrypoints.processes.projector_config import ProjectorConfig
@@ -25,6 +24,7 @@ NICENESS = 10
 """Publishing and reading come first. At 19, though, the projections of a machine that is always
 busy would lag by more than the two seconds that are promised."""
 
+ARCHIVER = "archiver"
 WATCH_EVERY = 1.0
 PAUSE = 1.0
 
@@ -32,29 +32,31 @@ _log = structlog.get_logger(__name__)
 
 
 def project(settings: LogSettings, url: str, signals: Signals) -> None:
-    """Keep the projections up to date until a stop is requested.
+    """Keep the projections and the archive up to date until a stop is requested.
 
     Events read by then are either committed or read again later. Raises what opening the log and
-    the stores raises, and CommandFailed if a projection's thread ended by itself.
+    the stores raises, and CommandFailed if a thread ended by itself.
     """
     with open_projector(settings, url) as projector:
-        _run(projector.live, signals)
+        _run(projector, signals)
 
 
-def _run(projections: Sequence[LiveProjection], signals: Signals) -> None:
+def _run(projector: Projector, signals: Signals) -> None:
     stop = threading.Event()
     threads = [
         threading.Thread(target=projection.run, args=(stop,), name=projection.name)
-        for projection in projections
+        for projection in projector.live
     ]
+    if projector.archiver is not None:
+        threads.append(threading.Thread(target=projector.archiver.run, args=(stop,), name=ARCHIVER))
     for thread in threads:
         thread.start()
     try:
-        _log.info("projector runs", projections=[projection.name for projection in projections])
+        _log.info("projector runs", threads=[thread.name for thread in threads])
         while not signals.stops:
             signals.wait(WATCH_EVERY)
             if ended := [thread.name for thread in threads if not thread.is_alive()]:
-                raise CommandFailed(f"the projection of {', '.join(ended)} ended by itself")
+                raise CommandFailed(f"the thread of {', '.join(ended)} ended by itself")
         _log.info("projector stops")
     finally:
         stop.set()

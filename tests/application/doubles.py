@@ -84,6 +84,7 @@ class Service:
             organizations=repository,
             organization_log=log,
             hot=MemoryMetricLog(clock),
+            server=MemoryMetricLog(clock),
             codec=MetricEventCodec(),
         )
         self.manage = compose(ports, clock, CountedTokens()).manage
@@ -108,6 +109,7 @@ def service_use_cases(
         organizations=organizations,
         organization_log=organizations,
         hot=log,
+        server=log,
         codec=MetricEventCodec(),
         directory=directory or TokenDirectory(),
         metric_log=metric_log or log,

@@ -53,6 +53,7 @@ def export(model: MemoryReadModel) -> Iterator[ExportPointsHandler]:
             organizations=organizations,
             organization_log=organizations,
             hot=log,
+            server=log,
             codec=log.codec,
             stores=MemoryProjectionStores(),
             queries=model,

@@ -36,6 +36,7 @@ class Followed:
             organizations=organizations,
             organization_log=organizations,
             hot=self.log,
+            server=self.log,
             codec=self.log.codec,
         )
         self.commands: Commands = compose(ports, clock, CountedTokens())

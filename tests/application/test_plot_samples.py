@@ -48,6 +48,7 @@ def tools(organizations: Organizations, read_model: MemoryReadModel) -> Projecti
         organizations=organizations,
         organization_log=organizations,
         hot=log,
+        server=log,
         codec=log.codec,
         stores=MemoryProjectionStores(),
         queries=read_model,

@@ -33,6 +33,7 @@ def test_a_worker_is_ready_once_the_log_answers_and_its_directory_is_up_to_date(
             organizations=organizations,
             organization_log=organizations,
             hot=log,
+            server=log,
             codec=log.codec,
             directory=directory,
             metric_log=log,

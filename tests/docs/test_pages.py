@@ -44,7 +44,7 @@ def test_the_table_of_metrics_is_complete(page: str) -> None:
     text = (ROOT / "docs" / page).read_text()
     names = {
         f"{family.name}_total" if family.type == "counter" else family.name
-        for family in text_string_to_metric_families(exposition(None).decode())
+        for family in text_string_to_metric_families(exposition(None, LOG_STATUS).decode())
         if family.name.startswith("cave_") and not family.name.endswith("_created")
     }
     assert set(re.findall(r"^\| `(cave_[a-z_]+)", text, re.MULTILINE)) == names

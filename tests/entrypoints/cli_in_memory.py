@@ -123,6 +123,7 @@ class CommandLine:
             organizations=self._organizations,
             organization_log=self._organizations,
             hot=self.metrics,
+            server=self.metrics,
             codec=self.metrics.codec,
         )
         yield compose(ports, lambda: self.now, new_token)
@@ -136,6 +137,7 @@ class CommandLine:
             organizations=self._organizations,
             organization_log=self._organizations,
             hot=self.metrics,
+            server=self.metrics,
             codec=self.metrics.codec,
             stores=self.stores,
             queries=self.read_model,

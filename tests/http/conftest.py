@@ -77,6 +77,7 @@ class Service:
             organizations=self._organizations,
             organization_log=self._organizations,
             hot=self.log,
+            server=self.log,
             codec=self.log.codec,
             directory=self._directory,
             metric_log=metric_log,

@@ -76,5 +76,5 @@ def test_the_manual_lists_every_metric() -> None:
         "cave_projection_lag_events",
         "cave_projection_lag_seconds",
     ):
-        assert name in exposition(None).decode()
+        assert name in exposition(None, LOG_STATUS).decode()
         assert f"`{name}" in manual

@@ -27,7 +27,9 @@ def samples(text: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
 
 
 def value(name: str, **labels: str) -> float:
-    return samples(exposition(None).decode()).get((name, frozenset(labels.items())), 0.0)
+    return samples(exposition(None, LOG_STATUS).decode()).get(
+        (name, frozenset(labels.items())), 0.0
+    )
 
 
 def test_live_is_live(service: Service) -> None:

@@ -13,7 +13,9 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from adapters.http.problems import CONTENT_TYPE, RETRY_AFTER
 from adapters.http.telemetry import exposition
-from application.projections.watch import ProjectionWatch, Unknown
+from application.archiving.watch import LogWatch
+from application.looking import Unknown
+from application.projections.watch import ProjectionWatch
 from application.readiness import ReadinessHandler
 
 NO_CACHE = {"Cache-Control": "no-store"}
@@ -69,8 +71,9 @@ async def ready(readiness: NamedDependency[SkipValidation[ReadinessHandler]]) ->
 @get("/metrics", name="prometheus_metrics")
 async def prometheus_metrics(
     projections: NamedDependency[SkipValidation[ProjectionWatch]],
+    log: NamedDependency[SkipValidation[LogWatch]],
 ) -> Response[bytes]:
-    found = await projections.statuses()
+    found, of_log = await projections.statuses(), await log.status()
     statuses = None if isinstance(found, Unknown) else found
-    text = await to_thread(exposition, statuses)
+    text = await to_thread(exposition, statuses, None if isinstance(of_log, Unknown) else of_log)
     return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST, **NO_CACHE})

@@ -1,7 +1,9 @@
 """Names of the metric log's keys.
 
-`{<prefix>:metrics}:settings`, a hash: `partitions`, fixed when the log was created.
+`{<prefix>:metrics}:settings`, a hash: `partitions` and the log's `id`, fixed when the log was
+created; `archive`, the URL of its archive; `archiver`, the archiver's last state, as JSON.
 `{<prefix>:metrics:<p>}:log`, a stream per partition.
+`{<prefix>:metrics:<p>}:archiver`, a string that expires: who may trim the partition.
 `{<prefix>:metrics:<p>}:idempotency:<organization>:<digest>`, a string that expires: the record of a
 publish with an idempotency key. The hash tag in braces keeps a partition in one cluster slot.
 """
@@ -22,6 +24,9 @@ class MetricKeys(Struct, frozen=True):
 
     def log(self, partition: int) -> str:
         return f"{{{self.prefix}:metrics:{partition}}}:log"
+
+    def archiver(self, partition: int) -> str:
+        return f"{{{self.prefix}:metrics:{partition}}}:archiver"
 
     def idempotency(self, partition: int, organization: str, key: str) -> str:
         digest = sha256(key.encode()).hexdigest()

@@ -12,11 +12,12 @@ from msgspec.structs import replace
 
 from adapters.memory.read_model import MemoryReadModel
 from application.errors import LogUnavailable
+from application.looking import Unknown
 from application.projections.errors import StoreUnavailable
 from application.projections.folds import METRIC_NAMES, POINTS
 from application.projections.ports import LiveProgress
 from application.projections.status import ProjectionStatus, ProjectionStatuses
-from application.projections.watch import ProjectionWatch, Unknown
+from application.projections.watch import ProjectionWatch
 from tests.application.projections.world import Log, batch
 
 SECONDS = 10.0

@@ -165,6 +165,7 @@ def tools(log: Log, stores: MemoryProjectionStores) -> ProjectionTools:
         organizations=organizations,
         organization_log=organizations,
         hot=log,
+        server=log,
         codec=log.codec,
         stores=stores,
         queries=model,
