@@ -86,12 +86,11 @@ class Projector(Struct, frozen=True, kw_only=True):
 
 
 class LogTools(Struct, frozen=True, kw_only=True):
-    """The use cases of `cave log`; without an archive there is none to add to or to trim by."""
+    """The use cases of `cave log`; without an archive there is no archiver."""
 
     status: LogStatusHandler
     verify: VerifyLogHandler
     archiver: Archiver | None
-    trimming: Trimming | None
 
 
 class Commands(Struct, frozen=True, kw_only=True):
@@ -266,13 +265,11 @@ def compose_log_tools(ports: ProjectorPorts, clock: Clock) -> LogTools:
         status=LogStatusHandler(log, ports.hot, ports.server, ports.archive, clock),
         verify=VerifyLogHandler(log, ports.hot, ports.archive, ports.codec),
         archiver=_archiver(ports, clock),
-        trimming=_trimming(ports),
     )
 
 
 def _archiver(ports: ProjectorPorts, clock: Clock) -> Archiver | None:
-    trimming = _trimming(ports)
-    if ports.archive is None or trimming is None:
+    if ports.archive is None:
         return None
     log = TieredLog(ports.hot, ports.codec, ports.archive)
     sealing = Sealing(log, ports.organization_entries, ports.archive, clock, ports.on_step)
@@ -281,18 +278,12 @@ def _archiver(ports: ProjectorPorts, clock: Clock) -> Archiver | None:
         ports.server,
         ports.archive,
         sealing,
-        trimming,
+        Trimming(ports.hot, ports.server, ports.archive, ports.stores, ports.on_step),
         clock,
         log_id=ports.log_id,
         owner=ports.owner,
         policy=ports.policy,
     )
-
-
-def _trimming(ports: ProjectorPorts) -> Trimming | None:
-    if ports.archive is None:
-        return None
-    return Trimming(ports.hot, ports.server, ports.archive, ports.stores, ports.on_step)
 
 
 def _manage(

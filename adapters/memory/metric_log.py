@@ -111,10 +111,10 @@ class MemoryMetricLog:
     def count(self, partition: int, after: int) -> int:
         return sum(entry.receipt.position > after for entry in self._partitions[partition])
 
-    def lease(self, partition: int, owner: str, seconds: float) -> bool:
+    def lease(self, partition: int, owner: str, seconds: float, *, take_over: bool = False) -> bool:
         now = self._clock()
         holder = self._leases.get(partition)
-        if holder is not None and holder[0] != owner and holder[1] > now:
+        if not take_over and holder and holder[0] != owner and holder[1] > now:
             return False
         self._leases[partition] = owner, now + timedelta(seconds=seconds)
         return True

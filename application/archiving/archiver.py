@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import structlog
 
 from application.archiving.policy import SOFT_SHARE, ArchivePolicy
 from application.archiving.ports import ArchivedLogServer, ArchiverState
 from application.archiving.sealing import Sealing
-from application.archiving.trimming import Trimming
+from application.archiving.trimming import Trimmable, Trimming
 from application.clock import Clock
 from application.errors import ArchiveConflict, LogError
 from application.event_log.archive import Archive
@@ -29,6 +29,11 @@ SEAL_MEMORY = 16 << 20
 
 RELIEF_SHARE = 0.5
 """Share of the memory limit down to which the largest partitions are then moved."""
+
+TAKE_OVER_SECONDS = 10.0
+"""How long an archiver that runs stands back after a command has trimmed."""
+
+MAX_CONFLICTS = 5
 
 MAX_TRIM_PAUSE = 30.0
 """Most seconds between two looks for entries that are old enough to be trimmed."""
@@ -95,38 +100,86 @@ class Archiver:
         A failure in one partition does not keep the others from being sealed and trimmed; the
         first one is raised at the end.
         """
-        if not self._claimed:
-            self._archive.claim(self._log_id, self._hot.partitions())
-            self._claimed = True
-        first: LogError | ProjectionError | None = None
         sizes = self._server.memory()
         pressed = self._pressed(sizes)
-        for partition, size in enumerate(sizes):
-            try:
-                self._seal_due(partition, size, pressed=partition in pressed)
-            except LogError as error:
-                first = first or error
+        first: LogError | ProjectionError | None = None
         try:
-            self._seal_organizations()
+            self.seal_due(sizes, pressed)
+        except LogError as error:
+            first = error
+        try:
             self._trim_due(sizes if pressed else None)
         except (LogError, ProjectionError) as error:
             first = first or error
         if first is not None:
             raise first
 
-    def seal_all(self) -> int:
+    def seal_due(self, sizes: Sequence[int] | None = None, pressed: Collection[int] = ()) -> int:
+        """Seal what is due, and all of the partitions `pressed`; return how many events that were.
+
+        `sizes` are the bytes of each partition in the server's memory. Raises as `round`.
+        """
+        self._claim()
+        sizes = self._server.memory() if sizes is None else sizes
+        first: LogError | None = None
+        sealed = 0
+        for partition, size in enumerate(sizes):
+            try:
+                if self._is_due(partition, size, pressed=partition in pressed):
+                    sealed += self._seal(partition)
+            except LogError as error:
+                first = first or error
+        try:
+            self._seal_organizations()
+        except LogError as error:
+            first = first or error
+        if first is not None:
+            raise first
+        return sealed
+
+    def seal_all(self, on_progress: Callable[[int, int], None]) -> int:
         """Seal everything that is in the log now; return how many events that were.
 
-        Raises what `round` raises, at the first failure.
+        `on_progress` takes the partitions sealed so far, and how many there are. Raises LogError
+        at the first failure.
         """
-        self._archive.claim(self._log_id, self._hot.partitions())
+        self._claim()
+        partitions = self._hot.partitions()
         sealed = 0
-        for partition in range(self._hot.partitions()):
-            self._archive.partition(partition).refresh()
-            sealed += sum(segment.entries for segment in self._sealing.seal(partition))
+        for partition in range(partitions):
+            on_progress(partition, partitions)
+            sealed += self._seal(partition)
         self._archive.organizations().refresh()
         self._sealing.seal_organizations()
+        on_progress(partitions, partitions)
         return sealed
+
+    def trim_all(self) -> int:
+        """Trim everything that may be trimmed; return how many events that were.
+
+        Takes over from an archiver that runs. Raises LogError, ProjectionError.
+        """
+        trimmed = 0
+        for what in self.trimmable():
+            self._server.lease(what.partition, self._owner, TAKE_OVER_SECONDS, take_over=True)
+            trimmed += self._trimming.trim(what, self._owner)
+        return trimmed
+
+    def trimmable(self) -> list[Trimmable]:
+        """Return everything that may be trimmed. Raises LogError, ProjectionError."""
+        held = self._trimming.held()
+        found = []
+        for partition in range(self._hot.partitions()):
+            self._archive.partition(partition).refresh()
+            what = self._trimming.trimmable(partition, None, held)
+            if what is not None:
+                found.append(what)
+        return found
+
+    def _claim(self) -> None:
+        if not self._claimed:
+            self._archive.claim(self._log_id, self._hot.partitions())
+            self._claimed = True
 
     def _round_reported(self) -> str | None:
         failing = None
@@ -163,22 +216,29 @@ class Archiver:
             excess -= sizes[partition]
         return pressed
 
-    def _seal_due(self, partition: int, size: int, *, pressed: bool) -> None:
-        stream = self._archive.partition(partition)
-        end = stream.end()
+    def _is_due(self, partition: int, size: int, *, pressed: bool) -> bool:
+        end = self._archive.partition(partition).end()
         extent = self._hot.extent(partition)
         unsealed = extent.added + end.offset - end.number
         if not unsealed or not self._server.lease(partition, self._owner, LEASE_SECONDS):
-            return
+            return False
         oldest = self._oldest_unsealed(partition, end.position)
         waited = 0.0 if oldest is None else (self._now() - oldest.milliseconds) / 1000
         share = min(unsealed / extent.entries, 1.0) if extent.entries else 0.0
-        if pressed or waited >= self._policy.every or size * share >= SEAL_MEMORY:
-            stream.refresh()
+        return pressed or waited >= self._policy.every or size * share >= SEAL_MEMORY
+
+    def _seal(self, partition: int) -> int:
+        """Seal a partition; return how many events that were."""
+        stream = self._archive.partition(partition)
+        before = stream.refresh().number
+        for _ in range(MAX_CONFLICTS):
             try:
                 self._sealing.seal(partition)
             except ArchiveConflict:
                 stream.refresh()  # another archiver was faster
+            else:
+                break
+        return stream.end().number - before
 
     def _oldest_unsealed(self, partition: int, after: int) -> Receipt | None:
         known = self._oldest.get(partition)

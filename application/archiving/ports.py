@@ -29,10 +29,11 @@ class ArchivedLogServer(Protocol):
     Every method works while the server is full, and raises LogUnavailable if it does not answer.
     """
 
-    def lease(self, partition: int, owner: str, seconds: float) -> bool:
+    def lease(self, partition: int, owner: str, seconds: float, *, take_over: bool = False) -> bool:
         """Make the owner the one who may trim a partition, for some seconds.
 
-        Returns false if that is another owner. Renews the lease of the same owner.
+        Returns false if that is another owner, unless it is to take over. Renews the lease of the
+        same owner.
         """
 
     def trim(self, partition: int, owner: str, first: Receipt, keep: Receipt) -> int:

@@ -40,7 +40,7 @@ class Trimming:
         hot: HotLog,
         server: ArchivedLogServer,
         archive: Archive,
-        stores: ProjectionStores | None,
+        stores: ProjectionStores,
         on_step: OnStep = ignore_step,
     ) -> None:
         self._hot = hot
@@ -58,7 +58,6 @@ class Trimming:
         """
         held: dict[int, int] | None = None
         for generation in self._written():
-            assert self._stores is not None  # noqa: S101  it has the generation
             positions = self._stores.positions(generation)
             read = {p: positions.get(p, 0) for p in range(self._hot.partitions())}
             held = read if held is None else {p: min(read[p], held[p]) for p in read}
@@ -97,8 +96,6 @@ class Trimming:
         return removed
 
     def _written(self) -> list[Generation]:
-        if self._stores is None:
-            return []
         return [
             generation
             for projection in PROJECTIONS

@@ -19,7 +19,8 @@ from entrypoints.settings import LogSettings, ServiceSettings
 from entrypoints.stop_signals import ENDING, on_stop
 
 if TYPE_CHECKING:
-    from application.use_cases import Commands, ProjectionTools
+    from application.archiving.restore import RestoreLogHandler
+    from application.use_cases import Commands, LogTools, ProjectionTools
 
 COMMAND_LEVEL = "warning"
 
@@ -48,6 +49,36 @@ def open_projections(settings: LogSettings) -> Iterator[ProjectionTools]:
         terminated_in_order(),
         reach_log(settings) as url,
         wiring.open_projections(settings, url) as opened,
+    ):
+        yield opened
+
+
+@contextmanager
+def open_log_tools(settings: LogSettings) -> Iterator[LogTools]:
+    """Reach the log server and open the use cases that look after the log."""
+    from entrypoints import wiring
+    from entrypoints.logging import LEVEL_VARIABLE, configure_logging
+
+    configure_logging(os.environ.get(LEVEL_VARIABLE) or COMMAND_LEVEL)
+    with (
+        terminated_in_order(),
+        reach_log(settings) as url,
+        wiring.open_log_tools(settings, url) as opened,
+    ):
+        yield opened
+
+
+@contextmanager
+def open_restore(settings: LogSettings) -> Iterator[RestoreLogHandler]:
+    """Reach an empty log server and open the archive to restore a log from."""
+    from entrypoints import wiring
+    from entrypoints.logging import LEVEL_VARIABLE, configure_logging
+
+    configure_logging(os.environ.get(LEVEL_VARIABLE) or COMMAND_LEVEL)
+    with (
+        terminated_in_order(),
+        reach_log(settings) as url,
+        wiring.open_restore(settings, url) as opened,
     ):
         yield opened
 
@@ -107,6 +138,8 @@ class Roots(Struct, frozen=True):
     open_projections: Callable[[LogSettings], AbstractContextManager[ProjectionTools]] = (
         open_projections
     )
+    open_log_tools: Callable[[LogSettings], AbstractContextManager[LogTools]] = open_log_tools
+    open_restore: Callable[[LogSettings], AbstractContextManager[RestoreLogHandler]] = open_restore
     project: Callable[[LogSettings], int] = project
     serve: Callable[[ServiceSettings, str, int], int] = serve
     clock: Clock = utc_now

@@ -21,6 +21,7 @@ from rich.text import Text
 from entrypoints.cli.terminal import printable
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 _encode = msgspec.json.Encoder().encode
 
@@ -48,6 +49,15 @@ def number(value: float) -> str:
 def counted(count: int, noun: str) -> str:
     """Return a number with its noun, `1 point` or `12,000 points`."""
     return f"{count:,} {noun}{'s' if count != 1 else ''}"
+
+
+def size(count: int) -> str:
+    """Return a number of bytes in the largest unit that fits."""
+    amount, unit = float(count), 0
+    while amount >= 1024 and unit < len(UNITS) - 1:
+        amount /= 1024
+        unit += 1
+    return f"{amount:.1f} {UNITS[unit]}" if unit else f"{count} B"
 
 
 def print_json(*records: Struct) -> None:

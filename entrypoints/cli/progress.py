@@ -31,18 +31,27 @@ Advance = Callable[[int, int | None, int], None]
 
 
 @contextmanager
-def shown_progress(what: str, unit: str) -> Iterator[Advance]:
-    """Yield a function that shows progress when called; `unit` is the plural name of a step."""
+def shown_progress(what: str, unit: str, amount: str | None = "points") -> Iterator[Advance]:
+    """Yield a function that shows progress when called; `unit` is the plural name of a step.
+
+    `amount` is the plural name of what is counted besides, None if there is no such thing: then
+    the rate is that of the steps.
+    """
     if sys.stderr.isatty():
-        with _bar(what, unit) as advance:
+        with _bar(what, unit, amount) as advance:
             yield advance
     else:
-        yield _Lines(what, unit).advance
+        yield _Lines(what, unit, amount).advance
 
 
 def points_per_second(points: int, seconds: float) -> str:
     """Return a rate as text; it is unknown if no time has passed."""
-    return f"{points / seconds:,.0f} points/s" if seconds > 0 else "- points/s"
+    return per_second(points, "points", seconds)
+
+
+def per_second(count: int, unit: str, seconds: float) -> str:
+    """Return a rate of anything as text."""
+    return f"{count / seconds:,.0f} {unit}/s" if seconds > 0 else f"- {unit}/s"
 
 
 class _Lines:
@@ -51,7 +60,8 @@ class _Lines:
     Work of unknown length has no tenths.
     """
 
-    def __init__(self, what: str, unit: str) -> None:
+    def __init__(self, what: str, unit: str, amount: str | None) -> None:
+        self._amount = amount
         self._what = what
         self._unit = unit
         self._began = self._shown_at = time.monotonic()
@@ -69,17 +79,21 @@ class _Lines:
         else:
             share = done / total if total else 1.0
             steps = f"{share:4.0%}, {done:,} of {total:,} {self._unit}"
-        rate = points_per_second(points, now - self._began)
-        click.echo(f"{self._what}: {steps}, {points:,} points, {rate}", err=True)
+        if self._amount is None:
+            rate = per_second(done, self._unit, now - self._began)
+        else:
+            rate = per_second(points, self._amount, now - self._began)
+            steps += f", {points:,} {self._amount}"
+        click.echo(f"{self._what}: {steps}, {rate}", err=True)
 
 
 @contextmanager
-def _bar(what: str, unit: str) -> Iterator[Advance]:
+def _bar(what: str, unit: str, amount: str | None) -> Iterator[Advance]:
     progress = Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         TaskProgressColumn(),
-        _Counts(unit),
+        _Counts(unit, amount),
         TimeRemainingColumn(),
         TextColumn("left"),
         console=Console(stderr=True),
@@ -98,13 +112,17 @@ def _bar(what: str, unit: str) -> Iterator[Advance]:
 
 
 class _Counts(ProgressColumn):
-    """Steps, and points per second."""
+    """Steps, and a rate."""
 
-    def __init__(self, unit: str) -> None:
+    def __init__(self, unit: str, amount: str | None) -> None:
         super().__init__()
         self._unit = unit
+        self._amount = amount
 
     def render(self, task: Task) -> Text:
-        rate = points_per_second(task.fields["points"], task.elapsed or 0.0)
+        if self._amount is None:
+            rate = per_second(int(task.completed), self._unit, task.elapsed or 0.0)
+        else:
+            rate = per_second(task.fields["points"], self._amount, task.elapsed or 0.0)
         of_total = f" of {task.total:,.0f}" if task.total is not None else ""
         return Text(f"{task.completed:,.0f}{of_total} {self._unit}, {rate}", style="dim")

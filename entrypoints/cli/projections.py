@@ -8,13 +8,11 @@ import click
 
 from application.projections.folds import PROJECTIONS
 from entrypoints.cli.options import example, on_the_projections, prints_records
-from entrypoints.cli.output import counted, print_fields, print_json, print_table
+from entrypoints.cli.output import counted, print_fields, print_json, print_table, size
 from entrypoints.cli.projection_records import BuildRecord, ProjectionRecord
 
 if TYPE_CHECKING:
     from application.use_cases import ProjectionTools
-
-UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 @click.command(
@@ -101,12 +99,3 @@ def _unfinished(name: str, rebuild: BuildRecord) -> str:
         f"unfinished rebuild: {rebuild.rows:,} rows, {size(rebuild.bytes)}; unless it is running, "
         f"continue it with cave replay {name}, or drop it with cave replay {name} --drop"
     )
-
-
-def size(count: int) -> str:
-    """Return a number of bytes in the largest unit that fits."""
-    amount, unit = float(count), 0
-    while amount >= 1024 and unit < len(UNITS) - 1:
-        amount /= 1024
-        unit += 1
-    return f"{amount:.1f} {UNITS[unit]}" if unit else f"{count} B"

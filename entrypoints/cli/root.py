@@ -20,6 +20,7 @@ from entrypoints.cli.demo import demo
 from entrypoints.cli.events import events
 from entrypoints.cli.export import export
 from entrypoints.cli.import_ import import_
+from entrypoints.cli.log import log
 from entrypoints.cli.options import example
 from entrypoints.cli.org import org
 from entrypoints.cli.plot import plot
@@ -125,6 +126,7 @@ for command in (
     *(org, team, token, events),
     *(plot, export, import_),
     *(projections, replay, verify, projector),
+    log,
     compile_,
 ):
     main.add_command(command)

@@ -25,7 +25,7 @@ SAMPLES = 100
 
 _LEASE = """#!lua flags=allow-oom
 local holder = redis.call('GET', KEYS[1])
-if holder and holder ~= ARGV[1] then
+if holder and holder ~= ARGV[1] and ARGV[3] ~= '1' then
   return 0
 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
@@ -61,9 +61,9 @@ class RedisArchivedLogServer:
         self._keys = keys
         self._partitions = partitions
 
-    def lease(self, partition: int, owner: str, seconds: float) -> bool:
-        milliseconds = int(seconds * 1000)
-        return bool(self._run(_LEASE, [self._keys.archiver(partition)], owner, milliseconds))
+    def lease(self, partition: int, owner: str, seconds: float, *, take_over: bool = False) -> bool:
+        milliseconds, keys = int(seconds * 1000), [self._keys.archiver(partition)]
+        return bool(self._run(_LEASE, keys, owner, milliseconds, int(take_over)))
 
     def trim(self, partition: int, owner: str, first: Receipt, keep: Receipt) -> int:
         keys = [self._keys.log(partition), self._keys.archiver(partition)]
