@@ -33,7 +33,12 @@ class MetricEventCodec:
         return None if name is None else name.decode("utf-8", "replace")
 
     def digest(self, entry: Entry) -> bytes:
-        """Return the SHA-256 of all parts, each after its length: this keeps entries distinct."""
+        """Return the SHA-256 of all parts, each after its length: this keeps entries distinct.
+
+        An entry that was erased has kept the digest that it had.
+        """
+        if entry.erased is not None:
+            return entry.erased
         receipt = entry.receipt
         event_id = b"%d-%d" % (receipt.milliseconds, receipt.sequence)
         parts = (event_id, *chain.from_iterable(entry.fields.items()))

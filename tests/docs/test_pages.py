@@ -14,6 +14,7 @@ from adapters.event_format.topics import TOPIC
 from adapters.http.telemetry import exposition
 from adapters.redis_streams.metrics.keys import MetricKeys
 from entrypoints.cli.root import main
+from tests.http.log_status import LOG_STATUS
 from tests.docs.markdown import PAGES, ROOT, codes, links
 
 OPERATIONS = ROOT / "docs" / "operations.md"

@@ -10,6 +10,7 @@ from adapters.http.openapi import document
 from adapters.http.problems import TYPE_OF
 from adapters.http.telemetry import exposition
 from tests.http.conftest import Service
+from tests.http.log_status import LOG_STATUS
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 

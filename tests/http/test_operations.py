@@ -16,6 +16,7 @@ from application.errors import LogUnavailable
 from application.readiness import ReadinessReport
 from tests.contracts.metric_log import published
 from tests.http.conftest import Service, problem_of
+from tests.http.log_status import LOG_STATUS
 
 
 def samples(text: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:

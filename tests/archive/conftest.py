@@ -1,0 +1,75 @@
+"""Archives in a directory, and on an S3 server."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from adapters.archive import ObjectArchive, open_archive
+from application.event_log.archive import OnStep, ignore_step
+from tests.archive.support import CODEC
+
+OpenArchive = Callable[..., ObjectArchive]
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[str]:
+    """Yield the address of an S3 server."""
+    port = free_port()
+    server = ThreadedMotoServer("127.0.0.1", port, verbose=False)
+    server.start()
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def bucket(s3: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return the URL of an empty bucket; the usual variables name its server."""
+    for name, value in {
+        "AWS_ENDPOINT_URL": s3,
+        "AWS_ALLOW_HTTP": "true",
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    client = boto3.client("s3", endpoint_url=s3, region_name="us-east-1")
+    name = f"bucket-{free_port()}"
+    client.create_bucket(Bucket=name)
+    client.close()
+    return f"s3://{name}/prefix"
+
+
+@pytest.fixture(params=["directory", "s3"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "directory":
+        return str(tmp_path / "archive")
+    found: str = request.getfixturevalue("bucket")
+    return found
+
+
+@pytest.fixture
+def opened(place: str) -> Iterator[OpenArchive]:
+    """Return a function that opens the test's archive; each call is another process's."""
+    archives: list[ObjectArchive] = []
+
+    def open_again(on_step: OnStep = ignore_step) -> ObjectArchive:
+        archives.append(open_archive(place, CODEC.digest, on_step))
+        return archives[-1]
+
+    yield open_again
+    for archive in archives:
+        archive.close()
