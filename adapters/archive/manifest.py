@@ -85,7 +85,7 @@ class Manifest:
         self._partition = partition
         self._on_step = on_step
         self._roll_up = roll_up
-        self._files: dict[str, int] = {}
+        self._files: set[str] = set()
         self._lines: dict[str, bytes] = {}
         self._entries: dict[str, ManifestEntry] = {}
         self._chosen: list[str] = []
@@ -94,15 +94,14 @@ class Manifest:
     def refresh(self) -> None:
         """Read what was added; `contents` is then up to date."""
         found = {stored.path for stored in self._objects.stored(self._directory)}
-        if found == self._files.keys():
+        if found == self._files:
             return
-        for path in sorted(found - self._files.keys()):
+        for path in sorted(found - self._files):
             content = self._objects.get(path)
             if content is not None:  # rolled up since it was listed
                 self._take(path, content)
-                self._files[path] = 1
-        gone = self._files.keys() - found
-        if gone:
+                self._files.add(path)
+        if self._files - found:
             # Rolled up, or lost: what is left must be complete without them.
             self._files.clear()
             self._lines.clear()
@@ -110,7 +109,7 @@ class Manifest:
             for path in sorted(found):
                 if (content := self._objects.get(path)) is not None:
                     self._take(path, content)
-                    self._files[path] = 1
+                    self._files.add(path)
         self._choose()
 
     def add(self, entry: ManifestEntry) -> None:

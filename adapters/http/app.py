@@ -153,6 +153,7 @@ def _routed(
             "reading": _provide(reading),
             "readiness": _provide(use_cases.readiness),
             "projections": _provide(use_cases.projections),
+            "log": _provide(use_cases.log),
         },
         exception_handlers=EXCEPTION_HANDLERS,
         logging_config=None,
