@@ -96,20 +96,16 @@ class Manifest:
         found = {stored.path for stored in self._objects.stored(self._directory)}
         if found == self._files:
             return
-        for path in sorted(found - self._files):
-            content = self._objects.get(path)
-            if content is not None:  # rolled up since it was listed
-                self._take(path, content)
-                self._files.add(path)
         if self._files - found:
             # Rolled up, or lost: what is left must be complete without them.
             self._files.clear()
             self._lines.clear()
             self._entries.clear()
-            for path in sorted(found):
-                if (content := self._objects.get(path)) is not None:
-                    self._take(path, content)
-                    self._files.add(path)
+        for path in sorted(found - self._files):
+            content = self._objects.get(path)
+            if content is not None:  # rolled up since it was listed
+                self._take(path, content)
+                self._files.add(path)
         self._choose()
 
     def add(self, entry: ManifestEntry) -> None:

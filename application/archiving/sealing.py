@@ -53,6 +53,8 @@ class Sealing:
         Raises LogGap if some are missing, LogUnavailable, ArchiveConflict, ArchiveDamaged and
         ArchiveUnavailable. What was sealed before an error stays sealed.
         """
+        if (gap := self._log.gap(partition)) is not None:
+            raise gap
         last = self._log.last_position(partition)
         return self._sealed(
             self._archive.partition(partition),
