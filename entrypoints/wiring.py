@@ -12,13 +12,13 @@ from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 from pathlib import Path
 
 import structlog
-from adapters.archive import ObjectArchive, open_archive
 from msgspec import Struct
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
+from adapters.archive import ObjectArchive, open_archive
 from adapters.ducklake.database import Location
 from adapters.ducklake.query.export import DuckLakePointExport
 from adapters.ducklake.query.read_model import DuckLakeReadModel
@@ -39,6 +39,7 @@ from adapters.redis_streams.server import check_version, weaknesses
 from application.archiving.restore import RestoreLogHandler
 from application.clock import utc_now
 from application.errors import LogUnavailable, LogUnfit
+from application.event_log.archive import OnStep, ignore_step
 from application.organizations.issue_token import NewToken
 from application.organizations.token_directory import DirectoryFollower, TokenDirectory
 from application.reading.query_threads import QueryThreads
@@ -120,13 +121,18 @@ def open_projector(settings: LogSettings, url: str) -> Iterator[Projector]:
 
 
 @contextmanager
-def open_log_tools(settings: LogSettings, url: str) -> Iterator[LogTools]:
-    """Open the log, its archive and the stores for `cave log`. Raises as `open_projections`."""
+def open_log_tools(
+    settings: LogSettings, url: str, on_step: OnStep = ignore_step
+) -> Iterator[LogTools]:
+    """Open the log, its archive and the stores for `cave log`. Raises as `open_projections`.
+
+    `on_step` is called after each step of archiving.
+    """
     with (
-        _open_log(settings, url) as log,
+        _open_log(settings, url, on_step) as log,
         closing(DuckLakeStores(_location(settings))) as stores,
     ):
-        yield compose_log_tools(_projector_ports(settings, log, stores), utc_now)
+        yield compose_log_tools(_projector_ports(settings, log, stores, on_step), utc_now)
 
 
 @contextmanager
@@ -145,7 +151,9 @@ def open_restore(settings: LogSettings, url: str) -> Iterator[RestoreLogHandler]
         LogIdentity(client, keys).set_archive(archive.url)
 
 
-def _projector_ports(settings: LogSettings, log: _Log, stores: DuckLakeStores) -> ProjectorPorts:
+def _projector_ports(
+    settings: LogSettings, log: _Log, stores: DuckLakeStores, on_step: OnStep = ignore_step
+) -> ProjectorPorts:
     return ProjectorPorts(
         hot=log.hot,
         server=log.server,
@@ -156,6 +164,7 @@ def _projector_ports(settings: LogSettings, log: _Log, stores: DuckLakeStores) -
         log_id=log.id,
         owner=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}",
         policy=settings.archive_policy,
+        on_step=on_step,
     )
 
 
@@ -234,7 +243,7 @@ class _Log(Struct, frozen=True):
 
 
 @contextmanager
-def _open_log(settings: LogSettings, url: str) -> Iterator[_Log]:
+def _open_log(settings: LogSettings, url: str, on_step: OnStep = ignore_step) -> Iterator[_Log]:
     with _connected(url) as client, ExitStack() as opened:
         weak = _check_server(settings, client)
         keys = MetricKeys(settings.key_prefix)
@@ -244,7 +253,9 @@ def _open_log(settings: LogSettings, url: str) -> Iterator[_Log]:
         archive_url = _archive_url(settings, identity)
         archive = None
         if archive_url is not None:
-            archive = opened.enter_context(closing(open_archive(archive_url, codec.digest)))
+            archive = opened.enter_context(
+                closing(open_archive(archive_url, codec.digest, on_step))
+            )
         organizations = opened.enter_context(
             closing(
                 Organizations(
