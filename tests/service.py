@@ -9,13 +9,14 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
 from redis import Redis
 
+from adapters.archive import open_archive
 from adapters.embedded_valkey import DataDir
 from adapters.event_format.codec import MetricEventCodec
 from adapters.redis_streams.metrics.hot_log import RedisHotLog
@@ -144,15 +145,12 @@ class Service:
 
     def stored(self) -> dict[str, RecordedMetrics]:
         """Return all events of the metric log by receipt."""
-        with self.log() as client:
+        codec = MetricEventCodec()
+        archive = str(self.data_dir.path / "archive")
+        with self.log() as client, closing(open_archive(archive, codec.digest)) as opened:
             keys = MetricKeys("cave")
-            reader = MetricLogReader(
-                TieredLog(
-                    RedisHotLog(client, keys, settle_partitions(client, keys, None)),
-                    MetricEventCodec(),
-                ),
-                MetricEventCodec(),
-            )
+            hot = RedisHotLog(client, keys, settle_partitions(client, keys, None))
+            reader = MetricLogReader(TieredLog(hot, codec, opened), codec)
             return {
                 str(recorded.receipt): _readable(recorded)
                 for partition in range(reader.entries.partitions())

@@ -86,6 +86,28 @@ def test_the_readme_works_as_pasted_and_the_format_suffices_to_read_the_log(
     ]
 
 
+def test_the_archive_s_format_suffices_to_read_the_archive(service: Service) -> None:
+    token = service.register("archived")
+    for number in range(3):
+        point = {"name": "a", "timestamp": 1398788625 + number, "value": number, "tags": {}}
+        path = "/organizations/archived/metrics"
+        service.ask("POST", path, {"metrics": [point]}, token)
+    service.cave("log", "archive", "--now")
+    (reader,) = blocks(ROOT / "docs" / "archive-format.md", "python")
+    partition = next(r for r, e in service.stored().items() if e.event.organization == "archived")
+    command = [sys.executable, "-c", reader, str(service.data_dir.path / "archive")]
+    done = subprocess.run(
+        [*command, partition.partition("-")[0]],
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=True,
+    )
+    found = [line.split()[0] for line in done.stdout.splitlines() if "archived" in line]
+    receipts = [r for r, e in service.stored().items() if e.event.organization == "archived"]
+    assert found == [receipt.partition("-")[2] for receipt in receipts]
+
+
 def test_streams_are_imported_as_the_page_says(service: Service, tmp_path: Path) -> None:
     [imports] = blocks(ROOT / "docs" / "point-files.md", "sh")
     token = service.register("streams")
