@@ -10,7 +10,12 @@ from msgspec import Struct
 
 from application.archiving.archiver import Archiver
 from application.archiving.policy import ArchivePolicy
-from application.archiving.ports import ArchivedLogServer, OrganizationEntries
+from application.archiving.ports import (
+    ArchivedLogServer,
+    OrganizationEntries,
+    RestorableLog,
+)
+from application.archiving.restore import RestoreLogHandler
 from application.archiving.sealing import Sealing
 from application.archiving.status import LogStatusHandler
 from application.archiving.trimming import Trimming
@@ -256,6 +261,17 @@ def compose(
             metrics = MetricLogReader(TieredLog(ports.hot, ports.codec, ports.archive), ports.codec)
             live = tuple(LiveProjection(metrics, ports.stores, known) for known in PROJECTIONS)
             return Projector(live=live, archiver=_archiver(ports, clock))
+
+
+class RestoreTools(Struct, frozen=True, kw_only=True):
+    """The use case of `cave log restore`."""
+
+    restore: RestoreLogHandler
+
+
+def compose_restore(archive: Archive, server: RestorableLog) -> RestoreTools:
+    """Make the use case that restores a log, which there is not yet."""
+    return RestoreTools(restore=RestoreLogHandler(archive, server))
 
 
 def compose_log_tools(ports: ProjectorPorts, clock: Clock) -> LogTools:

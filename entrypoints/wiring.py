@@ -36,7 +36,6 @@ from adapters.redis_streams.organizations.raw_entries import (
     organization_keys,
 )
 from adapters.redis_streams.server import check_version, weaknesses
-from application.archiving.restore import RestoreLogHandler
 from application.clock import utc_now
 from application.errors import LogUnavailable, LogUnfit
 from application.event_log.archive import OnStep, ignore_step
@@ -52,10 +51,12 @@ from application.use_cases import (
     ProjectionTools,
     Projector,
     ProjectorPorts,
+    RestoreTools,
     ServicePorts,
     UseCases,
     compose,
     compose_log_tools,
+    compose_restore,
 )
 from domain.token import TOKEN_PREFIX
 from entrypoints.settings import OFF, LogSettings, ServiceSettings
@@ -136,7 +137,7 @@ def open_log_tools(
 
 
 @contextmanager
-def open_restore(settings: LogSettings, url: str) -> Iterator[RestoreLogHandler]:
+def open_restore(settings: LogSettings, url: str) -> Iterator[RestoreTools]:
     """Open an archive and an empty log server. Raises LogUnavailable, LogUnfit, ValueError."""
     codec = MetricEventCodec()
     assert settings.archive is not None  # noqa: S101  the command requires it
@@ -147,7 +148,7 @@ def open_restore(settings: LogSettings, url: str) -> Iterator[RestoreLogHandler]
         check_version(client)
         keys = MetricKeys(settings.key_prefix)
         server = RedisRestorableLog(client, keys, organization_keys(settings.key_prefix))
-        yield RestoreLogHandler(archive, server)
+        yield compose_restore(archive, server)
         LogIdentity(client, keys).set_archive(archive.url)
 
 

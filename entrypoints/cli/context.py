@@ -19,8 +19,7 @@ from entrypoints.settings import LogSettings, ServiceSettings
 from entrypoints.stop_signals import ENDING, on_stop
 
 if TYPE_CHECKING:
-    from application.archiving.restore import RestoreLogHandler
-    from application.use_cases import Commands, LogTools, ProjectionTools
+    from application.use_cases import Commands, LogTools, ProjectionTools, RestoreTools
 
 COMMAND_LEVEL = "warning"
 
@@ -69,7 +68,7 @@ def open_log_tools(settings: LogSettings) -> Iterator[LogTools]:
 
 
 @contextmanager
-def open_restore(settings: LogSettings) -> Iterator[RestoreLogHandler]:
+def open_restore(settings: LogSettings) -> Iterator[RestoreTools]:
     """Reach an empty log server and open the archive to restore a log from."""
     from entrypoints import wiring
     from entrypoints.logging import LEVEL_VARIABLE, configure_logging
@@ -139,7 +138,7 @@ class Roots(Struct, frozen=True):
         open_projections
     )
     open_log_tools: Callable[[LogSettings], AbstractContextManager[LogTools]] = open_log_tools
-    open_restore: Callable[[LogSettings], AbstractContextManager[RestoreLogHandler]] = open_restore
+    open_restore: Callable[[LogSettings], AbstractContextManager[RestoreTools]] = open_restore
     project: Callable[[LogSettings], int] = project
     serve: Callable[[ServiceSettings, str, int], int] = serve
     clock: Clock = utc_now

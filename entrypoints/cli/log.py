@@ -196,10 +196,10 @@ def restore(log: LogSettings, *, as_json: bool) -> None:
     if log.archive is None or log.archive == OFF:
         raise click.UsageError("--archive is required: the archive to restore from")
     with (
-        roots().open_restore(log) as handler,
+        roots().open_restore(log) as tools,
         shown_progress("restore", "partitions", None) as advance,
     ):
-        restored = handler(lambda done, total: advance(done, total, 0))
+        restored = tools.restore(lambda done, total: advance(done, total, 0))
     record = RestoredRecord.of(restored)
     if as_json:
         print_json(record)

@@ -16,7 +16,14 @@ from msgspec import Struct
 
 import application
 from application import use_cases
-from application.use_cases import Commands, ProjectionTools, Projector, UseCases
+from application.use_cases import (
+    Commands,
+    LogTools,
+    ProjectionTools,
+    Projector,
+    RestoreTools,
+    UseCases,
+)
 
 ROOT = Path(application.__file__).parents[1]
 FOLDERS = ("adapters", "application", "domain", "entrypoints", "tests")
@@ -45,7 +52,7 @@ def listed(group: type) -> Iterator[type]:
 def test_the_list_of_use_cases_is_complete() -> None:
     found = handlers()
     assert len(found) > 10
-    groups = (Commands, ProjectionTools, UseCases, Projector)
+    groups = (Commands, ProjectionTools, UseCases, Projector, LogTools, RestoreTools)
     assert found <= {kind for group in groups for kind in listed(group)}
 
 

@@ -20,10 +20,7 @@ from adapters.memory.metric_log import MemoryMetricLog
 from adapters.memory.projection_stores import MemoryProjectionStores
 from application.archiving.archiver import Archiver
 from application.archiving.policy import ArchivePolicy
-from application.archiving.sealing import Sealing
-from application.archiving.status import LogStatusHandler
-from application.archiving.trimming import Trimming
-from application.archiving.verify import LogVerified, VerifyLogHandler
+from application.archiving.verify import LogVerified
 from application.errors import LogError, LogGap
 from application.event_log.archive import OnStep, Step, ignore_step
 from application.event_log.ports import Entry
@@ -33,6 +30,7 @@ from application.event_log.tiered import TieredLog
 from application.projections.folds import METRIC_NAMES, POINTS
 from application.projections.ports import Role
 from application.projections.runner import ProjectionRunner
+from application.use_cases import LogTools, ProjectorPorts, compose_log_tools
 from tests.application.doubles import FakeClock
 from tests.archive.support import CODEC
 from tests.contracts.metric_log import PARTITIONS, organizations_in, published
@@ -84,24 +82,30 @@ class World:
     def archiver(
         self, policy: ArchivePolicy | None = None, on_step: OnStep = ignore_step, owner: str = "a"
     ) -> Archiver:
-        archive = self.archive(on_step)
-        log = TieredLog(self.hot, CODEC, archive)
-        return Archiver(
-            self.hot,
-            self.hot,
-            archive,
-            Sealing(log, NoOrganizations(), archive, self.clock, on_step),
-            Trimming(self.hot, self.hot, archive, self.stores, on_step),
-            self.clock,
+        archiver = self.tools(policy, on_step, owner).archiver
+        assert archiver is not None
+        return archiver
+
+    def tools(
+        self, policy: ArchivePolicy | None = None, on_step: OnStep = ignore_step, owner: str = "a"
+    ) -> LogTools:
+        """Compose the use cases of another process."""
+        ports = ProjectorPorts(
+            hot=self.hot,
+            server=self.hot,
+            organization_entries=NoOrganizations(),
+            codec=CODEC,
+            archive=self.archive(on_step),
+            stores=self.stores,
             log_id="log",
             owner=owner,
             policy=policy or ArchivePolicy(),
+            on_step=on_step,
         )
+        return compose_log_tools(ports, self.clock)
 
     def verify(self) -> LogVerified:
-        archive = self.archive()
-        log = TieredLog(self.hot, CODEC, archive)
-        return VerifyLogHandler(log, self.hot, archive, CODEC)(None, lambda progress: None)
+        return self.tools().verify(None, lambda progress: None)
 
     def check(self, log: TieredLog | None = None) -> None:
         """Check that a reader sees every event once, in order, whatever its pages are."""
@@ -337,9 +341,7 @@ def test_status_says_where_the_events_are(world: World) -> None:
     world.append(0, 5)
     archiver.trim_all()
     world.clock.advance(timedelta(seconds=60))
-    archive = world.archive()
-    log = TieredLog(world.hot, CODEC, archive)
-    status = LogStatusHandler(log, world.hot, world.hot, archive, world.clock)()
+    status = world.tools().status()
     partition, entries = status.partitions[0], world.appended[0]
     assert (partition.first, partition.last) == (entries[0].receipt, entries[-1].receipt)
     assert (partition.events, partition.archive_events, partition.server_events) == (15, 10, 6)

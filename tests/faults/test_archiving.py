@@ -24,7 +24,6 @@ from adapters.event_format.codec import MetricEventCodec
 from adapters.redis_streams.metrics.hot_log import RedisHotLog
 from adapters.redis_streams.metrics.keys import MetricKeys
 from adapters.redis_streams.metrics.metric_log import RedisMetricLog
-from application.archiving.verify import VerifyLogHandler
 from application.event_log.archive import Step
 from application.event_log.receipts import Receipt
 from application.event_log.tiered import TieredLog
@@ -99,9 +98,10 @@ def check(directory: Path, url: str, receipts: list[Receipt]) -> None:
                 found += [entry.receipt for entry in page]
                 after = page[-1].receipt.position
         assert found == sorted(receipts)
-        verified = VerifyLogHandler(log, hot, archive, codec)(None, lambda progress: None)
-        assert verified.damages == ()
-        assert verified.archived + verified.on_server >= len(receipts)
+    with tools(directory, url) as opened:
+        verified = opened.verify(None, lambda progress: None)
+    assert verified.damages == ()
+    assert verified.archived + verified.on_server == len(receipts)
 
 
 @pytest.mark.parametrize("step", [step for step in Step if "roll" not in step])

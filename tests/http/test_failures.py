@@ -14,6 +14,7 @@ from adapters.http import errors as http
 from adapters.http.failures import failure_answer
 from adapters.http.problems import STATUS_OF, TYPE_OF, problem_answer
 from application import errors as application
+from application.event_log.receipts import Receipt
 from application.organizations.look_ups import LookUps
 from application.projections import errors as projections
 from domain import errors as domain
@@ -29,8 +30,9 @@ WRITERS_ONLY = {
     projections.RowsRefused,
     projections.ProjectionBusy,
     projections.ProjectionDiverged,
+    application.ArchiveConflict,
 }
-"""Raised only when projections are written, never when they are read."""
+"""Raised only when projections or the archive are written, never when they are read."""
 
 
 def error_classes(module: ModuleType) -> list[type[Exception]]:
@@ -59,6 +61,8 @@ def instance(kind: type[Exception]) -> Exception:
         return http.InvalidParameters([http.ParameterFault("limit", "is wrong")])
     if kind is domain.InvalidArgument:
         return domain.InvalidArgument("is wrong", "name")
+    if kind is application.LogGap:
+        return application.LogGap(Receipt(3, 5, 0), Receipt(3, 9, 1), 4)
     if kind is domain.QuotaExceeded:
         return domain.QuotaExceeded("over", retry_after=7)
     return kind("said to a person")

@@ -124,7 +124,7 @@ def test_metrics_say_that_the_projections_state_is_unknown(
     def failing(partition: int) -> int:
         raise LogUnavailable("the log is away")
 
-    monkeypatch.setattr(service.log, "last_position", failing)
+    monkeypatch.setattr(service.log, "extent", failing)
     found = projection_samples(service, "points")
     assert found == {"live": 0.0, "stopped": 0.0, "missing": 0.0, "unknown": 1.0}
 
