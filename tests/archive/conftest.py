@@ -2,55 +2,19 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from adapters.archive import ObjectArchive, open_archive
 from application.event_log.archive import OnStep, ignore_step
 from tests.archive.support import CODEC
+from tests.s3 import bucket, s3
+
+__all__ = ["bucket", "s3"]
 
 OpenArchive = Callable[..., ObjectArchive]
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-@pytest.fixture(scope="session")
-def s3() -> Iterator[str]:
-    """Yield the address of an S3 server."""
-    port = free_port()
-    server = ThreadedMotoServer("127.0.0.1", port, verbose=False)
-    server.start()
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.stop()
-
-
-@pytest.fixture
-def bucket(s3: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Return the URL of an empty bucket; the usual variables name its server."""
-    for name, value in {
-        "AWS_ENDPOINT_URL": s3,
-        "AWS_ALLOW_HTTP": "true",
-        "AWS_ACCESS_KEY_ID": "key",
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        "AWS_REGION": "us-east-1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    client = boto3.client("s3", endpoint_url=s3, region_name="us-east-1")
-    name = f"bucket-{free_port()}"
-    client.create_bucket(Bucket=name)
-    client.close()
-    return f"s3://{name}/prefix"
 
 
 @pytest.fixture(params=["directory", "s3"])

@@ -1,0 +1,178 @@
+"""The log in two tiers behind a real service: nobody sees the seam, and a gap is an error."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+
+from application.event_log.receipts import Receipt
+from tests.s3 import bucket, s3
+from tests.service import CAVE, SECONDS, Service, clean_environment, running
+from tests.waiting import wait_until
+
+__all__ = ["bucket", "s3"]
+
+PATH = "/organizations/gilt/metrics"
+SOON: dict[str, Any] = {"ARCHIVE_EVERY": "1s", "HOT_AGE": "1s"}
+
+
+def publish(service: Service, token: str, count: int, start: int = 0) -> None:
+    for number in range(start, start + count):
+        item = {"name": "a", "timestamp": 1398788625 + number, "value": number, "tags": {}}
+        service.ask("POST", PATH, {"metrics": [item] * 3}, token)
+
+
+def failing(service: Service, *arguments: str) -> str:
+    """Run a command that must fail, and return its last line."""
+    done = subprocess.run(
+        [*CAVE, *arguments, "--data-dir", str(service.data_dir.path)],
+        capture_output=True,
+        text=True,
+        env=clean_environment(),
+        timeout=SECONDS,
+        check=False,
+    )
+    assert done.returncode == 1, done.stdout
+    return done.stderr.strip().splitlines()[-1]
+
+
+def status(service: Service) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(service.cave("log", "status", "--json"))
+    return found
+
+
+def on_server(service: Service) -> int:
+    return sum(p["server"]["events"] for p in status(service)["partitions"])
+
+
+def archived(service: Service) -> int:
+    return sum(p["archive"]["events"] for p in status(service)["partitions"])
+
+
+def lag(service: Service) -> int:
+    lines = service.cave("projections", "--json").splitlines()
+    return sum(json.loads(line)["lag_events"] for line in lines)
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    with TemporaryDirectory(prefix="cave-") as name:
+        yield Path(name)
+
+
+@pytest.fixture(params=["directory", "s3"])
+def settings(request: pytest.FixtureRequest) -> dict[str, Any]:
+    if request.param == "directory":
+        return SOON
+    return {**SOON, "ARCHIVE": request.getfixturevalue("bucket")}
+
+
+def test_nobody_sees_the_seam_and_a_log_is_restored_from_its_archive(
+    directory: Path, settings: dict[str, Any]
+) -> None:
+    service = Service(directory, **settings)
+    with running(service):
+        token = service.register("gilt", "publish", "read")
+        publish(service, token, 20)
+        wait_until(lambda: archived(service) == 20 and on_server(service) == 1)
+        publish(service, token, 5, start=20)
+        receipts = sorted(map(Receipt.parse, receipts_of(service)))
+        assert len(receipts) == 25
+        for receipt in (receipts[0], receipts[-1]):
+            asked = f"{PATH}?metric=a&limit=1440&receipt={receipt}"
+            assert len(service.ask("GET", asked, token=token)["metrics"]) >= 60
+            assert service.cave("events", "show", str(receipt))
+        wait_until(lambda: lag(service) == 0)
+        digest = service.cave("verify", "points")
+        assert service.cave("replay", "points").endswith("is live")
+        assert service.cave("verify", "points") == digest
+        assert "verified" in service.cave("log", "verify")
+        assert json.loads(service.text("/health/ready"))["warnings"] == []
+        assert 'cave_log_events{tier="archive"}' in service.text("/metrics")
+        service.cave("log", "archive", "--now")
+        assert archived(service) == 25
+        archive = status(service)["archive"]
+        assert service.stop() == 0
+
+    restored = Service(directory / "new")
+    (directory / "new").mkdir()
+    environment = [f"--archive={archive}"]
+    assert "25 events in the archive" in restored.cave("log", "restore", *environment)
+    with running(restored):
+        wait_until(lambda: restored.answer("GET", f"{PATH}?metric=a", token=token)[0] == 200)
+        wait_until(lambda: lag(restored) == 0)
+        assert restored.cave("verify", "points") == digest
+        publish(restored, token, 3, start=25)
+        assert len(receipts_of(restored)) == 28
+        assert "verified" in restored.cave("log", "verify")
+        wait_until(lambda: lag(restored) == 0)
+        assert restored.cave("replay", "points").endswith("is live")
+    assert "already has a log" in failing(restored, "log", "restore", *environment)
+
+
+def receipts_of(service: Service) -> list[str]:
+    lines = service.cave("events", "tail", "--from-start", "--no-follow", "--json").splitlines()
+    return [json.loads(line)["receipt"] for line in lines]
+
+
+def test_events_trimmed_by_hand_are_a_gap_for_everyone(directory: Path) -> None:
+    service = Service(directory, ARCHIVE="off")
+    with running(service):
+        token = service.register("gilt", "publish", "read")
+        publish(service, token, 10)
+        wait_until(lambda: lag(service) == 0)
+        receipts = sorted(map(Receipt.parse, receipts_of(service)))
+        key = f"{{cave:metrics:{receipts[0].partition}}}:log"
+        with service.log() as client:
+            first_left = f"{receipts[5].milliseconds}-{receipts[5].sequence}"
+            client.xtrim(key, minid=first_left, approximate=False)
+        last = Receipt.at(receipts[0].partition, receipts[5].position - 1)
+        for command in (
+            ("replay", "points"),
+            ("verify", "points"),
+            ("log", "verify"),
+            ("events", "tail", "--from-start", "--no-follow"),
+        ):
+            said = failing(service, *command)
+            assert "5 events are missing from the log" in said
+            assert f"to {last}" in said
+        rows = service.ask("GET", f"{PATH}?metric=a&limit=1440", token=token)["metrics"]
+        assert len(rows) == 30, "what was projected is still read"
+        wait_until(lambda: str(last) in service.text("/health/ready"))
+        asked = f"{PATH}?metric=a&receipt={receipts[0]}"
+        code, problem = service.answer("GET", asked, token=token)
+        assert (code, problem["type"]) == (404, "urn:cave:problem:unknown-receipt")
+        asked = f"{PATH}?metric=a&receipt={receipts[7]}"
+        assert service.answer("GET", asked, token=token)[0] == 200
+        service.cave("replay", "points", "--accept-loss")
+        rows = service.ask("GET", f"{PATH}?metric=a&limit=1440", token=token)["metrics"]
+        assert len(rows) == 15
+
+
+def test_a_log_without_an_archive_is_warned_about(directory: Path) -> None:
+    service = Service(directory, ARCHIVE="off")
+    with running(service):
+        [warning] = json.loads(service.text("/health/ready"))["warnings"]
+        assert "--archive" in warning
+        assert "no archive" in failing(service, "log", "archive", "--archive", "off")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_an_archive_that_cannot_be_written_is_warned_about(directory: Path) -> None:
+    """It is in use again as soon as it can be written."""
+    service = Service(directory, **SOON)
+    with running(service):
+        token = service.register("gilt", "publish", "read")
+        archive = service.data_dir.path / "archive"
+        archive.chmod(0o500)
+        publish(service, token, 3)
+        wait_until(lambda: "archive" in service.text("/health/ready"))
+        archive.chmod(0o700)
+        wait_until(lambda: archived(service) == 3)
