@@ -21,6 +21,21 @@ class LogSaturated(LogError):
     """The queue of appends is at its limit: the service is overloaded. Nothing was written."""
 
 
+class IdempotencyFull(LogError):
+    """The log remembers as many idempotency keys as it may, `limit`. Nothing was written.
+
+    Only publishes with a new key are refused. Keys are forgotten with time; the operator can raise
+    the limit.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        super().__init__(
+            f"the log remembers {limit:,} idempotency keys, which is as many as the setting "
+            "--idempotency-memory allows, so the batch was not stored; keys used before still work"
+        )
+
+
 class OutcomeUnknown(LogError):
     """The connection to the log died mid-write: the event may or may not be in the log.
 

@@ -9,6 +9,10 @@ from msgspec import Struct
 from application.archiving.watch import LogWatch
 from application.organizations.token_directory import MAX_SILENCE, TokenDirectory
 from application.projections.watch import ProjectionWatch
+from application.publishing.ports import IdempotencyRecords
+
+NEARLY_FULL = 80
+"""Percent of the limit of idempotency keys from which on it is a warning."""
 
 
 class LogHealth(Protocol):
@@ -17,12 +21,15 @@ class LogHealth(Protocol):
     async def answers(self) -> bool:
         """Return whether the log answers on the connection that appends. Never raises."""
 
+    def idempotency(self) -> IdempotencyRecords:
+        """Return how many idempotency keys are remembered, and how many may be. Never raises."""
+
 
 class ReadinessReport(Struct, frozen=True):
     """`problems` are the reasons why the worker is not ready.
 
     `warnings` do not keep it from serving: a weak log server, gaps in the log, an archive that
-    fails, a projection that is stopped or lags.
+    fails, little room for idempotency keys, a projection that is stopped or lags.
     """
 
     problems: tuple[str, ...] = ()
@@ -61,6 +68,16 @@ class ReadinessHandler:
         warnings = (
             *self._weaknesses,
             *await self._watch.warnings(),
+            *_nearly_full(self._log.idempotency()),
             *await self._projections.warnings(),
         )
         return ReadinessReport(tuple(problems), warnings)
+
+
+def _nearly_full(keys: IdempotencyRecords) -> list[str]:
+    if keys.records * 100 < keys.limit * NEARLY_FULL:
+        return []
+    return [
+        f"{keys.records:,} idempotency keys are remembered, of {keys.limit:,} that "
+        "--idempotency-memory allows; at the limit, publishes with a new key are refused"
+    ]

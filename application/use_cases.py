@@ -125,6 +125,7 @@ class UseCases(Commands, frozen=True, kw_only=True):
     projections: ProjectionWatch
     log: LogWatch
     readiness: ReadinessHandler
+    log_health: LogHealth
 
 
 class LogPorts(Struct, frozen=True, kw_only=True):
@@ -391,4 +392,5 @@ def _service(
         readiness=ReadinessHandler(
             ports.log_health, ports.directory, projections, watch, ports.weaknesses
         ),
+        log_health=ports.log_health,
     )

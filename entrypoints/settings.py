@@ -61,12 +61,17 @@ class QueryLimits(Struct, frozen=True, kw_only=True):
 
 
 class ServiceSettings(Struct, frozen=True, kw_only=True):
-    """A worker's settings. `quota` is in points per second per organization, None for unlimited."""
+    """A worker's settings. `quota` is in points per second per organization, None for unlimited.
+
+    `idempotency_memory` is in bytes of the log server, None for a quarter of its `maxmemory`, or
+    1 GiB if it has none.
+    """
 
     log: LogSettings = LogSettings()
     limits: HttpLimits = HttpLimits()
     queries: QueryLimits = QueryLimits()
     max_future: timedelta = timedelta(hours=24)
     quota: float | None = None
+    idempotency_memory: int | None = None
     operator_token: str | None = None
     workers: int = 1

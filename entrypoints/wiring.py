@@ -27,6 +27,7 @@ from adapters.event_format.codec import MetricEventCodec
 from adapters.eventsourcing.organizations import Organizations
 from adapters.redis_streams.metrics.archiving import LogIdentity, RedisArchivedLogServer
 from adapters.redis_streams.metrics.hot_log import RedisHotLog
+from adapters.redis_streams.metrics.idempotency import record_limit
 from adapters.redis_streams.metrics.keys import MetricKeys
 from adapters.redis_streams.metrics.metric_log import RedisMetricLog
 from adapters.redis_streams.metrics.settings import settle_partitions
@@ -180,7 +181,12 @@ async def open_use_cases(settings: ServiceSettings, url: str) -> AsyncIterator[U
         follower = DirectoryFollower(log.organizations, directory)
         await asyncio.to_thread(follower.catch_up)
         following = threading.Thread(target=follower.run, name="token-directory", daemon=True)
-        metric_log = RedisMetricLog(url, log.keys, log.hot.partitions())
+        metric_log = RedisMetricLog(
+            url,
+            log.keys,
+            log.hot.partitions(),
+            max_records=record_limit(log.client, settings.idempotency_memory),
+        )
         query_limits = settings.queries
         read_model = DuckLakeReadModel(
             _location(settings.log),
@@ -233,6 +239,7 @@ def _location(settings: LogSettings) -> Location:
 
 class _Log(Struct, frozen=True):
     id: str
+    client: Redis
     keys: MetricKeys
     hot: RedisHotLog
     server: RedisArchivedLogServer
@@ -270,6 +277,7 @@ def _open_log(settings: LogSettings, url: str, on_step: OnStep = ignore_step) ->
         )
         yield _Log(
             id=identity.settle(secrets.token_hex(16)),
+            client=client,
             keys=keys,
             hot=RedisHotLog(client, keys, partitions),
             server=RedisArchivedLogServer(client, keys, partitions),

@@ -154,6 +154,7 @@ def _routed(
             "readiness": _provide(use_cases.readiness),
             "projections": _provide(use_cases.projections),
             "log": _provide(use_cases.log),
+            "log_health": _provide(use_cases.log_health),
         },
         exception_handlers=EXCEPTION_HANDLERS,
         logging_config=None,

@@ -41,6 +41,7 @@ STATUS_OF: dict[type[Exception], int] = {
     application.LogUnavailable: 503,
     application.LogFull: 503,
     application.LogSaturated: 503,
+    application.IdempotencyFull: 503,
     application.OutcomeUnknown: 503,
     application.LogUnfit: 503,
     application.LogGap: 503,

@@ -15,11 +15,13 @@ from prometheus_client import (
     values,
 )
 
+from adapters.http.idempotency_metrics import IdempotencyMetrics
 from adapters.http.log_metrics import LogMetrics
 from adapters.http.projection_metrics import ProjectionMetrics
 from adapters.http.shared_metrics import SharedMetrics
 from application.archiving.status import LogStatus
 from application.projections.status import ProjectionStatus
+from application.publishing.ports import IdempotencyRecords
 
 # Ignores PROMETHEUS_MULTIPROC_DIR, which may be set for other programs.
 values.ValueClass = values.MutexValue
@@ -66,7 +68,11 @@ def record_request(operation: str, status: int) -> None:
     _requests.labels(operation, status).inc()
 
 
-def exposition(projections: Sequence[ProjectionStatus] | None, log: LogStatus | None) -> bytes:
+def exposition(
+    projections: Sequence[ProjectionStatus] | None,
+    log: LogStatus | None,
+    keys: IdempotencyRecords,
+) -> bytes:
     """Return all metrics as Prometheus text. Reads files if there are several workers.
 
     `projections` is None if their state is unknown; their lag is then left out, and so are the
@@ -74,6 +80,7 @@ def exposition(projections: Sequence[ProjectionStatus] | None, log: LogStatus | 
     """
     looked_at = CollectorRegistry()
     looked_at.register(ProjectionMetrics(projections))
+    looked_at.register(IdempotencyMetrics(keys))
     if log is not None:
         looked_at.register(LogMetrics(log))
     return generate_latest(_exposed) + generate_latest(looked_at)

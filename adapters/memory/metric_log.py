@@ -8,14 +8,18 @@ from datetime import datetime, timedelta
 from adapters.event_format.codec import MetricEventCodec
 from application.archiving.ports import ArchiverState
 from application.clock import Clock
+from application.errors import IdempotencyFull
 from application.event_log.partitioning import DEFAULT_PARTITIONS, partition_of
 from application.event_log.ports import Entry, EventCodec, Extent
 from application.event_log.receipts import Receipt
 from application.event_log.tiered import TieredLog
-from application.publishing.ports import Appended, Idempotency
+from application.publishing.ports import Appended, Idempotency, IdempotencyRecords
 from domain.errors import IdempotencyConflict
 from domain.events import MetricsPublished
 from domain.idempotency import WINDOW
+
+MAX_RECORDS = 1_000_000
+"""The most idempotency keys to remember, unless told otherwise."""
 
 
 class MemoryMetricLog:
@@ -27,8 +31,11 @@ class MemoryMetricLog:
         clock: Clock,
         partitions: int = DEFAULT_PARTITIONS,
         codec: EventCodec | None = None,
+        *,
+        max_records: int = MAX_RECORDS,
     ) -> None:
         self._clock = clock
+        self._max_records = max_records
         self.codec = codec or MetricEventCodec()
         self._partitions: list[list[Entry]] = [[] for _ in range(partitions)]
         self._added = [0] * partitions
@@ -55,9 +62,18 @@ class MemoryMetricLog:
             if digest != idempotency.body_digest:
                 raise IdempotencyConflict.of(idempotency.key)
             return Appended(receipt, replayed=True)
+        records = self.idempotency()
+        if records.records >= records.limit:
+            raise IdempotencyFull(records.limit)
         receipt = self._append(event, now)
         self._keys[key] = (now, idempotency.body_digest, receipt)
         return Appended(receipt)
+
+    def idempotency(self) -> IdempotencyRecords:
+        """Return how many keys are remembered, and how many may be."""
+        now = self._clock()
+        self._keys = {key: seen for key, seen in self._keys.items() if now - seen[0] < WINDOW}
+        return IdempotencyRecords(len(self._keys), self._max_records)
 
     def _append(self, event: MetricsPublished, now: datetime) -> Receipt:
         partition = partition_of(event.organization, len(self._partitions))

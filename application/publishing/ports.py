@@ -40,6 +40,13 @@ class Appended(Struct, frozen=True):
     replayed: bool = False
 
 
+class IdempotencyRecords(Struct, frozen=True):
+    """How many idempotency keys are remembered, and how many may be."""
+
+    records: int
+    limit: int
+
+
 class MetricLog(Protocol):
     """The writing side of the metric log. For one event loop; no call blocks it."""
 
@@ -53,7 +60,8 @@ class MetricLog(Protocol):
 
         With `idempotency`, nothing is written if the organization has used the key within the last
         24 h. The first receipt is then returned if the digests are equal, and IdempotencyConflict
-        raised if they are not.
+        raised if they are not. IdempotencyFull is raised, and nothing written, if the key is new
+        and the log remembers as many keys as it may.
 
         Raises LogUnavailable, LogFull or LogSaturated if nothing was written, OutcomeUnknown if the
         event may or may not have been. Never retries.

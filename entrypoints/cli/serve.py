@@ -115,6 +115,13 @@ _SERVICE = ServiceSettings()
     help="The most queries a worker runs at the same time.",
 )
 @setting(
+    "--idempotency-memory",
+    "CAVE_IDEMPOTENCY_MEMORY",
+    type=Size(),
+    help="The most memory for idempotency keys on the log server; if unset, a quarter of its "
+    "maxmemory, or 1GiB if it has none.",
+)
+@setting(
     "--operator-token",
     "CAVE_OPERATOR_TOKEN",
     help="A token that may create organizations over HTTP. Prefer the variable: other users can "
@@ -136,6 +143,7 @@ def serve(
     query_seconds: float,
     query_memory: int,
     query_concurrency: int,
+    idempotency_memory: int | None,
     operator_token: str | None,
 ) -> None:
     """Run the service until stopped.
@@ -156,6 +164,7 @@ def serve(
         ),
         max_future=max_future,
         quota=quota,
+        idempotency_memory=idempotency_memory,
         operator_token=operator_token,
         workers=workers,
     )

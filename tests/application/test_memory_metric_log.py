@@ -11,7 +11,7 @@ import pytest
 
 from adapters.memory.metric_log import MemoryMetricLog
 from application.event_log.partitioning import DEFAULT_PARTITIONS
-from application.publishing.ports import Appended, Idempotency
+from application.publishing.ports import Appended, Idempotency, IdempotencyRecords
 from domain.errors import IdempotencyConflict
 from tests.application.doubles import NOW, FakeClock
 from tests.contracts.entry_log import EntryLogContract, RawLog
@@ -28,8 +28,8 @@ class TestMemoryMetricLog(MetricLogContract):
         self.clock = FakeClock()
 
     @asynccontextmanager
-    async def open_log(self) -> AsyncIterator[MetricLogPorts]:
-        log = MemoryMetricLog(self.clock, PARTITIONS)
+    async def open_log(self, **limits: int) -> AsyncIterator[MetricLogPorts]:
+        log = MemoryMetricLog(self.clock, PARTITIONS, **limits)
         yield MetricLogPorts(log, log.entries)
 
     async def let_a_millisecond_pass(self) -> None:
@@ -85,6 +85,16 @@ def test_a_replay_does_not_prolong_the_24_hours() -> None:
     assert append(log, KEY).replayed
     clock.advance(DAY / 2)
     assert not append(log, KEY).replayed
+
+
+def test_there_is_room_for_keys_again_once_others_are_forgotten() -> None:
+    clock = FakeClock()
+    log = MemoryMetricLog(clock, max_records=1)
+    append(log, KEY)
+    assert log.idempotency() == IdempotencyRecords(1, 1)
+    clock.advance(DAY)
+    assert log.idempotency() == IdempotencyRecords(0, 1)
+    assert not append(log, Idempotency("other", b"body")).replayed
 
 
 def test_it_has_sixteen_partitions_by_default() -> None:

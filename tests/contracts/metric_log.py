@@ -17,12 +17,12 @@ import pytest
 from msgspec import Struct
 
 from adapters.event_format.codec import MetricEventCodec
-from application.errors import UnknownReceipt
+from application.errors import IdempotencyFull, UnknownReceipt
 from application.event_log.partitioning import partition_of
 from application.event_log.ports import EntryLog, RecordedMetrics
 from application.event_log.reader import MetricLogReader
 from application.event_log.receipts import Receipt
-from application.publishing.ports import Idempotency, MetricLog
+from application.publishing.ports import Appended, Idempotency, MetricLog
 from domain.errors import IdempotencyConflict
 from domain.events import MetricsPublished
 from domain.metric_point import PointBatch, TagSet, tag_set
@@ -137,16 +137,21 @@ class MetricLogContract(ABC):
     """Subclass it as `Test…` and implement how a log is opened."""
 
     @abstractmethod
-    def open_log(self) -> AbstractAsyncContextManager[MetricLogPorts]:
-        """Open a new, empty log with `PARTITIONS` partitions, and close it at the end."""
+    def open_log(self, **limits: int) -> AbstractAsyncContextManager[MetricLogPorts]:
+        """Open a new, empty log with `PARTITIONS` partitions, and close it at the end.
+
+        `max_records` limits the idempotency keys that it remembers.
+        """
 
     async def let_a_millisecond_pass(self) -> None:
         """Let at least a millisecond pass on the clock that the log stamps events with."""
         await asyncio.sleep(0.003)
 
-    def run(self, scenario: Callable[[MetricLog, MetricLogReader], Awaitable[None]]) -> None:
+    def run(
+        self, scenario: Callable[[MetricLog, MetricLogReader], Awaitable[None]], **limits: int
+    ) -> None:
         async def with_a_log() -> None:
-            async with self.open_log() as ports:
+            async with self.open_log(**limits) as ports:
                 await scenario(ports.log, ports.reader)
 
         asyncio.run(with_a_log())
@@ -429,6 +434,27 @@ class MetricLogContract(ABC):
             assert len(reader.read(appended[0].receipt.partition, 0, 100)) == 1
 
         self.run(scenario)
+
+    @pytest.mark.parametrize("limit", [1, 3])
+    def test_at_the_limit_only_new_keys_are_refused_and_they_append_nothing(
+        self, limit: int
+    ) -> None:
+        async def scenario(log: MetricLog, reader: MetricLogReader) -> None:
+            keys = [Idempotency(f"key {n}", b"body") for n in range(limit)]
+            first = [await log.append(published(), key) for key in keys]
+            for _ in range(2):
+                with pytest.raises(IdempotencyFull, match="--idempotency-memory") as refused:
+                    await log.append(published(), Idempotency("new", b"body"))
+                assert refused.value.limit == limit
+            again = [await log.append(published(), key) for key in keys]
+            assert again == [Appended(each.receipt, replayed=True) for each in first]
+            with pytest.raises(IdempotencyConflict):
+                await log.append(published(), Idempotency("key 0", b"other body"))
+            without = await log.append(published())
+            read = reader.read(without.receipt.partition, 0, 10)
+            assert [e.receipt for e in read] == [each.receipt for each in [*first, without]]
+
+        self.run(scenario, max_records=limit)
 
     def test_many_threads_may_read_concurrently(self) -> None:
         async def scenario(log: MetricLog, reader: MetricLogReader) -> None:

@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from adapters.eventsourcing.topics import EVENT_TYPES, ORGANIZATION_TOPICS
 from adapters.event_format.topics import TOPIC
 from adapters.http.telemetry import exposition
+from application.publishing.ports import IdempotencyRecords
 from adapters.redis_streams.metrics.keys import MetricKeys
 from entrypoints.cli.root import main
 from tests.http.log_status import LOG_STATUS
@@ -45,7 +46,7 @@ def test_the_table_of_metrics_is_complete(page: str) -> None:
     text = (ROOT / "docs" / page).read_text()
     names = {
         f"{family.name}_total" if family.type == "counter" else family.name
-        for family in text_string_to_metric_families(exposition(None, LOG_STATUS).decode())
+        for family in text_string_to_metric_families(exposition(None, LOG_STATUS, IdempotencyRecords(7, 10)).decode())
         if family.name.startswith("cave_") and not family.name.endswith("_created")
     }
     assert set(re.findall(r"^\| `(cave_[a-z_]+)", text, re.MULTILINE)) == names

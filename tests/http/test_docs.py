@@ -9,6 +9,7 @@ import pytest
 from adapters.http.openapi import document
 from adapters.http.problems import TYPE_OF
 from adapters.http.telemetry import exposition
+from application.publishing.ports import IdempotencyRecords
 from tests.http.conftest import Service
 from tests.http.log_status import LOG_STATUS
 
@@ -77,5 +78,5 @@ def test_the_manual_lists_every_metric() -> None:
         "cave_projection_lag_events",
         "cave_projection_lag_seconds",
     ):
-        assert name in exposition(None, LOG_STATUS).decode()
+        assert name in exposition(None, LOG_STATUS, IdempotencyRecords(7, 10)).decode()
         assert f"`{name}" in manual

@@ -13,10 +13,13 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from adapters.http.telemetry import exposition, record_publish
 from application.errors import LogUnavailable
+from application.publishing.ports import Idempotency, IdempotencyRecords
 from application.readiness import ReadinessReport
 from tests.contracts.metric_log import published
 from tests.http.conftest import Service, problem_of
 from tests.http.log_status import LOG_STATUS
+
+KEYS = IdempotencyRecords(7, 10)
 
 
 def samples(text: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
@@ -28,7 +31,7 @@ def samples(text: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
 
 
 def value(name: str, **labels: str) -> float:
-    return samples(exposition(None, LOG_STATUS).decode()).get(
+    return samples(exposition(None, LOG_STATUS, KEYS).decode()).get(
         (name, frozenset(labels.items())), 0.0
     )
 
@@ -127,6 +130,14 @@ def test_metrics_say_that_the_projections_state_is_unknown(
     monkeypatch.setattr(service.log, "extent", failing)
     found = projection_samples(service, "points")
     assert found == {"live": 0.0, "stopped": 0.0, "missing": 0.0, "unknown": 1.0}
+
+
+def test_metrics_have_the_number_of_idempotency_keys_and_its_limit(service: Service) -> None:
+    asyncio.run(service.log.append(published("gilt"), Idempotency("key", b"body")))
+    found = samples(service.call("GET", "/metrics").text)
+    records = service.log.idempotency()
+    assert found["cave_idempotency_records", frozenset()] == records.records == 1
+    assert found["cave_idempotency_records_limit", frozenset()] == records.limit
 
 
 def test_the_metrics_directory_of_another_program_is_ignored(tmp_path: Path) -> None:

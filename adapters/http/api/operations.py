@@ -16,7 +16,7 @@ from adapters.http.telemetry import exposition
 from application.archiving.watch import LogWatch
 from application.looking import Unknown
 from application.projections.watch import ProjectionWatch
-from application.readiness import ReadinessHandler
+from application.readiness import LogHealth, ReadinessHandler
 
 NO_CACHE = {"Cache-Control": "no-store"}
 
@@ -72,8 +72,10 @@ async def ready(readiness: NamedDependency[SkipValidation[ReadinessHandler]]) ->
 async def prometheus_metrics(
     projections: NamedDependency[SkipValidation[ProjectionWatch]],
     log: NamedDependency[SkipValidation[LogWatch]],
+    log_health: NamedDependency[SkipValidation[LogHealth]],
 ) -> Response[bytes]:
     found, of_log = await projections.statuses(), await log.status()
     statuses = None if isinstance(found, Unknown) else found
-    text = await to_thread(exposition, statuses, None if isinstance(of_log, Unknown) else of_log)
+    log_state = None if isinstance(of_log, Unknown) else of_log
+    text = await to_thread(exposition, statuses, log_state, log_health.idempotency())
     return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST, **NO_CACHE})

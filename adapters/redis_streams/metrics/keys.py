@@ -4,8 +4,9 @@
 created; `archive`, the URL of its archive; `archiver`, the archiver's last state, as JSON.
 `{<prefix>:metrics:<p>}:log`, a stream per partition.
 `{<prefix>:metrics:<p>}:archiver`, a string that expires: who may trim the partition.
-`{<prefix>:metrics:<p>}:idempotency:<organization>:<digest>`, a string that expires: the record of a
-publish with an idempotency key. The hash tag in braces keeps a partition in one cluster slot.
+`{<prefix>:metrics:<p>}:idempotency:<window>…`, hashes that expire: the records of publishes with
+idempotency keys, see docs/event-format.md. The hash tag in braces keeps a partition in one cluster
+slot.
 """
 
 from __future__ import annotations
@@ -28,6 +29,15 @@ class MetricKeys(Struct, frozen=True):
     def archiver(self, partition: int) -> str:
         return f"{{{self.prefix}:metrics:{partition}}}:archiver"
 
-    def idempotency(self, partition: int, organization: str, key: str) -> str:
-        digest = sha256(key.encode()).hexdigest()
-        return f"{{{self.prefix}:metrics:{partition}}}:idempotency:{organization}:{digest}"
+    def idempotency(self, partition: int) -> str:
+        """Return the beginning of all keys of a partition's records."""
+        return f"{{{self.prefix}:metrics:{partition}}}:idempotency"
+
+    def idempotency_index(self, partition: int, window_ms: int) -> str:
+        """Return the key of the hash that has the number of records of each slice of time."""
+        return f"{self.idempotency(partition)}:{window_ms}"
+
+
+def earlier_record(organization: str, key: str) -> str:
+    """Return the rest of the key that a record had until release 0.1.0: each was a string."""
+    return f"{organization}:{sha256(key.encode()).hexdigest()}"

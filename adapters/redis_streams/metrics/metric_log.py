@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import timedelta
+
 import hiredis
 
 from adapters.event_format.encoder import MetricEncoder, origin_fields
 from adapters.redis_streams.functions import METRICS
 from adapters.redis_streams.metrics.append_connection import AppendConnection, pack
-from adapters.redis_streams.metrics.keys import MetricKeys
-from application.errors import LogError, LogFull, LogUnavailable
+from adapters.redis_streams.metrics.idempotency import (
+    BYTES_PER_RECORD,
+    DEFAULT_MEMORY,
+    RecordCounts,
+    record_field,
+)
+from adapters.redis_streams.metrics.keys import MetricKeys, earlier_record
+from application.errors import IdempotencyFull, LogError, LogFull, LogUnavailable
 from application.event_log.partitioning import partition_of
 from application.event_log.receipts import Receipt
-from application.publishing.ports import Appended, Idempotency
+from application.publishing.ports import Appended, Idempotency, IdempotencyRecords
 from domain.errors import IdempotencyConflict
 from domain.events import MetricsPublished
 from domain.idempotency import WINDOW
@@ -25,14 +34,28 @@ MAX_BEGINNINGS = 4096
 _POINTS_FIELDS = 6
 _HEADER = b"*%d\r\n" % _POINTS_FIELDS
 _PUBLISH = METRICS.function("publish")
-_WINDOW_MS = int(WINDOW.total_seconds() * 1000)
+
+COUNT_SECONDS = 1.0
+"""How often the records of idempotency keys are counted."""
 
 
 class RedisMetricLog:
-    """Implements the port MetricLog over one connection. For one event loop; open it first."""
+    """Implements the port MetricLog over one connection. For one event loop; open it first.
+
+    Keys are remembered for `window`, whole milliseconds. `max_records` of them may be remembered:
+    exactly in one partition; with other processes or in several partitions, those of up to a second
+    may exceed it.
+    """
 
     def __init__(
-        self, url: str, keys: MetricKeys, partitions: int, *, max_waiting: int = MAX_WAITING
+        self,
+        url: str,
+        keys: MetricKeys,
+        partitions: int,
+        *,
+        max_waiting: int = MAX_WAITING,
+        window: timedelta = WINDOW,
+        max_records: int = DEFAULT_MEMORY // BYTES_PER_RECORD,
     ) -> None:
         self._keys = keys
         self._partitions = partitions
@@ -40,14 +63,32 @@ class RedisMetricLog:
         self._encoder = MetricEncoder()
         self._beginnings: dict[tuple[str, str | None, str], tuple[int, bytes]] = {}
         self._connection = AppendConnection(url, max_waiting=max_waiting)
+        self._window_ms = window // timedelta(milliseconds=1)
+        self._records = RecordCounts(keys, partitions, self._window_ms, max_records)
+        self._counting: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Connect. Raises LogUnavailable, but keeps trying."""
-        await self._connection.open()
+        try:
+            await self._connection.open()
+            await self._records.read(self._connection)
+        finally:
+            self._counting = asyncio.ensure_future(self._keep_counting())
 
     async def close(self) -> None:
         """Disconnect once every append in progress has been answered."""
+        if self._counting is not None:
+            self._counting.cancel()
         await self._connection.close()
+
+    def idempotency(self) -> IdempotencyRecords:
+        """Return how many keys were remembered, at most a second or so ago, and how many may be."""
+        return self._records.now
+
+    async def _keep_counting(self) -> None:
+        while True:
+            await asyncio.sleep(COUNT_SECONDS)
+            await self._records.read(self._connection)
 
     async def answers(self) -> bool:
         """Return whether the log server answers on the connection for appends. Never raises."""
@@ -67,17 +108,17 @@ class RedisMetricLog:
                 return Appended(_receipt(partition, reply))
             raise _refusal(reply)
         partition = partition_of(event.organization, self._partitions)
-        key = self._keys.idempotency(partition, event.organization, idempotency.key)
-        digest = idempotency.body_digest.hex()
-        log = self._logs[partition]
         command = (
             "FCALL",
             _PUBLISH,
             2,
-            log,
-            key,
-            digest,
-            _WINDOW_MS,
+            self._logs[partition],
+            self._keys.idempotency(partition),
+            self._window_ms,
+            self._records.allowed(partition),
+            record_field(event.organization, idempotency.key),
+            idempotency.body_digest,
+            earlier_record(event.organization, idempotency.key),
             *origin_fields(event),
             *fields,
         )
@@ -93,6 +134,8 @@ class RedisMetricLog:
             return Appended(_receipt(partition, event_id), replayed=bool(replayed))
         if str(reply).startswith("CONFLICT"):
             raise IdempotencyConflict.of(idempotency.key)
+        if str(reply).startswith("FULL"):
+            raise IdempotencyFull(self._records.now.limit)
         raise _refusal(reply)
 
     def _beginning(self, event: MetricsPublished) -> tuple[int, bytes]:

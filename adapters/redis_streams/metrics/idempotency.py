@@ -1,0 +1,89 @@
+"""Records of idempotency keys: how they are named, and how many there may be."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Any
+
+from redis import Redis
+
+from adapters.redis_streams.metrics.append_connection import AppendConnection
+from adapters.redis_streams.metrics.keys import MetricKeys
+from application.errors import LogError
+from application.publishing.ports import IdempotencyRecords
+
+BYTES_PER_RECORD = 64
+"""Memory of a record on the log server, with its share of hashes and keys.
+
+Measured: 39 to 56 bytes for a million (see docs/operations.md). The first few thousand of a slice
+take more, because they are alone in their hashes.
+"""
+
+FIELD_BYTES = 12
+SLICES = 4
+"""Slices per window, as in functions.lua."""
+
+DEFAULT_MEMORY = 1 << 30
+"""Bytes for records on a log server without `maxmemory`."""
+
+DEFAULT_SHARE = 4
+"""Records may take one part of this many of the log server's `maxmemory`."""
+
+
+def record_limit(client: Redis, memory: int | None) -> int:
+    """Return how many records fit into `memory` bytes, at least 1.
+
+    None is a quarter of the log server's `maxmemory`, or 1 GiB if it has none.
+    """
+    if memory is None:
+        available = int(client.info("memory").get("maxmemory", 0))
+        memory = available // DEFAULT_SHARE or DEFAULT_MEMORY
+    return max(memory // BYTES_PER_RECORD, 1)
+
+
+def record_field(organization: str, key: str) -> bytes:
+    """Return the field of a record: 12 bytes of a digest of organization and key."""
+    return sha256(f"{organization}\n{key}".encode()).digest()[:FIELD_BYTES]
+
+
+class RecordCounts:
+    """The records of each partition, as of the last reading.
+
+    A partition's own count is checked on the server, for each append. This provides what the other
+    partitions leave of `limit`.
+    """
+
+    def __init__(self, keys: MetricKeys, partitions: int, window_ms: int, limit: int) -> None:
+        self._limit = limit
+        self._window_ms = window_ms
+        self._indexes = [keys.idempotency_index(p, window_ms) for p in range(partitions)]
+        self._counts = [0] * partitions
+
+    @property
+    def now(self) -> IdempotencyRecords:
+        return IdempotencyRecords(sum(self._counts), self._limit)
+
+    def allowed(self, partition: int) -> int:
+        """Return how many records a partition may have."""
+        return self._limit - sum(self._counts) + self._counts[partition]
+
+    async def read(self, connection: AppendConnection) -> None:
+        """Read the counts. Keeps those it has if the log server does not answer."""
+        try:
+            commands = [("TIME",), *(("HGETALL", index) for index in self._indexes)]
+            replies = [connection.send(command) for command in commands]
+            (seconds, microseconds), *indexes = [await reply for reply in replies]
+            now = int(seconds) * 1000 + int(microseconds) // 1000
+            self._counts = [self._count(index, now) for index in indexes]
+        except (LogError, TypeError, ValueError):
+            return
+
+    def _count(self, index: list[bytes], now: int) -> int:
+        """Return the records in slices that have not ended before the window."""
+        pairs: Any = zip(index[::2], index[1::2], strict=True)
+        width = self._window_ms / SLICES
+        return sum(
+            int(count)
+            for slice_, count in pairs
+            if slice_.isdigit() and (int(slice_) + 1) * width > now - self._window_ms
+        )
