@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from adapters.http_client.client import Answer, basic, bearer
+from entrypoints.demo.archiving import Archiving
 from entrypoints.demo.client import body_of, metrics_client
 from entrypoints.demo.ledger import Ledger, Sent, Stored, Streams, look_at_streams, read_back
 from entrypoints.demo.reading_back import ReadingBack
@@ -69,6 +70,9 @@ class _Story:
             reading = ReadingBack(ORGANIZATION, self._flags, self._say, self._heading)
             last_receipt = str(self._ledger.sent[-1].answer.receipt)
             checks |= reading.run(address, last_receipt, stored)
+            if self._log.redis_url is None:  # a log server of one's own has no archive yet
+                archiving = Archiving(self._flags, self._say, self._heading)
+                checks |= archiving.run(len(stored.receipts))
         self._heading("Checks")
         for check, passed in checks.items():
             self._console.print("[green]✓[/]" if passed else "[red]✗[/]", check)
