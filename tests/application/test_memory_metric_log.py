@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,7 @@ class TestMemoryMetricLog(MetricLogContract):
         self.clock = FakeClock()
 
     @asynccontextmanager
-    async def open_log(self, **limits: int) -> AsyncIterator[MetricLogPorts]:
+    async def open_log(self, **limits: Any) -> AsyncIterator[MetricLogPorts]:
         log = MemoryMetricLog(self.clock, PARTITIONS, **limits)
         yield MetricLogPorts(log, log.entries)
 

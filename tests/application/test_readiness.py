@@ -11,6 +11,7 @@ from application.organizations.token_directory import (
     DirectoryFollower,
     TokenDirectory,
 )
+from application.publishing.ports import IdempotencyRecords
 from application.readiness import ReadinessReport
 from application.reading.query_threads import QueryThreads
 from application.use_cases import ServicePorts, compose
@@ -19,6 +20,10 @@ from tests.application.doubles import CountedTokens, FakeClock, organizations_in
 
 class Log(MemoryMetricLog):
     away = False
+    records = IdempotencyRecords(0, 10)
+
+    def idempotency(self) -> IdempotencyRecords:
+        return self.records
 
     async def answers(self) -> bool:
         return not self.away
@@ -54,6 +59,11 @@ def test_a_worker_is_ready_once_the_log_answers_and_its_directory_is_up_to_date(
         assert problems() == ("the token directory has not caught up with the log yet",)
         DirectoryFollower(organizations, directory).catch_up()
         assert problems() == ()
+        for records in (79, 80, 100):
+            log.records = IdempotencyRecords(records, 100)
+            warned = "--idempotency-memory" in " ".join(asyncio.run(check()).warnings)
+            assert warned == (records >= 80)
+            assert problems() == ()
         log.away = True
         assert problems() == ("the event log does not answer",)
         seconds[0] += MAX_SILENCE + 1

@@ -148,6 +148,7 @@ def test_serve_settings_are_read_from_variables(cave: CommandLine) -> None:
         CAVE_MAX_INFLATED="1GiB",
         CAVE_MAX_POINTS="10",
         CAVE_MAX_BODY_MEMORY="1000000",
+        CAVE_IDEMPOTENCY_MEMORY="2GiB",
         CAVE_OPERATOR_TOKEN="secret",
     )
     limits = HttpLimits(
@@ -157,6 +158,7 @@ def test_serve_settings_are_read_from_variables(cave: CommandLine) -> None:
         limits=limits,
         max_future=timedelta(minutes=90),
         quota=1_000_000.0,
+        idempotency_memory=2 << 30,
         operator_token="secret",
         workers=4,
     )

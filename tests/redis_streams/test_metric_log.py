@@ -43,7 +43,7 @@ ROUND = 50
 
 
 @asynccontextmanager
-async def opened(server: LogServer, **limits: int) -> AsyncIterator[MetricLogPorts]:
+async def opened(server: LogServer, **limits: Any) -> AsyncIterator[MetricLogPorts]:
     with Redis.from_url(server.url) as client:
         settle_partitions(client, KEYS, PARTITIONS)
         log = RedisMetricLog(server.url, KEYS, PARTITIONS, **limits)

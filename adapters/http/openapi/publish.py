@@ -151,7 +151,8 @@ _PROBLEMS = {
     431: f"the request line and headers exceed {MAX_HEAD // 1024} KiB.",
     501: "the transfer coding is not `chunked`.",
     503: "the service cannot accept the batch at the moment, for example because its log is "
-    "unreachable, full or saturated. After `urn:cave:problem:outcome-unknown` the batch may be "
+    "unreachable, full or saturated, or has no room for a new idempotency key. "
+    "After `urn:cave:problem:outcome-unknown` the batch may be "
     "stored, so retry it with the same idempotency key; after any other type it is not stored.",
 }
 

@@ -74,6 +74,7 @@ local function begin_slice(index, slices, slice, expiry)
   if level > 0 then
     redis.call('HSET', index, slice .. ':level', level)
   end
+  redis.call('HSET', index, slice, 0)
   redis.call('PEXPIREAT', index, expiry)
   return level
 end
