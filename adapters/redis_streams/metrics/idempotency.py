@@ -15,8 +15,8 @@ from application.publishing.ports import IdempotencyRecords
 BYTES_PER_RECORD = 64
 """Memory of a record on the log server, with its share of hashes and keys.
 
-Measured: 39 to 56 bytes for a million (see docs/operations.md). The first few thousand of a slice
-take more, because they are alone in their hashes.
+Measured: 39 to 47 bytes from 100,000 records in one slice of time on. With 10,000 it is up to 79,
+because few records then share a hash.
 """
 
 FIELD_BYTES = 12
