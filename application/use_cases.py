@@ -9,6 +9,7 @@ from typing import overload
 from msgspec import Struct
 
 from application.archiving.archiver import Archiver
+from application.archiving.erase import EraseOrganizationHandler
 from application.archiving.policy import ArchivePolicy
 from application.archiving.ports import (
     ArchivedLogServer,
@@ -96,6 +97,7 @@ class LogTools(Struct, frozen=True, kw_only=True):
     status: LogStatusHandler
     verify: VerifyLogHandler
     archiver: Archiver | None
+    erase: EraseOrganizationHandler | None
 
 
 class Commands(Struct, frozen=True, kw_only=True):
@@ -275,13 +277,29 @@ def compose_restore(archive: Archive, server: RestorableLog) -> RestoreTools:
     return RestoreTools(restore=RestoreLogHandler(archive, server))
 
 
-def compose_log_tools(ports: ProjectorPorts, clock: Clock) -> LogTools:
+def compose_log_tools(
+    ports: ProjectorPorts, organizations: OrganizationRepository, clock: Clock
+) -> LogTools:
     """Make the use cases of `cave log`, which need what the projector needs."""
     log = TieredLog(ports.hot, ports.codec, ports.archive)
+    archiver = _archiver(ports, clock)
+    erase = None
+    if archiver is not None and ports.archive is not None:
+        metrics = MetricLogReader(log, ports.codec)
+        erase = EraseOrganizationHandler(
+            organizations,
+            archiver,
+            ports.archive,
+            ports.stores,
+            ReplayHandler(metrics, ports.stores, metrics),
+            clock,
+            partitions=ports.hot.partitions(),
+        )
     return LogTools(
         status=LogStatusHandler(log, ports.hot, ports.server, ports.archive, clock),
         verify=VerifyLogHandler(log, ports.hot, ports.archive, ports.codec),
-        archiver=_archiver(ports, clock),
+        archiver=archiver,
+        erase=erase,
     )
 
 

@@ -46,6 +46,10 @@ class TokenRevoked(OrganizationEvent, frozen=True, kw_only=True):
     token_id: str
 
 
+class OrganizationErased(OrganizationEvent, frozen=True, kw_only=True):
+    """The organization's metrics are erased; its tokens are revoked with this event."""
+
+
 class MetricsPublished(Struct, frozen=True, kw_only=True):
     """One accepted batch. `token_id` is the id of the token that published it."""
 

@@ -21,10 +21,12 @@ from domain.errors import (
     OrganizationExists,
     TeamExists,
     TooManyTokens,
+    UnknownOrganization,
     UnknownTeam,
     UnknownToken,
 )
 from domain.events import (
+    OrganizationErased,
     OrganizationEvent,
     OrganizationRegistered,
     TeamCreated,
@@ -51,7 +53,10 @@ class Team(Struct, frozen=True):
 
 
 class Organization(Struct, frozen=True, kw_only=True):
-    """An organization's state, folded from its events; `version` is that of the last event."""
+    """An organization's state, folded from its events; `version` is that of the last event.
+
+    One that was erased has no active tokens, and its name stays taken.
+    """
 
     id: str
     version: int
@@ -61,6 +66,7 @@ class Organization(Struct, frozen=True, kw_only=True):
     created_at: datetime
     teams: dict[str, Team]
     tokens: dict[str, Token]
+    erased_at: datetime | None = None
 
     def active_tokens(self, team: str | None, now: datetime) -> list[Token]:
         """List the active tokens of the organization itself (`team` None) or of one team."""
@@ -105,7 +111,8 @@ def register(
 def create_team(
     organization: Organization, name: str, now: datetime
 ) -> tuple[OrganizationEvent, ...]:
-    """Create a team. Raises TeamExists, InvalidArgument."""
+    """Create a team. Raises TeamExists, InvalidArgument, UnknownOrganization if it was erased."""
+    _check_not_erased(organization)
     _check_owner_name("team", name)
     if name in organization.teams:
         raise TeamExists(f"organization {organization.name!r} already has a team {name!r}")
@@ -130,7 +137,11 @@ def issue_token(
     expires_at: datetime | None = None,
     now: datetime,
 ) -> tuple[OrganizationEvent, ...]:
-    """Issue a token. Raises UnknownTeam, TooManyTokens, InvalidArgument."""
+    """Issue a token.
+
+    Raises UnknownTeam, TooManyTokens, InvalidArgument, UnknownOrganization if it was erased.
+    """
+    _check_not_erased(organization)
     if team is not None:
         check_team(organization, team)
     chosen = scope_set(scopes)
@@ -187,6 +198,19 @@ def revoke_token(
             originator_version=organization.version + 1,
             timestamp=now,
             token_id=token_id,
+        ),
+    )
+
+
+def erase(organization: Organization, now: datetime) -> tuple[OrganizationEvent, ...]:
+    """Erase the organization's metrics, and revoke its tokens. Does nothing if it was erased."""
+    if organization.erased_at is not None:
+        return ()
+    return (
+        OrganizationErased(
+            originator_id=organization.id,
+            originator_version=organization.version + 1,
+            timestamp=now,
         ),
     )
 
@@ -259,6 +283,16 @@ def evolve(state: Organization | None, event: OrganizationEvent) -> Organization
                 version=event.originator_version,
                 tokens={**state.tokens, revoked.id: revoked},
             )
+        case OrganizationErased() if state is not None:
+            return replace(
+                state,
+                version=event.originator_version,
+                erased_at=event.timestamp,
+                tokens={
+                    token.id: replace(token, revoked_at=token.revoked_at or event.timestamp)
+                    for token in state.tokens.values()
+                },
+            )
         case _:
             raise TypeError(f"{type(event).__name__} cannot follow {state!r}")
 
@@ -278,6 +312,13 @@ def owner_words(organization: str, team: str | None) -> str:
 def owner_name(organization: str, team: str | None) -> str:
     """Name an owner in short: `gilt`, or `gilt/web` for a team."""
     return organization if team is None else f"{organization}/{team}"
+
+
+def _check_not_erased(organization: Organization) -> None:
+    if organization.erased_at is not None:
+        raise UnknownOrganization(
+            f"organization {organization.name!r} was erased at {organization.erased_at.isoformat()}"
+        )
 
 
 def _check_owner_name(kind: str, name: str) -> None:

@@ -134,7 +134,8 @@ def open_log_tools(
         _open_log(settings, url, on_step) as log,
         closing(DuckLakeStores(_location(settings))) as stores,
     ):
-        yield compose_log_tools(_projector_ports(settings, log, stores, on_step), utc_now)
+        ports = _projector_ports(settings, log, stores, on_step)
+        yield compose_log_tools(ports, log.organizations, utc_now)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from typing import Any
 
 from application.event_log.versioned_topics import VersionedTopics
 from domain.events import (
+    OrganizationErased,
     OrganizationEvent,
     OrganizationRegistered,
     TeamCreated,
@@ -18,6 +19,7 @@ EVENT_TYPES: dict[str, type[OrganizationEvent]] = {
     "organization.team-created": TeamCreated,
     "organization.token-issued": TokenIssued,
     "organization.token-revoked": TokenRevoked,
+    "organization.erased": OrganizationErased,
 }
 """The event type of each topic's current version."""
 

@@ -150,6 +150,9 @@ class MemoryMetricLog:
             for entries in self._partitions
         ]
 
+    def compact(self) -> None:
+        """Do nothing: there is no file."""
+
     def report(self, state: ArchiverState) -> None:
         self._state = state
 

@@ -165,6 +165,21 @@ class Archiver:
             trimmed += self._trimming.trim(what, self._owner)
         return trimmed
 
+    def move_all(self, partition: int) -> None:
+        """Seal everything of a partition, and remove all of it from the server, also from its file.
+
+        Takes over from an archiver that runs. Raises LogError.
+        """
+        self._claim()
+        self._seal(partition)
+        end = self._archive.partition(partition).end()
+        first = self._hot.extent(partition).first
+        if end.last is not None and first is not None and first <= end.last:
+            self._server.lease(partition, self._owner, TAKE_OVER_SECONDS, take_over=True)
+            keep = Receipt.at(partition, end.position + 1)
+            self._server.trim(partition, self._owner, first, keep)
+        self._server.compact()
+
     def trimmable(self) -> list[Trimmable]:
         """Return everything that may be trimmed. Raises LogError, ProjectionError."""
         held = self._trimming.held()

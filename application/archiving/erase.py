@@ -16,7 +16,7 @@ from application.organizations.deciding import change, existing
 from application.organizations.ports import OrganizationRepository
 from application.projections.folds import PROJECTIONS
 from application.projections.ports import ProjectionStores, Role
-from application.projections.replay import ReplayHandler
+from application.projections.replay import ReplayHandler, ReplayProgress
 from domain.organization import erase
 
 REVOCATION_SECONDS = 2.0
@@ -32,6 +32,10 @@ class Erased(Struct, frozen=True, kw_only=True):
     at: datetime
     events: int
     copies: tuple[tuple[str, str], ...]
+
+
+def _ignore(progress: ReplayProgress) -> None:
+    """Show no progress of a rebuild."""
 
 
 class EraseOrganizationHandler:
@@ -84,7 +88,7 @@ class EraseOrganizationHandler:
         copies = self._drop_copies(name)
         for projection in PROJECTIONS:
             say(f"rebuilding {projection.name} without them")
-            self._replay.rebuild(projection, lambda progress: None, restart=True)
+            self._replay.rebuild(projection, _ignore, restart=True)
         assert organization.erased_at is not None  # noqa: S101  the event says so
         return Erased(
             at=organization.erased_at,

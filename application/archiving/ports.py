@@ -46,6 +46,12 @@ class ArchivedLogServer(Protocol):
     def memory(self) -> Sequence[int]:
         """Return the bytes of memory that the entries of each partition take, estimated."""
 
+    def compact(self) -> None:
+        """Have the server write its file anew, so that what was removed is not in it any more.
+
+        Returns before that is done.
+        """
+
     def report(self, state: ArchiverState) -> None:
         """Keep the archiver's state for other processes."""
 

@@ -9,7 +9,7 @@ from heapq import merge
 from msgspec import Struct
 
 from application.event_log.partitioning import partition_of
-from application.event_log.ports import Recorded, UnreadableMetrics
+from application.event_log.ports import Recorded, RecordedMetrics, UnreadableMetrics
 from application.event_log.reader import MetricLogReader
 from application.event_log.receipts import Receipt
 from application.organizations.look_ups import LookUps
@@ -116,10 +116,11 @@ class _Follower:
                 yield recorded
 
     def _is_wanted(self, recorded: Recorded) -> bool:
+        if self._organization is None or isinstance(recorded, UnreadableMetrics):
+            return True
         return (
-            self._organization is None
-            or isinstance(recorded, UnreadableMetrics)
-            or recorded.event.organization == self._organization
+            isinstance(recorded, RecordedMetrics)
+            and recorded.event.organization == self._organization
         )
 
 

@@ -164,4 +164,11 @@ class UnreadableMetrics(Struct, frozen=True):
     digest: bytes = b""
 
 
-Recorded = RecordedMetrics | UnreadableMetrics
+class ErasedMetrics(Struct, frozen=True):
+    """An entry of the metric log whose event was erased: its place and its digest are left."""
+
+    receipt: Receipt
+    digest: bytes = b""
+
+
+Recorded = RecordedMetrics | UnreadableMetrics | ErasedMetrics

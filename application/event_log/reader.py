@@ -10,6 +10,7 @@ from application.event_log.partitioning import partition_of
 from application.event_log.ports import (
     Entry,
     EntryLog,
+    ErasedMetrics,
     EventCodec,
     Recorded,
     RecordedMetrics,
@@ -34,14 +35,15 @@ class MetricLogReader:
     def read(self, partition: int, after: int, limit: int) -> Sequence[Recorded]:
         """Return the first `limit` events of a partition above a position, in log order.
 
-        An entry that cannot be decoded is returned as UnreadableMetrics.
+        An entry that cannot be decoded is returned as UnreadableMetrics, an erased one as
+        ErasedMetrics.
         """
         return [*map(self._recorded, self.entries.read(partition, after, limit))]
 
     def get(self, receipt: Receipt) -> RecordedMetrics:
         """Return the event of a receipt. Raises UnknownReceipt, UnreadableEvent."""
         entry = self._entry(receipt)
-        if entry is None:
+        if entry is None or entry.erased is not None:
             raise UnknownReceipt(f"no event has the receipt {receipt}")
         return self._readable(entry)
 
@@ -81,6 +83,8 @@ class MetricLogReader:
 
     def _recorded(self, entry: Entry) -> Recorded:
         digest = self._codec.digest(entry)
+        if entry.erased is not None:
+            return ErasedMetrics(entry.receipt, digest)
         try:
             return RecordedMetrics(entry.receipt, self._codec.decode(entry.fields), digest)
         except UnreadableEvent as error:
@@ -88,9 +92,10 @@ class MetricLogReader:
 
     def _readable(self, entry: Entry) -> RecordedMetrics:
         recorded = self._recorded(entry)
-        if isinstance(recorded, UnreadableMetrics):
-            raise UnreadableEvent(f"cannot read the event {recorded.receipt}: {recorded.reason}")
-        return recorded
+        if isinstance(recorded, RecordedMetrics):
+            return recorded
+        reason = recorded.reason if isinstance(recorded, UnreadableMetrics) else "it was erased"
+        raise UnreadableEvent(f"cannot read the event {recorded.receipt}: {reason}")
 
 
 def _milliseconds(time: datetime) -> int:

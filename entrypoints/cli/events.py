@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from application.event_log.follow import FollowLog
-from application.event_log.ports import Recorded, UnreadableMetrics
+from application.event_log.ports import ErasedMetrics, Recorded, UnreadableMetrics
 from application.event_log.receipts import Receipt
 from entrypoints.cli.options import example, on_the_log, prints_records
 from entrypoints.cli.output import (
@@ -124,6 +124,8 @@ def show(commands: Commands, receipt: Receipt, *, as_json: bool) -> None:
 
 
 def _print_event(recorded: Recorded, *, as_json: bool) -> None:
+    if isinstance(recorded, ErasedMetrics):
+        recorded = UnreadableMetrics(recorded.receipt, "it was erased", recorded.digest)
     if isinstance(recorded, UnreadableMetrics):
         _print_unreadable(recorded, as_json=as_json)
         return

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from application.archiving.erase import Erased
 from application.archiving.restore import Restored
 from application.archiving.status import LogStatus, PartitionLog
 from application.archiving.trimming import Trimmable
 from application.archiving.verify import LogVerified
 from application.event_log.receipts import Receipt
-from entrypoints.cli.output import iso_milliseconds
+from entrypoints.cli.output import iso, iso_milliseconds
 
 
 class TierRecord(Struct, frozen=True, kw_only=True):
@@ -156,6 +157,24 @@ class RestoredRecord(Struct, frozen=True, kw_only=True):
             events=restored.events,
             organizations=restored.organizations,
             last=tuple(map(str, restored.last)),
+        )
+
+
+class ErasedRecord(Struct, frozen=True, kw_only=True):
+    """An organization that was erased. `copies` are the dropped copies, `<projection> <label>`."""
+
+    organization: str
+    at: str
+    events: int
+    copies: tuple[str, ...]
+
+    @classmethod
+    def of(cls, name: str, erased: Erased) -> ErasedRecord:
+        return cls(
+            organization=name,
+            at=iso(erased.at),
+            events=erased.events,
+            copies=tuple(f"{projection} {label}" for projection, label in erased.copies),
         )
 
 

@@ -9,8 +9,16 @@ from msgspec.structs import asdict
 
 from application.organizations.register_organization import RegisterOrganization
 from entrypoints.cli.issued import print_issued
-from entrypoints.cli.options import example, on_the_log, prints_records, prints_token, roots
-from entrypoints.cli.output import print_fields, print_json, print_table
+from entrypoints.cli.log_records import ErasedRecord
+from entrypoints.cli.options import (
+    example,
+    on_the_log,
+    prints_records,
+    prints_token,
+    roots,
+    takes_log_settings,
+)
+from entrypoints.cli.output import counted, print_fields, print_json, print_table
 from entrypoints.cli.records import (
     OrganizationDetails,
     OrganizationRecord,
@@ -18,6 +26,8 @@ from entrypoints.cli.records import (
     TokenRecord,
 )
 from entrypoints.cli.token import print_tokens
+from entrypoints.errors import CommandFailed
+from entrypoints.settings import LogSettings
 
 if TYPE_CHECKING:
     from application.use_cases import Commands
@@ -91,6 +101,33 @@ def list_(commands: Commands, *, as_json: bool) -> None:
             for r in records
         ],
     )
+
+
+@org.command(epilog=example("cave org erase gilt", "cave org erase gilt --yes --json"))
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@prints_records
+@takes_log_settings
+def erase(log: LogSettings, name: str, *, yes: bool, as_json: bool) -> None:
+    """Erase all metrics of an organization, and revoke its tokens.
+
+    Its events are erased from the log and its archive, where their places and digests stay, so
+    that the chain can still be verified. The projections are rebuilt without them, and copies that
+    have them are dropped. This cannot be undone. If it is interrupted, run it again.
+    """
+    if not yes:
+        click.confirm(f"Erase all metrics of {name} for ever?", abort=True, err=True)
+    with roots().open_log_tools(log) as tools:
+        if tools.erase is None:
+            raise CommandFailed("the log has no archive; name one with --archive")
+        erased = tools.erase(name, lambda step: click.echo(f"erase: {step}", err=True))
+    record = ErasedRecord.of(name, erased)
+    if as_json:
+        print_json(record)
+        return
+    click.echo(f"{name}: {counted(record.events, 'event')} erased at {record.at}")
+    for copy in record.copies:
+        click.echo(f"copy {copy} dropped")
 
 
 @org.command(epilog=example("cave org show gilt"))

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapters.archive import ObjectArchive, open_archive
+from adapters.eventsourcing.organizations import Organizations
 from adapters.memory.metric_log import MemoryMetricLog
 from adapters.memory.projection_stores import MemoryProjectionStores
 from application.archiving.archiver import Archiver
@@ -55,11 +56,13 @@ class World:
         self.clock = FakeClock()
         self.hot = MemoryMetricLog(self.clock, PARTITIONS)
         self.stores = MemoryProjectionStores()
+        self.organizations = Organizations({"PERSISTENCE_MODULE": "eventsourcing.popo"})
         self.archives: list[ObjectArchive] = []
         self.log = self.reader()
         self.appended: dict[int, list[Entry]] = {p: [] for p in range(PARTITIONS)}
 
     def close(self) -> None:
+        self.organizations.close()
         for archive in self.archives:
             archive.close()
 
@@ -102,7 +105,7 @@ class World:
             policy=policy or ArchivePolicy(),
             on_step=on_step,
         )
-        return compose_log_tools(ports, self.clock)
+        return compose_log_tools(ports, self.organizations, self.clock)
 
     def verify(self) -> LogVerified:
         return self.tools().verify(None, lambda progress: None)

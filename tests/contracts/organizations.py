@@ -16,6 +16,7 @@ import pytest
 from application.errors import VersionConflict
 from application.organizations.ports import OrganizationLog, OrganizationRepository
 from domain.events import (
+    OrganizationErased,
     OrganizationEvent,
     OrganizationRegistered,
     TeamCreated,
@@ -84,6 +85,7 @@ def full_history(name: str = "gilt") -> list[OrganizationEvent]:
             digest="e" * 64,
         ),
         TokenRevoked(originator_id=id_, timestamp=NOW, originator_version=5, token_id="t1"),
+        OrganizationErased(originator_id=id_, timestamp=NOW, originator_version=6),
     ]
 
 

@@ -12,18 +12,27 @@ from domain.errors import (
     OrganizationExists,
     TeamExists,
     TooManyTokens,
+    UnknownOrganization,
     UnknownTeam,
     UnknownToken,
 )
-from domain.events import OrganizationRegistered, TeamCreated, TokenIssued, TokenRevoked
+from domain.events import (
+    OrganizationErased,
+    OrganizationRegistered,
+    TeamCreated,
+    TokenIssued,
+    TokenRevoked,
+)
 from domain.organization import (
     MAX_URL_LENGTH,
     Organization,
     create_team,
+    erase,
     find_token,
     issue_token,
     organization_id,
     owner_words,
+    project,
     register,
     revoke_token,
 )
@@ -330,3 +339,30 @@ def test_find_token_returns_revoked_ones_too() -> None:
 def test_an_owner_is_named_in_words() -> None:
     assert owner_words("gilt", None) == "organization 'gilt'"
     assert owner_words("gilt", "web") == "team 'web' of organization 'gilt'"
+
+
+class TestErase:
+    def test_the_next_event_says_so_and_all_tokens_are_revoked(self) -> None:
+        history = History().token("t1").token("t2").revoked("t1")
+        before = history.state
+        events = erase(before, NOW + timedelta(days=1))
+        assert [type(event) for event in events] == [OrganizationErased]
+        assert events[0].originator_version == before.version + 1
+        after = project(before, events)
+        assert after is not None
+        assert after.erased_at == NOW + timedelta(days=1)
+        assert after.active_tokens(None, NOW) == []
+        assert after.tokens["t1"] == before.tokens["t1"], "it was revoked before"
+        assert after.tokens["t2"].revoked_at == after.erased_at
+
+    def test_an_erased_one_takes_no_teams_and_no_tokens_and_is_erased_once(self) -> None:
+        before = History().state
+        erased = project(before, erase(before, NOW))
+        assert erased is not None
+        assert erase(erased, NOW) == ()
+        with pytest.raises(UnknownOrganization, match="was erased"):
+            create_team(erased, "web", NOW)
+        with pytest.raises(UnknownOrganization, match="was erased"):
+            issue_token(erased, token_id="t", digest="d", now=NOW)
+        with pytest.raises(OrganizationExists):
+            register(erased, "gilt", now=NOW)

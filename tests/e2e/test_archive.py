@@ -23,9 +23,9 @@ PATH = "/organizations/gilt/metrics"
 SOON: dict[str, Any] = {"ARCHIVE_EVERY": "1s", "HOT_AGE": "1s"}
 
 
-def publish(service: Service, token: str, count: int, start: int = 0) -> None:
+def publish(service: Service, token: str, count: int, start: int = 0, name: str = "a") -> None:
     for number in range(start, start + count):
-        item = {"name": "a", "timestamp": 1398788625 + number, "value": number, "tags": {}}
+        item = {"name": name, "timestamp": 1398788625 + number, "value": number, "tags": {}}
         service.ask("POST", PATH, {"metrics": [item] * 3}, token)
 
 
@@ -176,3 +176,42 @@ def test_an_archive_that_cannot_be_written_is_warned_about(directory: Path) -> N
         wait_until(lambda: "archive" in service.text("/health/ready"))
         archive.chmod(0o700)
         wait_until(lambda: archived(service) == 3)
+
+
+def test_an_erased_organization_is_gone_and_the_chain_still_verifies(directory: Path) -> None:
+    service = Service(directory, **SOON)
+    with running(service):
+        token = service.register("gilt", "publish", "read")
+        other = service.register("acme", "publish", "read")
+        publish(service, token, 8)
+        point = {"name": "kept", "timestamp": 1398788625, "value": 1.0, "tags": {}}
+        service.ask("POST", "/organizations/acme/metrics", {"metrics": [point]}, other)
+        wait_until(lambda: lag(service) == 0)
+        service.cave("replay", "points", "--as", "before")
+        mine = [r for r, e in service.stored().items() if e.event.organization == "gilt"]
+        publish(service, token, 4, start=8, name="very.secret")
+
+        [erased] = [json.loads(service.cave("org", "erase", "gilt", "--yes", "--json"))]
+        assert (erased["events"], erased["copies"]) == (12, ["points before"])
+        assert service.answer("POST", PATH, {"metrics": [point]}, token)[0] == 403
+        assert "verified" in service.cave("log", "verify")
+        left = service.cave("events", "tail", "--from-start", "--no-follow", "--json")
+        assert '"acme"' in left
+        assert '"gilt"' not in left
+        assert "no event has the receipt" in failing(service, "events", "show", mine[0])
+        asked = "/organizations/acme/metrics?metric=kept"
+        assert len(service.ask("GET", asked, token=other)["metrics"]) == 1
+        assert service.cave("verify", "points")
+        assert service.cave("replay", "points").endswith("is live")
+        assert not json.loads(service.cave("projections", "--json").splitlines()[0])["copies"]
+        shown = json.loads(service.cave("org", "show", "gilt", "--json"))
+        assert shown["active_tokens"] == 0
+        repeated = json.loads(service.cave("org", "erase", "gilt", "--yes", "--json"))
+        assert (repeated["events"], repeated["at"]) == (12, erased["at"])
+        wait_until(lambda: not found_in(service.data_dir.path / "valkey", b"very.secret"))
+        for file in (service.data_dir.path / "archive").rglob("*.seg"):
+            assert b"gilt" not in file.read_bytes() or "organizations" in str(file)
+
+
+def found_in(directory: Path, text: bytes) -> bool:
+    return any(text in file.read_bytes() for file in directory.rglob("*") if file.is_file())

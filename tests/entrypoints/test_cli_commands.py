@@ -66,6 +66,7 @@ def test_the_commands_are_those_of_the_contract() -> None:
         "log trim",
         "log verify",
         "org create",
+        "org erase",
         "org list",
         "org show",
         "plot",

@@ -76,6 +76,13 @@ class RedisArchivedLogServer:
                 pipeline.memory_usage(self._keys.log(partition), samples=SAMPLES)
             return [size or 0 for size in pipeline.execute()]
 
+    def compact(self) -> None:
+        try:
+            self._client.bgrewriteaof()
+        except RedisError as error:
+            if "in progress" not in str(error):
+                raise LogUnavailable(f"the event log's file is not rewritten: {error}") from error
+
     def report(self, state: ArchiverState) -> None:
         self._run(_SET, [self._keys.settings], "archiver", msgspec.json.encode(state))
 
