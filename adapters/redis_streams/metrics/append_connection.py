@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
+from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 import hiredis
@@ -33,15 +34,20 @@ DEFAULT_PORT = 6379
 _log = structlog.get_logger(__name__)
 
 Command = tuple[bytes | str | int, ...]
+Send = Callable[[Command], asyncio.Future[Any]]
+Prepare = Callable[[Send], Awaitable[None]]
 
 
 class AppendConnection:
     """Sends commands in groups and reconnects automatically. For one event loop.
 
-    `max_waiting` bounds the bytes that wait to be sent.
+    `max_waiting` bounds the bytes that wait to be sent. `prepare` runs on every new connection
+    before it is used; it gets a function that sends a command over it. If it raises LogUnavailable,
+    the connection is given up and tried again.
     """
 
-    def __init__(self, url: str, *, max_waiting: int) -> None:
+    def __init__(self, url: str, *, max_waiting: int, prepare: Prepare | None = None) -> None:
+        self._prepare = prepare
         self._address = dict(parse_url(url))
         self._greeting = _greeting(self._address)
         self._max_waiting = max_waiting
@@ -89,6 +95,8 @@ class AppendConnection:
                 for command in self._greeting:
                     reply = await link.send(pack(command))
                     _check_greeting(command, reply)
+                if self._prepare is not None:
+                    await self._prepare(lambda command: link.send(pack(command)))
         except BaseException as error:
             link.abort()
             if isinstance(error, (OSError, OutcomeUnknown)):

@@ -9,7 +9,7 @@ import hiredis
 
 from adapters.event_format.encoder import MetricEncoder, origin_fields
 from adapters.redis_streams.functions import METRICS
-from adapters.redis_streams.metrics.append_connection import AppendConnection, pack
+from adapters.redis_streams.metrics.append_connection import AppendConnection, Send, pack
 from adapters.redis_streams.metrics.idempotency import (
     BYTES_PER_RECORD,
     DEFAULT_MEMORY,
@@ -17,7 +17,14 @@ from adapters.redis_streams.metrics.idempotency import (
     record_field,
 )
 from adapters.redis_streams.metrics.keys import MetricKeys, earlier_record
-from application.errors import IdempotencyFull, LogError, LogFull, LogUnavailable
+from adapters.redis_streams.metrics.sequence_guard import SEQUENCE_LIMIT, SequenceGuard
+from application.errors import (
+    IdempotencyFull,
+    LogError,
+    LogFull,
+    LogUnavailable,
+    OutcomeUnknown,
+)
 from application.event_log.partitioning import partition_of
 from application.event_log.receipts import Receipt
 from application.publishing.ports import Appended, Idempotency, IdempotencyRecords
@@ -62,7 +69,10 @@ class RedisMetricLog:
         self._logs = [keys.log(partition) for partition in range(partitions)]
         self._encoder = MetricEncoder()
         self._beginnings: dict[tuple[str, str | None, str], tuple[int, bytes]] = {}
-        self._connection = AppendConnection(url, max_waiting=max_waiting)
+        self._guard = SequenceGuard()
+        self._connection = AppendConnection(
+            url, max_waiting=max_waiting, prepare=self._look_at_last_ids
+        )
         self._window_ms = window // timedelta(milliseconds=1)
         self._records = RecordCounts(keys, partitions, self._window_ms, max_records)
         self._counting: asyncio.Task[None] | None = None
@@ -103,11 +113,15 @@ class RedisMetricLog:
         fields: tuple[bytes | str, ...] = self._encoder.points_fields(event.points)
         if idempotency is None:
             partition, beginning = self._beginning(event)
+            if self._guard:
+                await self._check_clock(partition)
             reply = await self._connection.send_packed(beginning + pack(fields)[len(_HEADER) :])
             if isinstance(reply, bytes):
-                return Appended(_receipt(partition, reply))
+                return Appended(self._written(partition, reply))
             raise _refusal(reply)
         partition = partition_of(event.organization, self._partitions)
+        if self._guard:
+            await self._check_clock(partition)
         command = (
             "FCALL",
             _PUBLISH,
@@ -131,12 +145,51 @@ class RedisMetricLog:
             reply = await self._connection.send(command)
         if isinstance(reply, list):
             event_id, replayed = reply
-            return Appended(_receipt(partition, event_id), replayed=bool(replayed))
+            return Appended(self._written(partition, event_id), replayed=bool(replayed))
         if str(reply).startswith("CONFLICT"):
             raise IdempotencyConflict.of(idempotency.key)
         if str(reply).startswith("FULL"):
             raise IdempotencyFull(self._records.now.limit)
         raise _refusal(reply)
+
+    async def _look_at_last_ids(self, send: Send) -> None:
+        """Look at each partition's last id. Raises LogUnavailable."""
+        self._guard.clear()
+        replies = await asyncio.gather(*(send(("XINFO", "STREAM", log)) for log in self._logs))
+        for partition, reply in enumerate(replies):
+            if isinstance(reply, list):
+                last = dict(zip(reply[::2], reply[1::2], strict=True))[b"last-generated-id"]
+                self._guard.saw(_receipt(partition, last))
+            elif "no such key" not in str(reply).lower():
+                raise LogUnavailable(f"the event log refused to show its last id: {reply}")
+
+    async def _check_clock(self, partition: int) -> None:
+        """Raise LogUnavailable if an event could get a sequence number that is too high."""
+        if (last := self._guard.last(partition)) is None:
+            return
+        reply = await self._connection.send(("TIME",))
+        if isinstance(reply, hiredis.ReplyError):
+            raise _refusal(reply)
+        seconds, microseconds = map(int, reply)
+        now = seconds * 1000 + microseconds // 1000
+        self._guard.passed(last, now)
+        if now <= last.milliseconds:
+            raise LogUnavailable(
+                f"the clock of the event log's server is behind: it shows {now} ms, and the last "
+                f"event of partition {partition} has the id {last.milliseconds}-{last.sequence}; "
+                "nothing is appended there until the clock is past that"
+            )
+
+    def _written(self, partition: int, event_id: bytes) -> Receipt:
+        """Return the receipt of an event in the log. Raises OutcomeUnknown if it has none."""
+        receipt = _receipt(partition, event_id)
+        self._guard.saw(receipt)
+        if receipt.sequence >= SEQUENCE_LIMIT:
+            raise OutcomeUnknown(
+                f"the event {receipt} cannot be read: the clock of the event log's server is "
+                "behind, and its sequence numbers ran out"
+            )
+        return receipt
 
     def _beginning(self, event: MetricsPublished) -> tuple[int, bytes]:
         """Return the partition, and the packed command up to the fields of the points."""
