@@ -17,13 +17,15 @@ from eventsourcing.persistence import (
 )
 
 from adapters.eventsourcing.mapper import OrganizationMapper
-from application.errors import LogUnavailable, VersionConflict
+from adapters.eventsourcing.topics import TOPICS_WHEN_FULL
+from application.errors import LogFull, LogUnavailable, VersionConflict
 from application.organizations.ports import RecordedOrganizationEvent
 from domain.events import OrganizationEvent
 from domain.organization import Organization, organization_id, project
 
 WAIT_SECONDS = 0.25
 POLL_SECONDS = 0.01
+FULL = ("maxmemory", "No space left")
 
 
 @contextmanager
@@ -33,7 +35,12 @@ def _translated() -> Iterator[None]:
         yield
     except IntegrityError as error:
         raise VersionConflict(str(error)) from error
-    except (OperationalError, MapperDeserialisationError) as error:
+    except OperationalError as error:
+        # The library has no error for a full server: the server's words tell.
+        if any(words in str(error) for words in FULL):
+            raise LogFull(f"the event log is full: {error}") from error
+        raise LogUnavailable(str(error)) from error
+    except MapperDeserialisationError as error:
         raise LogUnavailable(str(error)) from error
     except PersistenceError as error:
         raise LogUnavailable(f"the organizations' log failed: {error}") from error
@@ -54,6 +61,7 @@ class Organizations(Application[str]):
     env: ClassVar[dict[str, str]] = {
         "ORIGINATOR_ID_TYPE": "text",
         "MAPPER_TOPIC": f"{OrganizationMapper.__module__}:{OrganizationMapper.__qualname__}",
+        "TOPICS_WHEN_FULL": ",".join(TOPICS_WHEN_FULL),
     }
 
     def find(self, name: str) -> Organization | None:

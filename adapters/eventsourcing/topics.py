@@ -26,3 +26,6 @@ EVENT_TYPES: dict[str, type[OrganizationEvent]] = {
 ORGANIZATION_TOPICS = VersionedTopics[dict[str, Any]]()
 for _name in EVENT_TYPES:
     ORGANIZATION_TOPICS.register(_name)
+
+TOPICS_WHEN_FULL = [ORGANIZATION_TOPICS.current("organization.token-revoked")]
+"""Topics of the events that are recorded even if the log is full: those that withdraw access."""

@@ -3,15 +3,33 @@
 The names of libraries and functions contain a digest of the source, so that processes of two
 versions of this code can share a server, each with its own functions. Functions of old versions
 remain until someone deletes them (``FUNCTION DELETE``).
+
+A server that is full takes no library, but still runs scripts that only read or that may exceed
+its limit. So where a library cannot be loaded, its functions are sent as scripts.
 """
 
 import hashlib
+from contextlib import suppress
 from functools import partial
 from importlib.resources import files
 from typing import Any
 
 from redis import Redis
-from redis.exceptions import ResponseError
+from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
+
+# A script has no library to register functions in: it collects them, and calls one.
+_SCRIPT = """#!lua flags={flag}
+local functions = {{}}
+local redis = {{ call = redis.call, error_reply = redis.error_reply }}
+function redis.register_function(name, callback)
+  if type(name) == 'table' then
+    name, callback = name.function_name, name.callback
+  end
+  functions[name] = callback
+end
+{source}
+return functions['{function}'](KEYS, ARGV)
+"""
 
 
 class FunctionLibrary:
@@ -29,11 +47,12 @@ class FunctionLibrary:
     def load(self, client: Redis) -> None:
         """Load it unless the server has it; the server persists and replicates it like data.
 
-        Checking first lets a process start on a server that is currently read-only or out of
-        memory.
+        A server that is currently read-only or out of memory is left without it: `call` does
+        there what can be done.
         """
         if not client.function_list(self.name):
-            client.function_load(self.source, replace=True)
+            with suppress(OutOfMemoryError, ReadOnlyError):
+                client.function_load(self.source, replace=True)
 
     def call(
         self,
@@ -43,11 +62,14 @@ class FunctionLibrary:
         args: list[str | bytes | int],
         *,
         reads_only: bool = False,
+        allows_oom: bool = False,
     ) -> Any:
         """Call a function and return its reply, as redis-py decodes it.
 
-        If the server does not have it (it was flushed, or replaced by another server), loads it and
-        calls it once more; the first call executed nothing.
+        `reads_only` and `allows_oom` are its flags no-writes and allow-oom. If the server does not
+        have it (it was flushed, or replaced by another server), loads it and calls it once more;
+        the first call executed nothing. A function with one of the flags is sent as a script if the
+        server takes no library now.
         """
         fcall = client.fcall_ro if reads_only else client.fcall
         once = partial(fcall, self.function(function), len(keys), *keys, *args)
@@ -56,8 +78,19 @@ class FunctionLibrary:
         except ResponseError as error:
             if "function not found" not in str(error).lower():
                 raise
-        self.load(client)
+        try:
+            client.function_load(self.source, replace=True)
+        except (OutOfMemoryError, ReadOnlyError):
+            if not (reads_only or allows_oom):
+                raise
+            run = client.eval_ro if reads_only else client.eval
+            script = self._script(function, "no-writes" if reads_only else "allow-oom")
+            return run(script, len(keys), *keys, *args)
         return once()
+
+    def _script(self, function: str, flag: str) -> str:
+        _, _, source = self.source.partition("\n")
+        return _SCRIPT.format(flag=flag, source=source, function=self.function(function))
 
 
 EVENTS = FunctionLibrary("cave_events", "organizations/functions.lua")

@@ -37,19 +37,29 @@ class Datastore:
         return self._client
 
     def load_functions(self) -> None:
-        """Load the server-side functions; see `errors` for what it raises."""
+        """Load the server-side functions, unless the server is full or read-only now.
+
+        See `errors` for what it raises.
+        """
         with translated():
             EVENTS.load(self.client)
 
     def call(
         self,
-        function: Literal["record", "select"],
+        function: Literal["record", "record_when_full", "select"],
         keys: list[str],
         args: list[str | bytes | int],
     ) -> Any:
         """Call a server-side function; see `errors` for what it raises."""
         with translated():
-            return EVENTS.call(self.client, function, keys, args, reads_only=function == "select")
+            return EVENTS.call(
+                self.client,
+                function,
+                keys,
+                args,
+                reads_only=function == "select",
+                allows_oom=function == "record_when_full",
+            )
 
     def dedicated_client(self, blocking: float) -> Redis:
         """Return a client with one connection of its own, for commands that block.

@@ -3,7 +3,7 @@
 The recorders and the subscription speak the library's language; this class speaks the server's.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -39,17 +39,28 @@ class EventLog:
     With `consecutive`, an originator's first version is 0 or 1 and each later version is one more
     than the previous; without it, versions come in any order, each once.
 
+    Events of the topics in `when_full` are also recorded on a server that is out of memory, unless
+    the call has events of others too. Each takes memory beyond the server's limit, so choose topics
+    that are rare and that cannot wait.
+
     Every method raises `OperationalError` if the server cannot be reached or cannot do it now, and
     `ProgrammingError` if the keys hold something else or access is denied. Thread-safe.
     """
 
     def __init__(
-        self, datastore: Datastore, keys: Keys, codec: Codec, *, consecutive: bool = True
+        self,
+        datastore: Datastore,
+        keys: Keys,
+        codec: Codec,
+        *,
+        consecutive: bool = True,
+        when_full: Collection[str] = (),
     ) -> None:
         self.datastore = datastore
         self.keys = keys
         self.codec = codec
         self._rule = "consecutive" if consecutive else "any"
+        self._when_full = frozenset(when_full)
 
     def record(self, events: Sequence[StoredEvent], tracking: Tracking | None = None) -> list[int]:
         """Append events and advance tracking atomically; return the events' notification ids.
@@ -66,8 +77,10 @@ class EventLog:
         if not events and tracking is None:
             return []
         keys, args = self._record_command(events, tracking)
+        topics = {event.topic for event in events}
+        urgent = bool(topics) and topics <= self._when_full
         try:
-            first = self.datastore.call("record", keys, args)
+            first = self.datastore.call("record_when_full" if urgent else "record", keys, args)
         except ConnectionLostError as lost:
             return self._settle(events, tracking, lost)
         return list(range(first, first + len(events)))

@@ -10,6 +10,8 @@ Each setting is looked up as ``<APPLICATION NAME>_<KEY>`` first, then as ``<KEY>
 - ``ORIGINATOR_ID_TYPE`` (``uuid``): or ``text``.
 - ``CREATE_TABLE`` (``yes``): whether creating a recorder loads the server-side functions. A call
   that finds them missing always loads them.
+- ``TOPICS_WHEN_FULL`` (none): topics, separated by commas, whose events are recorded even if the
+  server is out of memory.
 - ``APPLICATION_RECORDER_TOPIC``, ``TRACKING_RECORDER_TOPIC``, ``PROCESS_RECORDER_TOPIC``: a
   subclass to use instead of the recorder in `recorders`.
 """
@@ -50,6 +52,7 @@ class Factory(InfrastructureFactory[RedisTrackingRecorder]):
     REDIS_POOL_SIZE = "REDIS_POOL_SIZE"
     ORIGINATOR_ID_TYPE = "ORIGINATOR_ID_TYPE"
     CREATE_TABLE = "CREATE_TABLE"
+    TOPICS_WHEN_FULL = "TOPICS_WHEN_FULL"
 
     aggregate_recorder_class = RedisAggregateRecorder
     application_recorder_class = RedisApplicationRecorder
@@ -108,7 +111,13 @@ class Factory(InfrastructureFactory[RedisTrackingRecorder]):
             self.datastore.load_functions()
         consecutive = purpose == EVENTS
         return cls(
-            EventLog(self.datastore, self._keys(purpose), self._codec, consecutive=consecutive)
+            EventLog(
+                self.datastore,
+                self._keys(purpose),
+                self._codec,
+                consecutive=consecutive,
+                when_full=self._topics_when_full(),
+            )
         )
 
     def _class(self, setting: str, default: type[_Recorder]) -> type[_Recorder]:
@@ -119,6 +128,10 @@ class Factory(InfrastructureFactory[RedisTrackingRecorder]):
         if not issubclass(cls, default):
             raise OSError(f"{setting} '{topic}' is not a subclass of {default.__name__}")
         return cast("type[_Recorder]", cls)
+
+    def _topics_when_full(self) -> set[str]:
+        topics = (self.env.get(self.TOPICS_WHEN_FULL) or "").split(",")
+        return {topic.strip() for topic in topics if topic.strip()}
 
     def _keys(self, purpose: str) -> Keys:
         prefix = self.env.get(self.REDIS_KEY_PREFIX) or "cave"

@@ -1,7 +1,8 @@
 #!lua name=cave_events
 
 -- A function never rolls back: each one checks all it can before it writes. Without the flag
--- allow-oom, a server that is out of memory refuses it as a whole.
+-- allow-oom, a server that is out of memory refuses it as a whole. With it, the server runs it to
+-- its end, however much memory that takes.
 
 local FIELDS = 5
 
@@ -98,6 +99,9 @@ local function select(keys, args)
 end
 
 redis.register_function('cave_events_record', record)
+redis.register_function {
+  function_name = 'cave_events_record_when_full', callback = record, flags = { 'allow-oom' }
+}
 redis.register_function {
   function_name = 'cave_events_select', callback = select, flags = { 'no-writes' }
 }
