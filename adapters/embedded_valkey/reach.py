@@ -16,10 +16,13 @@ PATIENCE = 10.0
 
 
 @contextmanager
-def reach_log_server(data_dir: Path, patience: float = PATIENCE) -> Iterator[str]:
+def reach_log_server(
+    data_dir: Path, patience: float = PATIENCE, *, max_memory: int | None = None
+) -> Iterator[str]:
     """Yield the URL of the log server on `data_dir`, to be used within the block only.
 
-    If nobody owns the data dir, the caller owns it for the block and runs a server. After the block
+    If nobody owns the data dir, the caller owns it for the block and runs a server, which refuses
+    writes at `max_memory` bytes, by default a quarter of the machine's memory. After the block
     it waits for other commands that use the server, then stops it. If the data dir has an owner,
     its server is used; one that is starting or restarting gets `patience` seconds, not counting the
     time while it reports that it is loading.
@@ -28,14 +31,14 @@ def reach_log_server(data_dir: Path, patience: float = PATIENCE) -> Iterator[str
     """
     place = DataDir(data_dir)
     with ExitStack() as stack:
-        yield _reach(place, patience, stack)
+        yield _reach(place, patience, max_memory, stack)
 
 
-def _reach(data_dir: DataDir, patience: float, stack: ExitStack) -> str:
+def _reach(data_dir: DataDir, patience: float, max_memory: int | None, stack: ExitStack) -> str:
     heard = time.monotonic()
     while True:
         if (ownership := data_dir.try_to_own("command")) is not None:
-            server = EmbeddedValkey(stack.enter_context(ownership))
+            server = EmbeddedValkey(stack.enter_context(ownership), max_memory)
             server.start()
             stack.callback(_stop_unused, data_dir, server)
             return server.url

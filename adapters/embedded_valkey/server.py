@@ -15,7 +15,7 @@ import structlog
 from adapters.embedded_valkey import torn_tail
 from adapters.embedded_valkey.answers import Answer, ask
 from adapters.embedded_valkey.child_process import tied_to_parent
-from adapters.embedded_valkey.command_line import command_line
+from adapters.embedded_valkey.command_line import command_line, default_max_memory
 from adapters.embedded_valkey.data_dir import Ownership
 from adapters.embedded_valkey.errors import DataDirUnusable, LogCorrupt, LogServerFailed
 
@@ -42,11 +42,15 @@ class EmbeddedValkey:
 
     The process inherits the owner lock and ends with the thread that launched it. Either `start`
     it, which waits, or `launch` it and poll `is_ready`. Not thread-safe.
+
+    At `max_memory` bytes, by default a quarter of the machine's memory, it refuses writes. A log
+    that is larger is loaded all the same.
     """
 
-    def __init__(self, ownership: Ownership) -> None:
+    def __init__(self, ownership: Ownership, max_memory: int | None = None) -> None:
         self._ownership = ownership
         self._data_dir = ownership.data_dir
+        self._max_memory = default_max_memory() if max_memory is None else max_memory
         self._process: subprocess.Popen[bytes] | None = None
         self._log_start = 0
         self._tail_cut = False
@@ -137,7 +141,7 @@ class EmbeddedValkey:
             time.sleep(POLL_EVERY)
 
     def _spawn(self) -> None:
-        command = command_line(self._data_dir)
+        command = command_line(self._data_dir, self._max_memory)
         try:
             self._data_dir.log_path.mkdir(mode=0o700, exist_ok=True)
             for leftover in self._data_dir.log_path.glob("temp-rewriteaof-*.aof"):

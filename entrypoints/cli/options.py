@@ -70,6 +70,13 @@ LOG_OPTIONS = (
         help="The directory of the embedded log server's data and of the projections.",
     ),
     setting(
+        "--max-memory",
+        "CAVE_MAX_MEMORY",
+        type=Size(),
+        help="The memory of the embedded log server, which refuses writes when it is full; a "
+        "quarter of the machine's if unset.",
+    ),
+    setting(
         "--redis-url",
         "CAVE_REDIS_URL",
         type=RedisUrl(),
@@ -157,6 +164,7 @@ def takes_log_settings(function: Command) -> Command:
     @wraps(function)
     def command(
         data_dir: Path,
+        max_memory: int | None,
         redis_url: str | None,
         key_prefix: str,
         partitions: int | None,
@@ -172,6 +180,7 @@ def takes_log_settings(function: Command) -> Command:
             )
         log = LogSettings(
             data_dir=data_dir,
+            max_memory=max_memory,
             redis_url=redis_url,
             key_prefix=key_prefix,
             partitions=partitions,

@@ -22,7 +22,7 @@ def reach_log(settings: LogSettings) -> Iterator[str]:
     from adapters.embedded_valkey import EmbeddedLogError, reach_log_server
 
     try:
-        with reach_log_server(settings.data_dir) as url:
+        with reach_log_server(settings.data_dir, max_memory=settings.max_memory) as url:
             yield url
     except EmbeddedLogError as error:
         raise CommandFailed(str(error)) from error

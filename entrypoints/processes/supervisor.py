@@ -63,7 +63,8 @@ def _serve(
             place = f"at {_without_secrets(url)}"
         else:
             data_dir = DataDir(settings.log.data_dir)
-            server = EmbeddedValkey(stack.enter_context(data_dir.own("serve", _patience)))
+            ownership = stack.enter_context(data_dir.own("serve", _patience))
+            server = EmbeddedValkey(ownership, settings.log.max_memory)
             stages.append([Child(LogServer(server))])
             url, place = server.url, f"in {data_dir.path}"
         listening = listen(host, port, settings.workers)

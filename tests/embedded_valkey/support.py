@@ -20,15 +20,16 @@ STREAM = "stream"
 class Owned(ExitStack):
     """A data dir owned by this process, with a server that ends with the block."""
 
-    def __init__(self, data_dir: DataDir) -> None:
+    def __init__(self, data_dir: DataDir, max_memory: int | None = None) -> None:
         super().__init__()
         self.data_dir = data_dir
+        self._max_memory = max_memory
         self.server: EmbeddedValkey
 
     def __enter__(self) -> Self:
         super().__enter__()
         ownership = self.enter_context(self.data_dir.own("serve", lambda _holder: 0.0))
-        self.server = EmbeddedValkey(ownership)
+        self.server = EmbeddedValkey(ownership, self._max_memory)
         self.callback(self.server.stop)
         return self
 

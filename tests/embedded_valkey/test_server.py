@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from redis.exceptions import OutOfMemoryError
 
 from adapters.embedded_valkey import DataDir, LogCorrupt, LogServerFailed, SocketPathTooLong
-from tests.embedded_valkey.support import Owned, connect, is_running, kill, wait_until
+from adapters.embedded_valkey.machine_memory import machine_memory
+from tests.embedded_valkey.support import STREAM, Owned, connect, is_running, kill, wait_until
 
 PROMISED = {
     "appendonly": "yes",
@@ -33,6 +35,34 @@ def test_the_settings_needed_for_durability_are_in_effect(owned: Owned) -> None:
     owned.server.start()
     with connect(owned.server.url) as client:
         assert {name: client.config_get(name)[name] for name in PROMISED} == PROMISED
+
+
+def test_the_memory_limit_is_a_quarter_of_the_machines_unless_one_is_given(
+    data_dir: DataDir,
+) -> None:
+    for given, expected in ((None, machine_memory() // 4), (64 << 20, 64 << 20)):
+        with Owned(data_dir, given) as owned:
+            owned.server.start()
+            with connect(owned.server.url) as client:
+                assert int(client.config_get("maxmemory")["maxmemory"]) == expected
+
+
+def test_a_log_larger_than_the_memory_limit_is_loaded_and_read_but_not_written(
+    data_dir: DataDir,
+) -> None:
+    with Owned(data_dir) as owned:
+        owned.append(range(20_000))
+    with Owned(data_dir, 1 << 20) as owned:
+        owned.server.start()
+        with connect(owned.server.url) as client:
+            assert client.info("memory")["used_memory"] > 1 << 20
+            with pytest.raises(OutOfMemoryError):
+                client.xadd(STREAM, {"value": "refused"})
+            client.bgrewriteaof()
+        assert owned.values() == [str(number) for number in range(20_000)]
+        owned.server.stop()
+        owned.server.start()
+        assert owned.values() == [str(number) for number in range(20_000)]
 
 
 def test_data_dir_and_socket_are_accessible_to_the_owner_only(owned: Owned) -> None:

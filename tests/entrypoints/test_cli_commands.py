@@ -105,6 +105,7 @@ def test_log_settings_are_read_from_variables(cave: CommandLine) -> None:
     result = cave(
         *("org", "list"),
         CAVE_DATA_DIR="/var/lib/cave",
+        CAVE_MAX_MEMORY="2GiB",
         CAVE_REDIS_URL="redis://log:6380/2",
         CAVE_KEY_PREFIX="metrics",
         CAVE_PARTITIONS="32",
@@ -114,6 +115,7 @@ def test_log_settings_are_read_from_variables(cave: CommandLine) -> None:
     assert cave.opened == [
         LogSettings(
             data_dir=Path("/var/lib/cave"),
+            max_memory=2 << 30,
             redis_url="redis://log:6380/2",
             key_prefix="metrics",
             partitions=32,
@@ -185,6 +187,8 @@ def test_serve_exits_with_the_status_of_the_service(cave: CommandLine) -> None:
         ("CAVE_MAX_BODY", "16 apples"),
         ("CAVE_MAX_INFLATED", "-1"),
         ("CAVE_MAX_POINTS", "0"),
+        ("CAVE_MAX_MEMORY", "0"),
+        ("CAVE_MAX_MEMORY", "25%"),
         ("CAVE_REDIS_URL", "http://log"),
         ("CAVE_REDIS_URL", "redis://log:port"),
         ("CAVE_KEY_PREFIX", "a}b"),
