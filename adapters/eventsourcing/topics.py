@@ -27,5 +27,8 @@ ORGANIZATION_TOPICS = VersionedTopics[dict[str, Any]]()
 for _name in EVENT_TYPES:
     ORGANIZATION_TOPICS.register(_name)
 
-TOPICS_WHEN_FULL = [ORGANIZATION_TOPICS.current("organization.token-revoked")]
+TOPICS_WHEN_FULL = [
+    ORGANIZATION_TOPICS.current(name)
+    for name in ("organization.token-revoked", "organization.erased")
+]
 """Topics of the events that are recorded even if the log is full: those that withdraw access."""

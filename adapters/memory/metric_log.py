@@ -41,6 +41,7 @@ class MemoryMetricLog:
         self._added = [0] * partitions
         self._leases: dict[int, tuple[str, datetime]] = {}
         self._state: ArchiverState | None = None
+        self.max_memory: int | None = None
         self._newest: list[Receipt | None] = [None] * partitions
         self._deleted: list[Receipt | None] = [None] * partitions
         self._keys: dict[tuple[str, str], tuple[datetime, bytes, Receipt]] = {}
@@ -149,6 +150,9 @@ class MemoryMetricLog:
             sum(len(name) + len(value) for entry in entries for name, value in entry.fields.items())
             for entries in self._partitions
         ]
+
+    def memory_limit(self) -> int | None:
+        return self.max_memory
 
     def compact(self) -> None:
         """Do nothing: there is no file."""

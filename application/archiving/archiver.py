@@ -35,6 +35,9 @@ TAKE_OVER_SECONDS = 10.0
 
 MAX_CONFLICTS = 5
 
+SERVER_SHARE = 0.5
+"""Share of the server's memory that events may take, if `hot_memory` is more than that."""
+
 MAX_TRIM_PAUSE = 30.0
 """Most seconds between two looks for entries that are old enough to be trimmed."""
 
@@ -214,15 +217,24 @@ class Archiver:
             return failing or str(error)
         return failing
 
+    @property
+    def _hot_memory(self) -> float:
+        """The bytes that events may take: also less than the server has, which holds more."""
+        limit = self._server.memory_limit()
+        return (
+            self._policy.hot_memory
+            if limit is None
+            else min(self._policy.hot_memory, SERVER_SHARE * limit)
+        )
+
     def _now(self) -> int:
         return int(self._clock().timestamp() * 1000)
 
     def _pressed(self, sizes: Sequence[int]) -> set[int]:
         """Return the partitions to relieve the server of: the largest ones, and no small ones."""
-        excess = sum(sizes) - SOFT_SHARE * self._policy.hot_memory
-        if excess <= 0:
+        if sum(sizes) <= SOFT_SHARE * self._hot_memory:
             return set()
-        excess = sum(sizes) - RELIEF_SHARE * self._policy.hot_memory
+        excess = sum(sizes) - RELIEF_SHARE * self._hot_memory
         pressed: set[int] = set()
         for partition in sorted(range(len(sizes)), key=lambda partition: -sizes[partition]):
             if excess <= 0:
@@ -292,6 +304,6 @@ class Archiver:
         Then the server has to be relieved even of what a projection has not read: it reads that
         from the archive.
         """
-        if sizes is not None and sum(sizes) > self._policy.hot_memory:
+        if sizes is not None and sum(sizes) > self._hot_memory:
             return None
         return self._trimming.held()

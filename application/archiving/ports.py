@@ -46,6 +46,9 @@ class ArchivedLogServer(Protocol):
     def memory(self) -> Sequence[int]:
         """Return the bytes of memory that the entries of each partition take, estimated."""
 
+    def memory_limit(self) -> int | None:
+        """Return the bytes of memory at which the server refuses writes, None without a limit."""
+
     def compact(self) -> None:
         """Have the server write its file anew, so that what was removed is not in it any more.
 

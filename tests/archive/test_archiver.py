@@ -237,6 +237,15 @@ def test_the_server_s_memory_is_bounded_whatever_the_age(world: World) -> None:
     world.check()
 
 
+def test_events_take_at_most_half_of_the_server_s_memory(world: World) -> None:
+    world.append(0, 300)
+    size = sum(world.hot.memory())
+    world.hot.max_memory = size
+    world.archiver().round()
+    assert sum(world.hot.memory()) < size // 2
+    world.check()
+
+
 def test_what_a_projection_has_not_read_stays_until_memory_is_needed(world: World) -> None:
     live = world.stores.create(POINTS, Role.LIVE)
     names = world.stores.create(METRIC_NAMES, Role.LIVE)

@@ -76,6 +76,10 @@ class RedisArchivedLogServer:
                 pipeline.memory_usage(self._keys.log(partition), samples=SAMPLES)
             return [size or 0 for size in pipeline.execute()]
 
+    def memory_limit(self) -> int | None:
+        with translated():
+            return int(self._client.info("memory").get("maxmemory", 0)) or None
+
     def compact(self) -> None:
         try:
             self._client.bgrewriteaof()
