@@ -12,9 +12,9 @@ from application.archiving.ports import ArchivedLogServer, ArchiverState
 from application.archiving.sealing import Sealing
 from application.archiving.trimming import Trimmable, Trimming
 from application.clock import Clock
-from application.errors import ArchiveConflict, LogError
-from application.event_log.archive import Archive
-from application.event_log.ports import HotLog
+from application.errors import ArchiveConflict, LogError, LogGap, LogUnfit
+from application.event_log.archive import Archive, End, Loss
+from application.event_log.ports import Entry, HotLog
 from application.event_log.receipts import Receipt
 from application.projections.errors import ProjectionError
 
@@ -34,6 +34,7 @@ TAKE_OVER_SECONDS = 10.0
 """How long an archiver that runs stands back after a command has trimmed."""
 
 MAX_CONFLICTS = 5
+PAGE = 200
 
 SERVER_SHARE = 0.5
 """Share of the server's memory that events may take, if `hot_memory` is more than that."""
@@ -183,6 +184,40 @@ class Archiver:
             self._server.trim(partition, self._owner, first, keep)
         self._server.compact()
 
+    def accept_loss(self, partition: int, gap: LogGap) -> Loss:
+        """Record in the archive that the events of a gap are lost; the log then goes on behind it.
+
+        Events that are left on the server on either side of the gap stay in the log. Raises
+        LogUnfit if no event follows the gap yet, and LogError.
+        """
+        self._claim()
+        stream = self._archive.partition(partition)
+        end = stream.refresh()
+        within = None if gap.last is None else gap.last.position
+        left: list[Entry] = []
+        after = end.position
+        while page := self._hot.read(partition, after, PAGE)[1]:
+            left += [e for e in page if within is not None and e.receipt.position <= within]
+            after = page[-1].receipt.position
+            if behind := [e for e in page if within is None or e.receipt.position > within]:
+                before = behind[0].receipt
+                break
+        else:
+            raise LogUnfit("no event follows the gap yet, so nothing says where it ends")
+        missing = self._missing(partition, gap, end)
+        if left:
+            stream.seal(left, self._now())
+            end = stream.end()
+        extent = self._hot.extent(partition)
+        counted = extent.added - self._hot.count(partition, before.position - 1) + 1
+        offset = end.number + missing + 1 - counted
+        loss = stream.accept_loss(before, missing, offset, self._now())
+        if extent.first is not None and extent.first < before:
+            # They are in the archive; here their numbers would contradict those behind the gap.
+            self._server.lease(partition, self._owner, TAKE_OVER_SECONDS, take_over=True)
+            self._server.trim(partition, self._owner, extent.first, before)
+        return loss
+
     def trimmable(self) -> list[Trimmable]:
         """Return everything that may be trimmed. Raises LogError, ProjectionError."""
         held = self._trimming.held()
@@ -216,6 +251,13 @@ class Archiver:
         except LogError as error:
             return failing or str(error)
         return failing
+
+    def _missing(self, partition: int, gap: LogGap, end: End) -> int:
+        """Return how many events are missing behind the end of the archive, 0 if unknown."""
+        if gap.events is not None or gap.why:
+            return gap.events or 0
+        above = self._hot.count(partition, end.position)
+        return self._hot.extent(partition).added + end.offset - end.number - above
 
     @property
     def _hot_memory(self) -> float:

@@ -14,6 +14,7 @@ from entrypoints.cli.events import ReceiptValue
 from entrypoints.cli.log_records import (
     LogStatusRecord,
     LogVerifiedRecord,
+    LossRecord,
     PartitionLogRecord,
     RestoredRecord,
     SealedRecord,
@@ -132,6 +133,29 @@ def trim(tools: LogTools, *, dry_run: bool, as_json: bool) -> None:
             [(str(r.partition), f"{r.events:,}", r.first, r.before) for r in records],
         )
     click.echo(f"{counted(trimmed, 'event')} {'would be trimmed' if dry_run else 'trimmed'}")
+
+
+@log.command("accept-loss", epilog=example("cave log accept-loss", "cave log accept-loss --yes"))
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@prints_records
+@_with_log_tools
+def accept_loss(tools: LogTools, *, yes: bool, as_json: bool) -> None:
+    """Accept that the events of every gap are lost, so that the log goes on behind it.
+
+    The archive records each loss, as part of the chain. Bring the events back instead if you can:
+    from a backup of the archive, or of the log server's file.
+    """
+    archiver = _archiver(tools)
+    gaps = [(p.partition, p.gap) for p in tools.status().partitions if p.gap is not None]
+    for _, gap in gaps:
+        click.echo(str(gap), err=True)
+    if gaps and not yes:
+        click.confirm("Accept that these events are lost for ever?", abort=True, err=True)
+    records = [LossRecord.of(p, archiver.accept_loss(p, gap)) for p, gap in gaps]
+    if as_json:
+        print_json(*records)
+        return
+    click.echo(f"{len(records)} gaps accepted" if len(records) != 1 else "1 gap accepted")
 
 
 @log.command(

@@ -9,6 +9,7 @@ from application.archiving.restore import Restored
 from application.archiving.status import LogStatus, PartitionLog
 from application.archiving.trimming import Trimmable
 from application.archiving.verify import LogVerified
+from application.event_log.archive import Loss
 from application.event_log.receipts import Receipt
 from entrypoints.cli.output import iso, iso_milliseconds
 
@@ -86,6 +87,24 @@ class LogStatusRecord(Struct, frozen=True, kw_only=True):
             failures=0 if state is None else state.failures,
             failing=None if state is None else state.failing,
             partitions=tuple(map(PartitionLogRecord.of, status.partitions)),
+        )
+
+
+class LossRecord(Struct, frozen=True, kw_only=True):
+    """An accepted loss: `events`, as far as known, between two places (exclusive)."""
+
+    partition: int
+    after: str | None
+    before: str
+    events: int
+
+    @classmethod
+    def of(cls, partition: int, loss: Loss) -> LossRecord:
+        return cls(
+            partition=partition,
+            after=_text(loss.after),
+            before=str(loss.before),
+            events=loss.entries,
         )
 
 

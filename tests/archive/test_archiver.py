@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from adapters.memory.projection_stores import MemoryProjectionStores
 from application.archiving.archiver import Archiver
 from application.archiving.policy import ArchivePolicy
 from application.archiving.verify import LogVerified
-from application.errors import LogError, LogGap
+from application.errors import LogError, LogGap, LogUnfit
 from application.event_log.archive import OnStep, Step, ignore_step
 from application.event_log.ports import Entry
 from application.event_log.reader import MetricLogReader
@@ -373,3 +373,73 @@ def test_only_the_owner_of_the_lease_trims(world: World) -> None:
     first, keep = world.appended[0][0].receipt, Receipt(0, 1 << 42, 0)
     assert world.hot.trim(0, "b", first, keep) == 0
     assert world.hot.trim(0, "a", first, keep) == 0, "the first entry is another one"
+
+
+def removed_by_hand(world: World) -> int:
+    world.append(0, 10)
+    for place in (-3, -7):
+        world.hot.delete(world.appended[0].pop(place).receipt)
+    return 2
+
+
+def trimmed_by_hand(world: World) -> int:
+    world.append(0, 10)
+    world.hot.trim_before(world.appended[0][-4].receipt)
+    gone = len(world.appended[0]) - 4 - world.archive().partition(0).end().number
+    del world.appended[0][-4 - gone : -4]
+    return gone
+
+
+def lost_and_begun_anew(world: World) -> int:
+    world.append(0, 3)
+    world.hot.lose(0)
+    sealed = world.archive().partition(0).end().number
+    del world.appended[0][sealed:]
+    world.append(0, 4)
+    return 0
+
+
+@pytest.mark.parametrize("sealed", [0, 6])
+@pytest.mark.parametrize("damage", [removed_by_hand, trimmed_by_hand, lost_and_begun_anew])
+def test_an_accepted_loss_lets_the_log_go_on(
+    world: World, sealed: int, damage: Callable[[World], int]
+) -> None:
+    if sealed:
+        world.append(0, sealed)
+        world.archiver().seal_all(lambda done, total: None)
+    missing = damage(world)
+    gap = world.reader().gap(0)
+    if gap is None:
+        assert (sealed, missing) == (0, 0), "of a lost stream nothing is known without an archive"
+        return
+    loss = world.archiver().accept_loss(0, gap)
+    assert loss.entries == missing
+    for _ in range(2):
+        log = world.reader()
+        assert log.gap(0) is None
+        found = log.read(0, 0, ALL)
+        assert list(found) == world.appended[0]
+        assert log.count(0) == len(world.appended[0]) + missing
+        assert world.verify().damages == ()
+        world.append(0, 5)
+        move_all(world.archiver())
+
+
+def test_archived_events_deleted_from_the_server_are_no_gap(world: World) -> None:
+    world.append(0, 10)
+    world.archiver().seal_all(lambda done, total: None)
+    for place in (0, 4, 9):
+        world.hot.delete(world.appended[0][place].receipt)
+    world.append(0, 3)
+    world.check(world.reader())
+    world.check()
+
+
+def test_a_gap_that_nothing_follows_cannot_be_accepted(world: World) -> None:
+    world.append(0, 5)
+    world.archiver().seal_all(lambda done, total: None)
+    world.hot.lose(0)
+    gap = world.reader().gap(0)
+    assert gap is not None
+    with pytest.raises(LogUnfit, match="no event follows"):
+        world.archiver().accept_loss(0, gap)

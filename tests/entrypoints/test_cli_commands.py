@@ -60,6 +60,7 @@ def test_the_commands_are_those_of_the_contract() -> None:
         "events tail",
         "export",
         "import",
+        "log accept-loss",
         "log archive",
         "log restore",
         "log status",
