@@ -86,6 +86,8 @@ def test_everything_that_reads_works_and_so_does_a_start(tenant: Tenant, log: Re
     assert tenant.name in tenant.service.cave("org", "list")
     assert receipt in tenant.service.cave("events", "show", receipt, "--json")
     assert list(tenant.events()) == [receipt]
+    tenant.service.cave("replay", "points")
+    tenant.service.cave("verify", "points")
 
 
 def test_a_log_larger_than_the_limit_is_served(tenant: Tenant) -> None:
@@ -97,5 +99,5 @@ def test_a_log_larger_than_the_limit_is_served(tenant: Tenant) -> None:
         tenant.service, tenant.client = smaller, client
         assert published(tenant) == "log-full"
         assert list(tenant.events()) == [receipt]
-        path = f"{tenant.path}/metrics?name=http.cache.hits&start=0&receipt={receipt}"
+        path = f"{tenant.path}/metrics?metric=http.cache.hits&receipt={receipt}"
         wait_until(lambda: client.get(path, auth=(reader, "")).status_code == 200)

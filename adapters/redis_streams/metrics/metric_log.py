@@ -17,7 +17,11 @@ from adapters.redis_streams.metrics.idempotency import (
     record_field,
 )
 from adapters.redis_streams.metrics.keys import MetricKeys, earlier_record
-from adapters.redis_streams.metrics.sequence_guard import SEQUENCE_LIMIT, SequenceGuard
+from adapters.redis_streams.metrics.sequence_guard import (
+    SAFE_SEQUENCES,
+    SEQUENCE_LIMIT,
+    SequenceGuard,
+)
 from application.errors import (
     IdempotencyFull,
     LogError,
@@ -183,7 +187,8 @@ class RedisMetricLog:
     def _written(self, partition: int, event_id: bytes) -> Receipt:
         """Return the receipt of an event in the log. Raises OutcomeUnknown if it has none."""
         receipt = _receipt(partition, event_id)
-        self._guard.saw(receipt)
+        if receipt.sequence >= SAFE_SEQUENCES:
+            self._guard.saw(receipt)
         if receipt.sequence >= SEQUENCE_LIMIT:
             raise OutcomeUnknown(
                 f"the event {receipt} cannot be read: the clock of the event log's server is "
