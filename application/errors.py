@@ -55,7 +55,7 @@ class LogGap(LogError):
 
     `first` and `last` are the first and last missing positions as receipts; `last` is None if
     nothing says where the gap ends. Not each place between them had an event: `events` is how many
-    did, or None if that is unknown.
+    did, or None if that is unknown. `why` is empty, or says how it is known.
     """
 
     def __init__(
@@ -64,6 +64,7 @@ class LogGap(LogError):
         self.first = first
         self.last = last
         self.events = events
+        self.why = why
         match events:
             case None:
                 missing = "events are"
