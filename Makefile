@@ -51,7 +51,7 @@ test: .venv ## run every test
 	$(IN_MEMORY) $(BIN)/pytest --hypothesis-profile=default -n 3 --dist loadfile --no-loadscope-reorder
 
 # These tests run in one process; tracing the processes that others start takes too long.
-COVERED := $(patsubst %,tests/%,domain application http point_formats event_format point_files \
+COVERED := $(patsubst %,tests/%,domain application archive http point_formats event_format point_files \
   output_files entrypoints) \
   --ignore=tests/entrypoints/test_cli_processes.py --ignore=tests/entrypoints/test_supervisor.py
 

@@ -15,7 +15,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from adapters.archive.objects import Objects
+from adapters.archive.objects import UNFINISHED, Objects
 from application.errors import ArchiveConflict, ArchiveDamaged
 from application.event_log.archive import (
     End,
@@ -93,7 +93,8 @@ class Manifest:
 
     def refresh(self) -> None:
         """Read what was added; `contents` is then up to date."""
-        found = {stored.path for stored in self._objects.stored(self._directory)}
+        stored = (each.path for each in self._objects.stored(self._directory))
+        found = {path for path in stored if not path.endswith(UNFINISHED)}
         if found == self._files:
             return
         if self._files - found:

@@ -1,7 +1,7 @@
 """Objects: named bytes in a directory or an object store, durable once they are put.
 
-obstore's LocalStore only renames. So for a directory the file, and every directory whose entries
-may be new, is fsynced here.
+obstore's LocalStore fsyncs nothing. So in a directory files are written here: fsynced before they
+get their name, and every directory whose entries are new is fsynced as well.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -35,6 +36,10 @@ class Stored(Struct, frozen=True):
     path: str
     size: int
     written: int
+
+
+UNFINISHED = ".part"
+"""The end of the name of a file that is being written, or that a process died while writing."""
 
 
 class Objects:
@@ -106,14 +111,16 @@ class Objects:
 
     def _put(self, path: str, content: bytes, *, mode: Any) -> None:
         with _translated(self.url, path):
+            if self._root is None:
+                self._store.put(path, content, mode=mode, use_multipart=False)
+                return
+            file = self._root / path
+            if mode == "create" and file.exists():
+                raise AlreadyExistsError(path)
             made = self._missing_directories(path)
-            self._store.put(path, content, mode=mode, use_multipart=False)
-            if self._root is not None:
-                file = self._root / path
-                file.chmod(0o600)
-                _sync(file)
-                for directory in (file.parent, *made):
-                    _sync(directory)
+            _write(file, content)
+            for directory in (file.parent, *made):
+                _sync(directory)
 
     def _missing_directories(self, path: str) -> list[Path]:
         """Make the directories of a file; return those whose entries are then new."""
@@ -164,6 +171,21 @@ def _translated(url: str, path: str) -> Iterator[None]:
 def _written(meta: Any) -> float:
     written: datetime = meta["last_modified"]
     return written.timestamp()
+
+
+def _write(file: Path, content: bytes) -> None:
+    """Write a file so that it has all of its bytes or is not there, whenever the machine dies."""
+    unfinished = file.with_name(f".{file.name}.{token_hex(4)}{UNFINISHED}")
+    fd = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(fd, "wb") as out:
+            out.write(content)
+            out.flush()
+            os.fsync(out.fileno())
+        unfinished.replace(file)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
 
 
 def _sync(path: Path) -> None:

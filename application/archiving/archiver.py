@@ -30,6 +30,10 @@ SEAL_MEMORY = 16 << 20
 RELIEF_SHARE = 0.5
 """Share of the memory limit down to which the largest partitions are then moved."""
 
+SWEEP_EVERY = 3600
+SWEEP_AGE = 86_400
+"""Seconds after which a file that no manifest names is taken for the leaving of a dead process."""
+
 TAKE_OVER_SECONDS = 10.0
 """How long an archiver that runs stands back after a command has trimmed."""
 
@@ -83,6 +87,7 @@ class Archiver:
         self._failures = 0
         self._looked_at = 0.0
         self._organizations_at = 0.0
+        self._swept_at = 0
         self._oldest: dict[int, Receipt] = {}
 
     def run(self, stop: threading.Event) -> None:
@@ -104,6 +109,7 @@ class Archiver:
         A failure in one partition does not keep the others from being sealed and trimmed; the
         first one is raised at the end.
         """
+        self._claim()
         sizes = self._server.memory()
         pressed = self._pressed(sizes)
         first: LogError | ProjectionError | None = None
@@ -113,6 +119,7 @@ class Archiver:
             first = error
         try:
             self._trim_due(sizes if pressed else None)
+            self._sweep()
         except (LogError, ProjectionError) as error:
             first = first or error
         if first is not None:
@@ -324,6 +331,14 @@ class Archiver:
             self._archive.organizations().refresh()
             self._sealing.seal_organizations()
             self._organizations_at = now
+
+    def _sweep(self) -> None:
+        """Delete what processes that died have left in the archive, now and then."""
+        now = self._now()
+        if now - self._swept_at >= SWEEP_EVERY * 1000:
+            self._swept_at = now
+            for path in self._archive.sweep(now - SWEEP_AGE * 1000):
+                _log.info("file swept from the archive", path=path)
 
     def _trim_due(self, sizes: Sequence[int] | None) -> None:
         """Trim by age now and then, and by memory at once if `sizes` is given."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import random
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from adapters.archive import open_archive
 from adapters.archive.manifest import ROLL_UP, Manifest
 from application.errors import ArchiveConflict, ArchiveDamaged, LogGap, LogUnfit
 from application.event_log.archive import CHAIN_START, Step, chained
@@ -214,6 +216,34 @@ def test_an_accepted_loss_is_part_of_the_chain(opened: OpenArchive) -> None:
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
     return tmp_path / "archive"
+
+
+def test_a_file_has_all_its_bytes_on_disk_before_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    fsync, replace = os.fsync, Path.replace
+
+    def noted_fsync(fd: int) -> None:
+        done.append(f"fsync {Path(f'/proc/self/fd/{fd}').readlink().name.split('_')[0]}")
+        fsync(fd)
+
+    def noted_replace(self: Path, target: Path) -> Path:
+        done.append(f"rename {target.name.split('_')[0]}")
+        return replace(self, target)
+
+    monkeypatch.setattr(os, "fsync", noted_fsync)
+    monkeypatch.setattr(Path, "replace", noted_replace)
+    archive = open_archive(str(tmp_path / "archive"), CODEC.digest)
+    archive.partition(3).seal(entries(3), NOW)
+    archive.close()
+    [segment] = [each for each in done if each.startswith("rename 1")]
+    place = done.index(segment)
+    assert done[place - 1].startswith("fsync .1")
+    assert done[place + 1 : place + 4] == ["fsync 3", "fsync segments", "fsync archive"]
+    place = done.index("rename 00000001")
+    assert done[place - 1].startswith("fsync .00000001")
+    assert done[place + 1] == "fsync 3"
 
 
 class TestDamage:
