@@ -445,3 +445,27 @@ def test_a_gap_that_nothing_follows_cannot_be_accepted(world: World) -> None:
     assert gap is not None
     with pytest.raises(LogUnfit, match="no event follows"):
         world.archiver().accept_loss(0, gap)
+
+
+def test_verify_names_every_damage(world: World) -> None:
+    for _ in range(3):
+        world.append(0, 10)
+        move_all(world.archiver())
+    world.append(1, 10)
+    move_all(world.archiver())
+    flipped, lost, _ = world.archive().partition(0).segments()
+    content = bytearray((world.root / flipped.file).read_bytes())
+    content[len(content) // 3] ^= 4
+    (world.root / flipped.file).write_bytes(content)
+    (world.root / lost.file).unlink()
+    world.hot.delete(world.appended[1][-1].receipt)
+    world.append(1, 2)
+    world.hot.delete(world.appended[1][-1].receipt)
+    damages = world.verify().damages
+    assert [(damage.stream, damage.first) for damage in damages] == [
+        ("0", flipped.first),
+        ("0", lost.first),
+        ("1", world.appended[1][-1].receipt),
+    ]
+    for damage, segment in zip(damages, (flipped, lost), strict=False):
+        assert segment.file in damage.what
