@@ -7,15 +7,13 @@ A frame is a Zstandard frame of a MessagePack array of entries, and the index a 
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cache
 from struct import Struct as Packing
-from typing import Any
 
 import msgspec
 from msgspec import Struct
 
+from adapters.event_format.compression import Compressor, decompress
 from application.errors import ArchiveDamaged
 from application.event_log.archive import chained
 from application.event_log.ports import Entry
@@ -68,13 +66,14 @@ def encoded(
 
     `number` is the first entry's, and `chain` the value before it.
     """
+    compressor = Compressor(LEVEL, checksum=True)
     parts = [MAGIC]
     frames: list[Frame] = []
     before, size = chain, len(MAGIC)
     for frame in _framed(entries):
         for entry, _ in frame:
             chain = chained(chain, digest(entry))
-        compressed = _compressed(_encode([raw for _, raw in frame]))
+        compressed = compressor.compress(_encode([raw for _, raw in frame]))
         frames.append(Frame(size, len(compressed), frame[0][1][:2], frame[-1][1][:2], len(frame)))
         parts.append(compressed)
         size += len(compressed)
@@ -118,11 +117,11 @@ def entries_of(file: str, partition: int, frame: Frame, content: bytes) -> list[
     """Return the entries of a frame's bytes. Raises ArchiveDamaged."""
     if len(content) != frame.length:
         raise ArchiveDamaged(f"{file} is cut short: a frame of {frame.length} bytes is not whole")
-    zstd = _zstd()
     try:
-        found = _decode_entries(zstd.decompress(content))
-    except (zstd.ZstdError, msgspec.MsgspecError) as error:
-        raise ArchiveDamaged(f"the frame at byte {frame.offset} of {file} cannot be read: {error}") from error  # fmt: skip  # noqa: E501
+        found = _decode_entries(decompress(content))
+    except ValueError as error:
+        place = f"the frame at byte {frame.offset} of {file}"
+        raise ArchiveDamaged(f"{place} cannot be read: {error}") from error
     if len(found) != frame.entries or (found[0][:2], found[-1][:2]) != (frame.first, frame.last):
         raise ArchiveDamaged(f"the frame at byte {frame.offset} of {file} has other entries")
     return [_entry(partition, raw) for raw in found]
@@ -156,20 +155,3 @@ def _framed(entries: Iterable[Entry]) -> Iterator[Sequence[tuple[Entry, _RawEntr
             frame, size = [], 0
     if frame:
         yield frame
-
-
-@cache
-def _zstd() -> Any:
-    if sys.version_info >= (3, 14):
-        from compression import zstd
-    else:
-        from backports import zstd
-    return zstd
-
-
-def _compressed(content: bytes) -> bytes:
-    zstd = _zstd()
-    parameter = zstd.CompressionParameter
-    options = {parameter.compression_level: LEVEL, parameter.checksum_flag: 1}
-    compressed: bytes = zstd.compress(content, options=options)
-    return compressed

@@ -17,14 +17,21 @@ def _zstd() -> Any:
 
 
 class Compressor:
-    """Compresses each payload into its own frame. For one thread."""
+    """Compresses each payload into its own frame, with a checksum if asked. For one thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, level: int = 1, *, checksum: bool = False) -> None:
+        self._level = level
+        self._checksum = checksum
         self._compressor: Any = None
 
     def compress(self, payload: bytes) -> bytes:
         if self._compressor is None:
-            self._compressor = _zstd().ZstdCompressor(level=1)
+            parameter = _zstd().CompressionParameter
+            options = {
+                parameter.compression_level: self._level,
+                parameter.checksum_flag: int(self._checksum),
+            }
+            self._compressor = _zstd().ZstdCompressor(options=options)
             self._flush_frame = self._compressor.FLUSH_FRAME
         compressed: bytes = self._compressor.compress(payload, self._flush_frame)
         return compressed
