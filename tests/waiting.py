@@ -6,9 +6,9 @@ from collections.abc import Callable
 SECONDS = 20.0
 
 
-def wait_until(true: Callable[[], object]) -> None:
-    """Wait until a condition holds; fail after SECONDS."""
-    deadline = time.monotonic() + SECONDS
+def wait_until(true: Callable[[], object], seconds: float = SECONDS) -> None:
+    """Wait until a condition holds; fail after `seconds`."""
+    deadline = time.monotonic() + seconds
     while not true():
-        assert time.monotonic() < deadline, f"not true within {SECONDS:.0f} s"
+        assert time.monotonic() < deadline, f"not true within {seconds:.0f} s"
         time.sleep(0.01)

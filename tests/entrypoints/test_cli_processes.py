@@ -151,7 +151,7 @@ def test_all_checks_of_the_demo_pass_and_it_leaves_nothing_behind(directory: Pat
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("✓") == 6
+    assert done.stdout.count("✓") == 9
     assert list(directory.iterdir()) == []
 
 
