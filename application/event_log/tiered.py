@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from application.errors import LogGap
+from application.errors import ArchiveDamaged, LogGap
 from application.event_log.archive import Archive, ArchivedStream, End
 from application.event_log.ports import Entry, EventCodec, Extent, HotLog
 from application.event_log.receipts import Receipt
@@ -93,16 +93,25 @@ class _Partition:
         while True:
             if self._stream is not None and after < self._server_start:
                 try:
-                    page += self._stream.read(after, limit - len(page))
+                    found = self._stream.read(after, limit - len(page))
                 except LogGap as gap:
+                    if self._skips_gaps and gap.last is not None:
+                        after = gap.last.position
+                        continue
                     if page:
                         return page
-                    if not self._skips_gaps or gap.last is None:
-                        raise
-                    after = gap.last.position
-                    continue
+                    raise
+                except ArchiveDamaged:
+                    if page:
+                        return page
+                    raise
+                page += found
                 if len(page) == limit:
                     return page
+                if found:
+                    # Either the end, or a segment that is missing: the next read tells.
+                    after = found[-1].receipt.position
+                    continue
                 after = max(after, self._stream.end().position)
             extent, found = self._hot.read(self._partition, after, limit - len(page))
             seam = self._seam(extent)

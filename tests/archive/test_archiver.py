@@ -22,7 +22,7 @@ from adapters.memory.projection_stores import MemoryProjectionStores
 from application.archiving.archiver import Archiver
 from application.archiving.policy import ArchivePolicy
 from application.archiving.verify import LogVerified
-from application.errors import LogError, LogGap, LogUnfit
+from application.errors import ArchiveDamaged, LogError, LogGap, LogUnfit
 from application.event_log.archive import OnStep, Step, ignore_step
 from application.event_log.ports import Entry
 from application.event_log.reader import MetricLogReader
@@ -469,3 +469,45 @@ def test_verify_names_every_damage(world: World) -> None:
     ]
     for damage, segment in zip(damages, (flipped, lost), strict=False):
         assert segment.file in damage.what
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda file: file.write_bytes(b"")])
+@pytest.mark.parametrize("limit", [1, 7, ALL])
+def test_no_page_goes_beyond_a_segment_that_cannot_be_read(
+    world: World, damage: Callable[[Path], object], limit: int
+) -> None:
+    for _ in range(3):
+        world.append(0, 10)
+        world.archiver().seal_all(lambda done, total: None)
+    world.append(0, 5)
+    world.archiver().trim_all()
+    lost = world.archive().partition(0).segments()[1]
+    damage(world.root / lost.file)
+    known = world.appended[0]
+    log = world.reader()
+    found: list[Entry] = []
+
+    def read_all() -> None:
+        while page := log.read(0, found[-1].receipt.position if found else 0, limit):
+            found.extend(page)
+
+    with pytest.raises((LogGap, ArchiveDamaged), match=Path(lost.file).name):
+        read_all()
+    assert found == known[:10]
+
+
+def test_whoever_accepts_a_missing_segment_reads_everything_else(world: World) -> None:
+    for _ in range(3):
+        world.append(0, 10)
+        world.archiver().seal_all(lambda done, total: None)
+    world.append(0, 5)
+    world.archiver().trim_all()
+    archive = world.archive()
+    (world.root / archive.partition(0).segments()[1].file).unlink()
+    known = world.appended[0]
+    for limit in (1, 7, ALL):
+        log = TieredLog(world.hot, CODEC, world.archive(), skips_gaps=True)
+        found: list[Entry] = []
+        while page := log.read(0, found[-1].receipt.position if found else 0, limit):
+            found += page
+        assert found == [*known[:10], *known[20:]]
