@@ -79,7 +79,7 @@ class ObjectStream:
             try:
                 index = self._index(segment)
                 found += self._read(segment, index, after, limit - len(found))
-            except LogGap:
+            except (LogGap, ArchiveDamaged):
                 if found:
                     return found
                 raise

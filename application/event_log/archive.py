@@ -137,9 +137,11 @@ class ArchivedStream(Protocol):
     def read(self, after: int, limit: int) -> Sequence[Entry]:
         """Return the first `limit` archived entries above the position `after`, in log order.
 
-        Returns fewer only at the end. Raises LogGap at a segment whose file is missing, once no
-        entry before it can be returned. Consecutive calls are served from frames that were read
-        ahead and decoded in another thread; memory is bounded, whatever the length of the stream.
+        Returns fewer at the end, and before a segment that is missing or damaged: a short page is
+        not the end, so read on. Raises LogGap or ArchiveDamaged at such a segment, once no entry
+        of the segments before it can be returned. Consecutive calls are served from frames that
+        were read ahead and decoded in another thread; memory is bounded, whatever the length of the
+        stream.
         """
 
     def find(self, receipt: Receipt) -> Entry | None:
