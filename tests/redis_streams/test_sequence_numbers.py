@@ -81,6 +81,28 @@ async def refused(ports: MetricLogPorts, client: Redis) -> None:
     assert last_id(client) == before
 
 
+@pytest.mark.parametrize("sequence", [SEQUENCE_LIMIT, 1 << 24, (1 << 24) + 5, 1 << 40])
+def test_an_event_that_cannot_be_read_is_not_acknowledged_by_its_key_either(
+    server: LogServer, client: Redis, sequence: int
+) -> None:
+    async def scenario() -> None:
+        async with opened(server) as ports:
+            set_last_id(client, sequence, ahead=500)
+            with pytest.raises(OutcomeUnknown, match="clock"):
+                await ports.log.append(published(), KEYED)
+            async with asyncio.timeout(20):
+                while True:
+                    try:
+                        await ports.log.append(published())
+                        break  # the clock is past the event
+                    except LogUnavailable:
+                        await asyncio.sleep(0.02)
+            with pytest.raises(OutcomeUnknown, match="clock"):
+                await ports.log.append(published(), KEYED)
+
+    asyncio.run(scenario())
+
+
 @pytest.mark.parametrize("idempotency", [None, KEYED])
 @pytest.mark.parametrize(
     "sequence",

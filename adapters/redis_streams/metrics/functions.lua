@@ -6,6 +6,7 @@ local SLICES = 4 -- per window
 local BUCKETS = 64 -- of level 0; each level has eight times as many as the one below
 local GROWTH = 8
 local FILL = 128 -- records per bucket, on average, at which the next level begins
+local MAX_SEQUENCE = 0xFFFFFF -- what a record has room for, and far more than a position has
 
 local function buckets(level)
   return BUCKETS * GROWTH ^ level
@@ -127,6 +128,7 @@ local function publish(keys, args)
   redis.call('HINCRBY', index, slice, 1)
   local bucket = bucket_key(index, slice, level_for(has.count, has.level), field)
   local at, number = string.match(id, '^(%d+)-(%d+)$')
+  number = math.min(tonumber(number), MAX_SEQUENCE)
   redis.call('HSET', bucket, field, struct.pack('>I6I3', at, number) .. string.sub(body, 1, 12))
   redis.call('PEXPIREAT', bucket, expiry, 'NX')
   return { id, 0 }
