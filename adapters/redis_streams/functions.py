@@ -84,11 +84,12 @@ class FunctionLibrary:
             if not (reads_only or allows_oom):
                 raise
             run = client.eval_ro if reads_only else client.eval
-            script = self._script(function, "no-writes" if reads_only else "allow-oom")
+            script = self.script(function, "no-writes" if reads_only else "allow-oom")
             return run(script, len(keys), *keys, *args)
         return once()
 
-    def _script(self, function: str, flag: str) -> str:
+    def script(self, function: str, flag: str) -> str:
+        """Return a function as a script with that flag; its keys and arguments are the same."""
         _, _, source = self.source.partition("\n")
         return _SCRIPT.format(flag=flag, source=source, function=self.function(function))
 

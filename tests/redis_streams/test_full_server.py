@@ -19,6 +19,7 @@ from adapters.redis_streams.metrics.keys import MetricKeys
 from adapters.redis_streams.metrics.settings import settle_partitions
 from application.errors import LogFull
 from application.publishing.ports import Appended, Idempotency
+from domain.errors import IdempotencyConflict
 from domain.organization import create_team
 from tests.contracts.metric_log import PARTITIONS, published
 from tests.domain.samples import NOW, History
@@ -165,6 +166,27 @@ def test_publishing_is_refused_as_full_and_recovers_by_itself(
                 first.receipt, replayed=True
             )
         assert len(stored(own_server)) == 2
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("loaded", [True, False])
+def test_a_key_that_is_remembered_is_still_answered(
+    own_server: LogServer, full: Redis, loaded: bool
+) -> None:
+    async def scenario() -> None:
+        async with opened(own_server) as ports:
+            first = await ports.log.append(published(), Idempotency("key", b"body"))
+            fill(full)
+            if not loaded:
+                without_functions(full)
+            again = await ports.log.append(published(), Idempotency("key", b"body"))
+            assert again == Appended(first.receipt, replayed=True)
+            with pytest.raises(IdempotencyConflict):
+                await ports.log.append(published(), Idempotency("key", b"other body"))
+            with pytest.raises(LogFull):
+                await ports.log.append(published(), Idempotency("new", b"body"))
+        assert len(stored(own_server)) == 1
 
     asyncio.run(scenario())
 

@@ -80,20 +80,15 @@ local function begin_slice(index, slices, slice, expiry)
   return level
 end
 
--- Append a batch unless its idempotency key was used within the window.
--- KEYS: the partition's log, the base of the keys of its idempotency records.
--- ARGV: window in milliseconds; the most records that the partition may have; 12 bytes that
--- identify organization and key; SHA-256 of the body; the rest of the key of a record of release
--- 0.1.0; then the entry's fields and values.
--- Returns {event id, 0}, or {event id of the first batch, 1}; error CONFLICT for another body,
--- error FULL if there is no record of the key and no room for one. Errors write nothing.
-local function publish(keys, args)
-  local window, allowed, field, body = tonumber(args[1]), tonumber(args[2]), args[3], args[4]
+local function milliseconds_now()
   local time = redis.call('TIME')
-  local now = time[1] * 1000 + math.floor(time[2] / 1000)
-  local oldest, width = now - window, window / SLICES
-  local index = keys[2] .. ':' .. args[1]
-  local slices = read_slices(index, width, oldest)
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+-- Return the answer for a key that was used within the window, else nil. Takes the arguments of
+-- `publish`.
+local function answer_again(keys, args, index, slices, oldest)
+  local field, body = args[3], args[4]
   local digest, milliseconds, sequence = find(index, slices, field, oldest)
   if digest then
     if digest ~= string.sub(body, 1, 12) then
@@ -109,6 +104,25 @@ local function publish(keys, args)
       return redis.error_reply('CONFLICT the idempotency key was used for another body')
     end
     return { id, 1 }
+  end
+end
+
+-- Append a batch unless its idempotency key was used within the window.
+-- KEYS: the partition's log, the base of the keys of its idempotency records.
+-- ARGV: window in milliseconds; the most records that the partition may have; 12 bytes that
+-- identify organization and key; SHA-256 of the body; the rest of the key of a record of release
+-- 0.1.0; then the entry's fields and values.
+-- Returns {event id, 0}, or {event id of the first batch, 1}; error CONFLICT for another body,
+-- error FULL if there is no record of the key and no room for one. Errors write nothing.
+local function publish(keys, args)
+  local window, allowed, field, body = tonumber(args[1]), tonumber(args[2]), args[3], args[4]
+  local now = milliseconds_now()
+  local oldest, width = now - window, window / SLICES
+  local index = keys[2] .. ':' .. args[1]
+  local slices = read_slices(index, width, oldest)
+  local known = answer_again(keys, args, index, slices, oldest)
+  if known then
+    return known
   end
   local records = 0
   for _, has in pairs(slices) do
@@ -134,4 +148,16 @@ local function publish(keys, args)
   return { id, 0 }
 end
 
+-- Answer as `publish` does for a key that was used within the window, else with nil.
+-- KEYS and ARGV: those of `publish`, without the entry. Also for a server that is out of memory.
+local function recall(keys, args)
+  local window = tonumber(args[1])
+  local oldest = milliseconds_now() - window
+  local index = keys[2] .. ':' .. args[1]
+  return answer_again(keys, args, index, read_slices(index, window / SLICES, oldest), oldest) or false
+end
+
 redis.register_function('cave_metrics_publish', publish)
+redis.register_function {
+  function_name = 'cave_metrics_recall', callback = recall, flags = { 'no-writes' }
+}

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import hiredis
 
 from adapters.event_format.encoder import MetricEncoder, origin_fields
 from adapters.redis_streams.functions import METRICS
-from adapters.redis_streams.metrics.append_connection import AppendConnection, Send, pack
+from adapters.redis_streams.metrics.append_connection import AppendConnection, Command, Send, pack
 from adapters.redis_streams.metrics.idempotency import (
     BYTES_PER_RECORD,
     DEFAULT_MEMORY,
@@ -45,6 +46,7 @@ MAX_BEGINNINGS = 4096
 _POINTS_FIELDS = 6
 _HEADER = b"*%d\r\n" % _POINTS_FIELDS
 _PUBLISH = METRICS.function("publish")
+_RECALL = METRICS.script("recall", "no-writes")
 
 COUNT_SECONDS = 1.0
 """How often the records of idempotency keys are counted."""
@@ -126,9 +128,7 @@ class RedisMetricLog:
         partition = partition_of(event.organization, self._partitions)
         if self._guard:
             await self._check_clock(partition)
-        command = (
-            "FCALL",
-            _PUBLISH,
+        record = (
             2,
             self._logs[partition],
             self._keys.idempotency(partition),
@@ -137,16 +137,13 @@ class RedisMetricLog:
             record_field(event.organization, idempotency.key),
             idempotency.body_digest,
             earlier_record(event.organization, idempotency.key),
-            *origin_fields(event),
-            *fields,
         )
-        reply = await self._connection.send(command)
-        if isinstance(reply, hiredis.ReplyError) and "function not found" in str(reply).lower():
-            # Not a retry, since nothing was executed: the function was not loaded, or was flushed.
-            loaded = await self._connection.send(("FUNCTION", "LOAD", "REPLACE", METRICS.source))
-            if isinstance(loaded, hiredis.ReplyError):
-                raise _refusal(loaded)
-            reply = await self._connection.send(command)
+        command = ("FCALL", _PUBLISH, *record, *origin_fields(event), *fields)
+        reply = await self._append_unless_known(command)
+        if _is_out_of_memory(reply):
+            # A script, since a full server takes no functions. It writes nothing.
+            known = await self._connection.send(("EVAL_RO", _RECALL, *record))
+            reply = reply if known is None else known
         if isinstance(reply, list):
             event_id, replayed = reply
             return Appended(self._written(partition, event_id), replayed=bool(replayed))
@@ -155,6 +152,16 @@ class RedisMetricLog:
         if str(reply).startswith("FULL"):
             raise IdempotencyFull(self._records.now.limit)
         raise _refusal(reply)
+
+    async def _append_unless_known(self, command: Command) -> Any:
+        reply = await self._connection.send(command)
+        if isinstance(reply, hiredis.ReplyError) and "function not found" in str(reply).lower():
+            # Not a retry, since nothing was executed: the function was not loaded, or was flushed.
+            loaded = await self._connection.send(("FUNCTION", "LOAD", "REPLACE", METRICS.source))
+            if isinstance(loaded, hiredis.ReplyError):
+                return loaded
+            reply = await self._connection.send(command)
+        return reply
 
     async def _look_at_last_ids(self, send: Send) -> None:
         """Look at each partition's last id. Raises LogUnavailable."""
@@ -216,9 +223,13 @@ def _receipt(partition: int, event_id: bytes) -> Receipt:
     return Receipt(partition, int(milliseconds), int(sequence))
 
 
+def _is_out_of_memory(reply: object) -> bool:
+    return isinstance(reply, hiredis.ReplyError) and str(reply).startswith("OOM")
+
+
 def _refusal(reply: hiredis.ReplyError) -> LogFull | LogUnavailable:
     """Return the error for a refusal. Nothing was written: functions check before they write."""
     text = str(reply)
-    if text.startswith("OOM") or "No space left" in text:
+    if _is_out_of_memory(reply) or "No space left" in text:
         return LogFull(f"the event log is full: {text}")
     return LogUnavailable(f"the event log refused the append: {text}")
