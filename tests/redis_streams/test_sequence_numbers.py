@@ -155,6 +155,33 @@ def test_a_high_last_id_is_noticed_when_connecting_and_when_connecting_again(
     asyncio.run(scenario())
 
 
+def test_connecting_reads_no_entries(server: LogServer, client: Redis) -> None:
+    entry = 1 << 20
+    for partition in range(PARTITIONS):
+        for _ in range(2):
+            client.xadd(KEYS.log(partition), {"payload": b"x" * entry})
+    client.config_resetstat()
+
+    async def scenario() -> None:
+        async with opened(server):
+            stats: Any = client.info("stats")
+            assert stats["total_net_output_bytes"] < entry
+
+    asyncio.run(scenario())
+
+
+def test_a_log_that_is_no_stream_is_reported_when_connecting(
+    server: LogServer, client: Redis
+) -> None:
+    async def scenario() -> None:
+        with pytest.raises(LogUnavailable, match=r"last id.*WRONGTYPE"):
+            async with opened(server):
+                raise AssertionError
+
+    client.set(LOG, "text")
+    asyncio.run(scenario())
+
+
 def test_events_of_other_writers_count(server: LogServer, client: Redis) -> None:
     async def scenario() -> None:
         client.xadd(LOG, {"topic": "x"}, id=f"{now(client) + HOUR}-{SEQUENCE_LIMIT}")

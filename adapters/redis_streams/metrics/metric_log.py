@@ -48,6 +48,17 @@ _HEADER = b"*%d\r\n" % _POINTS_FIELDS
 _PUBLISH = METRICS.function("publish")
 _RECALL = METRICS.script("recall", "no-writes")
 
+_LAST_ID = """#!lua flags=no-writes
+local info = redis.pcall('XINFO', 'STREAM', KEYS[1])
+for i = 1, #info, 2 do
+  if info[i] == 'last-generated-id' then
+    return info[i + 1]
+  end
+end
+return info
+"""
+"""A script: XINFO by itself also returns the first and the last entry, which may be large."""
+
 COUNT_SECONDS = 1.0
 """How often the records of idempotency keys are counted."""
 
@@ -166,11 +177,10 @@ class RedisMetricLog:
     async def _look_at_last_ids(self, send: Send) -> None:
         """Look at each partition's last id. Raises LogUnavailable."""
         self._guard.clear()
-        replies = await asyncio.gather(*(send(("XINFO", "STREAM", log)) for log in self._logs))
+        replies = await asyncio.gather(*(send(("EVAL_RO", _LAST_ID, 1, log)) for log in self._logs))
         for partition, reply in enumerate(replies):
-            if isinstance(reply, list):
-                last = dict(zip(reply[::2], reply[1::2], strict=True))[b"last-generated-id"]
-                self._guard.saw(_receipt(partition, last))
+            if isinstance(reply, bytes):
+                self._guard.saw(_receipt(partition, reply))
             elif "no such key" not in str(reply).lower():
                 raise LogUnavailable(f"the event log refused to show its last id: {reply}")
 
