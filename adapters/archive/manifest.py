@@ -8,7 +8,7 @@ furthest counts. Every ROLL_UP entries are put together in one file.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import Literal
 
@@ -179,7 +179,7 @@ class Manifest:
         for number, name in enumerate(chosen, start=1):
             entry = self._entries[name]
             if entry.number != number:
-                self._damaged(entry, f"it is the {number}th one")
+                raise self._damaged(entry, f"it is the {number}th one")
             if entry.kind == "loss":
                 loss, end = self._loss(entry, end)
                 losses.append(loss)
@@ -187,7 +187,7 @@ class Manifest:
             segment = self._segment(entry)
             if entry.kind == "rewrite":
                 if entry.replaces not in segments:
-                    self._damaged(entry, "it replaces an unknown segment")
+                    raise self._damaged(entry, "it replaces an unknown segment")
                 segments = {
                     (entry.sha256 if old == entry.replaces else old): (
                         segment if old == entry.replaces else kept
@@ -197,7 +197,7 @@ class Manifest:
                 continue
             follows = end.last is None or segment.first > end.last
             if not follows or segment.number != end.number + 1 or segment.chain_before != end.chain:
-                self._damaged(entry, "it does not continue the one before it")
+                raise self._damaged(entry, "it does not continue the one before it")
             segments[entry.sha256] = segment
             end = End(
                 last=segment.last,
@@ -210,9 +210,7 @@ class Manifest:
 
     def _segment(self, entry: ManifestEntry) -> Segment:
         if entry.first is None or entry.last is None:
-            self._damaged(entry, "it has no first and last event")
-        assert entry.first is not None  # noqa: S101
-        assert entry.last is not None  # noqa: S101
+            raise self._damaged(entry, "it has no first and last event")
         return Segment(
             file=entry.file,
             sha256=bytes.fromhex(entry.sha256),
@@ -229,13 +227,11 @@ class Manifest:
         )
 
     def _loss(self, entry: ManifestEntry, end: End) -> tuple[Loss, End]:
-        if (
-            entry.before is None
-            or entry.chain != loss_chain(end, entry.before, entry.entries).hex()
-        ):
-            self._damaged(entry, "it does not continue the one before it")
-        assert entry.before is not None  # noqa: S101
+        if entry.before is None:
+            raise self._damaged(entry, "it has no event before which others are lost")
         before = Receipt(self._partition, *entry.before)
+        if entry.chain != loss_chain(end, before, entry.entries).hex():
+            raise self._damaged(entry, "it does not continue the one before it")
         chain = bytes.fromhex(entry.chain)
         loss = Loss(
             after=end.last, before=before, entries=entry.entries, chain=chain, accepted_at=entry.at
@@ -247,8 +243,8 @@ class Manifest:
             offset=entry.offset,
         )
 
-    def _damaged(self, entry: ManifestEntry, what: str) -> None:
-        raise ArchiveDamaged(f"{self._directory}: the entry {entry.number:08d} is wrong: {what}")
+    def _damaged(self, entry: ManifestEntry, what: str) -> ArchiveDamaged:
+        return ArchiveDamaged(f"{self._directory}: the entry {entry.number:08d} is wrong: {what}")
 
     def _roll_up_old(self) -> None:
         """Put the last ROLL_UP entries into one file, if that many are complete."""
@@ -269,13 +265,14 @@ class Manifest:
         self._on_step(Step.ROLLED_UP)
         self.refresh()
 
-    def named_files(self) -> Iterable[str]:
-        """Return the paths of all segments that the manifest names."""
-        return [segment.file for segment in self.contents.segments]
+
+def id_of(receipt: Receipt) -> Id:
+    """Return an event's id as the manifest has it."""
+    return receipt.milliseconds, receipt.sequence
 
 
-def loss_chain(end: End, before: Id, entries: int) -> bytes:
+def loss_chain(end: End, before: Receipt, entries: int) -> bytes:
     """Return the chain's value behind a loss: the loss has a digest as an event does."""
-    after = "" if end.last is None else f"{end.last.milliseconds}-{end.last.sequence}"
-    text = f"loss {after} {before[0]}-{before[1]} {entries}"
+    after = "" if end.last is None else end.last.event_id
+    text = f"loss {after} {before.event_id} {entries}"
     return chained(end.chain, sha256(text.encode()).digest())

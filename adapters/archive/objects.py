@@ -89,12 +89,12 @@ class Objects:
                     raise
                 return b""
 
-    def stored(self, prefix: str, after: str | None = None) -> Sequence[Stored]:
-        """Return all objects below a directory, by path; with `after`, those above that path."""
+    def stored(self, prefix: str) -> Sequence[Stored]:
+        """Return all objects below a directory, by path."""
         with _translated(self.url, prefix):
             found = [
                 Stored(meta["path"], meta["size"], int(_written(meta) * 1000))
-                for page in self._store.list(prefix, offset=after, chunk_size=1000)
+                for page in self._store.list(prefix, chunk_size=1000)
                 for meta in page
             ]
         return sorted(found, key=lambda stored: stored.path)

@@ -89,10 +89,10 @@ def encoded(
     return b"".join([*parts, packed, FOOTER.pack(len(packed), MAGIC)]), index
 
 
-def index_of(file: str, end: bytes, size: int) -> Index | int:
-    """Return the index, given the last bytes of a segment of `size` bytes.
+def index_size(file: str, end: bytes, size: int) -> int:
+    """Return how many of the last bytes of a segment of `size` bytes hold its index.
 
-    Returns how many bytes of the end are needed if these do not suffice. Raises ArchiveDamaged.
+    `end` is at least the footer, unless the segment is shorter. Raises ArchiveDamaged.
     """
     if len(end) < FOOTER.size or size < len(MAGIC) + FOOTER.size:
         raise ArchiveDamaged(f"{file} is cut short: it has {size} bytes")
@@ -102,10 +102,13 @@ def index_of(file: str, end: bytes, size: int) -> Index | int:
     needed = int(length) + FOOTER.size
     if needed > size - len(MAGIC):
         raise ArchiveDamaged(f"{file} has an index longer than itself")
-    if needed > len(end):
-        return needed
+    return needed
+
+
+def index_of(file: str, end: bytes) -> Index:
+    """Return the index, given the bytes that hold it. Raises ArchiveDamaged."""
     try:
-        index = _decode_index(end[-needed : -FOOTER.size])
+        index = _decode_index(end[: -FOOTER.size])
     except msgspec.MsgspecError as error:
         raise ArchiveDamaged(f"the index of {file} cannot be read: {error}") from error
     if index.format > FORMAT:

@@ -10,11 +10,17 @@ from hashlib import sha256
 from itertools import pairwise
 from threading import RLock
 
-from msgspec.structs import replace
-
-from adapters.archive.manifest import FORMAT, Manifest, ManifestEntry, loss_chain
+from adapters.archive.manifest import FORMAT, Manifest, ManifestEntry, id_of, loss_chain
 from adapters.archive.objects import Objects
-from adapters.archive.segments import Digest, Frame, Index, encoded, entries_of, index_of
+from adapters.archive.segments import (
+    Digest,
+    Frame,
+    Index,
+    encoded,
+    entries_of,
+    index_of,
+    index_size,
+)
 from application.errors import ArchiveConflict, ArchiveDamaged, LogGap
 from application.event_log.archive import End, Loss, OnStep, Segment, Step
 from application.event_log.ports import Entry
@@ -113,13 +119,13 @@ class ObjectStream:
         return number
 
     def entries(self, segment: Segment) -> Iterator[Entry]:
-        content = self._content(segment)
+        content = self._objects.get(segment.file)
+        if content is None:
+            raise _missing(segment)
         if sha256(content).digest() != segment.sha256:
-            raise ArchiveDamaged(f"{segment.file} is damaged: its SHA-256 is not that it was sealed with")  # fmt: skip  # noqa: E501
-        index = index_of(segment.file, content, len(content))
-        if isinstance(index, int):
-            raise ArchiveDamaged(f"{segment.file} has an index longer than itself")
-        for frame in index.frames:
+            raise ArchiveDamaged(f"{segment.file} is damaged: its SHA-256 is not the sealed one")
+        needed = index_size(segment.file, content, len(content))
+        for frame in index_of(segment.file, content[-needed:]).frames:
             part = content[frame.offset : frame.offset + frame.length]
             yield from entries_of(segment.file, self._partition, frame, part)
 
@@ -128,9 +134,9 @@ class ObjectStream:
             end = self.end()
             _check_order(end, entries)
             content, index = encoded(self._stream, end.number + 1, end.chain, entries, self._digest)
-            segment = self._written(content, index, entries)
-            self._add(segment, "segment", "", now)
-            return replace(segment, sealed_at=now)
+            segment = self._written(content, index, entries, now)
+            self._add(segment)
+            return segment
 
     def accept_loss(self, before: Receipt, entries: int, offset: int, now: int) -> Loss:
         with self._lock:
@@ -138,19 +144,17 @@ class ObjectStream:
             if before.position <= end.position + 1:
                 raise ValueError(f"nothing can be missing before {before}")
             number, previous = self._manifest.next_entry()
-            place = (before.milliseconds, before.sequence)
-            last = end.last
             self._manifest.add(
                 ManifestEntry(
                     format=FORMAT,
                     kind="loss",
                     number=number,
                     previous=previous,
-                    after=None if last is None else (last.milliseconds, last.sequence),
-                    before=place,
+                    after=None if end.last is None else id_of(end.last),
+                    before=id_of(before),
                     entries=entries,
                     offset=offset,
-                    chain=loss_chain(end, place, entries).hex(),
+                    chain=loss_chain(end, before, entries).hex(),
                     at=now,
                 )
             )
@@ -167,22 +171,22 @@ class ObjectStream:
             )
             if index.chain != segment.chain:
                 raise ArchiveDamaged(f"the events of {segment.file} are not those of its chain")
-            written = self._written(content, index, erased)
-            self._add(written, "rewrite", segment.sha256.hex(), now)
+            written = self._written(content, index, erased, now)
+            self._add(written, replaces=segment)
             self._objects.delete(segment.file)
             self._frames.clear()
-            return replace(written, sealed_at=now)
+            return written
 
     def _erased(self, entry: Entry, organization: bytes) -> Entry:
         if entry.erased is not None or entry.fields.get(b"organization") != organization:
             return entry
         return Entry(entry.receipt, {}, self._digest(entry))
 
-    def _written(self, content: bytes, index: Index, entries: Sequence[Entry]) -> Segment:
+    def _written(self, content: bytes, index: Index, entries: Sequence[Entry], now: int) -> Segment:
         """Write a segment's file, and read it back."""
         digest = sha256(content)
         first, last = entries[0].receipt, entries[-1].receipt
-        file = f"segments/{self._stream}/{_id(first)}_{_id(last)}_{digest.hexdigest()}.seg"
+        file = f"segments/{self._stream}/{first.event_id}_{last.event_id}_{digest.hexdigest()}.seg"
         self._objects.put(file, content)
         self._on_step(Step.SEGMENT_WRITTEN)
         if self._objects.get(file) != content:
@@ -200,30 +204,30 @@ class ObjectStream:
             chain_before=index.chain_before,
             chain=index.chain,
             digest=self._digest(entries[-1]),
-            sealed_at=0,
+            sealed_at=now,
         )
 
-    def _add(self, segment: Segment, kind: str, replaces: str, now: int) -> None:
+    def _add(self, segment: Segment, replaces: Segment | None = None) -> None:
         number, previous = self._manifest.next_entry()
         self._manifest.add(
             ManifestEntry(
                 format=FORMAT,
-                kind="rewrite" if kind == "rewrite" else "segment",
+                kind="segment" if replaces is None else "rewrite",
                 number=number,
                 previous=previous,
                 file=segment.file,
                 sha256=segment.sha256.hex(),
                 size=segment.size,
-                first=(segment.first.milliseconds, segment.first.sequence),
-                last=(segment.last.milliseconds, segment.last.sequence),
+                first=id_of(segment.first),
+                last=id_of(segment.last),
                 first_number=segment.number,
                 entries=segment.entries,
                 erased=segment.erased,
                 chain_before=segment.chain_before.hex(),
                 chain=segment.chain.hex(),
                 digest=segment.digest.hex(),
-                replaces=replaces,
-                at=now,
+                replaces="" if replaces is None else replaces.sha256.hex(),
+                at=segment.sealed_at,
             )
         )
 
@@ -275,23 +279,20 @@ class ObjectStream:
         with self._lock:
             if (known := self._indices.get(segment.file)) is not None:
                 return known
-        length = min(INDEX_BYTES, segment.size)
-        while True:
-            content = self._objects.get_range(segment.file, segment.size - length, length)
-            if content is None:
-                raise _missing(segment)
-            found = index_of(segment.file, content, segment.size)
-            if isinstance(found, Index):
-                break
-            length = found
+        content = self._end(segment, min(INDEX_BYTES, segment.size))
+        needed = index_size(segment.file, content, segment.size)
+        if needed > len(content):
+            content = self._end(segment, needed)
+        found = index_of(segment.file, content[-needed:])
         with self._lock:
             self._indices[segment.file] = found
             while len(self._indices) > MAX_INDICES:
                 self._indices.popitem(last=False)
         return found
 
-    def _content(self, segment: Segment) -> bytes:
-        content = self._objects.get(segment.file)
+    def _end(self, segment: Segment, length: int) -> bytes:
+        """Return the last bytes of a segment's file."""
+        content = self._objects.get_range(segment.file, segment.size - length, length)
         if content is None:
             raise _missing(segment)
         return content
@@ -314,7 +315,3 @@ def _check_order(end: End, entries: Sequence[Entry]) -> None:
 
 def _position(entry: Entry) -> int:
     return entry.receipt.position
-
-
-def _id(receipt: Receipt) -> str:
-    return f"{receipt.milliseconds}-{receipt.sequence}"

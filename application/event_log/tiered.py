@@ -94,14 +94,10 @@ class _Partition:
             if self._stream is not None and after < self._server_start:
                 try:
                     found = self._stream.read(after, limit - len(page))
-                except LogGap as gap:
-                    if self._skips_gaps and gap.last is not None:
-                        after = gap.last.position
+                except (LogGap, ArchiveDamaged) as error:
+                    if self._skips_gaps and isinstance(error, LogGap) and error.last is not None:
+                        after = error.last.position
                         continue
-                    if page:
-                        return page
-                    raise
-                except ArchiveDamaged:
                     if page:
                         return page
                     raise
@@ -109,7 +105,7 @@ class _Partition:
                 if len(page) == limit:
                     return page
                 if found:
-                    # Either the end, or a segment that is missing: the next read tells.
+                    # Either the end, or a segment that is missing: the next read shows which.
                     after = found[-1].receipt.position
                     continue
                 after = max(after, self._stream.end().position)

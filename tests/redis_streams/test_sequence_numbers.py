@@ -15,12 +15,11 @@ from redis import Redis
 from adapters.redis_streams.metrics.metric_log import RedisMetricLog
 from adapters.redis_streams.metrics.sequence_guard import (
     SAFE_SEQUENCES,
-    SEQUENCE_LIMIT,
     SequenceGuard,
 )
 from application.errors import LogUnavailable, OutcomeUnknown
 from application.event_log.partitioning import partition_of
-from application.event_log.receipts import Receipt
+from application.event_log.receipts import SEQUENCE_LIMIT, Receipt
 from application.publishing.ports import Idempotency, MetricLog
 from tests.contracts.metric_log import PARTITIONS, MetricLogPorts, published
 from tests.redis_streams.test_metric_log import KEYS, opened

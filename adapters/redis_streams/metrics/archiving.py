@@ -67,7 +67,7 @@ class RedisArchivedLogServer:
 
     def trim(self, partition: int, owner: str, first: Receipt, keep: Receipt) -> int:
         keys = [self._keys.log(partition), self._keys.archiver(partition)]
-        return int(self._run(_TRIM, keys, owner, _event_id(first), _event_id(keep)))
+        return int(self._run(_TRIM, keys, owner, first.event_id, keep.event_id))
 
     def memory(self) -> Sequence[int]:
         with translated():
@@ -136,7 +136,3 @@ def _written() -> Iterator[None]:
         yield
     except RedisError as error:
         raise LogUnavailable(f"the event log refused to be written: {error}") from error
-
-
-def _event_id(receipt: Receipt) -> str:
-    return f"{receipt.milliseconds}-{receipt.sequence}"

@@ -12,7 +12,7 @@ from redis.exceptions import RedisError, ResponseError
 from adapters.redis_streams.metrics.keys import MetricKeys
 from application.errors import LogUnavailable, LogUnfit
 from application.event_log.ports import Entry, Extent
-from application.event_log.receipts import SEQUENCE_BITS, Receipt
+from application.event_log.receipts import SEQUENCE_LIMIT, Receipt
 
 COUNT_PAGE = 1000
 WAIT_MS = 250
@@ -47,7 +47,7 @@ class RedisHotLog:
             # The extent comes last: what is trimmed between the two then shows as missing, not as
             # read. No transaction, which a full server refuses.
             pipeline = self._client.pipeline(transaction=False)
-            pipeline.xrange(log, f"({event_id(partition, after)}", "+", count=limit)
+            pipeline.xrange(log, f"({Receipt.at(partition, after).event_id}", "+", count=limit)
             pipeline.xinfo_stream(log)
             found, info = pipeline.execute(raise_on_error=False)
             extent = _extent(partition, info)
@@ -56,14 +56,14 @@ class RedisHotLog:
         return extent, [Entry(receipt_of(partition, name), fields) for name, fields in found]
 
     def find(self, receipt: Receipt) -> Entry | None:
-        name = f"{receipt.milliseconds}-{receipt.sequence}"
+        name = receipt.event_id
         with translated():
             found: Any = self._client.xrange(self._keys.log(receipt.partition), name, name)
         return Entry(receipt, found[0][1]) if found else None
 
     def wait_for_entries(self, after: Sequence[int], *, block: bool = True) -> Sequence[int]:
         positions: dict[Any, Any] = {
-            self._keys.log(partition).encode(): event_id(partition, position)
+            self._keys.log(partition).encode(): Receipt.at(partition, position).event_id
             for partition, position in enumerate(after)
         }
         with translated():
@@ -73,7 +73,7 @@ class RedisHotLog:
 
     def count(self, partition: int, after: int) -> int:
         count = 0
-        name = event_id(partition, after)
+        name = Receipt.at(partition, after).event_id
         while page := self._above(partition, name):
             count += len(page)
             name = page[-1][0].decode()
@@ -97,20 +97,13 @@ def translated() -> Iterator[None]:
 
 def receipt_of(partition: int, name: bytes) -> Receipt:
     """Return the receipt of an entry's id. Raises LogUnfit if no position can hold it."""
-    milliseconds, _, sequence = name.partition(b"-")
-    receipt = Receipt(partition, int(milliseconds), int(sequence))
-    if receipt.sequence >= 1 << SEQUENCE_BITS:
+    receipt = Receipt.of(partition, name)
+    if receipt.sequence >= SEQUENCE_LIMIT:
         raise LogUnfit(
             f"the event {receipt} was not written by CAVE: its sequence number is above "
-            f"{(1 << SEQUENCE_BITS) - 1:,}, so it has no position"
+            f"{SEQUENCE_LIMIT - 1:,}, so it has no position"
         )
     return receipt
-
-
-def event_id(partition: int, position: int) -> str:
-    """Return the id of the entry at a position."""
-    receipt = Receipt.at(partition, position)
-    return f"{receipt.milliseconds}-{receipt.sequence}"
 
 
 def _extent(partition: int, info: Any) -> Extent:

@@ -20,7 +20,6 @@ from adapters.redis_streams.metrics.idempotency import (
 from adapters.redis_streams.metrics.keys import MetricKeys, earlier_record
 from adapters.redis_streams.metrics.sequence_guard import (
     SAFE_SEQUENCES,
-    SEQUENCE_LIMIT,
     SequenceGuard,
 )
 from application.errors import (
@@ -31,7 +30,7 @@ from application.errors import (
     OutcomeUnknown,
 )
 from application.event_log.partitioning import partition_of
-from application.event_log.receipts import Receipt
+from application.event_log.receipts import SEQUENCE_LIMIT, Receipt
 from application.publishing.ports import Appended, Idempotency, IdempotencyRecords
 from domain.errors import IdempotencyConflict
 from domain.events import MetricsPublished
@@ -180,7 +179,7 @@ class RedisMetricLog:
         replies = await asyncio.gather(*(send(("EVAL_RO", _LAST_ID, 1, log)) for log in self._logs))
         for partition, reply in enumerate(replies):
             if isinstance(reply, bytes):
-                self._guard.saw(_receipt(partition, reply))
+                self._guard.saw(Receipt.of(partition, reply))
             elif "no such key" not in str(reply).lower():
                 raise LogUnavailable(f"the event log refused to show its last id: {reply}")
 
@@ -197,13 +196,13 @@ class RedisMetricLog:
         if now <= last.milliseconds:
             raise LogUnavailable(
                 f"the clock of the event log's server is behind: it shows {now} ms, and the last "
-                f"event of partition {partition} has the id {last.milliseconds}-{last.sequence}; "
+                f"event of partition {partition} has the id {last.event_id}; "
                 "nothing is appended there until the clock is past that"
             )
 
     def _written(self, partition: int, event_id: bytes) -> Receipt:
         """Return the receipt of an event in the log. Raises OutcomeUnknown if it has none."""
-        receipt = _receipt(partition, event_id)
+        receipt = Receipt.of(partition, event_id)
         if receipt.sequence >= SAFE_SEQUENCES:
             self._guard.saw(receipt)
         if receipt.sequence >= SEQUENCE_LIMIT:
@@ -226,11 +225,6 @@ class RedisMetricLog:
                 self._beginnings.clear()
             self._beginnings[origin] = known
         return known
-
-
-def _receipt(partition: int, event_id: bytes) -> Receipt:
-    milliseconds, _, sequence = event_id.partition(b"-")
-    return Receipt(partition, int(milliseconds), int(sequence))
 
 
 def _is_out_of_memory(reply: object) -> bool:

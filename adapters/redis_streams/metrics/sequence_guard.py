@@ -8,10 +8,7 @@ until the clock has caught up. An event beyond the last sequence number would be
 
 from __future__ import annotations
 
-from application.event_log.receipts import SEQUENCE_BITS, Receipt
-
-SEQUENCE_LIMIT = 1 << SEQUENCE_BITS
-"""The first sequence number that no position can hold."""
+from application.event_log.receipts import SEQUENCE_LIMIT, Receipt
 
 SAFE_SEQUENCES = SEQUENCE_LIMIT // 2
 """From this sequence number on, nothing more is sent; the rest is for what is on its way."""

@@ -32,7 +32,7 @@ class RedisOrganizationEntries:
         with translated():
             found: Any = self._client.xrange(self._keys.log, f"(0-{after}", "+", count=limit)
         entries = cast("list[tuple[bytes, Mapping[bytes, bytes]]]", found)
-        return [Entry(_receipt(name), fields) for name, fields in entries]
+        return [Entry(Receipt.of(0, name), fields) for name, fields in entries]
 
 
 class RedisRestorableLog:
@@ -65,15 +65,10 @@ class RedisRestorableLog:
 
     def resume_after(self, last: Receipt, entries: int) -> None:
         log = self._metrics.log(last.partition)
-        name = f"{last.milliseconds}-{last.sequence}"
+        name = last.event_id
         with translated(), self._client.pipeline(transaction=True) as pipeline:
             # A stream exists only once it has had an entry.
             pipeline.xadd(log, {"": ""}, id=name)
             pipeline.xtrim(log, maxlen=0, approximate=False)
             pipeline.execute_command("XSETID", log, name, "ENTRIESADDED", entries)  # type: ignore[no-untyped-call]
             pipeline.execute()
-
-
-def _receipt(name: bytes) -> Receipt:
-    milliseconds, _, number = name.partition(b"-")
-    return Receipt(0, int(milliseconds), int(number))
