@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import structlog
 
@@ -110,15 +110,15 @@ class Archiver:
         first one is raised at the end.
         """
         self._claim()
-        sizes = self._server.memory()
-        pressed = self._pressed(sizes)
+        sizes, limit = self._server.memory(), self._most_memory()
+        pressed = _pressed(sizes, limit)
         first: LogError | ProjectionError | None = None
         try:
             self.seal_due(sizes, pressed)
         except LogError as error:
             first = error
         try:
-            self._trim_due(sizes if pressed else None)
+            self._trim_due(pressed=bool(pressed), full=sum(sizes) > limit)
             self._sweep()
         except (LogError, ProjectionError) as error:
             first = first or error
@@ -172,7 +172,7 @@ class Archiver:
         """
         trimmed = 0
         for what in self.trimmable():
-            self._server.lease(what.partition, self._owner, TAKE_OVER_SECONDS, take_over=True)
+            self._take_over(what.partition)
             trimmed += self._trimming.trim(what, self._owner)
         return trimmed
 
@@ -186,7 +186,7 @@ class Archiver:
         end = self._archive.partition(partition).end()
         first = self._hot.extent(partition).first
         if end.last is not None and first is not None and first <= end.last:
-            self._server.lease(partition, self._owner, TAKE_OVER_SECONDS, take_over=True)
+            self._take_over(partition)
             keep = Receipt.at(partition, end.position + 1)
             self._server.trim(partition, self._owner, first, keep)
         self._server.compact()
@@ -221,7 +221,7 @@ class Archiver:
         loss = stream.accept_loss(before, missing, offset, self._now())
         if extent.first is not None and extent.first < before:
             # They are in the archive; here their numbers would contradict those behind the gap.
-            self._server.lease(partition, self._owner, TAKE_OVER_SECONDS, take_over=True)
+            self._take_over(partition)
             self._server.trim(partition, self._owner, extent.first, before)
         return loss
 
@@ -235,6 +235,9 @@ class Archiver:
             if what is not None:
                 found.append(what)
         return found
+
+    def _take_over(self, partition: int) -> None:
+        self._server.lease(partition, self._owner, TAKE_OVER_SECONDS, take_over=True)
 
     def _claim(self) -> None:
         if not self._claimed:
@@ -266,31 +269,14 @@ class Archiver:
         above = self._hot.count(partition, end.position)
         return self._hot.extent(partition).added + end.offset - end.number - above
 
-    @property
-    def _hot_memory(self) -> float:
-        """The bytes that events may take: also less than the server has, which holds more."""
+    def _most_memory(self) -> float:
+        """Return the bytes that events may take, which is less than the server has."""
         limit = self._server.memory_limit()
-        return (
-            self._policy.hot_memory
-            if limit is None
-            else min(self._policy.hot_memory, SERVER_SHARE * limit)
-        )
+        most = self._policy.hot_memory
+        return most if limit is None else min(most, SERVER_SHARE * limit)
 
     def _now(self) -> int:
         return int(self._clock().timestamp() * 1000)
-
-    def _pressed(self, sizes: Sequence[int]) -> set[int]:
-        """Return the partitions to relieve the server of: the largest ones, and no small ones."""
-        if sum(sizes) <= SOFT_SHARE * self._hot_memory:
-            return set()
-        excess = sum(sizes) - RELIEF_SHARE * self._hot_memory
-        pressed: set[int] = set()
-        for partition in sorted(range(len(sizes)), key=lambda partition: -sizes[partition]):
-            if excess <= 0:
-                break
-            pressed.add(partition)
-            excess -= sizes[partition]
-        return pressed
 
     def _is_due(self, partition: int, size: int, *, pressed: bool) -> bool:
         end = self._archive.partition(partition).end()
@@ -340,27 +326,35 @@ class Archiver:
             for path in self._archive.sweep(now - SWEEP_AGE * 1000):
                 _log.info("file swept from the archive", path=path)
 
-    def _trim_due(self, sizes: Sequence[int] | None) -> None:
-        """Trim by age now and then, and by memory at once if `sizes` is given."""
+    def _trim_due(self, *, pressed: bool, full: bool) -> None:
+        """Trim by age now and then, and at once all that is possible if memory is `pressed`.
+
+        If it is `full`, the server has to be relieved even of what a projection has not read: it
+        reads that from the archive.
+        """
         now = self._clock().timestamp()
         pause = min(MAX_TRIM_PAUSE, self._policy.hot_age / 4)
-        if sizes is None and now - self._looked_at < pause:
+        if not pressed and now - self._looked_at < pause:
             return
         self._looked_at = now
-        held = self._held(sizes)
+        held = None if full else self._trimming.held()
         oldest = int((now - self._policy.hot_age) * 1000)
         for partition in range(self._hot.partitions()):
-            before = None if sizes is not None else Receipt(partition, max(oldest, 0), 0)
+            before = None if pressed else Receipt(partition, max(oldest, 0), 0)
             what = self._trimming.trimmable(partition, before, held)
             if what is not None and self._server.lease(partition, self._owner, LEASE_SECONDS):
                 self._trimming.trim(what, self._owner)
 
-    def _held(self, sizes: Sequence[int] | None) -> Mapping[int, int] | None:
-        """Return how far the projections have read, unless the memory is at its limit.
 
-        Then the server has to be relieved even of what a projection has not read: it reads that
-        from the archive.
-        """
-        if sizes is not None and sum(sizes) > self._hot_memory:
-            return None
-        return self._trimming.held()
+def _pressed(sizes: Sequence[int], limit: float) -> set[int]:
+    """Return the partitions to relieve the server of: the largest ones, and no small ones."""
+    if sum(sizes) <= SOFT_SHARE * limit:
+        return set()
+    excess = sum(sizes) - RELIEF_SHARE * limit
+    pressed: set[int] = set()
+    for partition in sorted(range(len(sizes)), key=lambda partition: -sizes[partition]):
+        if excess <= 0:
+            break
+        pressed.add(partition)
+        excess -= sizes[partition]
+    return pressed

@@ -50,10 +50,12 @@ class Sealing:
     def seal(self, partition: int) -> list[Segment]:
         """Seal all entries of a partition that were in the log when this began.
 
+        The caller has just refreshed the archive's stream.
+
         Raises LogGap if some are missing, LogUnavailable, ArchiveConflict, ArchiveDamaged and
         ArchiveUnavailable. What was sealed before an error stays sealed.
         """
-        if (gap := self._log.gap(partition)) is not None:
+        if (gap := self._log.gap(partition, refresh=False)) is not None:
             raise gap
         last = self._log.last_position(partition)
         return self._sealed(

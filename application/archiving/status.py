@@ -113,9 +113,7 @@ class LogStatusHandler:
 
     def _partition(self, partition: int, memory: int, *, refresh: bool) -> PartitionLog:
         stream = None if self._archive is None else self._archive.partition(partition)
-        if stream is not None and refresh:
-            stream.refresh()
-        gap = self._log.gap(partition)
+        gap = self._log.gap(partition, refresh=refresh)
         extent = self._hot.extent(partition)
         end = End() if stream is None else stream.end()
         segments = () if stream is None else tuple(stream.segments())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from time import monotonic
 
 from application.archiving.policy import ArchivePolicy
 from application.archiving.status import LogStatus, LogStatusHandler
@@ -12,8 +13,8 @@ from application.looking import MAX_AGE, Look, Unknown
 INTERVAL = 5.0
 """Seconds for which a result is reused."""
 
-REFRESH_EVERY = 60_000
-"""Milliseconds between two reads of the archive's manifest, which an object store charges for."""
+REFRESH_EVERY = 60.0
+"""Seconds between two reads of the archive's manifest, which an object store charges for."""
 
 MAX_SHARE = 0.1
 PATIENCE = 1.0
@@ -40,7 +41,7 @@ class LogWatch:
     ) -> None:
         self._status = status
         self._policy = policy
-        self._refreshed_at = 0
+        self._refresh_due = float("-inf")
         self._look = Look(self._found, (LogError,), interval, MAX_SHARE, patience, MAX_AGE)
 
     async def status(self) -> LogStatus | Unknown:
@@ -55,10 +56,10 @@ class LogWatch:
         return list(self._warnings(found))
 
     def _found(self) -> LogStatus:
-        status = self._status(refresh=self._refreshed_at == 0)
-        if status.at - self._refreshed_at > REFRESH_EVERY:
-            status = self._status()
-            self._refreshed_at = status.at
+        due = monotonic() >= self._refresh_due
+        status = self._status(refresh=due)
+        if due:
+            self._refresh_due = monotonic() + REFRESH_EVERY
         return status
 
     def _warnings(self, status: LogStatus) -> Sequence[str]:

@@ -53,11 +53,12 @@ class EntryLog(Protocol):
         Raises LogGap if it is known to be missing, and ArchiveDamaged.
         """
 
-    def gap(self, partition: int) -> LogGap | None:
+    def gap(self, partition: int, *, refresh: bool = True) -> LogGap | None:
         """Return the gap in a partition, or None if all its entries are there.
 
         Compares what the log's parts say of themselves, without reading entries. If there are
-        several gaps, returns the first one.
+        several gaps, returns the first one. Without `refresh`, what it knows of the archive may
+        be old, unless that looks like a gap.
         """
 
     def wait_for_entries(self, after: Sequence[int]) -> Sequence[int]:

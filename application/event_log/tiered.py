@@ -46,8 +46,8 @@ class TieredLog:
     def find(self, receipt: Receipt) -> Entry | None:
         return self._parts[receipt.partition].find(receipt)
 
-    def gap(self, partition: int) -> LogGap | None:
-        return self._parts[partition].gap()
+    def gap(self, partition: int, *, refresh: bool = True) -> LogGap | None:
+        return self._parts[partition].gap(refresh=refresh)
 
     def wait_for_entries(self, after: Sequence[int]) -> Sequence[int]:
         archived = {p for p, part in enumerate(self._parts) if after[p] < part.end.position}
@@ -126,9 +126,9 @@ class _Partition:
             self._stream.refresh()
         return self._stream.find(receipt)
 
-    def gap(self) -> LogGap | None:
+    def gap(self, *, refresh: bool) -> LogGap | None:
         self._joined = None
-        if self._stream is not None:
+        if refresh and self._stream is not None:
             self._stream.refresh()
         gap = self._seam(self._hot.extent(self._partition)).gap
         return None if self._skips_gaps else gap
