@@ -12,3 +12,8 @@ Clock = Callable[[], datetime]
 def utc_now() -> datetime:
     """Return the system's time. Every process uses this clock; tests pass their own."""
     return datetime.now(UTC)
+
+
+def milliseconds(clock: Clock) -> int:
+    """Return the current time in milliseconds since the epoch."""
+    return int(clock().timestamp() * 1000)

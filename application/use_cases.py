@@ -130,11 +130,9 @@ class UseCases(Commands, frozen=True, kw_only=True):
     log_health: LogHealth
 
 
-class LogPorts(Struct, frozen=True, kw_only=True):
-    """The ports of commands that need only the log."""
+class TierPorts(Struct, frozen=True, kw_only=True):
+    """The two tiers of the metric log: its server, and its archive if it has one."""
 
-    organizations: OrganizationRepository
-    organization_log: OrganizationLog
     hot: HotLog
     server: ArchivedLogServer
     codec: EventCodec
@@ -144,6 +142,13 @@ class LogPorts(Struct, frozen=True, kw_only=True):
     def entries(self) -> EntryLog:
         """The metric log as one, whether its entries are on the server or in the archive."""
         return TieredLog(self.hot, self.codec, self.archive)
+
+
+class LogPorts(TierPorts, frozen=True, kw_only=True):
+    """The ports of commands that need only the log."""
+
+    organizations: OrganizationRepository
+    organization_log: OrganizationLog
 
 
 class ProjectionPorts(LogPorts, frozen=True, kw_only=True):
@@ -171,18 +176,14 @@ class ServicePorts(LogPorts, frozen=True, kw_only=True):
     threads: QueryThreads
 
 
-class ProjectorPorts(Struct, frozen=True, kw_only=True):
+class ProjectorPorts(TierPorts, frozen=True, kw_only=True):
     """The ports of the projector: the log, the stores it feeds, and the archive it moves it to.
 
     `log_id` is the log's id, and `owner` names this process among archivers. `on_step` is called
     after each step of archiving.
     """
 
-    hot: HotLog
-    server: ArchivedLogServer
     organization_entries: OrganizationEntries
-    codec: EventCodec
-    archive: Archive | None = None
     stores: ProjectionStores
     log_id: str
     owner: str
@@ -261,9 +262,10 @@ def compose(
                 metrics=metrics,
             )
         case ProjectorPorts():
-            metrics = MetricLogReader(TieredLog(ports.hot, ports.codec, ports.archive), ports.codec)
+            log = ports.entries
+            metrics = MetricLogReader(log, ports.codec)
             live = tuple(LiveProjection(metrics, ports.stores, known) for known in PROJECTIONS)
-            return Projector(live=live, archiver=_archiver(ports, clock))
+            return Projector(live=live, archiver=_archiver(ports, log, clock))
 
 
 class RestoreTools(Struct, frozen=True, kw_only=True):
@@ -281,8 +283,8 @@ def compose_log_tools(
     ports: ProjectorPorts, organizations: OrganizationRepository, clock: Clock
 ) -> LogTools:
     """Make the use cases of `cave log`, which need what the projector needs."""
-    log = TieredLog(ports.hot, ports.codec, ports.archive)
-    archiver = _archiver(ports, clock)
+    log = ports.entries
+    archiver = _archiver(ports, log, clock)
     erase = None
     if archiver is not None and ports.archive is not None:
         metrics = MetricLogReader(log, ports.codec)
@@ -303,10 +305,9 @@ def compose_log_tools(
     )
 
 
-def _archiver(ports: ProjectorPorts, clock: Clock) -> Archiver | None:
+def _archiver(ports: ProjectorPorts, log: EntryLog, clock: Clock) -> Archiver | None:
     if ports.archive is None:
         return None
-    log = TieredLog(ports.hot, ports.codec, ports.archive)
     sealing = Sealing(log, ports.organization_entries, ports.archive, clock, ports.on_step)
     return Archiver(
         ports.hot,

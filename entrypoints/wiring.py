@@ -308,7 +308,7 @@ def _connected(url: str) -> Iterator[Redis]:
 def _archive_url(settings: LogSettings, identity: LogIdentity) -> str | None:
     """Return the archive of a log: the one in the settings, else the one the log was given.
 
-    A place that is not the default is kept in the log, so that commands need not be told.
+    A place that is not the default is kept in the log, so that commands find it.
     """
     if settings.archive is not None:
         if settings.archive == OFF:

@@ -21,20 +21,18 @@ class LogMetrics(Collector):
 
     def collect(self) -> Iterable[Metric]:
         status = self._status
-        events = GaugeMetricFamily(
+        events = _by_tier(
             "cave_log_events",
             "Events of the metric log by tier; some may be in both.",
-            labels=["tier"],
+            server=sum(p.server_events for p in status.partitions),
+            archive=sum(p.archive_events for p in status.partitions),
         )
-        events.add_metric(["server"], sum(p.server_events for p in status.partitions))
-        events.add_metric(["archive"], sum(p.archive_events for p in status.partitions))
-        size = GaugeMetricFamily(
+        size = _by_tier(
             "cave_log_bytes",
             "Bytes of the metric log by tier: the server's memory, the archive's files.",
-            labels=["tier"],
+            server=sum(p.server_bytes for p in status.partitions),
+            archive=sum(p.archive_bytes for p in status.partitions),
         )
-        size.add_metric(["server"], sum(p.server_bytes for p in status.partitions))
-        size.add_metric(["archive"], sum(p.archive_bytes for p in status.partitions))
         gaps = GaugeMetricFamily(
             "cave_log_gaps",
             "Partitions of the metric log in which events are missing.",
@@ -67,3 +65,10 @@ class LogMetrics(Collector):
                 )
             )
         return found
+
+
+def _by_tier(name: str, documentation: str, **tiers: int) -> Metric:
+    gauge = GaugeMetricFamily(name, documentation, labels=["tier"])
+    for tier, value in tiers.items():
+        gauge.add_metric([tier], value)
+    return gauge

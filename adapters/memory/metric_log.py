@@ -19,7 +19,7 @@ from domain.events import MetricsPublished
 from domain.idempotency import WINDOW
 
 MAX_RECORDS = 1_000_000
-"""The most idempotency keys to remember, unless told otherwise."""
+"""The most idempotency keys to remember, by default."""
 
 
 class MemoryMetricLog:

@@ -28,6 +28,11 @@ def check_version(client: Redis) -> None:
         raise LogUnfit(f"the log server is {kind} {version}; {kind} {wanted} or later is required")
 
 
+def max_memory(client: Redis) -> int | None:
+    """Return the bytes of memory at which the server refuses writes, None without a limit."""
+    return int(client.info("memory").get("maxmemory", 0)) or None
+
+
 def weaknesses(client: Redis) -> list[str]:
     """Describe the settings that could lose acknowledged events; empty if there are none."""
     found = []

@@ -11,7 +11,7 @@ from application.archiving.policy import SOFT_SHARE, ArchivePolicy
 from application.archiving.ports import ArchivedLogServer, ArchiverState
 from application.archiving.sealing import Sealing
 from application.archiving.trimming import Trimmable, Trimming
-from application.clock import Clock
+from application.clock import Clock, milliseconds
 from application.errors import ArchiveConflict, LogError, LogGap, LogUnfit
 from application.event_log.archive import Archive, End, Loss
 from application.event_log.ports import Entry, HotLog
@@ -276,7 +276,7 @@ class Archiver:
         return most if limit is None else min(most, SERVER_SHARE * limit)
 
     def _now(self) -> int:
-        return int(self._clock().timestamp() * 1000)
+        return milliseconds(self._clock)
 
     def _is_due(self, partition: int, size: int, *, pressed: bool) -> bool:
         end = self._archive.partition(partition).end()

@@ -9,7 +9,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from application.archiving.archiver import Archiver
-from application.clock import Clock
+from application.clock import Clock, milliseconds
 from application.event_log.archive import Archive
 from application.event_log.partitioning import partition_of
 from application.organizations.deciding import change, existing
@@ -82,7 +82,7 @@ class EraseOrganizationHandler:
         self._archiver.move_all(partition)
         say("erasing them")
         stream = self._archive.partition(partition)
-        now = int(self._clock().timestamp() * 1000)
+        now = milliseconds(self._clock)
         for segment in stream.segments():
             stream.rewrite(segment, name.encode(), now)
         copies = self._drop_copies(name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from application.archiving.ports import OrganizationEntries
-from application.clock import Clock
+from application.clock import Clock, milliseconds
 from application.event_log.archive import (
     Archive,
     ArchivedStream,
@@ -77,7 +77,7 @@ class Sealing:
             if not entries:
                 break
             self._on_step(Step.ENTRIES_READ)
-            segments.append(stream.seal(entries, int(self._clock().timestamp() * 1000)))
+            segments.append(stream.seal(entries, milliseconds(self._clock)))
             after = stream.end().position
         return segments
 

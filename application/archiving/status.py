@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from application.archiving.ports import ArchivedLogServer, ArchiverState
-from application.clock import Clock
+from application.clock import Clock, milliseconds
 from application.errors import LogGap
 from application.event_log.archive import Archive, End
 from application.event_log.ports import EntryLog, HotLog
@@ -103,7 +103,7 @@ class LogStatusHandler:
             if archive is not None and (segments := archive.partition(partition).segments())
         ]
         return LogStatus(
-            at=int(self._clock().timestamp() * 1000),
+            at=milliseconds(self._clock),
             archive=None if archive is None else archive.url,
             partitions=partitions,
             organizations=0 if archive is None else archive.organizations().end().number,

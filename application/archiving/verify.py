@@ -86,8 +86,8 @@ class _Verification:
 
     def __call__(self, since: Receipt | None) -> LogVerified:
         chosen = range(self._log.partitions()) if since is None else (since.partition,)
-        streams = [(str(p), p, None if self._archive is None else self._archive.partition(p))
-                   for p in chosen]  # fmt: skip
+        archive = self._archive
+        streams = [(str(p), p, None if archive is None else archive.partition(p)) for p in chosen]
         sound = [stream for stream in streams if self._is_sound(stream[0], stream[2])]
         self._total = sum(self._count(p, stream) for _, p, stream in sound)
         self._on_progress(VerifyProgress(0, self._total))
@@ -95,8 +95,8 @@ class _Verification:
             if stream is not None:
                 self._stream(name, stream, since)
             self._server(partition, stream)
-        if since is None and self._archive is not None:
-            copies = self._archive.organizations()
+        if since is None and archive is not None:
+            copies = archive.organizations()
             if self._is_sound("organizations", copies):
                 self._stream("organizations", copies, None)
         return LogVerified(

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from application.clock import Clock
+from application.clock import Clock, milliseconds
 from application.event_log.ports import EntryLog
 from application.event_log.receipts import Receipt
 from application.projections.folds import PROJECTIONS, Projection
@@ -120,7 +120,7 @@ class Lags:
 
     def _partition(self, projection: str, partition: int, position: int) -> PartitionStatus:
         events, first = self._unread(projection, partition, position)
-        now = int(self._clock().timestamp() * 1000)
+        now = milliseconds(self._clock)
         return PartitionStatus(
             partition=partition,
             position=Receipt.at(partition, position) if position else None,

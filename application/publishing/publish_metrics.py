@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from application.clock import Clock
+from application.clock import Clock, milliseconds
 from application.organizations.access import Grant
 from application.publishing.idempotency import idempotency_of
 from application.publishing.limits import check_count
@@ -67,7 +67,7 @@ class PublishMetricsHandler:
         idempotency = None
         if command.key is not None:
             idempotency = idempotency_of(command.key, grant.team, body)
-        latest = int(self._clock().timestamp() * 1000) + self._max_future_ms
+        latest = milliseconds(self._clock) + self._max_future_ms
         batch = await command.format.decode(body, latest=latest, max_points=self._max_points)
         points = len(batch)
         check_count(points, self._max_points)

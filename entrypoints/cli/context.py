@@ -29,11 +29,9 @@ COMMAND_LEVEL = "warning"
 @contextmanager
 def open_log(settings: LogSettings) -> Iterator[Commands]:
     """Reach the log server and open the use cases that need only the log."""
-    from entrypoints.logging import LEVEL_VARIABLE, configure_logging
-    from entrypoints.wiring import open_commands
+    from entrypoints import wiring
 
-    configure_logging(os.environ.get(LEVEL_VARIABLE) or COMMAND_LEVEL)
-    with terminated_in_order(), reach_log(settings) as url, open_commands(settings, url) as opened:
+    with _reached(settings) as url, wiring.open_commands(settings, url) as opened:
         yield opened
 
 
@@ -41,14 +39,8 @@ def open_log(settings: LogSettings) -> Iterator[Commands]:
 def open_projections(settings: LogSettings) -> Iterator[ProjectionTools]:
     """Reach the log server and open the use cases that work on the projections."""
     from entrypoints import wiring
-    from entrypoints.logging import LEVEL_VARIABLE, configure_logging
 
-    configure_logging(os.environ.get(LEVEL_VARIABLE) or COMMAND_LEVEL)
-    with (
-        terminated_in_order(),
-        reach_log(settings) as url,
-        wiring.open_projections(settings, url) as opened,
-    ):
+    with _reached(settings) as url, wiring.open_projections(settings, url) as opened:
         yield opened
 
 
@@ -56,14 +48,8 @@ def open_projections(settings: LogSettings) -> Iterator[ProjectionTools]:
 def open_log_tools(settings: LogSettings) -> Iterator[LogTools]:
     """Reach the log server and open the use cases that look after the log."""
     from entrypoints import wiring
-    from entrypoints.logging import LEVEL_VARIABLE, configure_logging
 
-    configure_logging(os.environ.get(LEVEL_VARIABLE) or COMMAND_LEVEL)
-    with (
-        terminated_in_order(),
-        reach_log(settings) as url,
-        wiring.open_log_tools(settings, url) as opened,
-    ):
+    with _reached(settings) as url, wiring.open_log_tools(settings, url) as opened:
         yield opened
 
 
@@ -71,15 +57,19 @@ def open_log_tools(settings: LogSettings) -> Iterator[LogTools]:
 def open_restore(settings: LogSettings) -> Iterator[RestoreTools]:
     """Reach an empty log server and open the archive to restore a log from."""
     from entrypoints import wiring
+
+    with _reached(settings) as url, wiring.open_restore(settings, url) as opened:
+        yield opened
+
+
+@contextmanager
+def _reached(settings: LogSettings) -> Iterator[str]:
+    """Log as commands do, end in order, and yield the URL of the log server."""
     from entrypoints.logging import LEVEL_VARIABLE, configure_logging
 
     configure_logging(os.environ.get(LEVEL_VARIABLE) or COMMAND_LEVEL)
-    with (
-        terminated_in_order(),
-        reach_log(settings) as url,
-        wiring.open_restore(settings, url) as opened,
-    ):
-        yield opened
+    with terminated_in_order(), reach_log(settings) as url:
+        yield url
 
 
 def project(settings: LogSettings) -> int:

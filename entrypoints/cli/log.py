@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -20,7 +18,13 @@ from entrypoints.cli.log_records import (
     SealedRecord,
     TrimmedRecord,
 )
-from entrypoints.cli.options import example, prints_records, roots, takes_log_settings
+from entrypoints.cli.options import (
+    example,
+    on_the_log_tools,
+    prints_records,
+    roots,
+    takes_log_settings,
+)
 from entrypoints.cli.output import counted, print_fields, print_json, print_table, size
 from entrypoints.cli.progress import shown_progress
 from entrypoints.errors import CommandFailed
@@ -34,17 +38,6 @@ if TYPE_CHECKING:
 NO_ARCHIVE = "the log has no archive; name one with --archive"
 
 
-def _with_log_tools(function: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options of the log, and open it; it receives `tools`."""
-
-    @wraps(function)
-    def command(log: LogSettings, **arguments: Any) -> None:
-        with roots().open_log_tools(log) as tools:
-            function(tools, **arguments)
-
-    return takes_log_settings(command)
-
-
 @click.group(
     epilog=example("cave log status", "cave log verify", "cave log archive --now", "cave log trim")
 )
@@ -54,7 +47,7 @@ def log() -> None:
 
 @log.command(epilog=example("cave log status", "cave log status --json | jq .unsealed_seconds"))
 @prints_records
-@_with_log_tools
+@on_the_log_tools
 def status(tools: LogTools, *, as_json: bool) -> None:
     """Show where the events of each partition are.
 
@@ -94,7 +87,7 @@ def status(tools: LogTools, *, as_json: bool) -> None:
 @log.command(epilog=example("cave log archive", "cave log archive --now"))
 @click.option("--now", is_flag=True, help="Seal everything, not only what is due.")
 @prints_records
-@_with_log_tools
+@on_the_log_tools
 def archive(tools: LogTools, *, now: bool, as_json: bool) -> None:
     """Seal events in the archive: those that are due, or all.
 
@@ -115,7 +108,7 @@ def archive(tools: LogTools, *, now: bool, as_json: bool) -> None:
 @log.command(epilog=example("cave log trim --dry-run", "cave log trim"))
 @click.option("--dry-run", is_flag=True, help="Show what would be removed, and remove nothing.")
 @prints_records
-@_with_log_tools
+@on_the_log_tools
 def trim(tools: LogTools, *, dry_run: bool, as_json: bool) -> None:
     """Remove from the server what is in the archive and was read by every projection.
 
@@ -138,7 +131,7 @@ def trim(tools: LogTools, *, dry_run: bool, as_json: bool) -> None:
 @log.command("accept-loss", epilog=example("cave log accept-loss", "cave log accept-loss --yes"))
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @prints_records
-@_with_log_tools
+@on_the_log_tools
 def accept_loss(tools: LogTools, *, yes: bool, as_json: bool) -> None:
     """Accept that the events of every gap are lost, so that the log goes on behind it.
 
@@ -155,12 +148,10 @@ def accept_loss(tools: LogTools, *, yes: bool, as_json: bool) -> None:
     if as_json:
         print_json(*records)
         return
-    click.echo(f"{len(records)} gaps accepted" if len(records) != 1 else "1 gap accepted")
+    click.echo(f"{counted(len(records), 'gap')} accepted")
 
 
-@log.command(
-    epilog=example("cave log verify", "cave log verify --from 3-1398788625000-0", "cave log verify")
-)
+@log.command(epilog=example("cave log verify", "cave log verify --from 3-1398788625000-0"))
 @click.option(
     "--from",
     "since",
@@ -169,7 +160,7 @@ def accept_loss(tools: LogTools, *, yes: bool, as_json: bool) -> None:
     help="Begin with the segment that has this event, and verify its partition only.",
 )
 @prints_records
-@_with_log_tools
+@on_the_log_tools
 def verify(tools: LogTools, since: Receipt | None, *, as_json: bool) -> None:
     """Verify every segment, the chain, and the seam between archive and server.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from functools import wraps
 from pathlib import Path
@@ -226,29 +227,27 @@ def on_the_log(function: Command) -> Command:
 
     The domain's InvalidArgument becomes a usage error.
     """
-
-    @wraps(function)
-    def command(log: LogSettings, **arguments: Any) -> None:
-        try:
-            with roots().open_log(log) as commands:
-                function(commands, **arguments)
-        except InvalidArgument as error:
-            raise click.UsageError(str(error)) from error
-
-    return takes_log_settings(command)
+    return _on(lambda: roots().open_log, function)
 
 
 def on_the_projections(function: Command) -> Command:
-    """Give a command the options of the log, and open the projections; it receives `tools`.
+    """Do the same, but open the projections as well; it receives `tools`."""
+    return _on(lambda: roots().open_projections, function)
 
-    The domain's InvalidArgument becomes a usage error.
-    """
 
+def on_the_log_tools(function: Command) -> Command:
+    """Do the same, but open what looks after the log; it receives `tools`."""
+    return _on(lambda: roots().open_log_tools, function)
+
+
+def _on(
+    opener: Callable[[], Callable[[LogSettings], AbstractContextManager[Any]]], function: Command
+) -> Command:
     @wraps(function)
     def command(log: LogSettings, **arguments: Any) -> None:
         try:
-            with roots().open_projections(log) as tools:
-                function(tools, **arguments)
+            with opener()(log) as opened:
+                function(opened, **arguments)
         except InvalidArgument as error:
             raise click.UsageError(str(error)) from error
 

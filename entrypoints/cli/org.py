@@ -9,6 +9,7 @@ from msgspec.structs import asdict
 
 from application.organizations.register_organization import RegisterOrganization
 from entrypoints.cli.issued import print_issued
+from entrypoints.cli.log import NO_ARCHIVE
 from entrypoints.cli.log_records import ErasedRecord
 from entrypoints.cli.options import (
     example,
@@ -119,7 +120,7 @@ def erase(log: LogSettings, name: str, *, yes: bool, as_json: bool) -> None:
         click.confirm(f"Erase all metrics of {name} for ever?", abort=True, err=True)
     with roots().open_log_tools(log) as tools:
         if tools.erase is None:
-            raise CommandFailed("the log has no archive; name one with --archive")
+            raise CommandFailed(NO_ARCHIVE)
         erased = tools.erase(name, lambda step: click.echo(f"erase: {step}", err=True))
     record = ErasedRecord.of(name, erased)
     if as_json:

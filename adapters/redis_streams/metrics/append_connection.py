@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, cast
 
 import hiredis
@@ -232,6 +232,12 @@ def pack(command: Command) -> bytes:
     """Return a command as it is sent."""
     # Its stub knows only tuples of one element.
     return cast("bytes", hiredis.pack_command(cast("tuple[str]", command)))
+
+
+def milliseconds_of(time: Sequence[bytes]) -> int:
+    """Return the reply to TIME in milliseconds since the epoch."""
+    seconds, microseconds = time
+    return int(seconds) * 1000 + int(microseconds) // 1000
 
 
 def _check_greeting(command: Command, reply: object) -> None:

@@ -6,8 +6,7 @@ room. They are sent with each call: a full server refuses to load functions.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -16,9 +15,12 @@ from redis.exceptions import RedisError
 
 from adapters.redis_streams.metrics.hot_log import translated
 from adapters.redis_streams.metrics.keys import MetricKeys
+from adapters.redis_streams.server import max_memory
 from application.archiving.ports import ArchiverState
 from application.errors import LogUnavailable
 from application.event_log.receipts import Receipt
+
+WRITING = "the event log refused to be written"
 
 SAMPLES = 100
 """Nodes of a stream that the server looks at to estimate its memory."""
@@ -78,7 +80,7 @@ class RedisArchivedLogServer:
 
     def memory_limit(self) -> int | None:
         with translated():
-            return int(self._client.info("memory").get("maxmemory", 0)) or None
+            return max_memory(self._client)
 
     def compact(self) -> None:
         try:
@@ -96,7 +98,7 @@ class RedisArchivedLogServer:
         return None if found is None else msgspec.json.decode(found, type=ArchiverState)
 
     def _run(self, script: str, keys: list[str], *arguments: str | bytes | int) -> Any:
-        with _written():
+        with translated(WRITING):
             return self._client.eval(script, len(keys), *keys, *arguments)
 
 
@@ -109,7 +111,11 @@ class LogIdentity:
 
     def settle(self, new: str) -> str:
         """Return the log's id; if it has none, it gets this one. Raises LogUnavailable."""
-        return self._settled("id", new)
+        with translated(WRITING):
+            found: Any = self._client.hget(self._keys.settings, "id")
+            if found is None:
+                found = self._client.eval(_SET_IF_NEW, 1, self._keys.settings, "id", new)
+        return str(found.decode())
 
     def archive(self) -> str | None:
         """Return the URL of the archive that the log was given, or None."""
@@ -118,21 +124,6 @@ class LogIdentity:
         return None if found is None else str(found.decode())
 
     def set_archive(self, url: str) -> None:
-        """Keep the archive's URL, for processes that are not told where it is."""
-        with _written():
+        """Keep the archive's URL, for processes that have no setting for it."""
+        with translated(WRITING):
             self._client.eval(_SET, 1, self._keys.settings, "archive", url)
-
-    def _settled(self, field: str, new: str) -> str:
-        with _written():
-            found: Any = self._client.hget(self._keys.settings, field)
-            if found is None:
-                found = self._client.eval(_SET_IF_NEW, 1, self._keys.settings, field, new)
-        return str(found.decode())
-
-
-@contextmanager
-def _written() -> Iterator[None]:
-    try:
-        yield
-    except RedisError as error:
-        raise LogUnavailable(f"the event log refused to be written: {error}") from error

@@ -87,12 +87,12 @@ class RedisHotLog:
 
 
 @contextmanager
-def translated() -> Iterator[None]:
-    """Raise LogUnavailable for what the client raises."""
+def translated(failure: str = "the event log cannot be read") -> Iterator[None]:
+    """Raise LogUnavailable for what the client raises; `failure` says what failed."""
     try:
         yield
     except RedisError as error:
-        raise LogUnavailable(f"the event log cannot be read: {error}") from error
+        raise LogUnavailable(f"{failure}: {error}") from error
 
 
 def receipt_of(partition: int, name: bytes) -> Receipt:

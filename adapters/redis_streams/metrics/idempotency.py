@@ -7,8 +7,9 @@ from typing import Any
 
 from redis import Redis
 
-from adapters.redis_streams.metrics.append_connection import AppendConnection
+from adapters.redis_streams.metrics.append_connection import AppendConnection, milliseconds_of
 from adapters.redis_streams.metrics.keys import MetricKeys
+from adapters.redis_streams.server import max_memory
 from application.errors import LogError
 from application.publishing.ports import IdempotencyRecords
 
@@ -36,8 +37,7 @@ def record_limit(client: Redis, memory: int | None) -> int:
     None is a quarter of the log server's `maxmemory`, or 1 GiB if it has none.
     """
     if memory is None:
-        available = int(client.info("memory").get("maxmemory", 0))
-        memory = available // DEFAULT_SHARE or DEFAULT_MEMORY
+        memory = (max_memory(client) or 0) // DEFAULT_SHARE or DEFAULT_MEMORY
     return max(memory // BYTES_PER_RECORD, 1)
 
 
@@ -72,8 +72,8 @@ class RecordCounts:
         try:
             commands = [("TIME",), *(("HGETALL", index) for index in self._indexes)]
             replies = [connection.send(command) for command in commands]
-            (seconds, microseconds), *indexes = [await reply for reply in replies]
-            now = int(seconds) * 1000 + int(microseconds) // 1000
+            time, *indexes = [await reply for reply in replies]
+            now = milliseconds_of(time)
             self._counts = [self._count(index, now) for index in indexes]
         except (LogError, TypeError, ValueError):
             return

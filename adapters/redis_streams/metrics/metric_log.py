@@ -10,7 +10,13 @@ import hiredis
 
 from adapters.event_format.encoder import MetricEncoder, origin_fields
 from adapters.redis_streams.functions import METRICS
-from adapters.redis_streams.metrics.append_connection import AppendConnection, Command, Send, pack
+from adapters.redis_streams.metrics.append_connection import (
+    AppendConnection,
+    Command,
+    Send,
+    milliseconds_of,
+    pack,
+)
 from adapters.redis_streams.metrics.idempotency import (
     BYTES_PER_RECORD,
     DEFAULT_MEMORY,
@@ -190,8 +196,7 @@ class RedisMetricLog:
         reply = await self._connection.send(("TIME",))
         if isinstance(reply, hiredis.ReplyError):
             raise _refusal(reply)
-        seconds, microseconds = map(int, reply)
-        now = seconds * 1000 + microseconds // 1000
+        now = milliseconds_of(reply)
         self._guard.passed(last, now)
         if now <= last.milliseconds:
             raise LogUnavailable(
