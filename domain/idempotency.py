@@ -7,6 +7,9 @@ from datetime import timedelta
 from domain.errors import InvalidArgument
 
 WINDOW = timedelta(hours=24)
+REPEAT_WINDOW = timedelta(minutes=10)
+"""How long a body is remembered whose protocol has no key. Agents retry for minutes."""
+
 MAX_KEY_LENGTH = 255
 
 

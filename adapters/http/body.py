@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import zlib
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any, Protocol, Self
 
 from adapters.http.errors import TooManyBodies, UnsupportedMedia
@@ -16,6 +16,9 @@ else:
     from backports import zstd
 
 ENCODINGS = ("gzip", "deflate", "zstd")
+
+SNAPPY = "snappy"
+"""The block format of snappy, as Prometheus' remote write uses it."""
 
 MAX_WINDOW_LOG = 27
 """zstd frames may need a window of up to 128 MiB (RFC 8878 recommends at least 8 MiB)."""
@@ -96,33 +99,18 @@ def too_large(limit: int) -> BodyTooLarge:
     return BodyTooLarge(f"the body is larger than {limit} bytes, the limit for a body as sent")
 
 
-def check_media(headers: Mapping[bytes, bytes], media_types: Collection[str]) -> str | None:
-    """Return the content coding, None for none.
-
-    Raises UnsupportedMedia for another coding or media type. Both headers may be left out.
-    """
-    if content_type := headers.get(b"content-type"):
-        media = content_type.partition(b";")[0].strip().lower().decode("latin-1")
-        if media not in media_types:
-            raise UnsupportedMedia(
-                f"the media type {media!r} is not supported; "
-                f"send {' or '.join(media_types)}, or no Content-Type"
-            )
-    return content_coding(headers.get(b"content-encoding"))
-
-
-def content_coding(header: bytes | None) -> str | None:
+def content_coding(header: bytes | None, codings: Collection[str] = ENCODINGS) -> str | None:
     """Return the coding that a Content-Encoding header names, None for none or identity.
 
-    Raises UnsupportedMedia for any other coding and for a list of several.
+    Raises UnsupportedMedia for a coding that is not among `codings`, and for a list of several.
     """
     coding = (header or b"").strip().lower().decode("latin-1")
     if coding in ("", "identity"):
         return None
     coding = {"x-gzip": "gzip"}.get(coding, coding)
-    if coding not in ENCODINGS:
+    if coding not in codings:
         raise UnsupportedMedia(
-            f"the content encoding {coding!r} is not supported; use one of {', '.join(ENCODINGS)}"
+            f"the content encoding {coding!r} is not supported; use one of {', '.join(codings)}"
         )
     return coding
 
@@ -134,6 +122,8 @@ def inflate(body: bytes, coding: str, limit: int) -> bytes:
     have its zlib wrapper (RFC 9110) or, as some clients send it, lack it.
     Raises BodyTooLarge past the limit, MalformedBody if the data is incomplete or invalid.
     """
+    if coding == SNAPPY:
+        return _inflate_snappy(body, limit)
     chunks = []
     left = limit
     members = 0
@@ -159,6 +149,22 @@ def inflate(body: bytes, coding: str, limit: int) -> bytes:
         if coding == "deflate" and rest:
             raise MalformedBody("the body has extra bytes after its deflate data")
     return b"".join(chunks)
+
+
+def _inflate_snappy(body: bytes, limit: int) -> bytes:
+    """Return the content of one block (Snappy's format description, not its framing format).
+
+    The block begins with its decompressed length, so nothing larger than `limit` is decompressed.
+    """
+    import cramjam
+
+    try:
+        length = cramjam.snappy.decompress_raw_len(body)
+        if length > limit:
+            raise BodyTooLarge(f"the decompressed body is larger than {limit} bytes, the limit")
+        return bytes(cramjam.snappy.decompress_raw(body))
+    except cramjam.DecompressionError as error:
+        raise MalformedBody(f"the body is not valid snappy: {error}") from None
 
 
 class _Stream(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import binascii
 from base64 import b64decode
+from collections.abc import Mapping
 
 from adapters.http.errors import MissingCredentials
 from domain.errors import Forbidden
@@ -23,12 +24,7 @@ def presented_token(authorization: bytes | None) -> str:
         case b"bearer":
             token = credentials
         case b"basic":
-            try:
-                token, colon, password = b64decode(credentials, validate=True).partition(b":")
-            except binascii.Error:
-                raise MissingCredentials("the Basic credentials are not base64") from None
-            if not colon:
-                raise MissingCredentials("the Basic credentials have no colon")
+            token, password = _user_and_password(credentials)
             if token and password:
                 raise Forbidden("send the token as the Basic user name, with an empty password")
         case _:
@@ -36,3 +32,35 @@ def presented_token(authorization: bytes | None) -> str:
     if not token:
         raise MissingCredentials("the token is empty; send it as Basic user name or as Bearer")
     return token.decode("utf-8", "replace")
+
+
+def influx_token(authorization: bytes | None, parameters: Mapping[str, str]) -> str:
+    """Return the token's value the way that any of InfluxDB's clients sends it.
+
+    Those of version 2 and 3 have the scheme Token or Bearer. Those of version 1 have a user name
+    and a password, in the parameters `u` and `p` or as Basic credentials: the token is the password
+    if there is one, else the user name. Raises MissingCredentials.
+    """
+    if not authorization:
+        if token := parameters.get("p") or parameters.get("u"):
+            return token
+        return presented_token(authorization)
+    scheme, _, credentials = authorization.strip().partition(b" ")
+    if scheme.lower() == b"token" and credentials.strip():
+        return credentials.strip().decode("utf-8", "replace")
+    if scheme.lower() == b"basic":
+        name, password = _user_and_password(credentials.strip())
+        if token := (password or name).decode("utf-8", "replace"):
+            return token
+    return presented_token(authorization)
+
+
+def _user_and_password(credentials: bytes) -> tuple[bytes, bytes]:
+    """Raises MissingCredentials if they are unreadable."""
+    try:
+        name, colon, password = b64decode(credentials, validate=True).partition(b":")
+    except binascii.Error:
+        raise MissingCredentials("the Basic credentials are not base64") from None
+    if not colon:
+        raise MissingCredentials("the Basic credentials have no colon")
+    return name, password

@@ -92,9 +92,12 @@ class Problem(Struct, frozen=True, omit_defaults=True):
 
 
 class Answer(Struct, frozen=True):
+    """An answer's parts; `problem` is what the body of an error says."""
+
     status: int
     headers: Headers
     body: bytes
+    problem: Problem | None = None
 
 
 def problem_answer(error: Exception) -> Answer:
@@ -135,4 +138,5 @@ def plain_problem(
         status,
         [(b"content-type", CONTENT_TYPE), (b"content-length", b"%d" % len(body))],
         body,
+        problem,
     )

@@ -54,12 +54,12 @@ _publish_requests = _PublishCounters()
 
 
 def record_publish(status: int, points: int, body_bytes: int, seconds: float) -> None:
-    """Count one answered publish; `points` is the size of its batch, accepted or not."""
+    """Count one answered publish; `points` is how many were stored."""
     _publish_requests[status].inc()
     _seconds.observe(seconds)
     if body_bytes:
         _bytes.inc(body_bytes)
-    if status == 202 and points:
+    if points:
         _points.inc(points)
 
 

@@ -16,7 +16,7 @@ from application.event_log.tiered import TieredLog
 from application.publishing.ports import Appended, Idempotency, IdempotencyRecords
 from domain.errors import IdempotencyConflict
 from domain.events import MetricsPublished
-from domain.idempotency import WINDOW
+from domain.idempotency import REPEAT_WINDOW, WINDOW
 
 MAX_RECORDS = 1_000_000
 """The most idempotency keys to remember, by default."""
@@ -58,7 +58,7 @@ class MemoryMetricLog:
         if idempotency is None:
             return Appended(self._append(event, now))
         key = (event.organization, idempotency.key)
-        if (seen := self._keys.get(key)) and now - seen[0] < WINDOW:
+        if (seen := self._keys.get(key)) and now < seen[0]:
             _, digest, receipt = seen
             if digest != idempotency.body_digest:
                 raise IdempotencyConflict.of(idempotency.key)
@@ -67,13 +67,14 @@ class MemoryMetricLog:
         if records.records >= records.limit:
             raise IdempotencyFull(records.limit)
         receipt = self._append(event, now)
-        self._keys[key] = (now, idempotency.body_digest, receipt)
+        window = REPEAT_WINDOW if idempotency.repeat else WINDOW
+        self._keys[key] = (now + window, idempotency.body_digest, receipt)
         return Appended(receipt)
 
     def idempotency(self) -> IdempotencyRecords:
         """Return how many keys are remembered, and how many may be."""
         now = self._clock()
-        self._keys = {key: seen for key, seen in self._keys.items() if now - seen[0] < WINDOW}
+        self._keys = {key: seen for key, seen in self._keys.items() if now < seen[0]}
         return IdempotencyRecords(len(self._keys), self._max_records)
 
     def _append(self, event: MetricsPublished, now: datetime) -> Receipt:

@@ -9,9 +9,11 @@ from msgspec import Struct
 from application.clock import Clock
 from application.organizations.token_directory import DirectoryState, TokenDirectory
 from domain.access import authorize
-from domain.token import Scope, token_digest
+from domain.token import Scope, Token, token_digest
 
 MAX_DECISIONS = 4096
+
+_Asked = tuple[str | None, str | None, str, Scope]
 
 
 class Grant(Struct, frozen=True):
@@ -40,14 +42,23 @@ class AccessControl:
     def __init__(self, directory: TokenDirectory, clock: Clock) -> None:
         self._directory = directory
         self._clock = clock
-        self._decisions: dict[tuple[str, str | None, str, Scope], _Decision] = {}
+        self._decisions: dict[_Asked, _Decision] = {}
 
     def grant(self, organization: str, team: str | None, token: str, scope: Scope) -> Grant:
         """Return a grant for a token, which is given by its value.
 
         Raises UnknownOrganization, UnknownTeam, Forbidden, DirectoryStale.
         """
-        asked = (organization, team, token, scope)
+        return self._granted((organization, team, token, scope))
+
+    def owners_grant(self, token: str, scope: Scope) -> Grant:
+        """Return a grant for the organization or team that a token belongs to.
+
+        Raises Forbidden, DirectoryStale.
+        """
+        return self._granted((None, None, token, scope))
+
+    def _granted(self, asked: _Asked) -> Grant:
         version = self._directory.version()
         found = self._decisions.get(asked)
         if (
@@ -55,7 +66,14 @@ class AccessControl:
             or found.version != version
             or (found.expires_at is not None and self._clock() >= found.expires_at)
         ):
-            owner, presented = self._directory.look_up(organization, token_digest(token))
+            organization, team, token, scope = asked
+            digest = token_digest(token)
+            presented: Token | None
+            if organization is None:
+                owner, presented = self._directory.find_owner(digest)
+                organization, team = owner.name, presented.team
+            else:
+                owner, presented = self._directory.look_up(organization, digest)
             held = authorize(owner, presented, team=team, scope=scope, now=self._clock())
             found = _Decision(Grant(organization, team, held.id), version, held.expires_at)
             if len(self._decisions) >= MAX_DECISIONS:

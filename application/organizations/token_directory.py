@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from application.errors import DirectoryStale, LogError
 from application.organizations.ports import OrganizationLog, RecordedOrganizationEvent
-from domain.errors import UnknownOrganization
+from domain.errors import Forbidden, UnknownOrganization
 from domain.events import OrganizationEvent, TokenIssued
 from domain.names import abbreviated
 from domain.organization import Organization, evolve, organization_id
@@ -97,6 +97,19 @@ class TokenDirectory:
             raise UnknownOrganization(f"there is no organization {abbreviated(organization)}")
         owner, token_id = state.tokens.get(digest, ("", ""))
         return found, found.tokens.get(token_id) if owner == aggregate_id else None
+
+    def find_owner(self, digest: str) -> tuple[Organization, Token]:
+        """Return the organization that has a token with that digest, and the token.
+
+        Raises Forbidden if there is none, DirectoryStale.
+        """
+        self._check_touch()
+        state = self._state
+        owner, token_id = state.tokens.get(digest, ("", ""))
+        found = state.organizations.get(owner)
+        if found is None or (token := found.tokens.get(token_id)) is None:
+            raise Forbidden("the token is unknown")
+        return found, token
 
     def _check_touch(self) -> None:
         if self._monotonic() - self._heard_at > MAX_SILENCE:

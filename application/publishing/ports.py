@@ -2,35 +2,75 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from msgspec import Struct
 
 from application.event_log.receipts import Receipt
+from application.organizations.access import Grant
+from application.publishing.refusals import Refusals
 from domain.events import MetricsPublished
 from domain.metric_point import PointBatch
+
+
+class BodyTerms(Struct, frozen=True):
+    """What a format has to know besides the body. Times are in milliseconds since the epoch.
+
+    `latest` is the latest timestamp that is accepted, `received` the time of the request, which
+    points have whose protocol lets them leave it out. `max_points` is the maximum number of points,
+    the refused ones included (see `application.publishing.limits`). `parameters` are those of the
+    URL's query; the last one of a name counts.
+    """
+
+    latest: int
+    received: int
+    max_points: int
+    parameters: Mapping[str, str] = {}
+
+
+class Decoded(Struct, frozen=True):
+    """The points of a body.
+
+    `refused` has those that are not in `points`, None if there are none. `timed` says that every
+    point carries its own time, so that the same body sent again means the same points. `sent` has
+    the number of things stored in the protocol's own terms, where it counts other things than
+    points, such as samples and histograms.
+    """
+
+    points: PointBatch
+    refused: Refusals | None = None
+    timed: bool = True
+    sent: Mapping[str, int] = {}
 
 
 class PointFormat(Protocol):
     """Decodes the bodies of one protocol. For one event loop, which no call blocks for long."""
 
-    async def decode(self, body: bytes, *, latest: int, max_points: int) -> PointBatch:
+    repeats: bool
+    """Whether clients send a body again after a failure without a key that says so."""
+
+    async def decode(self, body: bytes, terms: BodyTerms) -> Decoded:
         """Return a body's points in the order they were sent.
 
         Their timestamps are in milliseconds since the epoch, converted from whatever unit and
-        notation the protocol uses. `latest` is the latest one accepted; `max_points` is the maximum
-        number of points (see `application.publishing.limits`). Does not change `body`.
+        notation the protocol uses. Does not change `body`.
 
         Raises MalformedBody for a body that is not in the format, InvalidMetrics, which lists the
-        faults of its points, and BodyTooLarge for more than `max_points`.
+        faults of its points, if the format refuses a body as a whole for one bad point, and
+        BodyTooLarge for more than `max_points`.
         """
 
 
 class Idempotency(Struct, frozen=True):
-    """A client's key for a batch, with a digest of the body and of the team it is published for."""
+    """A client's key for a batch, with a digest of the body and of the team it is published for.
+
+    `repeat` says that the key is made of the body, and remembered for 10 minutes instead of 24 h.
+    """
 
     key: str
     body_digest: bytes
+    repeat: bool = False
 
 
 class Appended(Struct, frozen=True):
@@ -38,6 +78,14 @@ class Appended(Struct, frozen=True):
 
     receipt: Receipt
     replayed: bool = False
+
+
+class RefusedPoints(Protocol):
+    """Keeps the last refused points of each organization, beside the log. For one event loop."""
+
+    async def record(self, grant: Grant, protocol: str, refused: Refusals) -> None:
+        """Keep and count the refusals of a body. Never raises LogError: they are not part of the
+        log, and the client has been told of them."""
 
 
 class IdempotencyRecords(Struct, frozen=True):
@@ -59,9 +107,9 @@ class MetricLog(Protocol):
         returned comes after it in its partition.
 
         With `idempotency`, nothing is written if the organization has used the key within the last
-        24 h. The first receipt is then returned if the digests are equal, and IdempotencyConflict
-        raised if they are not. IdempotencyFull is raised, and nothing written, if the key is new
-        and the log remembers as many keys as it may.
+        24 h, or 10 minutes if it is a `repeat`. The first receipt is then returned if the digests
+        are equal, and IdempotencyConflict raised if they are not. IdempotencyFull is raised, and
+        nothing written, if the key is new and the log remembers as many keys as it may.
 
         Raises LogUnavailable, LogFull or LogSaturated if nothing was written, OutcomeUnknown if the
         event may or may not have been. Never retries.

@@ -2,44 +2,62 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 
 from application.clock import Clock, milliseconds
 from application.organizations.access import Grant
-from application.publishing.idempotency import idempotency_of
+from application.publishing.idempotency import body_idempotency, idempotency_of
 from application.publishing.limits import check_count
-from application.publishing.ports import Appended, Idempotency, MetricLog, PointFormat
+from application.publishing.ports import (
+    Appended,
+    BodyTerms,
+    Idempotency,
+    MetricLog,
+    PointFormat,
+    RefusedPoints,
+)
 from application.publishing.quota import PointQuota
+from application.publishing.refusals import Refusals
 from domain.events import MetricsPublished
 
 
 class PublishMetrics(Struct, frozen=True):
     """The command: a body, as sent but decompressed, and its format.
 
-    `grant` is for the scope `publish`; `key` is the client's idempotency key.
+    `grant` is for the scope `publish`; `key` is the client's idempotency key. `protocol` names the
+    protocol among refused points, `parameters` are those of the URL's query. `digest` is the
+    SHA-256 of the body as sent, for a format whose clients repeat bodies without a key.
     """
 
     grant: Grant
     format: PointFormat
     body: bytes
     key: str | None = None
+    protocol: str = "json"
+    parameters: Mapping[str, str] = {}
+    digest: bytes | None = None
 
 
 class Published(Struct, frozen=True):
-    """The number of points, and their place in the log.
+    """The number of points stored, and their place in the log.
 
-    `appended` is None for an empty batch, which is not appended.
+    `appended` is None if there are none, since an empty batch is not appended. `refused` has the
+    points that were not stored, None if all were; `sent` is as the format counts (see Decoded).
     """
 
     points: int
     appended: Appended | None
+    refused: Refusals | None = None
+    sent: Mapping[str, int] = {}
 
 
 class PublishMetricsHandler:
     """Decodes a batch, checks the quota, and appends the event.
 
     `max_future_ms` is how far ahead of the clock a point's timestamp may be, `max_points` the
-    maximum number of points per batch.
+    maximum number of points per batch. `refused_points` keeps what is refused, if given.
     """
 
     def __init__(
@@ -50,15 +68,17 @@ class PublishMetricsHandler:
         max_future_ms: int,
         max_points: int,
         quota: PointQuota | None = None,
+        refused_points: RefusedPoints | None = None,
     ) -> None:
         self._log = log
         self._clock = clock
         self._max_future_ms = max_future_ms
         self._max_points = max_points
         self._quota = quota
+        self._refused_points = refused_points
 
     async def __call__(self, command: PublishMetrics) -> Published:
-        """Append the batch as one event and return once it is durable.
+        """Append the good points as one event, and return once it is durable.
 
         Raises InvalidArgument for an invalid key, QuotaExceeded, and what PointFormat.decode and
         MetricLog.append raise. Nothing was appended then, except perhaps after OutcomeUnknown.
@@ -67,26 +87,33 @@ class PublishMetricsHandler:
         idempotency = None
         if command.key is not None:
             idempotency = idempotency_of(command.key, grant.team, body)
-        latest = milliseconds(self._clock) + self._max_future_ms
-        batch = await command.format.decode(body, latest=latest, max_points=self._max_points)
-        points = len(batch)
-        check_count(points, self._max_points)
-        if not points:
-            return Published(0, None)
-        event = MetricsPublished(
-            organization=grant.organization,
-            team=grant.team,
-            token_id=grant.token_id,
-            points=batch,
-        )
-        if self._quota is None:
-            return Published(points, await self._log.append(event, idempotency))
-        return Published(points, await self._append_within(self._quota, event, idempotency))
+        now = milliseconds(self._clock)
+        terms = BodyTerms(now + self._max_future_ms, now, self._max_points, command.parameters)
+        decoded = await command.format.decode(body, terms)
+        points, refused = len(decoded.points), decoded.refused
+        check_count(points + (refused.points if refused else 0), self._max_points)
+        if idempotency is None and command.digest is not None and decoded.timed:
+            idempotency = body_idempotency(command.digest, command.protocol, grant.team)
+        appended = None
+        if points:
+            event = MetricsPublished(
+                organization=grant.organization,
+                team=grant.team,
+                token_id=grant.token_id,
+                points=decoded.points,
+            )
+            append = self._log.append if self._quota is None else self._append_within
+            appended = await append(event, idempotency)
+        if refused and not (appended and appended.replayed) and self._refused_points is not None:
+            await self._refused_points.record(grant, command.protocol, refused)
+        return Published(points, appended, refused, decoded.sent)
 
     async def _append_within(
-        self, quota: PointQuota, event: MetricsPublished, idempotency: Idempotency | None
+        self, event: MetricsPublished, idempotency: Idempotency | None
     ) -> Appended:
         """Append the event if the quota allows it; charge it only if it was stored."""
+        quota = self._quota
+        assert quota is not None  # noqa: S101  called only with a quota
         points = len(event.points)
         quota.charge(event.organization, points)
         stored = False

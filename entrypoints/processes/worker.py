@@ -18,7 +18,7 @@ from adapters.http.publish.endpoint import LARGE, PublishEndpoint
 from adapters.http.publish.plain_heads import PlainHeads
 from adapters.http.publish.protocol import PublishProtocol
 from adapters.http.telemetry import shared_with_workers
-from adapters.point_formats.json.format import JsonFormat
+from adapters.point_formats.formats import all_formats
 from application.errors import LogError
 from entrypoints.logging import configure_logging
 from entrypoints.processes.listening import refuse_new
@@ -46,7 +46,7 @@ async def work(config: WorkerConfig) -> None:
         publish = PublishEndpoint(
             use_cases.access,
             use_cases.publish_metrics,
-            {"json": JsonFormat(limits.max_points)},
+            all_formats(limits.max_points),
             max_body=limits.max_body,
             max_inflated=limits.max_inflated,
             max_body_memory=limits.max_body_memory,

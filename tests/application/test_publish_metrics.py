@@ -15,7 +15,7 @@ from application.event_log.ports import RecordedMetrics
 from application.event_log.reader import MetricLogReader
 from application.organizations.access import Grant
 from application.publishing.idempotency import idempotency_of
-from application.publishing.ports import Appended, Idempotency, MetricLog
+from application.publishing.ports import Appended, BodyTerms, Decoded, Idempotency, MetricLog
 from application.publishing.publish_metrics import PublishMetrics
 from application.publishing.quota import BURST_SECONDS
 from application.use_cases import Limits
@@ -37,13 +37,15 @@ EMPTY = PointBatch((), (), (), ())
 class StubFormat:
     """A PointFormat that decodes every body to the given batch, and records its arguments."""
 
+    repeats = False
+
     def __init__(self, points: PointBatch = BATCH) -> None:
         self.points = points
         self.asked: list[tuple[bytes, int, int]] = []
 
-    async def decode(self, body: bytes, *, latest: int, max_points: int) -> PointBatch:
-        self.asked.append((body, latest, max_points))
-        return self.points
+    async def decode(self, body: bytes, terms: BodyTerms) -> Decoded:
+        self.asked.append((body, terms.latest, terms.max_points))
+        return Decoded(self.points)
 
 
 class Publishing:

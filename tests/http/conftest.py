@@ -35,7 +35,7 @@ class StubPublish:
     """Records the destinations of its calls, and answers as publish does."""
 
     def __init__(self) -> None:
-        self.calls: list[tuple[str, str | None]] = []
+        self.calls: list[tuple[str | None, str | None]] = []
 
     async def __call__(self, scope: Any, receive: Any, send: Any, destination: Destination) -> None:
         self.calls.append((destination.organization, destination.team))

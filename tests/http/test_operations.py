@@ -82,7 +82,7 @@ def test_points_of_a_publish_are_counted_only_if_accepted() -> None:
     seconds = value("cave_publish_seconds_count")
     answered = [value("cave_http_requests_total", operation="publish", status="503")]
     record_publish(202, 100, 8_000, 0.004)
-    record_publish(503, 100, 8_000, 0.5)
+    record_publish(503, 0, 8_000, 0.5)
     assert [value(name) - then for name, then in zip(names, before, strict=True)] == [100, 16_000]
     assert value("cave_publish_seconds_count") - seconds == 2
     answered.append(value("cave_http_requests_total", operation="publish", status="503"))

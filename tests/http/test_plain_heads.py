@@ -24,7 +24,7 @@ def find(*lines: str) -> PlainHead | None:
 )
 def test_a_publish_as_documented_is_plain(path: str, team: str | None) -> None:
     lines = [f"POST {path} HTTP/1.1", "Host: cave", BEARER, LENGTH, "X-Request-Id: 7"]
-    expected = PlainHead(path, Destination(ROUTES[0], "gilt", team), TOKEN, 12)
+    expected = PlainHead(path, Destination(ROUTES[0], "gilt", team), "json", TOKEN, 12)
     assert find(*lines) == expected
     assert find(*lines, "Content-Type: application/json; charset=utf-8") == expected
     assert find(*(line.upper() if "Len" in line else line for line in lines)) == expected

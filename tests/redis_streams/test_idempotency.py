@@ -285,14 +285,14 @@ def test_hashes_of_records_have_the_compact_encoding(server: LogServer, client: 
 def test_counts_that_cannot_be_read_stay_as_they_were(server: LogServer, client: Redis) -> None:
     async def scenario(log: RedisMetricLog) -> None:
         await log.append(published(), KEY)
-        counts = RecordCounts(KEYS, 1, WINDOW_MS, 10)
+        counts = RecordCounts(KEYS, 1, (WINDOW_MS,), 10)
         await counts.read(log._connection)
         assert counts.now == IdempotencyRecords(1, 10)
         client.delete(INDEX)
         client.set(INDEX, "something else")
         await counts.read(log._connection)
         assert counts.now == IdempotencyRecords(1, 10)
-        assert counts.allowed(0) == 10
+        assert counts.allowed(0, WINDOW_MS) == 10
         client.delete(INDEX)
 
     run(server, scenario)

@@ -199,7 +199,7 @@ def publish_problems(described: Format, media_types: Collection[str]) -> dict[in
 
 
 def _publish(route: PublishRoute, owner: str, whose: str, path_parameters: list[Json]) -> Json:
-    described = _FORMATS[route.format]
+    described = _FORMATS[route.protocol]
     return {
         "post": {
             "operationId": f"publish{owner}{described.operation}",
@@ -220,7 +220,7 @@ def _publish(route: PublishRoute, owner: str, whose: str, path_parameters: list[
 def _paths(routes: Iterable[PublishRoute]) -> Json:
     paths: Json = {}
     for route in routes:
-        of_organization, of_team = route.templates()
+        of_organization, of_team = route.templates()[:2]
         paths[of_organization] = _publish(route, "", "an organization", [ORGANIZATION])
         paths[of_team] = _publish(route, "Team", "a team", [ORGANIZATION, TEAM])
     return paths

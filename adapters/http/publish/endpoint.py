@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from hashlib import sha256
 from time import perf_counter
 from typing import Any
 
@@ -19,31 +20,28 @@ from adapters.http.body import (
     ClientDisconnected,
     Holding,
     Receive,
-    check_media,
+    content_coding,
     inflate,
     read_body,
     too_large,
 )
-from adapters.http.credentials import presented_token
+from adapters.http.credentials import influx_token, presented_token
 from adapters.http.failures import failure_answer
 from adapters.http.header_fields import content_length, header_fields
 from adapters.http.problems import Answer
+from adapters.http.publish.answers import ANSWERS
+from adapters.http.publish.answers.ports import Asked
 from adapters.http.publish.plain_heads import PlainHead
-from adapters.http.publish.routes import Destination
+from adapters.http.publish.routes import Destination, PublishRoute
+from adapters.http.publish.url_parameters import url_parameters
 from adapters.http.telemetry import record_publish
 from application.organizations.access import AccessControl, Grant
 from application.publishing.ports import PointFormat
-from application.publishing.publish_metrics import (
-    Published,
-    PublishMetrics,
-    PublishMetricsHandler,
-)
+from application.publishing.publish_metrics import PublishMetrics, PublishMetricsHandler
 from domain.token import Scope
 
 LARGE = 256 * 1024
 """Minimum bytes of a body that is decompressed in a thread, to keep the event loop free."""
-
-_NOTHING_APPENDED = Answer(202, [(b"content-length", b"0")], b"")
 
 
 class _Seen(Struct):
@@ -79,31 +77,42 @@ class PublishEndpoint:
     async def __call__(
         self, scope: Any, receive: Receive, send: Any, destination: Destination
     ) -> None:
-        """Answer one request. Any error is answered with a problem document."""
+        """Answer one request, any error in its protocol's form."""
         started = perf_counter()
         seen = _Seen()
+        route = destination.route
+        asked = Asked("")
         try:
+            asked = Asked("", url_parameters(scope["query_string"]))
             headers = header_fields(scope["headers"])
-            token = presented_token(headers.get(b"authorization"))
+            token = self._token(route, headers, asked.parameters)
             self._grant(destination, token)
-            coding = check_media(headers, destination.route.media_types)
+            asked = Asked(route.format_of(headers.get(b"content-type")), asked.parameters)
+            coding = content_coding(headers.get(b"content-encoding"), route.codings)
             self._check_length(headers)
             key = headers.get(b"idempotency-key")
             with Holding(self._budget) as holding:
-                body = await read_body(receive, self._max_body, holding.take)
+                sent = body = await read_body(receive, self._max_body, holding.take)
                 seen.size = len(body)
-                if coding is not None:
+                if coding := coding or route.implied_coding:
                     body = await self._inflated(body, coding)
                     holding.take(len(body))
                 # Checked again, because the token may have become invalid while the body arrived.
                 grant = self._grant(destination, token)
                 answer = await self._publish(
-                    grant, destination, body, seen, None if key is None else key.decode("latin-1")
+                    grant,
+                    route,
+                    asked,
+                    body,
+                    sent,
+                    seen,
+                    None if key is None else key.decode("latin-1"),
                 )
         except ClientDisconnected:
             return
         except Exception as error:  # noqa: BLE001  answered, a defect with a 500
-            answer = failure_answer(error, scope["method"], scope["path"])
+            problem = failure_answer(error, scope["method"], scope["path"])
+            answer = ANSWERS[route.protocol].failed(problem, asked)
         await send(
             {"type": "http.response.start", "status": answer.status, "headers": answer.headers}
         )
@@ -122,31 +131,49 @@ class PublishEndpoint:
         """Return the answer to a request with a complete body, the same as that of `__call__`."""
         started = perf_counter()
         seen = _Seen(len(body))
+        route = head.destination.route
+        asked = Asked(head.format)
         try:
             grant = self._grant(head.destination, head.token)
             with Holding(self._budget) as holding:
                 holding.take(len(body))
-                answer = await self._publish(grant, head.destination, body, seen)
+                answer = await self._publish(grant, route, asked, body, body, seen)
         except Exception as error:  # noqa: BLE001  answered, a defect with a 500
-            answer = failure_answer(error, "POST", head.path)
+            answer = ANSWERS[route.protocol].failed(failure_answer(error, "POST", head.path), asked)
         record_publish(answer.status, seen.points, seen.size, perf_counter() - started)
         return answer
 
+    def _token(
+        self, route: PublishRoute, headers: Mapping[bytes, bytes], parameters: Mapping[str, str]
+    ) -> str:
+        authorization = headers.get(b"authorization")
+        if route.tokens_in_parameters:
+            return influx_token(authorization, parameters)
+        return presented_token(authorization)
+
     def _grant(self, destination: Destination, token: str) -> Grant:
+        if destination.organization is None:
+            return self._access.owners_grant(token, Scope.PUBLISH)
         return self._access.grant(destination.organization, destination.team, token, Scope.PUBLISH)
 
     async def _publish(
         self,
         grant: Grant,
-        destination: Destination,
+        route: PublishRoute,
+        asked: Asked,
         body: bytes,
+        sent: bytes,
         seen: _Seen,
         key: str | None = None,
     ) -> Answer:
-        point_format = self._formats[destination.route.format]
-        published = await self._publish_metrics(PublishMetrics(grant, point_format, body, key))
+        """Publish `body`, which was decompressed from what was `sent`."""
+        point_format = self._formats[asked.format]
+        digest = sha256(sent).digest() if point_format.repeats and key is None else None
+        published = await self._publish_metrics(
+            PublishMetrics(grant, point_format, body, key, route.protocol, asked.parameters, digest)
+        )
         seen.points = published.points
-        return _accepted(published)
+        return ANSWERS[route.protocol].stored(published, asked)
 
     def _check_length(self, headers: Mapping[bytes, bytes]) -> None:
         """Raises BodyTooLarge if the declared length is too large, before the body is read."""
@@ -157,16 +184,3 @@ class PublishEndpoint:
         if len(body) < LARGE:
             return inflate(body, coding, self._max_inflated)
         return await asyncio.to_thread(inflate, body, coding, self._max_inflated)
-
-
-def _accepted(published: Published) -> Answer:
-    appended = published.appended
-    if appended is None:
-        return _NOTHING_APPENDED
-    headers = [
-        (b"content-length", b"0"),
-        (b"cave-receipt", str(appended.receipt).encode()),
-    ]
-    if appended.replayed:
-        headers.append((b"idempotent-replayed", b"true"))
-    return Answer(202, headers, b"")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import httptools
 from msgspec import Struct
 
-from adapters.http.body import check_media
 from adapters.http.credentials import presented_token
 from adapters.http.errors import MissingCredentials, UnsupportedMedia
 from adapters.http.publish.routes import Destination, find_destination
@@ -26,10 +25,14 @@ _NOT_PLAIN = frozenset({b"transfer-encoding", b"content-encoding", b"expect", b"
 
 
 class PlainHead(Struct, frozen=True):
-    """The parsed head of a plain publish request; `length` is the bytes of its body."""
+    """The parsed head of a plain publish request.
+
+    `format` is the name of its body's format, and `length` is the bytes of its body.
+    """
 
     path: str
     destination: Destination
+    format: str
     token: str
     length: int
 
@@ -67,9 +70,9 @@ class PlainHeads:
             if len(headers) != len(parts.headers) or not _NOT_PLAIN.isdisjoint(headers):
                 return None
             destination = _destination(parts.url)
-            if destination is None:
+            if destination is None or destination.route.implied_coding is not None:
                 return None
-            check_media(headers, destination.route.media_types)
+            point_format = destination.route.format_of(headers.get(b"content-type"))
             token = presented_token(headers.get(b"authorization"))
         except (
             httptools.HttpParserError,
@@ -82,7 +85,7 @@ class PlainHeads:
         length = headers.get(b"content-length", b"")
         if not length.isdigit() or int(length) > self._max_body:
             return None
-        return PlainHead(parts.url.decode(), destination, token, int(length))
+        return PlainHead(parts.url.decode(), destination, point_format, token, int(length))
 
 
 class _Parts:

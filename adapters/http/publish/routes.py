@@ -1,42 +1,88 @@
-"""The publish routes: the one table that maps paths to formats.
+"""The publish routes: the one table that maps paths to protocols and their formats.
 
 The short way, the application's routing and the OpenAPI document all use it. To add a protocol, add
-a row here, a format in `adapters.point_formats`, and the format's name in the wiring.
+a row here, its formats in `adapters.point_formats`, and its answers in
+`adapters.http.publish.answers`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 from msgspec import Struct
+
+from adapters.http.body import ENCODINGS
+from adapters.http.errors import UnsupportedMedia
 
 ORGANIZATION_PATH = "/organizations/{organization}"
 TEAM_PATH = "/organizations/{organization}/teams/{team}"
 
+ANY_MEDIA = "*"
+"""In place of a media type: the format of whatever a request calls its body."""
+
 
 class PublishRoute(Struct, frozen=True):
-    """A path below an organization or a team, and the format of the bodies posted to it.
+    """A path below an organization or a team, and the formats of the bodies posted to it.
 
-    `media_types` are accepted, in lower case. A request may leave its media type out.
+    `protocol` names the answers, and the protocol among refused points. `formats` maps media types,
+    in lower case and with the parameter `proto` if they have one, to the names of formats; the
+    first is that of a request without a media type. `root` is the path at which the token says
+    whose the points are, None if there is none. `codings` are the content codings, `implied_coding`
+    the one of a request that names none. With `tokens_in_parameters`, tokens may also come the ways
+    that InfluxDB's clients send them (see `adapters.http.credentials`).
     """
 
     path: str
-    format: str
-    media_types: tuple[str, ...]
+    protocol: str
+    formats: Mapping[str, str]
+    root: str | None = None
+    codings: Collection[str] = ENCODINGS
+    implied_coding: str | None = None
+    tokens_in_parameters: bool = False
 
-    def templates(self) -> tuple[str, str]:
-        """Return the full paths, for an organization and for a team, with names in braces."""
-        return f"{ORGANIZATION_PATH}/{self.path}", f"{TEAM_PATH}/{self.path}"
+    @property
+    def media_types(self) -> tuple[str, ...]:
+        """The media types that are accepted."""
+        return tuple(self.formats)
+
+    def format_of(self, content_type: bytes | None) -> str:
+        """Return the name of the format of a Content-Type header. Raises UnsupportedMedia."""
+        if not content_type:
+            return next(iter(self.formats.values()))
+        media, _, rest = content_type.decode("latin-1").partition(";")
+        media = media.strip().lower()
+        for parameter in filter(None, rest.split(";")):
+            name, _, value = parameter.partition("=")
+            if name.strip().lower() == "proto":
+                media += f";proto={value.strip().strip(chr(34))}"
+        found = self.formats.get(media) or self.formats.get(ANY_MEDIA)
+        if found is None:
+            raise UnsupportedMedia(
+                f"the media type {media!r} is not supported; "
+                f"send {' or '.join(self.formats)}, or no Content-Type"
+            )
+        return found
+
+    def templates(self) -> tuple[str, ...]:
+        """Return the full paths, with names in braces: organization, team, and root if any."""
+        owned = f"{ORGANIZATION_PATH}/{self.path}", f"{TEAM_PATH}/{self.path}"
+        return owned if self.root is None else (*owned, self.root)
 
 
-ROUTES = (PublishRoute("metrics", "json", ("application/json",)),)
+ROUTES = (PublishRoute("metrics", "json", {"application/json": "json"}),)
 
 _BY_PATH = {tuple(route.path.split("/")): route for route in ROUTES}
+_BY_ROOT = {route.root: route for route in ROUTES if route.root is not None}
 
 
 class Destination(Struct, frozen=True):
-    """The organization or team that a request publishes for, and the route."""
+    """The route of a request, and the organization or team it publishes for.
+
+    Without an organization it publishes for the owner of its token.
+    """
 
     route: PublishRoute
-    organization: str
+    organization: str | None
     team: str | None
 
 
@@ -49,4 +95,6 @@ def find_destination(path: str) -> Destination | None:
             return Destination(route, organization, team)
         case ["", "organizations", organization, *rest] if route := _BY_PATH.get(tuple(rest)):
             return Destination(route, organization, None)
+    if route := _BY_ROOT.get(path):
+        return Destination(route, None, None)
     return None

@@ -17,6 +17,7 @@ from adapters.json_text.broken_text import (
 from adapters.point_formats.json.timestamps import timestamp_fault, to_milliseconds
 from application.errors import MalformedBody
 from application.publishing.limits import check_count
+from application.publishing.refusals import Reason, Refusals
 from domain.errors import MAX_FAULTS, Fault, InvalidMetrics
 from domain.metric_point import (
     PointBatch,
@@ -34,14 +35,27 @@ MAX_POINTER_PART = 255
 FIELDS = ("name", "metric", "timestamp", "value", "tags")
 
 
-def read_carefully(body: bytes, latest: int, max_points: int) -> PointBatch:
+_REASONS = {
+    "name": Reason.NAME,
+    "metric": Reason.NAME,
+    "timestamp": Reason.TIME,
+    "value": Reason.VALUE,
+    "tags": Reason.TAG,
+}
+
+
+def read_carefully(
+    body: bytes, latest: int, max_points: int, refused: Refusals | None = None
+) -> PointBatch:
     """Return the batch, read field by field.
 
-    `latest` is the latest timestamp accepted, in milliseconds since the epoch. Raises
-    MalformedBody, InvalidMetrics with the place of each fault, and BodyTooLarge.
+    `latest` is the latest timestamp accepted, in milliseconds since the epoch. With `refused`,
+    invalid items are added to it and left out, each with its first fault. Raises MalformedBody,
+    InvalidMetrics with the place of each fault (of an item only without `refused`), and
+    BodyTooLarge.
     """
     try:
-        return _Body(body).batch(latest, max_points)
+        return _Body(body).batch(latest, max_points, refused)
     except msgspec.DecodeError as error:
         raise MalformedBody(f"the body is not JSON: {error}") from None
     except UnicodeDecodeError as error:
@@ -66,7 +80,7 @@ class _Body:
                 raise
             self._json = self._broken.json
 
-    def batch(self, latest: int, max_points: int) -> PointBatch:
+    def batch(self, latest: int, max_points: int, refused: Refusals | None) -> PointBatch:
         """Raises InvalidMetrics, BodyTooLarge."""
         items = self._items()
         check_count(len(items), max_points)
@@ -76,23 +90,18 @@ class _Body:
         values: list[float] = []
         tag_sets: list[TagSet] = []
         for index, raw in enumerate(items):
-            fields = self._object(raw)
-            if fields is None:
-                sort = json_type(self._value(raw))
-                faults.append(
-                    Fault(index, f"/metrics/{index}", f"an item must be an object, not {sort}")
-                )
-            else:
-                item = {name: self._value(value) for name, value in fields.items()}
-                found = list(_item_faults(index, item, latest))
+            item, found = self._item(index, raw, latest)
+            if not found:
+                names.append(item["name"] if "name" in item else item["metric"])
+                timestamps.append(to_milliseconds(item["timestamp"]))
+                values.append(float(item["value"]))
+                tags = tag_set(item["tags"])
+                assert tags is not None  # noqa: S101  there would be a fault
+                tag_sets.append(tags)
+            elif refused is None:
                 faults += found
-                if not found:
-                    names.append(item["name"] if "name" in item else item["metric"])
-                    timestamps.append(to_milliseconds(item["timestamp"]))
-                    values.append(float(item["value"]))
-                    tags = tag_set(item["tags"])
-                    assert tags is not None  # noqa: S101  there would be a fault
-                    tag_sets.append(tags)
+            else:
+                refused.add(found[0].pointer, _reason(found[0]), found[0].detail)
             if len(faults) >= MAX_FAULTS:
                 break
         if faults:
@@ -102,6 +111,15 @@ class _Body:
         batch = batch_of(names, timestamps, values, tag_sets, latest=latest)
         assert batch is not None  # noqa: S101  there would be a fault
         return batch
+
+    def _item(self, index: int, raw: Raw, latest: int) -> tuple[dict[str, Any], list[Fault]]:
+        """Return an item's fields and their faults."""
+        fields = self._object(raw)
+        if fields is None:
+            detail = f"an item must be an object, not {json_type(self._value(raw))}"
+            return {}, [Fault(index, f"/metrics/{index}", detail)]
+        item = {name: self._value(value) for name, value in fields.items()}
+        return item, list(_item_faults(index, item, latest))
 
     def _items(self) -> list[Raw]:
         fields = self._object(self._json)
@@ -147,6 +165,12 @@ class _Body:
         except msgspec.ValidationError:
             return float("inf")
         return value if self._broken is None else self._broken.restored(value)
+
+
+def _reason(fault: Fault) -> Reason:
+    """Return why an item is refused, by the field of its fault."""
+    field = fault.pointer.split("/")[3:4]
+    return _REASONS.get(field[0], Reason.SYNTAX) if field else Reason.SYNTAX
 
 
 def _item_faults(index: int, item: dict[str, Any], latest: int) -> Iterator[Fault]:

@@ -11,6 +11,8 @@ import asyncio
 import gc
 import threading
 from codecs import BOM_UTF8
+from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -18,9 +20,12 @@ import structlog
 from adapters.point_formats.json.careful import read_carefully
 from adapters.point_formats.json.quick import QuickReader, read_tag_set
 from adapters.point_formats.json.timestamps import to_milliseconds
+from application.publishing.ports import BodyTerms, Decoded
+from application.publishing.refusals import Refusals
 from domain.columns import CodedColumn
+from domain.errors import InvalidArgument
 from domain.metric_point import PointBatch, TagSet, batch_of
-from domain.names import metric_name_fault
+from domain.names import abbreviated, metric_name_fault
 
 if TYPE_CHECKING:
     from adapters.point_formats.json.scanner import BodyScanner
@@ -37,6 +42,8 @@ _log = structlog.get_logger(__name__)
 class JsonFormat:
     """Implements the port PointFormat. The scanner has room for `max_points` points."""
 
+    repeats = False
+
     def __init__(self, max_points: int, *, scan_from: int = SCAN_FROM) -> None:
         self._capacity = max_points
         self._scan_from = scan_from
@@ -44,14 +51,15 @@ class JsonFormat:
         self.scanner: BodyScanner[TagSet] | None = None
         self.loading: threading.Thread | None = None
 
-    async def decode(self, body: bytes, *, latest: int, max_points: int) -> PointBatch:
+    async def decode(self, body: bytes, terms: BodyTerms) -> Decoded:
         body = body.removeprefix(BOM_UTF8)
-        batch = self.read_quickly(body, latest, max_points)
+        batch = self.read_quickly(body, terms.latest, terms.max_points)
         if batch is not None:
-            return batch
-        if len(body) <= MAX_ON_LOOP:
-            return read_carefully(body, latest, max_points)
-        return await asyncio.to_thread(read_carefully, body, latest, max_points)
+            return Decoded(batch)
+        refused = Refusals() if is_partial(terms.parameters) else None
+        read = partial(read_carefully, body, terms.latest, terms.max_points, refused)
+        points = read() if len(body) <= MAX_ON_LOOP else await asyncio.to_thread(read)
+        return Decoded(points, refused or None)
 
     def read_quickly(self, body: bytes, latest: int, max_points: int) -> PointBatch | None:
         """Return the batch from the faster readers, or None if they give up.
@@ -96,6 +104,17 @@ class JsonFormat:
         gc.freeze()  # keeps the compiler's many permanent objects out of collections
         self.scanner = scanner
         _log.info("large bodies are scanned from now on")
+
+
+def is_partial(parameters: Mapping[str, str]) -> bool:
+    """Return whether the good points of a body are to be stored without the bad ones.
+
+    Raises InvalidArgument for a value that is neither `true` nor `false`.
+    """
+    asked = parameters.get("partial", "false")
+    if asked not in ("true", "false"):
+        raise InvalidArgument(f"partial must be true or false, is {abbreviated(asked)}", "partial")
+    return asked == "true"
 
 
 def _name_of(raw: bytes) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -47,43 +48,51 @@ def record_field(organization: str, key: str) -> bytes:
 
 
 class RecordCounts:
-    """The records of each partition, as of the last reading.
+    """The records of each partition and window, as of the last reading.
 
-    A partition's own count is checked on the server, for each append. This provides what the other
-    partitions leave of `limit`.
+    A partition's own count in a window is checked on the server, for each append. This provides
+    what the others leave of `limit`.
     """
 
-    def __init__(self, keys: MetricKeys, partitions: int, window_ms: int, limit: int) -> None:
+    def __init__(
+        self, keys: MetricKeys, partitions: int, windows_ms: Sequence[int], limit: int
+    ) -> None:
         self._limit = limit
-        self._window_ms = window_ms
-        self._indexes = [keys.idempotency_index(p, window_ms) for p in range(partitions)]
-        self._counts = [0] * partitions
+        self._indexes = {
+            (partition, window_ms): keys.idempotency_index(partition, window_ms)
+            for partition in range(partitions)
+            for window_ms in windows_ms
+        }
+        self._counts = dict.fromkeys(self._indexes, 0)
 
     @property
     def now(self) -> IdempotencyRecords:
-        return IdempotencyRecords(sum(self._counts), self._limit)
+        return IdempotencyRecords(sum(self._counts.values()), self._limit)
 
-    def allowed(self, partition: int) -> int:
-        """Return how many records a partition may have."""
-        return self._limit - sum(self._counts) + self._counts[partition]
+    def allowed(self, partition: int, window_ms: int) -> int:
+        """Return how many records a partition may have for a window."""
+        return self._limit - sum(self._counts.values()) + self._counts[partition, window_ms]
 
     async def read(self, connection: AppendConnection) -> None:
         """Read the counts. Keeps those it has if the log server does not answer."""
         try:
-            commands = [("TIME",), *(("HGETALL", index) for index in self._indexes)]
+            commands = [("TIME",), *(("HGETALL", index) for index in self._indexes.values())]
             replies = [connection.send(command) for command in commands]
             time, *indexes = [await reply for reply in replies]
             now = milliseconds_of(time)
-            self._counts = [self._count(index, now) for index in indexes]
+            self._counts = {
+                (partition, window_ms): self._count(index, window_ms, now)
+                for (partition, window_ms), index in zip(self._indexes, indexes, strict=True)
+            }
         except (LogError, TypeError, ValueError):
             return
 
-    def _count(self, index: list[bytes], now: int) -> int:
+    def _count(self, index: list[bytes], window_ms: int, now: int) -> int:
         """Return the records in slices that have not ended before the window."""
         pairs: Any = zip(index[::2], index[1::2], strict=True)
-        width = self._window_ms / SLICES
+        width = window_ms / SLICES
         return sum(
             int(count)
             for slice_, count in pairs
-            if slice_.isdigit() and (int(slice_) + 1) * width > now - self._window_ms
+            if slice_.isdigit() and (int(slice_) + 1) * width > now - window_ms
         )

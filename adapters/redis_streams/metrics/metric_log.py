@@ -40,7 +40,7 @@ from application.event_log.receipts import SEQUENCE_LIMIT, Receipt
 from application.publishing.ports import Appended, Idempotency, IdempotencyRecords
 from domain.errors import IdempotencyConflict
 from domain.events import MetricsPublished
-from domain.idempotency import WINDOW
+from domain.idempotency import REPEAT_WINDOW, WINDOW
 
 MAX_WAITING = 64 << 20
 """Bytes that may wait to be written; beyond that new batches are refused."""
@@ -71,7 +71,8 @@ COUNT_SECONDS = 1.0
 class RedisMetricLog:
     """Implements the port MetricLog over one connection. For one event loop; open it first.
 
-    Keys are remembered for `window`, whole milliseconds. `max_records` of them may be remembered:
+    Keys are remembered for `window`, and bodies without one for `repeat_window`, both in whole
+    milliseconds. `max_records` of them may be remembered:
     exactly in one partition; with other processes or in several partitions, those of up to a second
     may exceed it.
     """
@@ -84,6 +85,7 @@ class RedisMetricLog:
         *,
         max_waiting: int = MAX_WAITING,
         window: timedelta = WINDOW,
+        repeat_window: timedelta = REPEAT_WINDOW,
         max_records: int = DEFAULT_MEMORY // BYTES_PER_RECORD,
     ) -> None:
         self._keys = keys
@@ -96,7 +98,10 @@ class RedisMetricLog:
             url, max_waiting=max_waiting, prepare=self._look_at_last_ids
         )
         self._window_ms = window // timedelta(milliseconds=1)
-        self._records = RecordCounts(keys, partitions, self._window_ms, max_records)
+        self._repeat_window_ms = repeat_window // timedelta(milliseconds=1)
+        self._records = RecordCounts(
+            keys, partitions, (self._window_ms, self._repeat_window_ms), max_records
+        )
         self._counting: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -144,12 +149,13 @@ class RedisMetricLog:
         partition = partition_of(event.organization, self._partitions)
         if self._guard:
             await self._check_clock(partition)
+        window_ms = self._repeat_window_ms if idempotency.repeat else self._window_ms
         record = (
             2,
             self._logs[partition],
             self._keys.idempotency(partition),
-            self._window_ms,
-            self._records.allowed(partition),
+            window_ms,
+            self._records.allowed(partition, window_ms),
             record_field(event.organization, idempotency.key),
             idempotency.body_digest,
             earlier_record(event.organization, idempotency.key),

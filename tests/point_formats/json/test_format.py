@@ -21,6 +21,7 @@ from adapters.point_formats.json.compiled_scan import MAX_BYTES
 from adapters.point_formats.json.format import JsonFormat
 from adapters.point_formats.json.timestamps import to_milliseconds
 from application.errors import BodyTooLarge, MalformedBody
+from application.publishing.ports import BodyTerms
 from domain.errors import MAX_FAULTS, InvalidMetrics
 from domain.metric_point import MAX_TAGS, PointBatch, batch_of
 from domain.names import MAX_NAME_LENGTH, MAX_TAG_VALUE_LENGTH
@@ -93,7 +94,7 @@ def known_texts() -> set[bytes]:
 
 def decoded(text: bytes, reader: JsonFormat = READER) -> PointBatch:
     """Read a body through the port's method."""
-    return asyncio.run(reader.decode(text, latest=LATEST, max_points=MAX_POINTS))
+    return asyncio.run(reader.decode(text, BodyTerms(LATEST, LATEST, MAX_POINTS))).points
 
 
 def careful(text: bytes) -> PointBatch:

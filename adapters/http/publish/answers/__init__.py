@@ -1,0 +1,11 @@
+"""Answers to publish requests, each protocol's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from adapters.http.publish.answers import json
+from adapters.http.publish.answers.ports import Answers
+
+ANSWERS: Mapping[str, Answers] = {"json": json.JsonAnswers()}
+"""The answers of each protocol, by its name in `adapters.http.publish.routes`."""

@@ -1,0 +1,46 @@
+"""The columns of a body's points, filled one point at a time."""
+
+from __future__ import annotations
+
+from array import array
+
+from application.publishing.limits import check_count
+from application.publishing.ports import BodyTerms, Decoded
+from application.publishing.refusals import Reason, Refusals
+from domain.metric_point import PointBatch, TagSet, timestamp_fault
+
+
+class PointColumns:
+    """Collects valid points as columns, and refuses those at a time that is not accepted."""
+
+    def __init__(self, terms: BodyTerms) -> None:
+        self._terms = terms
+        self._names: list[str] = []
+        self._timestamps = array("q")
+        self._values = array("d")
+        self._tag_sets: list[TagSet] = []
+        self.refused = Refusals()
+
+    def add(self, place: str, name: str, timestamp: int, value: float, tags: TagSet) -> bool:
+        """Add a point with a valid name; return whether its time is accepted.
+
+        `timestamp` is in milliseconds since the epoch, `place` is where the point is in its body.
+        Raises BodyTooLarge.
+        """
+        if fault := timestamp_fault(timestamp, self._terms.latest):
+            self.refused.add(place, Reason.TIME, f"the timestamp {fault}")
+            return False
+        check_count(len(self._names) + 1, self._terms.max_points)
+        self._names.append(name)
+        self._timestamps.append(timestamp)
+        self._values.append(value)
+        self._tag_sets.append(tags)
+        return True
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def decoded(self, *, timed: bool = True) -> Decoded:
+        """Return the points, and those that were refused."""
+        points = PointBatch(self._names, self._timestamps, self._values, self._tag_sets)
+        return Decoded(points, self.refused or None, timed)
