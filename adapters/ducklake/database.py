@@ -61,7 +61,9 @@ def connect(location: Location, *, threads: int = 1, memory: str = "1GB") -> Con
 
     Extensions come from the installed wheels; nothing is downloaded. Raises StoreUnavailable.
     """
-    location.root.mkdir(parents=True, exist_ok=True)
+    # DuckDB creates the last part of its path only, when a query first needs more than its memory.
+    spilled = location.root / "tmp"
+    spilled.mkdir(parents=True, exist_ok=True)
     with translated():
         connection = duckdb.connect(
             config={
@@ -69,7 +71,7 @@ def connect(location: Location, *, threads: int = 1, memory: str = "1GB") -> Con
                 "autoload_known_extensions": False,
                 "threads": threads,
                 "memory_limit": memory,
-                "temp_directory": str(location.root / "tmp" / str(os.getpid())),
+                "temp_directory": str(spilled / str(os.getpid())),
                 "preserve_insertion_order": True,
             }
         )
