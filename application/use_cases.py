@@ -53,6 +53,7 @@ from application.projections.watch import ProjectionWatch
 from application.publishing.ports import MetricLog
 from application.publishing.publish_metrics import PublishMetricsHandler
 from application.publishing.quota import PointQuota
+from application.publishing.refused_points import RefusedPoints
 from application.readiness import LogHealth, ReadinessHandler
 from application.reading.export_points import ExportPointsHandler
 from application.reading.list_metric_names import ListMetricNamesHandler
@@ -106,6 +107,7 @@ class Commands(Struct, frozen=True, kw_only=True):
     manage: ManageOrganizations
     follow_log: FollowLogHandler
     metrics: MetricLogReader
+    refused_points: RefusedPoints
 
 
 class ProjectionTools(Commands, frozen=True, kw_only=True):
@@ -131,12 +133,16 @@ class UseCases(Commands, frozen=True, kw_only=True):
 
 
 class TierPorts(Struct, frozen=True, kw_only=True):
-    """The two tiers of the metric log: its server, and its archive if it has one."""
+    """The two tiers of the metric log: its server, and its archive if it has one.
+
+    `refused_points` are kept beside it.
+    """
 
     hot: HotLog
     server: ArchivedLogServer
     codec: EventCodec
     archive: Archive | None = None
+    refused_points: RefusedPoints
 
     @property
     def entries(self) -> EntryLog:
@@ -260,6 +266,7 @@ def compose(
                 manage=manage,
                 follow_log=FollowLogHandler(manage.look_ups, metrics),
                 metrics=metrics,
+                refused_points=ports.refused_points,
             )
         case ProjectorPorts():
             log = ports.entries
@@ -294,6 +301,7 @@ def compose_log_tools(
             ports.archive,
             ports.stores,
             ReplayHandler(metrics, ports.stores, metrics),
+            ports.refused_points,
             clock,
             partitions=ports.hot.partitions(),
         )
@@ -350,6 +358,7 @@ def _projection_tools(
         manage=manage,
         follow_log=FollowLogHandler(manage.look_ups, metrics),
         metrics=metrics,
+        refused_points=ports.refused_points,
         overview=ProjectionOverviewHandler(ports.stores, metrics.entries, clock),
         export_points=ExportPointsHandler(manage.look_ups, ports.queries, ports.points),
         plot_samples=PlotSamplesHandler(manage.look_ups, ports.queries),
@@ -394,9 +403,11 @@ def _service(
         manage=manage,
         follow_log=FollowLogHandler(manage.look_ups, metrics),
         metrics=metrics,
+        refused_points=ports.refused_points,
         access=AccessControl(ports.directory, clock),
         publish_metrics=PublishMetricsHandler(
             ports.metric_log,
+            ports.refused_points,
             clock,
             max_future_ms=limits.max_future_ms,
             max_points=limits.max_points,

@@ -30,6 +30,7 @@ from adapters.redis_streams.metrics.hot_log import RedisHotLog
 from adapters.redis_streams.metrics.idempotency import record_limit
 from adapters.redis_streams.metrics.keys import MetricKeys
 from adapters.redis_streams.metrics.metric_log import RedisMetricLog
+from adapters.redis_streams.metrics.refused_points import RedisRefusedPoints
 from adapters.redis_streams.metrics.settings import settle_partitions
 from adapters.redis_streams.organizations.raw_entries import (
     RedisOrganizationEntries,
@@ -84,6 +85,7 @@ def open_commands(settings: LogSettings, url: str) -> Iterator[Commands]:
             server=log.server,
             archive=log.archive,
             codec=log.codec,
+            refused_points=log.refused_points,
         )
         yield compose(ports, utc_now, new_token)
 
@@ -105,6 +107,7 @@ def open_projections(settings: LogSettings, url: str) -> Iterator[ProjectionTool
             server=log.server,
             archive=log.archive,
             codec=log.codec,
+            refused_points=log.refused_points,
             stores=stores,
             queries=queries,
             points=points,
@@ -163,6 +166,7 @@ def _projector_ports(
         organization_entries=log.organization_entries,
         codec=log.codec,
         archive=log.archive,
+        refused_points=log.refused_points,
         stores=stores,
         log_id=log.id,
         owner=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}",
@@ -202,6 +206,7 @@ async def open_use_cases(settings: ServiceSettings, url: str) -> AsyncIterator[U
             server=log.server,
             archive=log.archive,
             codec=log.codec,
+            refused_points=log.refused_points,
             directory=directory,
             metric_log=metric_log,
             log_health=metric_log,
@@ -247,6 +252,7 @@ class _Log(Struct, frozen=True):
     organization_entries: RedisOrganizationEntries
     archive: ObjectArchive | None
     codec: MetricEventCodec
+    refused_points: RedisRefusedPoints
     organizations: Organizations
     weaknesses: tuple[str, ...]
 
@@ -287,6 +293,7 @@ def _open_log(settings: LogSettings, url: str, on_step: OnStep = ignore_step) ->
             ),
             archive=archive,
             codec=codec,
+            refused_points=RedisRefusedPoints(client, keys, partitions),
             organizations=organizations,
             weaknesses=weak,
         )

@@ -9,7 +9,7 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, SkipValidation
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from adapters.http.api import docs, operations, organizations, queries, teams, tokens
+from adapters.http.api import docs, operations, organizations, queries, refused, teams, tokens
 from adapters.http.api.administration import Administration, AnyRequest
 from adapters.http.failures import EXCEPTION_HANDLERS, allowed_methods
 from adapters.http.publish.routes import ROUTES, Destination, PublishRoute, find_destination
@@ -112,6 +112,7 @@ ROUTE_HANDLERS = (
     teams.list_teams,
     teams.create_team,
     teams.show_team,
+    refused.list_refused,
     tokens.list_tokens,
     tokens.issue_token,
     tokens.show_token,
@@ -154,6 +155,7 @@ def _routed(
             "readiness": _provide(use_cases.readiness),
             "projections": _provide(use_cases.projections),
             "log": _provide(use_cases.log),
+            "refused_points": _provide(use_cases.refused_points),
             "log_health": _provide(use_cases.log_health),
         },
         exception_handlers=EXCEPTION_HANDLERS,

@@ -22,6 +22,7 @@ from adapters.http.shared_metrics import SharedMetrics
 from application.archiving.status import LogStatus
 from application.projections.status import ProjectionStatus
 from application.publishing.ports import IdempotencyRecords
+from application.publishing.refusals import Refusals
 
 # Ignores PROMETHEUS_MULTIPROC_DIR, which may be set for other programs.
 values.ValueClass = values.MutexValue
@@ -33,7 +34,12 @@ _requests = Counter(
     "Requests answered, by operation (`unrouted` for an unknown path or method) and status.",
     ["operation", "status"],
 )
-_points = Counter("cave_points_accepted", "Points of batches that were acknowledged with a 202.")
+_points = Counter("cave_points_accepted", "Points that were stored and acknowledged.")
+_refused = Counter(
+    "cave_points_refused",
+    "Points that were refused one by one, while the rest of their body was stored.",
+    ["protocol", "reason"],
+)
 _bytes = Counter("cave_publish_body_bytes", "Bytes of publish bodies as sent, before inflation.")
 _seconds = Histogram(
     "cave_publish_seconds",
@@ -51,6 +57,12 @@ class _PublishCounters(dict[int, Counter]):
 
 
 _publish_requests = _PublishCounters()
+
+
+def record_refused(protocol: str, refused: Refusals) -> None:
+    """Count the points of a body that were refused."""
+    for reason, points in refused.counts.items():
+        _refused.labels(protocol, reason.value).inc(points)
 
 
 def record_publish(status: int, points: int, body_bytes: int, seconds: float) -> None:

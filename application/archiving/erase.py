@@ -17,6 +17,7 @@ from application.organizations.ports import OrganizationRepository
 from application.projections.folds import PROJECTIONS
 from application.projections.ports import ProjectionStores, Role
 from application.projections.replay import ReplayHandler, ReplayProgress
+from application.publishing.refused_points import RefusedPoints
 from domain.organization import erase
 
 REVOCATION_SECONDS = 2.0
@@ -51,6 +52,7 @@ class EraseOrganizationHandler:
         archive: Archive,
         stores: ProjectionStores,
         replay: ReplayHandler,
+        refused_points: RefusedPoints,
         clock: Clock,
         *,
         partitions: int,
@@ -61,6 +63,7 @@ class EraseOrganizationHandler:
         self._archive = archive
         self._stores = stores
         self._replay = replay
+        self._refused_points = refused_points
         self._clock = clock
         self._partitions = partitions
         self._sleep = sleep
@@ -81,6 +84,7 @@ class EraseOrganizationHandler:
         partition = partition_of(name, self._partitions)
         self._archiver.move_all(partition)
         say("erasing them")
+        self._refused_points.forget(name)
         stream = self._archive.partition(partition)
         now = milliseconds(self._clock)
         for segment in stream.segments():

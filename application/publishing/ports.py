@@ -8,7 +8,6 @@ from typing import Protocol
 from msgspec import Struct
 
 from application.event_log.receipts import Receipt
-from application.organizations.access import Grant
 from application.publishing.refusals import Refusals
 from domain.events import MetricsPublished
 from domain.metric_point import PointBatch
@@ -78,14 +77,6 @@ class Appended(Struct, frozen=True):
 
     receipt: Receipt
     replayed: bool = False
-
-
-class RefusedPoints(Protocol):
-    """Keeps the last refused points of each organization, beside the log. For one event loop."""
-
-    async def record(self, grant: Grant, protocol: str, refused: Refusals) -> None:
-        """Keep and count the refusals of a body. Never raises LogError: they are not part of the
-        log, and the client has been told of them."""
 
 
 class IdempotencyRecords(Struct, frozen=True):

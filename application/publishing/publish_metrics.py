@@ -16,10 +16,10 @@ from application.publishing.ports import (
     Idempotency,
     MetricLog,
     PointFormat,
-    RefusedPoints,
 )
 from application.publishing.quota import PointQuota
 from application.publishing.refusals import Refusals
+from application.publishing.refused_points import RefusedPoints
 from domain.events import MetricsPublished
 
 
@@ -57,25 +57,25 @@ class PublishMetricsHandler:
     """Decodes a batch, checks the quota, and appends the event.
 
     `max_future_ms` is how far ahead of the clock a point's timestamp may be, `max_points` the
-    maximum number of points per batch. `refused_points` keeps what is refused, if given.
+    maximum number of points per batch. `refused_points` keeps what is refused.
     """
 
     def __init__(
         self,
         log: MetricLog,
+        refused_points: RefusedPoints,
         clock: Clock,
         *,
         max_future_ms: int,
         max_points: int,
         quota: PointQuota | None = None,
-        refused_points: RefusedPoints | None = None,
     ) -> None:
         self._log = log
+        self._refused_points = refused_points
         self._clock = clock
         self._max_future_ms = max_future_ms
         self._max_points = max_points
         self._quota = quota
-        self._refused_points = refused_points
 
     async def __call__(self, command: PublishMetrics) -> Published:
         """Append the good points as one event, and return once it is durable.
@@ -104,7 +104,7 @@ class PublishMetricsHandler:
             )
             append = self._log.append if self._quota is None else self._append_within
             appended = await append(event, idempotency)
-        if refused and not (appended and appended.replayed) and self._refused_points is not None:
+        if refused and not (appended and appended.replayed):
             await self._refused_points.record(grant, command.protocol, refused)
         return Published(points, appended, refused, decoded.sent)
 

@@ -22,7 +22,7 @@ from entrypoints.cli.output import (
     print_line,
     print_table,
 )
-from entrypoints.cli.records import EventRecord, UnreadableRecord
+from entrypoints.cli.records import EventRecord, RefusedRecord, UnreadableRecord
 from entrypoints.cli.values import WholeNumber
 
 if TYPE_CHECKING:
@@ -120,6 +120,33 @@ def show(commands: Commands, receipt: Receipt, *, as_json: bool) -> None:
     print_table(
         ("name", "time", "value", "tags"),
         [(p.name, p.time, number(p.value), _tags(p.tags)) for p in record.points],
+    )
+
+
+@events.command(
+    epilog=example("cave events refused gilt", "cave events refused gilt --json | jq .reason")
+)
+@click.argument("organization", metavar="ORG")
+@prints_records
+@on_the_log
+def refused(commands: Commands, organization: str, *, as_json: bool) -> None:
+    """Show the last points of an organization that were refused, and why.
+
+    Other agents' protocols, and JSON with ?partial=true, refuse points one by one while the rest of
+    their body is stored. The last thousand refusals are kept, those for teams included.
+    """
+    commands.manage.look_ups.organization(organization)
+    records = [RefusedRecord.of(kept) for kept in commands.refused_points.last(organization)]
+    if as_json:
+        for record in records:
+            print_json(record)
+        return
+    print_table(
+        ("time", "team", "protocol", "points", "reason", "place", "detail"),
+        [
+            (r.time, r.team or "", r.protocol, str(r.points), r.reason, r.place, r.detail)
+            for r in records
+        ],
     )
 
 

@@ -11,6 +11,7 @@ from typing import Literal
 from msgspec import Struct
 
 from application.event_log.ports import RecordedMetrics, UnreadableMetrics
+from application.publishing.refused_points import KeptRefusal
 from domain.organization import Organization, Team
 from domain.token import Token
 from entrypoints.cli.output import iso, iso_milliseconds, iso_or_none
@@ -148,4 +149,31 @@ class UnreadableRecord(Struct, frozen=True, kw_only=True):
             receipt=str(entry.receipt),
             time=iso_milliseconds(entry.receipt.milliseconds),
             unreadable=entry.reason,
+        )
+
+
+class RefusedRecord(Struct, frozen=True, kw_only=True):
+    """Points that were refused; `place` is where they were in their body."""
+
+    time: str
+    team: str | None
+    token_id: str
+    protocol: str
+    reason: str
+    place: str
+    detail: str
+    points: int
+
+    @classmethod
+    def of(cls, kept: KeptRefusal) -> RefusedRecord:
+        point = kept.point
+        return cls(
+            time=iso_milliseconds(kept.time),
+            team=kept.team,
+            token_id=kept.token_id,
+            protocol=kept.protocol,
+            reason=point.reason.value,
+            place=point.place,
+            detail=point.detail,
+            points=point.points,
         )

@@ -13,6 +13,7 @@ from adapters.event_format.codec import MetricEventCodec
 from adapters.eventsourcing.organizations import Organizations
 from adapters.memory.metric_log import MemoryMetricLog
 from adapters.memory.read_model import MemoryReadModel
+from adapters.memory.refused_points import MemoryRefusedPoints
 from application.errors import VersionConflict
 from application.organizations.issue_token import NewToken
 from application.organizations.ports import (
@@ -86,6 +87,7 @@ class Service:
             hot=MemoryMetricLog(clock),
             server=MemoryMetricLog(clock),
             codec=MetricEventCodec(),
+            refused_points=MemoryRefusedPoints(clock),
         )
         self.manage = compose(ports, clock, CountedTokens()).manage
 
@@ -111,6 +113,7 @@ def service_use_cases(
         hot=log,
         server=log,
         codec=MetricEventCodec(),
+        refused_points=MemoryRefusedPoints(clock),
         directory=directory or TokenDirectory(),
         metric_log=metric_log or log,
         log_health=log,

@@ -10,6 +10,7 @@ import pytest
 from adapters.memory.metric_log import MemoryMetricLog
 from adapters.memory.projection_stores import MemoryProjectionStores
 from adapters.memory.read_model import MemoryReadModel
+from adapters.memory.refused_points import MemoryRefusedPoints
 from application.projections.errors import ProjectionMissing, UnknownMetric
 from application.reading.export_points import ExportPoints, ExportPointsHandler
 from application.reading.ports import PointRow
@@ -55,6 +56,7 @@ def export(model: MemoryReadModel) -> Iterator[ExportPointsHandler]:
             hot=log,
             server=log,
             codec=log.codec,
+            refused_points=MemoryRefusedPoints(FakeClock()),
             stores=MemoryProjectionStores(),
             queries=model,
             points=model,

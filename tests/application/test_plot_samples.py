@@ -13,6 +13,7 @@ from adapters.eventsourcing.organizations import Organizations
 from adapters.memory.metric_log import MemoryMetricLog
 from adapters.memory.projection_stores import MemoryProjectionStores
 from adapters.memory.read_model import MemoryReadModel
+from adapters.memory.refused_points import MemoryRefusedPoints
 from application.event_log.ports import RecordedMetrics
 from application.event_log.receipts import Receipt
 from application.organizations.create_team import CreateTeam
@@ -50,6 +51,7 @@ def tools(organizations: Organizations, read_model: MemoryReadModel) -> Projecti
         hot=log,
         server=log,
         codec=log.codec,
+        refused_points=MemoryRefusedPoints(clock),
         stores=MemoryProjectionStores(),
         queries=read_model,
         points=read_model,

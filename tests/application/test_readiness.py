@@ -6,6 +6,7 @@ import asyncio
 
 from adapters.memory.metric_log import MemoryMetricLog
 from adapters.memory.read_model import MemoryReadModel
+from adapters.memory.refused_points import MemoryRefusedPoints
 from application.organizations.token_directory import (
     MAX_SILENCE,
     DirectoryFollower,
@@ -40,6 +41,7 @@ def test_a_worker_is_ready_once_the_log_answers_and_its_directory_is_up_to_date(
             hot=log,
             server=log,
             codec=log.codec,
+            refused_points=MemoryRefusedPoints(clock),
             directory=directory,
             metric_log=log,
             log_health=log,

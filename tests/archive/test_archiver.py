@@ -19,6 +19,7 @@ from adapters.archive import ObjectArchive, open_archive
 from adapters.eventsourcing.organizations import Organizations
 from adapters.memory.metric_log import MemoryMetricLog
 from adapters.memory.projection_stores import MemoryProjectionStores
+from adapters.memory.refused_points import MemoryRefusedPoints
 from application.archiving.archiver import Archiver
 from application.archiving.policy import ArchivePolicy
 from application.archiving.verify import LogVerified
@@ -98,6 +99,7 @@ class World:
             server=self.hot,
             organization_entries=NoOrganizations(),
             codec=CODEC,
+            refused_points=MemoryRefusedPoints(self.clock),
             archive=self.archive(on_step),
             stores=self.stores,
             log_id="log",

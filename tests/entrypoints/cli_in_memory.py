@@ -17,6 +17,7 @@ from adapters.eventsourcing.organizations import Organizations
 from adapters.memory.metric_log import MemoryMetricLog
 from adapters.memory.projection_stores import MemoryProjectionStores
 from adapters.memory.read_model import MemoryReadModel
+from adapters.memory.refused_points import MemoryRefusedPoints
 from application.event_log.reader import MetricLogReader
 from application.projections.folds import PROJECTIONS, Projection
 from application.projections.live import live_generation
@@ -42,6 +43,7 @@ class CommandLine:
         self.now = NOW
         self.charset = "utf-8"
         self.metrics = MemoryMetricLog(lambda: self.now)
+        self.refused_points = MemoryRefusedPoints(lambda: self.now)
         self.opened: list[LogSettings] = []
         self.served: list[tuple[ServiceSettings, str, int]] = []
         self.projected: list[LogSettings] = []
@@ -125,6 +127,7 @@ class CommandLine:
             hot=self.metrics,
             server=self.metrics,
             codec=self.metrics.codec,
+            refused_points=self.refused_points,
         )
         yield compose(ports, lambda: self.now, new_token)
 
@@ -139,6 +142,7 @@ class CommandLine:
             hot=self.metrics,
             server=self.metrics,
             codec=self.metrics.codec,
+            refused_points=self.refused_points,
             stores=self.stores,
             queries=self.read_model,
             points=self.read_model,

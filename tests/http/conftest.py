@@ -17,6 +17,7 @@ from adapters.http.app import create_app
 from adapters.http.publish.routes import Destination
 from adapters.memory.metric_log import MemoryMetricLog
 from adapters.memory.read_model import MemoryReadModel
+from adapters.memory.refused_points import MemoryRefusedPoints
 from application.organizations.create_team import CreateTeam
 from application.organizations.issue_token import IssueToken, NewToken
 from application.organizations.register_organization import RegisterOrganization
@@ -79,6 +80,7 @@ class Service:
             hot=self.log,
             server=self.log,
             codec=self.log.codec,
+            refused_points=MemoryRefusedPoints(self._clock),
             directory=self._directory,
             metric_log=metric_log,
             log_health=self.log,

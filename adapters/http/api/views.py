@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
 from application.organizations.issue_token import IssuedToken
+from application.publishing.refusals import Reason
+from application.publishing.refused_points import KeptRefusal
 from domain.names import MAX_OWNER_NAME_LENGTH, OWNER_NAME_PATTERN
 from domain.organization import Organization, Team
 from domain.token import MAX_DESCRIPTION_LENGTH, Scope, Token
@@ -163,3 +165,39 @@ class RegisteredOrganizationView(Struct, frozen=True, kw_only=True):
 
     organization: OrganizationView
     default_token: IssuedTokenView
+
+
+class RefusedView(Struct, frozen=True, kw_only=True):
+    """Points that were refused while the rest of their body was stored.
+
+    `place` is where they were in the body, in the protocol's terms, `points` how many they are.
+    """
+
+    time: Time
+    team: str | None
+    token_id: str
+    protocol: str
+    reason: Reason
+    place: str
+    detail: str
+    points: int
+
+    @classmethod
+    def of(cls, kept: KeptRefusal) -> RefusedView:
+        point = kept.point
+        return cls(
+            time=datetime.fromtimestamp(kept.time / 1000, UTC),
+            team=kept.team,
+            token_id=kept.token_id,
+            protocol=kept.protocol,
+            reason=point.reason,
+            place=point.place,
+            detail=point.detail,
+            points=point.points,
+        )
+
+
+class RefusedPointsView(Struct, frozen=True):
+    """The last thousand refusals of an organization and its teams, the newest first."""
+
+    refused: list[RefusedView]

@@ -135,6 +135,23 @@ PATHS: Json = {
             ),
         )
     },
+    "/organizations/{organization}/refused": {
+        "parameters": [ORGANIZATION],
+        "get": _operation(
+            "listRefusedPoints",
+            "organizations",
+            "List the points that were refused",
+            {
+                "200": answers(
+                    views.RefusedPointsView,
+                    "The last thousand refusals, those for teams included, the newest first.",
+                ),
+                **problems(_ACCESS),
+            },
+            description="Points are refused one by one by the protocols of other agents, and by "
+            "JSON with `partial=true`, while the rest of their body is stored.",
+        ),
+    },
     "/organizations/{organization}": {
         "parameters": [ORGANIZATION],
         "get": _operation(

@@ -71,6 +71,7 @@ def view_schemas() -> Json:
         views.TeamsView,
         views.TokenView,
         views.TokensView,
+        views.RefusedPointsView,
         views.IssuedTokenView,
         queries.MetricNameView,
         queries.MetricsView,

@@ -34,7 +34,7 @@ from adapters.http.publish.answers.ports import Asked
 from adapters.http.publish.plain_heads import PlainHead
 from adapters.http.publish.routes import Destination, PublishRoute
 from adapters.http.publish.url_parameters import url_parameters
-from adapters.http.telemetry import record_publish
+from adapters.http.telemetry import record_publish, record_refused
 from application.organizations.access import AccessControl, Grant
 from application.publishing.ports import PointFormat
 from application.publishing.publish_metrics import PublishMetrics, PublishMetricsHandler
@@ -173,6 +173,9 @@ class PublishEndpoint:
             PublishMetrics(grant, point_format, body, key, route.protocol, asked.parameters, digest)
         )
         seen.points = published.points
+        replayed = published.appended is not None and published.appended.replayed
+        if published.refused is not None and not replayed:
+            record_refused(route.protocol, published.refused)
         return ANSWERS[route.protocol].stored(published, asked)
 
     def _check_length(self, headers: Mapping[bytes, bytes]) -> None:

@@ -5,8 +5,9 @@ created; `archive`, the URL of its archive; `archiver`, the archiver's last stat
 `{<prefix>:metrics:<p>}:log`, a stream per partition.
 `{<prefix>:metrics:<p>}:archiver`, a string that expires: who may trim the partition.
 `{<prefix>:metrics:<p>}:idempotency:<window>…`, hashes that expire: the records of publishes with
-idempotency keys, see docs/event-format.md. The hash tag in braces keeps a partition in one cluster
-slot.
+idempotency keys, see docs/event-format.md.
+`{<prefix>:metrics:<p>}:refused:<organization>`, a capped stream, no part of the log: the last
+points that were refused. The hash tag in braces keeps a partition in one cluster slot.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ class MetricKeys(Struct, frozen=True):
 
     def archiver(self, partition: int) -> str:
         return f"{{{self.prefix}:metrics:{partition}}}:archiver"
+
+    def refused(self, partition: int, organization: str) -> str:
+        return f"{{{self.prefix}:metrics:{partition}}}:refused:{organization}"
 
     def idempotency(self, partition: int) -> str:
         """Return the beginning of all keys of a partition's records."""

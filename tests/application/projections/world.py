@@ -15,6 +15,7 @@ from adapters.memory.projection_stores import (
     MemoryProjectionStores,
 )
 from adapters.memory.read_model import MemoryReadModel
+from adapters.memory.refused_points import MemoryRefusedPoints
 from application.event_log.ports import Entry, Extent, RecordedMetrics
 from application.event_log.reader import MetricLogReader
 from application.event_log.receipts import Receipt
@@ -167,6 +168,7 @@ def tools(log: Log, stores: MemoryProjectionStores) -> ProjectionTools:
         hot=log,
         server=log,
         codec=log.codec,
+        refused_points=MemoryRefusedPoints(log.clock),
         stores=stores,
         queries=model,
         points=model,
