@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import pytest
 
+from application.organizations.access import Grant
+from application.publishing.refusals import Reason, Refusals
 from entrypoints.cli import events
 from tests.entrypoints.cli_in_memory import CommandLine
 
@@ -86,3 +89,26 @@ def test_tail_follows_until_interrupted(cave: CommandLine, monkeypatch: pytest.M
     monkeypatch.setattr(events, "_wait_for_more", wait)
     assert [record["receipt"] for record in cave.json("events", "tail")] == receipts
     assert len(receipts) == 3
+
+
+def test_refused_points_are_listed_oldest_first(cave: CommandLine) -> None:
+    cave.output("org", "create", "gilt")
+    refusals = Refusals()
+    refusals.add("line 3", Reason.UNSUPPORTED, "the field is a string", 2)
+    asyncio.run(cave.refused_points.record(Grant("gilt", "web", "t1"), "influx", refusals))
+    [record] = cave.json("events", "refused", "gilt")
+    assert record == {
+        "time": "2014-10-24T12:37:28.000Z",
+        "team": "web",
+        "token_id": "t1",
+        "protocol": "influx",
+        "reason": "unsupported",
+        "place": "line 3",
+        "detail": "the field is a string",
+        "points": 2,
+    }
+    assert "line 3" in cave.output("events", "refused", "gilt")
+
+
+def test_refused_points_of_an_unknown_organization_are_an_error(cave: CommandLine) -> None:
+    assert "no organization" in cave.error("events", "refused", "unknown")
