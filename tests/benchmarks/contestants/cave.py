@@ -47,11 +47,14 @@ class _Samples(msgspec.Struct):
 
 
 class Cave(Contestant):
-    """`workers`, if given, overrides the number in the place."""
+    """`workers`, if given, overrides the number in the place; `options` are more of `serve`."""
 
-    def __init__(self, name: str = "CAVE", workers: int | None = None) -> None:
+    def __init__(
+        self, name: str = "CAVE", workers: int | None = None, options: Sequence[str] = ()
+    ) -> None:
         self.name = name
         self._workers = workers
+        self._options = options
 
     def missing(self) -> str | None:
         return None
@@ -65,6 +68,7 @@ class Cave(Contestant):
         data = place.directory / "data"
         workers = str(self._workers or place.workers)
         command = [*COMMAND, "serve", "--port", "0", "--workers", workers, "--data-dir", str(data)]
+        command += self._options
         with running(command, place.cores, place.directory) as process:
             found = wait_for_line(process, place.directory, r"^CAVE serves http://[^:]+:(\d+) ")
             token = run_cave("org", "create", ORGANIZATION, "--quiet", data=data)
