@@ -15,6 +15,9 @@ VICTORIA_IMPORT = "VictoriaMetrics import"
 INFLUX = "InfluxDB"
 EMPTY = "empty application"
 
+REMOTE_WRITE, OTLP, LINES, PUT = "remote write", "OTLP", "line protocol", "OpenTSDB"
+"""Parts of the benchmark, one per protocol; VictoriaMetrics is called so in each."""
+
 TWO_WORKERS = "CAVE, 2 workers"
 ONE_NAME, MANY_NAMES = "one name", "176,000 names"
 REPLAY, SLOWER_LIMIT = "cave replay", "slower limit"
@@ -32,6 +35,9 @@ GOALS = (
             (EMPTY, 1, 0.6),
         )
     ),
+    Goal(part=REMOTE_WRITE, figure=REQUESTS, theirs="VictoriaMetrics", factor=0.7),
+    Goal(part=LINES, figure=REQUESTS, theirs="VictoriaMetrics", factor=0.7),
+    Goal(part=LINES, figure=REQUESTS, theirs=INFLUX, factor=2.0),
     Goal(part="end-to-end", figure=POINTS, size=1000, theirs=VICTORIA, factor=0.5),
     Goal(part="end-to-end", figure=POINTS, size=1000, theirs=INFLUX, factor=2.0),
     Goal(part="end-to-end", figure=LOG_BYTES, size=1000, factor=12.0, at_most=True),

@@ -36,17 +36,18 @@ def bodies(form: Format, size: int) -> Sequence[Body]:
 
 
 def _body(form: Format, first: int, size: int) -> Body:
-    content = form.body(points(first, size), STAMP).encode()
+    chosen = list(points(first, size))
+    content = form.content(chosen, STAMP)
     offsets = [match.start() for match in re.finditer(STAMP.encode(), content)]
-    return Body(content, offsets, [point.second for point in points(first, size)])
+    return Body(content, offsets, [point.second for point in chosen[: len(offsets)]])
 
 
 def write_requests(path: Path, head: bytes, form: Format, size: int) -> None:
     """Write the requests of one pass, for `load.lua`.
 
     All numbers are unsigned 32-bit integers in native byte order: the number of requests, and the
-    seconds by which times advance per pass; then for each request its length and number of points,
-    the offset and second of each point, and its text, padded to a multiple of four bytes.
+    seconds by which times advance per pass; then for each request its length and number of stamps,
+    the offset and second of each stamp, and its text, padded to a multiple of four bytes.
     """
     prepared = bodies(form, size)
     span = -(-len(prepared) * size // SERIES) * INTERVAL
@@ -59,7 +60,7 @@ def write_requests(path: Path, head: bytes, form: Format, size: int) -> None:
             for offset, second in zip(body.offsets, body.seconds, strict=True):
                 places.append(len(start) + offset)
                 places.append(second)
-            file.write(struct.pack("=II", len(text), size))
+            file.write(struct.pack("=II", len(text), len(body.offsets)))
             file.write(places.tobytes())
             file.write(text + b"\0" * (-len(text) % 4))
 
@@ -69,6 +70,6 @@ def requests(
 ) -> Iterator[bytes]:
     """Yield `count` requests of `size` points each, from point number `first` on."""
     for number in range(count):
-        chosen = points(first + number * size, size, ever_new=ever_new)
-        content = form.body(chosen).encode()
+        chosen = list(points(first + number * size, size, ever_new=ever_new))
+        content = form.content(chosen, None)
         yield head + b"%d\r\n\r\n%s" % (len(content), content)

@@ -57,10 +57,10 @@ def test_ever_new_points_never_return_to_a_series() -> None:
 
 def test_every_format_has_the_same_points() -> None:
     chosen = list(points(5, 30))
-    cave = json.loads(formats.CAVE.body(chosen))["metrics"]
-    opentsdb = json.loads(formats.OPENTSDB.body(chosen))
-    imported = map(json.loads, formats.VICTORIA_IMPORT.body(chosen).splitlines())
-    lines = formats.INFLUX_LINES.body(chosen).splitlines()
+    cave = json.loads(formats.CAVE.content(chosen, None))["metrics"]
+    opentsdb = json.loads(formats.OPENTSDB.content(chosen, None))
+    imported = map(json.loads, formats.VICTORIA_IMPORT.content(chosen, None).splitlines())
+    lines = formats.INFLUX_LINES.content(chosen, None).decode().splitlines()
     for each, ours, put, line, influx in zip(chosen, cave, opentsdb, imported, lines, strict=True):
         value = float(each.value)
         assert list(ours.values()) == [each.name, each.second, value, each.tags]
@@ -80,7 +80,7 @@ def test_prepared_bodies_are_the_points_once_their_times_are_filled_in(
     content = bytearray(body.content)
     for offset, second in zip(body.offsets, body.seconds, strict=True):
         content[offset : offset + 10] = b"%010d" % second
-    assert content.decode() == form.body(points(3000, 1000))
+    assert bytes(content) == form.content(list(points(3000, 1000)), None)
 
 
 def test_the_prepared_file_is_laid_out_as_load_lua_reads_it(tmp_path: Path) -> None:

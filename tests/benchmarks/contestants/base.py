@@ -70,6 +70,8 @@ class Server(ABC):
     def head(self) -> bytes:
         lines = [f"POST {self.path} HTTP/1.1", f"Host: 127.0.0.1:{self.port}"]
         lines += [f"{name}: {value}" for name, value in self.headers().items()]
+        if self.form.coding:
+            lines.append(f"Content-Encoding: {self.form.coding}")
         return "\r\n".join(
             [*lines, f"Content-Type: {self.form.content_type}", "Content-Length: "]
         ).encode()

@@ -26,7 +26,7 @@ from tests.benchmarks.contestants.base import (
     Place,
     Question,
 )
-from tests.benchmarks.formats import CAVE
+from tests.benchmarks.formats import CAVE, Format
 from tests.benchmarks.points import NAMES, Point
 from tests.benchmarks.processes import running, size_of, wait_for, wait_for_line
 from tests.benchmarks.pusher import Pushed
@@ -47,14 +47,24 @@ class _Samples(msgspec.Struct):
 
 
 class Cave(Contestant):
-    """`workers`, if given, overrides the number in the place; `options` are more of `serve`."""
+    """`workers`, if given, overrides the number in the place; `options` are more of `serve`.
+
+    `path` is that of a protocol below the organization, and `form` the format of its bodies.
+    """
 
     def __init__(
-        self, name: str = "CAVE", workers: int | None = None, options: Sequence[str] = ()
+        self,
+        name: str = "CAVE",
+        workers: int | None = None,
+        options: Sequence[str] = (),
+        path: str = "metrics",
+        form: Format = CAVE,
     ) -> None:
         self.name = name
         self._workers = workers
         self._options = options
+        self._path = f"/organizations/{ORGANIZATION}/{path}"
+        self._form = form
 
     def missing(self) -> str | None:
         return None
@@ -72,7 +82,8 @@ class Cave(Contestant):
         with running(command, place.cores, place.directory) as process:
             found = wait_for_line(process, place.directory, r"^CAVE serves http://[^:]+:(\d+) ")
             token = run_cave("org", "create", ORGANIZATION, "--quiet", data=data)
-            server = CaveServer(process, place, int(found[1]), token)
+            port = int(found[1])
+            server = CaveServer(process, place, port, token, self._path, self._form)
             wait_for(process, place.directory, server.knows_its_token)
             yield server
 
@@ -81,9 +92,15 @@ class CaveServer(Database):
     """`cave serve` with one organization."""
 
     def __init__(
-        self, process: subprocess.Popen[bytes], place: Place, port: int, token: str
+        self,
+        process: subprocess.Popen[bytes],
+        place: Place,
+        port: int,
+        token: str,
+        path: str,
+        form: Format,
     ) -> None:
-        super().__init__(process, place, port, PATH, CAVE)
+        super().__init__(process, place, port, path, form)
         self._token = token
 
     def headers(self) -> Mapping[str, str]:

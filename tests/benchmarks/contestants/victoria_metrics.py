@@ -1,4 +1,4 @@
-"""VictoriaMetrics, single node, with two of its JSON formats."""
+"""VictoriaMetrics, single node, with several of its formats."""
 
 from __future__ import annotations
 
@@ -19,7 +19,14 @@ from tests.benchmarks.contestants.base import (
     Place,
     Question,
 )
-from tests.benchmarks.formats import OPENTSDB, VICTORIA_IMPORT, Format
+from tests.benchmarks.formats import (
+    INFLUX_LINES,
+    OPENTSDB,
+    OTLP,
+    REMOTE_WRITE,
+    VICTORIA_IMPORT,
+    Format,
+)
 from tests.benchmarks.points import FIRST_SECOND, NAMES, Point
 from tests.benchmarks.processes import free_port, running, wait_for
 from tests.benchmarks.pusher import Pushed
@@ -83,6 +90,24 @@ class VictoriaMetricsImport(_VictoriaMetrics):
     name = "VictoriaMetrics import"
     form = VICTORIA_IMPORT
     path = "/api/v1/import"
+
+
+class VictoriaMetricsWrite(_VictoriaMetrics):
+    name = "VictoriaMetrics"
+    form = REMOTE_WRITE
+    path = "/api/v1/write"
+
+
+class VictoriaMetricsOtlp(_VictoriaMetrics):
+    name = "VictoriaMetrics"
+    form = OTLP
+    path = "/opentelemetry/api/v1/push"
+
+
+class VictoriaMetricsLines(_VictoriaMetrics):
+    name = "VictoriaMetrics"
+    form = INFLUX_LINES
+    path = "/write?precision=s"
 
 
 class VictoriaMetricsServer(Database):

@@ -10,6 +10,7 @@ from tests.benchmarks.parts import (
     export,
     latency,
     memory,
+    protocols,
     publish,
     query,
     replay,
@@ -18,6 +19,7 @@ from tests.benchmarks.parts import (
 
 PARTS: Mapping[str, Callable[[Bench], None]] = {
     "publish": publish.run,
+    "protocols": protocols.run,
     "end-to-end": end_to_end.run,
     "latency": latency.run,
     "workers": workers.run,
