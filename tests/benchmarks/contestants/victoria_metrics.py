@@ -22,7 +22,6 @@ from tests.benchmarks.contestants.base import (
 from tests.benchmarks.formats import (
     INFLUX_LINES,
     OPENTSDB,
-    OTLP,
     REMOTE_WRITE,
     VICTORIA_IMPORT,
     Format,
@@ -96,12 +95,6 @@ class VictoriaMetricsWrite(_VictoriaMetrics):
     name = "VictoriaMetrics"
     form = REMOTE_WRITE
     path = "/api/v1/write"
-
-
-class VictoriaMetricsOtlp(_VictoriaMetrics):
-    name = "VictoriaMetrics"
-    form = OTLP
-    path = "/opentelemetry/api/v1/push"
 
 
 class VictoriaMetricsLines(_VictoriaMetrics):
