@@ -29,6 +29,9 @@ MIN_ROOM = 1 << 20
 _FULL = ("No space left", "File too large", "is full", "quota exceeded")
 _INVALID = (duckdb.DataError, duckdb.IntegrityError, duckdb.InvalidInputException)
 _DUPLICATE = "duplicate key value"
+_CATALOGS_OWN = "ducklake_"
+"""In the names of the catalog's own tables. If a row of theirs cannot be added, another process has
+added one, which says nothing about the rows that were to be stored."""
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -146,7 +149,12 @@ def translated(
             raise StoreFull(f"the projections' disk is full: {_brief(text)}") from error
         if isinstance(error, (duckdb.InterruptException, duckdb.OutOfMemoryException)):
             raise exhausted(_brief(text)) from error
-        if isinstance(error, _INVALID) or _DUPLICATE in text:
+        duplicate = isinstance(error, duckdb.IntegrityError) or _DUPLICATE in text
+        if duplicate and _CATALOGS_OWN in text:
+            raise StoreUnavailable(
+                f"another process has written meanwhile: {_brief(text)}"
+            ) from error
+        if isinstance(error, _INVALID) or duplicate:
             raise invalid(_brief(text)) from error
         raise StoreUnavailable(f"the projections' store does not work: {_brief(text)}") from error
     except OSError as error:

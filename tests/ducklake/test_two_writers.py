@@ -1,0 +1,67 @@
+"""Two processes that write one generation: one of them has to begin again, and nothing is lost."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from adapters.ducklake.database import Location, attach, connect
+from adapters.ducklake.store.generation import DuckLakeStore
+from adapters.ducklake.store.stored_names import lake_name
+from adapters.ducklake.store.tables import TABLES
+from application.projections.errors import StoreUnavailable
+from application.projections.folds import POINTS
+from application.projections.ports import Generation, ProjectionStore
+from tests.contracts.projection_store import commit, recorded
+from tests.ducklake.support import live_store
+
+ROUNDS = 20
+
+
+@contextmanager
+def another_writer(location: Location, live: Generation) -> Iterator[ProjectionStore]:
+    """Open a generation for writing, whoever else has it open."""
+    with closing(connect(location)) as connection:
+        attach(connection, location, lake_name(POINTS.name, live.number), "lake")
+        yield DuckLakeStore(connection, TABLES[POINTS.name], location.root)
+
+
+@pytest.mark.parametrize("catalog", ["sqlite", "postgres"])
+def test_a_commit_that_loses_a_race_is_never_taken_for_rows_that_cannot_be_stored(
+    request: pytest.FixtureRequest, tmp_path: Path, catalog: str
+) -> None:
+    dsn = request.getfixturevalue("database") if catalog == "postgres" else None
+    location = Location(root=tmp_path, catalog=dsn)
+    stored: list[int] = []
+    others: list[BaseException] = []
+
+    def write(store: ProjectionStore, partition: int) -> None:
+        for number in range(1, ROUNDS + 1):
+            try:
+                store.checkpoints()
+                commit(store, recorded(partition, number))
+            except StoreUnavailable:
+                continue
+            except BaseException as error:  # noqa: BLE001  reported by the test
+                others.append(error)
+                return
+            stored.append(number)
+
+    with live_store(location) as (stores, live, first), another_writer(location, live) as second:
+        threads = [
+            threading.Thread(target=write, args=(store, partition))
+            for partition, store in enumerate((first, second))
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert others == []
+        assert len(stored) < 2 * ROUNDS, "no commit lost a race"
+        info = stores.info(live)
+    assert info.set_aside == []
+    assert info.rows == len(stored)
