@@ -25,13 +25,12 @@ from adapters.http.body import (
     read_body,
     too_large,
 )
-from adapters.http.credentials import influx_token, presented_token
 from adapters.http.failures import failure_answer
 from adapters.http.header_fields import content_length, header_fields
 from adapters.http.problems import Answer
 from adapters.http.publish.answers import ANSWERS
 from adapters.http.publish.answers.ports import Asked
-from adapters.http.publish.plain_heads import PlainHead
+from adapters.http.publish.plain_heads import PlainHead, route_token
 from adapters.http.publish.routes import Destination, PublishRoute
 from adapters.http.publish.url_parameters import url_parameters
 from adapters.http.telemetry import record_publish, record_refused
@@ -85,7 +84,7 @@ class PublishEndpoint:
         try:
             asked = Asked("", url_parameters(scope["query_string"]))
             headers = header_fields(scope["headers"])
-            token = self._token(route, headers, asked.parameters)
+            token = route_token(route, headers.get(b"authorization"), asked.parameters)
             self._grant(destination, token)
             asked = Asked(route.format_of(headers.get(b"content-type")), asked.parameters)
             coding = content_coding(headers.get(b"content-encoding"), route.codings)
@@ -132,24 +131,20 @@ class PublishEndpoint:
         started = perf_counter()
         seen = _Seen(len(body))
         route = head.destination.route
-        asked = Asked(head.format)
         try:
             grant = self._grant(head.destination, head.token)
             with Holding(self._budget) as holding:
                 holding.take(len(body))
-                answer = await self._publish(grant, route, asked, body, body, seen)
+                sent = body
+                if head.coding is not None:
+                    body = await self._inflated(body, head.coding)
+                    holding.take(len(body))
+                answer = await self._publish(grant, route, head.asked, body, sent, seen)
         except Exception as error:  # noqa: BLE001  answered, a defect with a 500
-            answer = ANSWERS[route.protocol].failed(failure_answer(error, "POST", head.path), asked)
+            problem = failure_answer(error, "POST", head.path)
+            answer = ANSWERS[route.protocol].failed(problem, head.asked)
         record_publish(answer.status, seen.points, seen.size, perf_counter() - started)
         return answer
-
-    def _token(
-        self, route: PublishRoute, headers: Mapping[bytes, bytes], parameters: Mapping[str, str]
-    ) -> str:
-        authorization = headers.get(b"authorization")
-        if route.tokens_in_parameters:
-            return influx_token(authorization, parameters)
-        return presented_token(authorization)
 
     def _grant(self, destination: Destination, token: str) -> Grant:
         if destination.organization is None:

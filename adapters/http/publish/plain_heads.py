@@ -6,12 +6,17 @@ by their bytes, and parsing one again is a single look-up.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import httptools
 from msgspec import Struct
 
-from adapters.http.credentials import presented_token
+from adapters.http.body import content_coding
+from adapters.http.credentials import influx_token, presented_token
 from adapters.http.errors import MissingCredentials, UnsupportedMedia
-from adapters.http.publish.routes import Destination, find_destination
+from adapters.http.publish.answers.ports import Asked
+from adapters.http.publish.routes import Destination, PublishRoute, find_destination
+from adapters.http.publish.url_parameters import url_parameters
 from domain.errors import Forbidden
 
 MAX_HEAD = 2048
@@ -20,19 +25,20 @@ MAX_HEAD = 2048
 MAX_HEADS = 1024
 """Maximum number of heads that are remembered. Past it, all are forgotten and parsed again."""
 
-_START = b"POST /organizations/"
-_NOT_PLAIN = frozenset({b"transfer-encoding", b"content-encoding", b"expect", b"idempotency-key"})
+_START = b"POST /"
+_NOT_PLAIN = frozenset({b"transfer-encoding", b"expect", b"idempotency-key"})
 
 
 class PlainHead(Struct, frozen=True):
     """The parsed head of a plain publish request.
 
-    `format` is the name of its body's format, and `length` is the bytes of its body.
+    `coding` is that of its body, None for none, and `length` the bytes of its body as sent.
     """
 
     path: str
     destination: Destination
-    format: str
+    asked: Asked
+    coding: str | None
     token: str
     length: int
 
@@ -47,8 +53,8 @@ class PlainHeads:
     def find(self, head: bytes) -> PlainHead | None:
         """Return a parsed head, None if it is not plain. `head` ends before its empty line.
 
-        A plain head is of a publish with a declared length, an uncompressed body and a readable
-        token, on a connection that is kept. All others are left to the server's own protocol.
+        A plain head is of a publish with a declared length and a readable token, on a connection
+        that is kept. All others are left to the server's own protocol.
         """
         found = self._known.get(head)
         if found is None and len(head) <= MAX_HEAD and head.startswith(_START):
@@ -69,11 +75,14 @@ class PlainHeads:
             headers = dict(parts.headers)
             if len(headers) != len(parts.headers) or not _NOT_PLAIN.isdisjoint(headers):
                 return None
-            destination = _destination(parts.url)
-            if destination is None or destination.route.implied_coding is not None:
+            url, _, query = parts.url.partition(b"?")
+            destination = _destination(url)
+            if destination is None:
                 return None
-            point_format = destination.route.format_of(headers.get(b"content-type"))
-            token = presented_token(headers.get(b"authorization"))
+            route, parameters = destination.route, url_parameters(query)
+            asked = Asked(route.format_of(headers.get(b"content-type")), parameters)
+            coding = content_coding(headers.get(b"content-encoding"), route.codings)
+            token = route_token(route, headers.get(b"authorization"), parameters)
         except (
             httptools.HttpParserError,
             httptools.HttpParserUpgrade,
@@ -85,7 +94,18 @@ class PlainHeads:
         length = headers.get(b"content-length", b"")
         if not length.isdigit() or int(length) > self._max_body:
             return None
-        return PlainHead(parts.url.decode(), destination, point_format, token, int(length))
+        return PlainHead(
+            url.decode(), destination, asked, coding or route.implied_coding, token, int(length)
+        )
+
+
+def route_token(
+    route: PublishRoute, authorization: bytes | None, parameters: Mapping[str, str]
+) -> str:
+    """Return the token of a request. Raises MissingCredentials, Forbidden."""
+    if route.tokens_in_parameters:
+        return influx_token(authorization, parameters)
+    return presented_token(authorization)
 
 
 class _Parts:
@@ -103,6 +123,6 @@ class _Parts:
 
 
 def _destination(url: bytes) -> Destination | None:
-    if not url.isascii() or any(mark in url for mark in b"%?#"):
+    if not url.isascii() or any(mark in url for mark in b"%#"):
         return None
     return find_destination(url.decode())
