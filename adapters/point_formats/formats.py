@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from adapters.point_formats.json.format import JsonFormat
+from adapters.point_formats.otlp.attributes import RESOURCE_ATTRIBUTES, Allowlist
+from adapters.point_formats.otlp.format import OtlpFormat
+from adapters.point_formats.otlp.json import JsonReader
+from adapters.point_formats.otlp.protobuf import ProtobufReader
 from application.publishing.ports import PointFormat
 
 
-def all_formats(max_points: int) -> Mapping[str, PointFormat]:
-    """Return the formats; `max_points` is the maximum number of points in a body."""
-    return {"json": JsonFormat(max_points)}
+def all_formats(
+    max_points: int, otlp_resource_attributes: Iterable[str] = RESOURCE_ATTRIBUTES
+) -> Mapping[str, PointFormat]:
+    """Return the formats; `max_points` is the maximum number of points in a body.
+
+    `otlp_resource_attributes` are the attributes of resources that become tags (see `Allowlist`).
+    """
+    resource_attributes = Allowlist(otlp_resource_attributes)
+    return {
+        "json": JsonFormat(max_points),
+        "otlp_protobuf": OtlpFormat(ProtobufReader, resource_attributes),
+        "otlp_json": OtlpFormat(JsonReader, resource_attributes),
+    }

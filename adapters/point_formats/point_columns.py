@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 
 from application.publishing.limits import check_count
 from application.publishing.ports import BodyTerms, Decoded
@@ -15,6 +16,7 @@ class PointColumns:
 
     def __init__(self, terms: BodyTerms) -> None:
         self._terms = terms
+        self.latest = terms.latest
         self._names: list[str] = []
         self._timestamps = array("q")
         self._values = array("d")
@@ -27,7 +29,7 @@ class PointColumns:
         `timestamp` is in milliseconds since the epoch, `place` is where the point is in its body.
         Raises BodyTooLarge.
         """
-        if fault := timestamp_fault(timestamp, self._terms.latest):
+        if fault := timestamp_fault(timestamp, self.latest):
             self.refused.add(place, Reason.TIME, f"the timestamp {fault}")
             return False
         check_count(len(self._names) + 1, self._terms.max_points)
@@ -36,6 +38,34 @@ class PointColumns:
         self._values.append(value)
         self._tag_sets.append(tags)
         return True
+
+    def extend(
+        self,
+        name: str,
+        timestamps: Sequence[int],
+        values: Sequence[float],
+        tag_sets: Sequence[TagSet],
+    ) -> bool:
+        """Add points of one valid name, or none of them if a time is not accepted.
+
+        The three columns have equal length. Returns whether the points were added. Raises
+        BodyTooLarge.
+        """
+        if timestamps and not 0 <= min(timestamps) <= max(timestamps) <= self.latest:
+            return False
+        self.check_room(len(timestamps))
+        self._names += [name] * len(timestamps)
+        self._timestamps.extend(timestamps)
+        self._values.extend(values)
+        self._tag_sets += tag_sets
+        return True
+
+    def check_room(self, points: int) -> None:
+        """Raise BodyTooLarge unless the body may have so many points more.
+
+        The refused ones count as well.
+        """
+        check_count(len(self._names) + self.refused.points + points, self._terms.max_points)
 
     def __len__(self) -> int:
         return len(self._names)
