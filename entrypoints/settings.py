@@ -7,6 +7,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from adapters.point_formats.otlp.attributes import RESOURCE_ATTRIBUTES
 from application.archiving.policy import ArchivePolicy
 
 MEBIBYTE = 1 << 20
@@ -66,7 +67,8 @@ class ServiceSettings(Struct, frozen=True, kw_only=True):
     """A worker's settings. `quota` is in points per second per organization, None for unlimited.
 
     `idempotency_memory` is in bytes of the log server, None for a quarter of its `maxmemory`, or
-    1 GiB if it has none.
+    1 GiB if it has none. `otlp_resource_attributes` are names of the attributes of OTLP resources
+    that become tags, or their beginnings with `*`.
     """
 
     log: LogSettings = LogSettings()
@@ -76,4 +78,5 @@ class ServiceSettings(Struct, frozen=True, kw_only=True):
     quota: float | None = None
     idempotency_memory: int | None = None
     operator_token: str | None = None
+    otlp_resource_attributes: tuple[str, ...] = RESOURCE_ATTRIBUTES
     workers: int = 1

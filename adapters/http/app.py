@@ -91,8 +91,8 @@ def _publish_handler(route: PublishRoute) -> Any:
 
     @post(paths, name=PUBLISH)
     async def publish_points(
-        organization: FromPath[str],
         publish: NamedDependency[SkipValidation[Publish]],
+        organization: FromPath[str | None] = None,
         team: FromPath[str | None] = None,
     ) -> ASGIApp:
         async def answer(scope: Scope, receive: Receive, send: Send) -> None:

@@ -15,7 +15,7 @@ from entrypoints.cli.options import (
     takes_archive_policy,
     takes_log_settings,
 )
-from entrypoints.cli.values import DecimalNumber, Duration, Rate, Size, WholeNumber
+from entrypoints.cli.values import AttributeNames, DecimalNumber, Duration, Rate, Size, WholeNumber
 from entrypoints.settings import (
     HttpLimits,
     LogSettings,
@@ -122,6 +122,14 @@ _SERVICE = ServiceSettings()
     "maxmemory, or 1GiB if it has none.",
 )
 @setting(
+    "--otlp-resource-attributes",
+    "CAVE_OTLP_RESOURCE_ATTRIBUTES",
+    type=AttributeNames(),
+    default=",".join(_SERVICE.otlp_resource_attributes),
+    help="The attributes of OTLP resources that become tags, separated by commas; a * at the end "
+    "stands for any ending.",
+)
+@setting(
     "--operator-token",
     "CAVE_OPERATOR_TOKEN",
     help="A token that may create organizations over HTTP. Prefer the variable: other users can "
@@ -144,6 +152,7 @@ def serve(
     query_memory: int,
     query_concurrency: int,
     idempotency_memory: int | None,
+    otlp_resource_attributes: tuple[str, ...],
     operator_token: str | None,
 ) -> None:
     """Run the service until stopped.
@@ -165,6 +174,7 @@ def serve(
         max_future=max_future,
         quota=quota,
         idempotency_memory=idempotency_memory,
+        otlp_resource_attributes=otlp_resource_attributes,
         operator_token=operator_token,
         workers=workers,
     )

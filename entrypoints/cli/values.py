@@ -146,6 +146,23 @@ class Rate(click.ParamType[float]):
         return rate
 
 
+class AttributeNames(click.ParamType[tuple[str, ...]]):
+    """Names of attributes, separated by commas; one may end in `*`. Empty text is none."""
+
+    name = "names"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        if isinstance(value, tuple):
+            return value
+        names = tuple(name.strip() for name in value.split(",")) if value.strip() else ()
+        for name in names:
+            if not name or "*" in name[:-1]:
+                self.fail(f"{name!r} is not a name, nor a beginning with * after it", param, ctx)
+        return names
+
+
 class UnicodeText(click.ParamType[str]):
     """Text that is valid Unicode: not so in an argument are bytes that the locale cannot decode."""
 

@@ -46,7 +46,7 @@ async def work(config: WorkerConfig) -> None:
         publish = PublishEndpoint(
             use_cases.access,
             use_cases.publish_metrics,
-            all_formats(limits.max_points),
+            all_formats(limits.max_points, settings.otlp_resource_attributes),
             max_body=limits.max_body,
             max_inflated=limits.max_inflated,
             max_body_memory=limits.max_body_memory,

@@ -14,7 +14,7 @@ from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
 from adapters.http.openapi import document
-from adapters.http.openapi.publish import EXAMPLE, Format, publish_problems
+from adapters.http.openapi.publish import Format, publish_problems
 from adapters.http.problems import STATUS_OF
 from tests.http.conftest import OPERATOR, Service
 
@@ -87,7 +87,7 @@ def test_publish_documents_every_answer_with_its_headers(path: str) -> None:
 
 
 def test_errors_of_publish_name_the_format_and_its_media_types() -> None:
-    lines = Format("line protocol", "Lines", "Publish lines for", "Lines.", "Lines", EXAMPLE)
+    lines = Format("line protocol", "Lines", "Publish lines for", "Lines.", {}, {})
     texts = publish_problems(lines, ("text/plain", "text/x-lines"))
     assert "not valid line protocol" in texts[400]
     assert "not `text/plain` or `text/x-lines`" in texts[415]
@@ -115,8 +115,9 @@ def test_examples_conform() -> None:
     for item in document()["paths"].values():
         for operation in item.values():
             if isinstance(operation, dict) and "requestBody" in operation:
-                content = operation["requestBody"]["content"]["application/json"]
-                assert conforms(content["example"], content["schema"])
+                for content in operation["requestBody"]["content"].values():
+                    if "example" in content:
+                        assert conforms(content["example"], content["schema"])
 
 
 @pytest.mark.parametrize(

@@ -87,8 +87,10 @@ def _parameters(parameters: list[dict[str, Any]]) -> Iterator[str]:
 
 def _request(body: dict[str, Any] | None) -> Iterator[str]:
     if body is not None:
-        content = body["content"]["application/json"]
-        yield f"<p>Takes {_link(content['schema'])}, for example:</p>{_source(content['example'])}"
+        for media_type, content in body["content"].items():
+            yield f"<p>Takes <code>{escape(media_type)}</code> {_link(content['schema'])}</p>"
+            if "example" in content:
+                yield _source(content["example"])
 
 
 def _answers(responses: dict[str, Any]) -> Iterator[str]:

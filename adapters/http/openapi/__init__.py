@@ -44,7 +44,10 @@ def document() -> dict[str, Any]:
         ],
         "paths": {
             **queries.PATHS,
-            **{path: {**item, **queries.PATHS[path]} for path, item in publish.PATHS.items()},
+            **{
+                path: {**item, **queries.PATHS.get(path, {})}
+                for path, item in publish.PATHS.items()
+            },
             **management.PATHS,
             **operations.PATHS,
         },

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from msgspec import Struct
 
 from adapters.http.body import ENCODINGS
-from adapters.http.openapi.parts import ORGANIZATION, TEAM, TOKEN, Json, problems, takes
+from adapters.http.openapi.parts import ORGANIZATION, TEAM, TOKEN, Json, problems, ref
 from adapters.http.publish.protocol import MAX_HEAD
 from adapters.http.publish.routes import ROUTES, PublishRoute
 from domain.idempotency import MAX_KEY_LENGTH
@@ -33,6 +33,31 @@ EXAMPLE: Json = {
             "value": 12,
             "tags": {"service": "svc-important", "host": "svc12.prod.iad"},
         },
+    ]
+}
+
+OTLP_EXAMPLE: Json = {
+    "resourceMetrics": [
+        {
+            "resource": {
+                "attributes": [{"key": "service.name", "value": {"stringValue": "checkout"}}]
+            },
+            "scopeMetrics": [
+                {
+                    "metrics": [
+                        {
+                            "name": "http.server.active_requests",
+                            "unit": "{request}",
+                            "gauge": {
+                                "dataPoints": [
+                                    {"timeUnixNano": "1793491200000000000", "asInt": "3"}
+                                ]
+                            },
+                        }
+                    ]
+                }
+            ],
+        }
     ]
 }
 
@@ -99,6 +124,31 @@ SCHEMAS: Json = {
         "oneOf": [{"required": ["name"]}, {"required": ["metric"]}],
         "additionalProperties": False,
     },
+    "OtlpRequest": {
+        "type": "object",
+        "description": "An ExportMetricsServiceRequest in the JSON of OTLP.",
+        "properties": {"resourceMetrics": {"type": ["array", "null"], "items": {"type": "object"}}},
+    },
+    "OtlpResponse": {
+        "type": "object",
+        "description": "An ExportMetricsServiceResponse.",
+        "properties": {
+            "partialSuccess": {
+                "type": "object",
+                "properties": {
+                    "rejectedDataPoints": {"type": "string", "pattern": "^[0-9]+$"},
+                    "errorMessage": {"type": "string"},
+                },
+                "required": ["rejectedDataPoints", "errorMessage"],
+            }
+        },
+    },
+    "OtlpStatus": {
+        "type": "object",
+        "description": "A google.rpc.Status.",
+        "properties": {"code": {"type": "integer"}, "message": {"type": "string"}},
+        "required": ["code", "message"],
+    },
 }
 
 _HEADERS: list[Json] = [
@@ -158,20 +208,24 @@ _PROBLEMS = {
 
 
 class Format(Struct, frozen=True):
-    """Documentation of a format.
+    """Documentation of a protocol's bodies and answers.
 
-    `name` is what a body is called in error texts, `operation` is part of the operations' ids, and
-    `body` names the schema of a request's body.
+    `name` is what a body is called in error texts, and `operation` is part of the operations' ids.
+    `content` has the request's bodies by media type, `stored` the answers by status to one whose
+    good points are stored, `failed` the bodies of errors by media type, None for problem documents.
     """
 
     name: str
-
     operation: str
     summary: str
     description: str
-    body: str
-    example: Json
+    content: Json
+    stored: Json
+    failed: Json | None = None
 
+
+_BINARY: Json = {}
+"""The schema of a body that is not text (OpenAPI 3.1, "Considerations for File Uploads")."""
 
 _FORMATS = {
     "json": Format(
@@ -180,9 +234,36 @@ _FORMATS = {
         summary="Publish data points for",
         description="Stores the whole batch or nothing. Needs a token with the scope `publish`. "
         "Content-Type is `application/json`, with any parameters, or absent.",
-        body="PublishBody",
-        example=EXAMPLE,
-    )
+        content={"application/json": {"schema": ref("PublishBody"), "example": EXAMPLE}},
+        stored={"202": _ACCEPTED},
+    ),
+    "otlp": Format(
+        name="OTLP",
+        operation="Otlp",
+        summary="Publish OTLP metrics for",
+        description="Takes an `ExportMetricsServiceRequest` of OTLP/HTTP and stores its good data "
+        "points. Needs a token with the scope `publish`. The answer is in the media type of the "
+        "request.",
+        content={
+            "application/x-protobuf": {"schema": _BINARY},
+            "application/json": {"schema": ref("OtlpRequest"), "example": OTLP_EXAMPLE},
+        },
+        stored={
+            "200": {
+                "description": "The data points are stored durably, except those that "
+                "`partialSuccess` counts.",
+                "headers": _ACCEPTED["headers"],
+                "content": {
+                    "application/x-protobuf": {"schema": _BINARY},
+                    "application/json": {"schema": ref("OtlpResponse")},
+                },
+            }
+        },
+        failed={
+            "application/x-protobuf": {"schema": _BINARY},
+            "application/json": {"schema": ref("OtlpStatus")},
+        },
+    ),
 }
 
 
@@ -200,6 +281,9 @@ def publish_problems(described: Format, media_types: Collection[str]) -> dict[in
 
 def _publish(route: PublishRoute, owner: str, whose: str, path_parameters: list[Json]) -> Json:
     described = _FORMATS[route.protocol]
+    errors = problems(publish_problems(described, route.media_types))
+    if described.failed is not None:
+        errors = {status: {**each, "content": described.failed} for status, each in errors.items()}
     return {
         "post": {
             "operationId": f"publish{owner}{described.operation}",
@@ -208,11 +292,8 @@ def _publish(route: PublishRoute, owner: str, whose: str, path_parameters: list[
             "description": described.description,
             "security": TOKEN,
             "parameters": [*path_parameters, *_HEADERS],
-            "requestBody": takes(described.body, described.example),
-            "responses": {
-                "202": _ACCEPTED,
-                **problems(publish_problems(described, route.media_types)),
-            },
+            "requestBody": {"required": True, "content": described.content},
+            "responses": {**described.stored, **errors},
         }
     }
 
@@ -220,9 +301,11 @@ def _publish(route: PublishRoute, owner: str, whose: str, path_parameters: list[
 def _paths(routes: Iterable[PublishRoute]) -> Json:
     paths: Json = {}
     for route in routes:
-        of_organization, of_team = route.templates()[:2]
+        of_organization, of_team, *roots = route.templates()
         paths[of_organization] = _publish(route, "", "an organization", [ORGANIZATION])
         paths[of_team] = _publish(route, "Team", "a team", [ORGANIZATION, TEAM])
+        for root in roots:
+            paths[root] = _publish(route, "Own", "the owner of the token", [])
     return paths
 
 

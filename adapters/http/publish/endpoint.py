@@ -82,11 +82,14 @@ class PublishEndpoint:
         route = destination.route
         asked = Asked("")
         try:
-            asked = Asked("", url_parameters(scope["query_string"]))
             headers = header_fields(scope["headers"])
+            content_type = headers.get(b"content-type")
+            asked = Asked(
+                route.known_format_of(content_type), url_parameters(scope["query_string"])
+            )
             token = route_token(route, headers.get(b"authorization"), asked.parameters)
             self._grant(destination, token)
-            asked = Asked(route.format_of(headers.get(b"content-type")), asked.parameters)
+            route.format_of(content_type)
             coding = content_coding(headers.get(b"content-encoding"), route.codings)
             self._check_length(headers)
             key = headers.get(b"idempotency-key")

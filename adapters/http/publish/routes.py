@@ -47,21 +47,19 @@ class PublishRoute(Struct, frozen=True):
 
     def format_of(self, content_type: bytes | None) -> str:
         """Return the name of the format of a Content-Type header. Raises UnsupportedMedia."""
-        if not content_type:
-            return next(iter(self.formats.values()))
-        media, _, rest = content_type.decode("latin-1").partition(";")
-        media = media.strip().lower()
-        for parameter in filter(None, rest.split(";")):
-            name, _, value = parameter.partition("=")
-            if name.strip().lower() == "proto":
-                media += f";proto={value.strip().strip(chr(34))}"
-        found = self.formats.get(media) or self.formats.get(ANY_MEDIA)
-        if found is None:
+        found = self.known_format_of(content_type)
+        if not found:
             raise UnsupportedMedia(
-                f"the media type {media!r} is not supported; "
+                f"the media type {_media_type(content_type or b'')!r} is not supported; "
                 f"send {' or '.join(self.formats)}, or no Content-Type"
             )
         return found
+
+    def known_format_of(self, content_type: bytes | None) -> str:
+        """Return the name of the format of a Content-Type header, empty if there is none."""
+        if not content_type:
+            return next(iter(self.formats.values()))
+        return self.formats.get(_media_type(content_type)) or self.formats.get(ANY_MEDIA, "")
 
     def templates(self) -> tuple[str, ...]:
         """Return the full paths, with names in braces: organization, team, and root if any."""
@@ -69,7 +67,26 @@ class PublishRoute(Struct, frozen=True):
         return owned if self.root is None else (*owned, self.root)
 
 
-ROUTES = (PublishRoute("metrics", "json", {"application/json": "json"}),)
+def _media_type(content_type: bytes) -> str:
+    """Return a header's media type in lower case, with its parameter `proto` if it has one."""
+    media, _, rest = content_type.decode("latin-1").partition(";")
+    media = media.strip().lower()
+    for parameter in filter(None, rest.split(";")):
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "proto":
+            media += f";proto={value.strip().strip(chr(34))}"
+    return media
+
+
+ROUTES = (
+    PublishRoute("metrics", "json", {"application/json": "json"}),
+    PublishRoute(
+        "otlp/v1/metrics",
+        "otlp",
+        {"application/x-protobuf": "otlp_protobuf", "application/json": "otlp_json"},
+        root="/v1/metrics",
+    ),
+)
 
 _BY_PATH = {tuple(route.path.split("/")): route for route in ROUTES}
 _BY_ROOT = {route.root: route for route in ROUTES if route.root is not None}

@@ -142,12 +142,11 @@ def _tags(key: tuple[Any, ...]) -> TagSet:
 
 def _refuse(columns: PointColumns, place: str, raw: bytes, refusal: Unmappable, limit: int) -> None:
     """Refuse the data points of a metric whose resource is invalid."""
+    count = 0
     for _, piece in pieces(raw, limit):
-        count = 1
-        if piece is not None:
-            metric = MetricOutline.FromString(piece)
-            kind = metric.WhichOneof("data")
-            count = len(getattr(metric, kind).data_points) if kind else 0
-        columns.check_room(count)
-        if count:
-            columns.refused.add(place, refusal.reason, f"in its resource, {refusal}", count)
+        metric = MetricOutline.FromString(piece or b"")
+        kind = metric.WhichOneof("data")
+        count += len(getattr(metric, kind).data_points) if kind else piece is None
+    columns.check_room(count)
+    if count:
+        columns.refused.add(place, refusal.reason, f"in its resource, {refusal}", count)

@@ -49,8 +49,8 @@ def receipt_headers(published: Published) -> Headers:
 
 
 def answer(status: int, headers: Headers, media_type: bytes = b"", body: bytes = b"") -> Answer:
-    """Return an answer with its length; `media_type` is that of a body that is not empty."""
-    if body:
+    """Return an answer with its length, and its media type if one is given."""
+    if media_type:
         headers = [(b"content-type", media_type), *headers]
     if status != 204:  # which has no length (RFC 9110, section 8.6)
         headers = [(b"content-length", b"%d" % len(body)), *headers]
