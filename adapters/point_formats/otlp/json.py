@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
+from adapters.json_text.broken_text import readable, without_surrogates
 from adapters.point_formats.mapping import Unmappable, mapped_metric_name
 from adapters.point_formats.otlp.attributes import Allowlist, point_tags, resource_tags
 from adapters.point_formats.otlp.json_messages import (
@@ -102,11 +103,7 @@ class JsonReader:
     def read(self, body: bytes, terms: BodyTerms) -> Decoded:
         """Return the points. Raises MalformedBody, BodyTooLarge."""
         _check_objects(body, terms.max_points)
-        try:
-            body.decode()  # since parts that are not decoded may not be Unicode
-            request = _decode_request(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise MalformedBody(f"the body is not an OTLP request: {error}") from None
+        request = _request_of(body)
         columns = PointColumns(terms)
         for r, of_resource in enumerate(request.resource_metrics or ()):
             try:
@@ -170,6 +167,22 @@ class JsonReader:
             return resource_tags(self._allowed, resource_attributes(raw or b"{}"))
         except InvalidField as error:
             raise Unmappable(Reason.SYNTAX, f"the resource {error}") from None
+
+
+def _request_of(body: bytes) -> _Request:
+    """Decode a body, with U+FFFD in place of text that is not Unicode. Raises MalformedBody."""
+    try:
+        try:
+            body.decode()  # since parts that are not decoded may not be UTF-8
+            return _decode_request(body)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            broken = readable(body)
+            if broken is None:
+                raise
+        text = without_surrogates(broken.restored(broken.json.decode()))
+        return _decode_request(text.encode())
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MalformedBody(f"the body is not an OTLP request: {error}") from None
 
 
 def _check_objects(body: bytes, max_points: int) -> None:
