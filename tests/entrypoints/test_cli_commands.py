@@ -153,6 +153,7 @@ def test_serve_settings_are_read_from_variables(cave: CommandLine) -> None:
         CAVE_MAX_POINTS="10",
         CAVE_MAX_BODY_MEMORY="1000000",
         CAVE_IDEMPOTENCY_MEMORY="2GiB",
+        CAVE_OTLP_RESOURCE_ATTRIBUTES="service.name, cloud.*",
         CAVE_OPERATOR_TOKEN="secret",
     )
     limits = HttpLimits(
@@ -163,6 +164,7 @@ def test_serve_settings_are_read_from_variables(cave: CommandLine) -> None:
         max_future=timedelta(minutes=90),
         quota=1_000_000.0,
         idempotency_memory=2 << 30,
+        otlp_resource_attributes=("service.name", "cloud.*"),
         operator_token="secret",
         workers=4,
     )
@@ -188,6 +190,8 @@ def test_serve_exits_with_the_status_of_the_service(cave: CommandLine) -> None:
         ("CAVE_MAX_BODY", "16 apples"),
         ("CAVE_MAX_INFLATED", "-1"),
         ("CAVE_MAX_POINTS", "0"),
+        ("CAVE_OTLP_RESOURCE_ATTRIBUTES", "a,,b"),
+        ("CAVE_OTLP_RESOURCE_ATTRIBUTES", "*.name"),
         ("CAVE_MAX_MEMORY", "0"),
         ("CAVE_MAX_MEMORY", "25%"),
         ("CAVE_REDIS_URL", "http://log"),

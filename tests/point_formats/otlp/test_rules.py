@@ -19,6 +19,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 )
 
 from adapters.point_formats.buckets import MAX_BUCKETS
+from adapters.point_formats.otlp.attributes import Allowlist
 from adapters.point_formats.otlp.json import JsonReader
 from adapters.point_formats.otlp.protobuf import ProtobufReader
 from application.publishing.refusals import Reason, RefusedPoint
@@ -327,6 +328,24 @@ def test_allowed_attributes_of_the_resource_are_tags() -> None:
         "k8s.pod.name": "checkout-1",
         "k8s.pod.start_time": "5",
     }
+
+
+@pytest.mark.parametrize(
+    ("patterns", "names"),
+    [
+        ((), ""),
+        (("*",), "a a.b ab b"),
+        (("a",), "a"),
+        (("a*",), "a a.b ab"),
+        (("a.*", "b"), "a.b b"),
+    ],
+)
+def test_the_allowlist_has_names_and_beginnings(patterns: tuple[str, ...], names: str) -> None:
+    resource = {"a": "1", "ab": "2", "a__b": "3", "b": "4"}
+    reader = ProtobufReader(Allowlist(patterns))
+    found = read(reader, request(gauge(number()), **resource).SerializeToString())
+    assert found is not None
+    assert [name for name, _ in found[0][0][3]] == names.split()
 
 
 def test_a_points_attribute_counts_before_its_resources() -> None:
