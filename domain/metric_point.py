@@ -21,6 +21,7 @@ from domain.names import (
     tag_name_fault,
     tag_value_fault,
 )
+from domain.values import all_finite, same_bits
 
 MAX_TAGS = 40
 
@@ -52,7 +53,7 @@ class TagSet(Struct, frozen=True, cache_hash=True):
 
 
 class MetricPoint(Struct, frozen=True):
-    """One measurement: `timestamp` in milliseconds since the epoch, `value` finite."""
+    """One measurement: `timestamp` in milliseconds since the epoch, `value` any 64-bit float."""
 
     name: str
     timestamp: int
@@ -61,27 +62,34 @@ class MetricPoint(Struct, frozen=True):
 
 
 class PointBatch(Struct, frozen=True, eq=False):
-    """Points as four columns of equal length; row i is point i. Every value is valid.
+    """Points as four columns of equal length; row i is point i. Everything in it is valid.
 
-    Batches of the same points are equal, whatever types of sequences their columns are.
+    Values may be any 64-bit floats; their bits are kept. `known_finite` says that all are known to
+    be finite, so that nobody has to look again. Batches of the same points are equal, whatever
+    types of sequences their columns are.
     """
 
     names: Sequence[str]
     timestamps: Sequence[int]
     values: Sequence[float]
     tag_sets: Sequence[TagSet]
+    known_finite: bool = False
 
     def __len__(self) -> int:
         return len(self.names)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, PointBatch) and self._columns() == other._columns()
+        return (
+            isinstance(other, PointBatch)
+            and self._columns() == other._columns()
+            and same_bits(self.values, other.values)
+        )
 
     def __hash__(self) -> int:
         return hash(tuple(self.timestamps))
 
     def _columns(self) -> list[list[object]]:
-        return [list(c) for c in (self.names, self.timestamps, self.values, self.tag_sets)]
+        return [list(c) for c in (self.names, self.timestamps, self.tag_sets)]
 
     def points(self) -> Iterator[MetricPoint]:
         """Yield the rows in the order they were sent."""
@@ -98,14 +106,16 @@ def batch_of(
     tag_sets: Sequence[TagSet],
     *,
     latest: int,
+    finite: bool = True,
 ) -> PointBatch | None:
     """Make a batch from columns of equal length, or return None if any point is invalid.
 
-    `timestamps` are in milliseconds since the epoch; `latest` is the latest one accepted. None
-    only says that something is wrong: use the fault functions to find out what.
+    `timestamps` are in milliseconds since the epoch; `latest` is the latest one accepted. Unless
+    `finite` is false, values must be finite. None only says that something is wrong: use the fault
+    functions to find out what.
     """
     if not timestamps:
-        return PointBatch((), (), (), ())
+        return PointBatch((), (), (), (), known_finite=True)
     # Points of a batch share names and times: each distinct one is checked once.
     names = coded(names)
     try:
@@ -116,34 +126,30 @@ def batch_of(
     times = coded(timestamps)
     if min(times.table) < 0 or max(times.table) > latest:
         return None
-    if not _all_finite(values):
+    if finite and not all_finite(values):
         return None
     return PointBatch(
         names,
         times,
         values if isinstance(values, array) else array("d", values),
         tag_sets,
+        known_finite=finite,
     )
 
 
-def batch_fault(batch: PointBatch) -> str | None:
+def batch_fault(batch: PointBatch, *, finite: bool) -> str | None:
     """Return what is wrong with a batch that was not made by `batch_of`, or None if it is valid.
 
-    Tag sets are not checked: they are valid by construction.
+    With `finite`, so must be all values. Tag sets are not checked: they are valid by construction.
     """
     for name in coded(batch.names).table:
         if fault := metric_name_fault(name):
             return f"a name {fault}"
     if len(batch) and not 0 <= min(batch.timestamps) <= max(batch.timestamps) <= MAX_TIMESTAMP:
         return "a time is out of range"
-    if not _all_finite(batch.values):
+    if finite and not all_finite(batch.values):
         return "a value is not finite"
     return None
-
-
-def _all_finite(values: Sequence[float]) -> bool:
-    # A finite sum has finite terms only. An infinite one may be an overflow of finite terms.
-    return math.isfinite(sum(values)) or all(map(math.isfinite, values))
 
 
 def tag_set(tags: Mapping[str, str]) -> TagSet | None:

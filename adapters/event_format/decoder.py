@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from adapters.event_format.compression import decompress
-from adapters.event_format.topics import METRIC_TOPICS
+from adapters.event_format.topics import METRIC_TOPICS, TOPIC_OF_FINITE
 from application.event_log.ports import UnreadableEvent
 from application.event_log.versioned_topics import VersionedTopics
 from domain.columns import CodedColumn, code_type
@@ -34,19 +34,22 @@ class MetricDecoder:
     def event(self, fields: Mapping[bytes, bytes]) -> MetricsPublished:
         """Return the event of an entry's fields. Raises UnreadableEvent."""
         try:
-            fields = self._topics.upcast(fields[b"topic"].decode(), fields)[1]
+            topic = fields[b"topic"].decode()
+            fields = self._topics.upcast(topic, fields)[1]
             return MetricsPublished(
                 organization=fields[b"organization"].decode(),
                 team=fields[b"team"].decode() or None,
                 token_id=fields[b"token"].decode(),
-                points=self._points(_inflated(fields), int(fields[b"count"])),
+                points=self._points(
+                    _inflated(fields), int(fields[b"count"]), finite=topic == TOPIC_OF_FINITE
+                ),
             )
         except KeyError as error:
             raise UnreadableEvent(f"the field {error} is missing") from None
         except (ValueError, RecursionError) as error:  # the latter from nested arrays
             raise UnreadableEvent(str(error)) from error
 
-    def _points(self, payload: bytes, count: int) -> PointBatch:
+    def _points(self, payload: bytes, count: int, *, finite: bool) -> PointBatch:
         names, tag_maps, name_codes, tag_codes, timestamps, values = _decode(payload)
         batch = PointBatch(
             CodedColumn.checked(names, _array(code_type(len(names)), name_codes)),
@@ -56,11 +59,12 @@ class MetricDecoder:
                 [self._tag_sets[bytes(tags)] for tags in tag_maps],
                 _array(code_type(len(tag_maps)), tag_codes),
             ),
+            known_finite=finite,
         )
         columns = (batch.names, batch.timestamps, batch.values, batch.tag_sets)
         if {*map(len, columns)} != {count}:
             raise ValueError(f"a column does not have {count} values")
-        if fault := batch_fault(batch):
+        if fault := batch_fault(batch, finite=finite):
             raise ValueError(fault)
         return batch
 

@@ -15,11 +15,12 @@ from typing import Any
 import msgspec
 
 from adapters.event_format.compression import Compressor
-from adapters.event_format.topics import TOPIC
+from adapters.event_format.topics import TOPIC, TOPIC_OF_FINITE
 from domain.columns import CodedColumn, code_type, coded
 from domain.events import MetricsPublished
 from domain.memo import Memo
 from domain.metric_point import PointBatch, TagSet
+from domain.values import all_finite
 
 COMPRESS_FROM = 512
 """Minimum bytes of a payload that is compressed; zstd saves next to nothing on smaller ones."""
@@ -27,14 +28,20 @@ COMPRESS_FROM = 512
 _encode = msgspec.msgpack.Encoder().encode
 
 
+def topic_of(points: PointBatch) -> str:
+    """Return the earliest topic that can express the points."""
+    return TOPIC_OF_FINITE if points.known_finite or all_finite(points.values) else TOPIC
+
+
 def origin_fields(event: MetricsPublished) -> tuple[bytes | str, ...]:
     """Return the fields that come before those of the points: names and values alternating.
 
-    They are the same for all events that a token publishes for one organization or team.
+    They are the same for all events of one topic that a token publishes for one organization or
+    team.
     """
     return (
         b"topic",
-        TOPIC,
+        topic_of(event.points),
         b"organization",
         event.organization,
         b"team",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import random
 import struct
 from abc import ABC, abstractmethod
@@ -26,11 +27,21 @@ from application.publishing.ports import Appended, Idempotency, MetricLog
 from domain.errors import IdempotencyConflict
 from domain.events import MetricsPublished
 from domain.metric_point import PointBatch, TagSet, tag_set
+from domain.values import STALE, from_bits
 
 PARTITIONS = 4
 Point = tuple[str, int, float, dict[str, str]]
 
 POINT: Point = ("http.cache.hits", 1398788625000, 123.0, {"host": "svc12.prod.iad"})
+NOT_FINITE = [
+    math.inf,
+    -math.inf,
+    math.nan,
+    STALE,
+    *map(from_bits, (0xFFF8000000000000, 0x7FF8000000000001, 0xFFF0000000000002, 2**63 - 1)),
+]
+"""The infinities and NaNs; of the latter some are quiet and some signaling."""
+
 TRICKY_BATCHES: dict[str, list[Point]] = {
     "negative zero": [("a", 0, -0.0, {}), ("a", 0, 0.0, {})],
     "subnormal numbers": [("a", 0, 5e-324, {}), ("a", 0, -2.225073858507201e-308, {})],
@@ -38,6 +49,7 @@ TRICKY_BATCHES: dict[str, list[Point]] = {
         ("a", 0, 1.7976931348623157e308, {}),
         ("a", 0, -1.7976931348623157e308, {}),
     ],
+    "values that are not finite": [("a", 0, value, {}) for value in [1.5, *NOT_FINITE]],
     "numbers without an exact decimal": [("a", 0, 0.1 + 0.2, {}), ("a", 0, 1 / 3, {})],
     "whole numbers": [("a", 0, 2.0**53, {}), ("a", 0, 1.0, {}), ("a", 0, -1e15, {})],
     "the first and the last instant": [("a", 0, 1.0, {}), ("a", 95617584000000, 1.0, {})],

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from domain import metric_point
 from domain.metric_point import (
     MetricPoint,
+    PointBatch,
     TagSet,
+    batch_fault,
     batch_of,
     tag_faults,
     tag_set,
@@ -21,6 +23,7 @@ from domain.metric_point import (
     value_fault,
 )
 from domain.names import metric_name_fault
+from domain.values import STALE, all_finite, bits_of, from_bits
 from tests.domain.samples import quick, tag_names, tag_values, valid_names
 
 LATEST = 1_398_875_025_000
@@ -92,6 +95,29 @@ def test_a_batch_keeps_every_point_in_order_bit_for_bit(
     assert kept == [
         (name, timestamp, struct.pack("d", value), {}) for name, timestamp, value in points
     ]
+
+
+@quick
+@given(st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=6))
+def test_any_float_is_a_value_where_finite_ones_are_not_asked_for(bits: list[int]) -> None:
+    values = [from_bits(each) for each in bits]
+    columns = (["a"] * len(bits), [1] * len(bits), values, [NO_TAGS] * len(bits))
+    batch = batch_of(*columns, latest=LATEST, finite=False)
+    assert batch is not None
+    assert [bits_of(point.value) for point in batch.points()] == bits
+    assert batch == PointBatch(*columns)
+    assert batch_fault(batch, finite=False) is None
+    assert (batch_fault(batch, finite=True) is None) == all_finite(values)
+    assert not batch.known_finite
+
+
+def test_batches_are_equal_if_their_values_are_bit_for_bit() -> None:
+    def batch(value: float) -> PointBatch:
+        return PointBatch(["a"], [1], [value], [NO_TAGS])
+
+    assert batch(math.nan) == batch(math.nan)
+    assert batch(math.nan) != batch(STALE)
+    assert batch(0.0) != batch(-0.0)
 
 
 def test_two_points_of_one_series_at_one_time_are_both_kept() -> None:

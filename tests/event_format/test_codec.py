@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from adapters.event_format.codec import MetricEventCodec
 from application.event_log.ports import Entry, UnreadableEvent
 from application.event_log.receipts import Receipt
+from domain.values import all_finite, from_bits
 from tests.contracts.metric_log import exactly, published
 
 FIELDS = {
@@ -49,6 +50,24 @@ def test_an_encoded_event_is_decoded_unchanged_and_its_organization_is_found() -
     assert codec.organization(fields) == "gilt"
     assert codec.organization({b"topic": b"from.elsewhere"}) is None
     assert codec.organization({b"organization": b"\xff"}) == "\ufffd"
+
+
+@given(st.lists(st.floats() | st.integers(0, 2**64 - 1).map(from_bits), min_size=1, max_size=5))
+def test_an_event_has_the_earliest_version_that_can_say_its_values(values: list[float]) -> None:
+    codec = MetricEventCodec()
+    event = published(points=[("a", 7, value, {}) for value in values])
+    fields = codec.encode(event)
+    finite = all_finite(values)
+    assert fields[b"topic"] == (b"metrics.published.v1" if finite else b"metrics.published.v2")
+    assert exactly(codec.decode(fields)) == exactly(event)
+    second = codec.decode({**fields, b"topic": b"metrics.published.v2"})
+    assert exactly(second) == exactly(event)
+    first = {**fields, b"topic": b"metrics.published.v1"}
+    if finite:
+        assert codec.decode(first).points.known_finite
+    else:
+        with pytest.raises(UnreadableEvent, match="not finite"):
+            codec.decode(first)
 
 
 _KNOWN = MetricEventCodec().encode(published())

@@ -351,6 +351,10 @@ def batch(**changes: Sequence[Any]) -> PointBatch:
     return PointBatch(**{**columns, **changes})
 
 
+def event_of(points: PointBatch) -> MetricsPublished:
+    return MetricsPublished(organization="gilt", team=None, token_id="t1", points=points)
+
+
 @pytest.mark.parametrize(
     ("points", "reason"),
     [
@@ -368,8 +372,9 @@ def batch(**changes: Sequence[Any]) -> PointBatch:
 def test_an_entry_with_invalid_points_is_not_an_event(
     client: Redis, points: PointBatch, reason: str | None
 ) -> None:
-    event = MetricsPublished(organization="gilt", team=None, token_id="t1", points=points)
-    fields = (*origin_fields(event), *MetricEncoder().points_fields(event.points))
+    event = event_of(points)
+    origin = (*origin_fields(event)[2:], b"topic", b"metrics.published.v1")
+    fields = (*origin, *MetricEncoder().points_fields(event.points))
     client.xadd(KEYS.log(0), dict(zip(fields[::2], fields[1::2], strict=True)))
     (entry,) = reader_of(client, KEYS, PARTITIONS).read(0, 0, 10)
     if reason is None:
@@ -378,3 +383,34 @@ def test_an_entry_with_invalid_points_is_not_an_event(
     else:
         assert isinstance(entry, UnreadableMetrics)
         assert reason in entry.reason
+
+
+def test_each_event_of_a_token_has_the_topic_of_its_own_values(server: LogServer) -> None:
+    """What is remembered of a token's appends does not say which version an event needs."""
+    finite, infinite = batch(), batch(values=[1.0, math.inf])
+    appends = [
+        (finite, None, b"metrics.published.v1"),
+        (infinite, None, b"metrics.published.v2"),
+        (finite, None, b"metrics.published.v1"),
+        (infinite, Idempotency("k1", b"1"), b"metrics.published.v2"),
+        (finite, Idempotency("k2", b"2"), b"metrics.published.v1"),
+    ]
+
+    async def scenario() -> list[Receipt]:
+        async with opened(server) as ports:
+            events = [
+                (
+                    MetricsPublished(organization="gilt", team=None, token_id="t1", points=points),
+                    key,
+                )
+                for points, key, _ in appends
+            ]
+            return [(await ports.log.append(*each)).receipt for each in events]
+
+    receipts = asyncio.run(scenario())
+    with Redis.from_url(server.url) as client:
+        for receipt, (*_, topic) in zip(receipts, appends, strict=True):
+            [(_, fields)] = client.xrange(
+                KEYS.log(receipt.partition), receipt.event_id, receipt.event_id
+            )
+            assert fields[b"topic"] == topic

@@ -8,7 +8,7 @@ from typing import Any
 
 import hiredis
 
-from adapters.event_format.encoder import MetricEncoder, origin_fields
+from adapters.event_format.encoder import MetricEncoder, origin_fields, topic_of
 from adapters.redis_streams.functions import METRICS
 from adapters.redis_streams.metrics.append_connection import (
     AppendConnection,
@@ -92,7 +92,7 @@ class RedisMetricLog:
         self._partitions = partitions
         self._logs = [keys.log(partition) for partition in range(partitions)]
         self._encoder = MetricEncoder()
-        self._beginnings: dict[tuple[str, str | None, str], tuple[int, bytes]] = {}
+        self._beginnings: dict[tuple[str, str | None, str, str], tuple[int, bytes]] = {}
         self._guard = SequenceGuard()
         self._connection = AppendConnection(
             url, max_waiting=max_waiting, prepare=self._look_at_last_ids
@@ -225,7 +225,7 @@ class RedisMetricLog:
 
     def _beginning(self, event: MetricsPublished) -> tuple[int, bytes]:
         """Return the partition, and the packed command up to the fields of the points."""
-        origin = (event.organization, event.team, event.token_id)
+        origin = (event.organization, event.team, event.token_id, topic_of(event.points))
         known = self._beginnings.get(origin)
         if known is None:
             partition = partition_of(event.organization, self._partitions)
