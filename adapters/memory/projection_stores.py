@@ -29,6 +29,7 @@ from application.projections.ports import (
     Role,
     SetAside,
 )
+from domain.values import bits_of
 
 RETIRED_SECONDS = 60.0
 
@@ -228,7 +229,8 @@ def _keyed_points(recorded: RecordedMetrics) -> Keyed:
     for item, point in enumerate(event.points.points()):
         if not 0 <= point.timestamp < MAX_TIME:
             raise RowsRefused(f"the time {point.timestamp} cannot be stored")
-        row = (item, point.name, sorted(point.tags.items()), point.timestamp, point.value + 0.0)
+        bits = bits_of(point.value or 0.0)  # minus zero is zero
+        row = (item, point.name, sorted(point.tags.items()), point.timestamp, bits)
         keyed[(*owner, receipt, item)] = owner, receipt, row
     return keyed
 

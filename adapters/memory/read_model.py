@@ -56,7 +56,11 @@ class MemoryReadModel:
         *,
         label: str | None = None,
     ) -> Sequence[Sample]:
-        rows = [row for row in self._rows(selection, label) if _has(row, selection.tags)]
+        rows = [
+            row
+            for row in self._rows(selection, label)
+            if math.isfinite(row.value) and _has(row, selection.tags)
+        ]
         if aggregation is None:
             return [Sample(row.time, row.value) for row in rows][-limit:]
         aggregate, period = AGGREGATES[aggregation.aggregator], aggregation.period
@@ -104,10 +108,10 @@ class MemoryReadModel:
         """Return the points of a metric in the range, with any tags, in order."""
         if label not in self._events:
             raise ProjectionMissing(f"there is no copy {label!r}")
-        # As in the stores, minus zero is zero.
+        # As in the stores, minus zero is zero. Adding zero would change the bits of a NaN.
         rows = [
             PointRow(
-                point.name, point.timestamp, point.value + 0.0, point.tags, recorded.receipt, item
+                point.name, point.timestamp, point.value or 0.0, point.tags, recorded.receipt, item
             )
             for recorded in self._events[label]
             if recorded.event.organization == selection.organization

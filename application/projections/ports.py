@@ -87,7 +87,7 @@ class ProjectionStore(Protocol):
     ) -> None:
         """Write everything in one transaction; checkpoints replace those of their partitions.
 
-        Values are stored unchanged, except that minus zero becomes zero.
+        Values are stored unchanged, bit for bit, except that minus zero becomes zero.
 
         Raises RowsRefused for rows that can never be stored, and StoreUnavailable if another
         process has moved the checkpoints in the meantime. Nothing was written then.

@@ -69,9 +69,10 @@ class PointQueries(Protocol):
     ) -> Sequence[Sample]:
         """Return the latest `limit` points, or buckets if there is an aggregation, oldest first.
 
-        Points with equal times are in log order. A bucket aggregates all points of the selection,
-        exactly, whatever their tags; empty buckets are left out. Buckets start at multiples of the
-        period since the epoch. With a label, that copy is read instead of the live generation.
+        Points whose value is not finite are left out, also of buckets and counts. Points with equal
+        times are in log order. A bucket aggregates all points of the selection, exactly, whatever
+        their tags; empty buckets are left out. Buckets start at multiples of the period since the
+        epoch. With a label, that copy is read instead of the live generation.
         """
 
     def cached_samples(
@@ -96,8 +97,9 @@ class ProjectionPositions(Protocol):
 class PointRow(Struct, frozen=True):
     """One point for export.
 
-    `time` is in milliseconds since the epoch; `receipt` is that of the point's batch, and `item`
-    its index in the batch, from 0.
+    `value` is any 64-bit float, as published except that minus zero is zero. `time` is in
+    milliseconds since the epoch; `receipt` is that of the point's batch, and `item` its index in
+    the batch, from 0.
     """
 
     name: str

@@ -29,7 +29,7 @@ from application.projections.ports import (
     Role,
     SetAside,
 )
-from tests.contracts.metric_log import TRICKY_BATCHES, Point, published
+from tests.contracts.metric_log import NOT_FINITE, TRICKY_BATCHES, Point, published
 
 NEVER_STORED = 1 << 61
 """A time in milliseconds that does not fit any type of time."""
@@ -331,6 +331,19 @@ class ProjectionStoresContract(ABC):
         found = dict(stores.digests(live))
         assert found.pop(("same", "")) == found.pop(("org0", "web")) == found["org0", ""]
         assert len(found) == len({(owner.rows, owner.digest) for owner in found.values()}) == 12
+
+    def test_digests_tell_values_apart_that_are_not_finite(
+        self, stores: ProjectionStores, live: Generation
+    ) -> None:
+        """A stale marker is not another NaN."""
+        events = [
+            recorded(0, 1, [("a", 0, value, {})], f"org{number}")
+            for number, value in enumerate(NOT_FINITE)
+        ]
+        with stores.open(live) as store:
+            commit(store, *events)
+        found = stores.digests(live)
+        assert len({owner.digest for owner in found.values()}) == len(NOT_FINITE)
 
     def test_digests_up_to_positions_leave_out_later_events(
         self, stores: ProjectionStores, live: Generation

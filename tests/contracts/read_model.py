@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
@@ -23,7 +24,8 @@ from application.reading.ports import (
     Sample,
     Selection,
 )
-from tests.contracts.metric_log import Point, published
+from domain.values import bits_of
+from tests.contracts.metric_log import NOT_FINITE, Point, published
 
 DAY = 86_400_000
 NOW = 1414154248000
@@ -243,6 +245,42 @@ class ReadModelContract(ABC):
         assert [(sample.value + 0.0).hex() for sample in found] == [
             (value + 0.0).hex() for value in values
         ]
+
+    @pytest.mark.parametrize("aggregator", BUCKETS)
+    def test_values_that_are_not_finite_are_left_out_of_buckets(
+        self, opened: ReadModelUnderTest, aggregator: str
+    ) -> None:
+        """A bucket without any other is left out itself."""
+        values = [5, *NOT_FINITE, -2, 2, *NOT_FINITE, 2]
+        opened.add([
+            opened.recorded(*(point(i, value, host="a") for i, value in enumerate(values))),
+            opened.recorded(*(point(1000, value, host="a") for value in NOT_FINITE), position=2),
+            opened.recorded(point(2000, 7, host="a"), point(2000, math.nan, host="b"), position=3),
+        ])  # fmt: skip
+        aggregation = Aggregation(aggregator, 1000)
+        expected = list(zip((0, 2000), BUCKETS[aggregator], strict=True))
+        for tags in ({}, {"host": "a"}):
+            selection = opened.selection(tags=tags, start=0, end=3000)
+            for limit in (9, 1):
+                found = opened.model.samples(selection, aggregation, limit)
+                assert pairs(found) == expected[-limit:]
+                assert opened.model.cached_samples(selection, aggregation, limit) in (None, found)
+        selection = opened.selection(tags={"host": "b"})
+        assert list(opened.model.samples(selection, aggregation, 9)) == []
+
+    def test_values_that_are_not_finite_are_no_samples_but_are_exported_bit_for_bit(
+        self, opened: ReadModelUnderTest
+    ) -> None:
+        values = [1.0, *NOT_FINITE, 2.0, *NOT_FINITE, 3.0]
+        points = [point(i, value, host="a") for i, value in enumerate(values)]
+        opened.add([opened.recorded(*points), opened.recorded(point(1, 1, "n"), position=2)])
+        for limit in (1, 2, 9):
+            found = opened.model.samples(opened.selection(), None, limit)
+            assert [sample.value for sample in found] == [1, 2, 3][-limit:]
+        rows = list(chain.from_iterable(opened.export.rows(opened.named("gilt"), None, metric="m")))
+        assert [bits_of(row.value) for row in rows] == [*map(bits_of, values)]
+        assert {row.tags["host"] for row in rows} == {"a"}
+        assert opened.model.knows(opened.named("gilt"), None, "m")
 
     @pytest.mark.parametrize("aggregator", ["count", "mean"])
     @pytest.mark.parametrize("period", [1, 7_000, 3_600_000, DAY, 7 * DAY])

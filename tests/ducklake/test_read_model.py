@@ -31,7 +31,7 @@ from application.projections.errors import (
 from application.projections.folds import PROJECTIONS
 from application.projections.ports import Generation, LiveProgress, Role
 from application.reading.ports import Aggregation, Selection
-from tests.contracts.metric_log import Point
+from tests.contracts.metric_log import NOT_FINITE, Point
 from tests.contracts.read_model import (
     DAY,
     LARGEST,
@@ -95,6 +95,7 @@ times = st.one_of(
 values = st.one_of(
     st.sampled_from([0.0, -0.0, 1.0, 2.5, 5e-324, -1e-310, LARGEST, -LARGEST, 1e16, 1e16 + 2]),
     st.floats(allow_nan=False, allow_infinity=False),
+    st.sampled_from(NOT_FINITE),
 )
 hosts = st.sampled_from(["a", "b", 'a"', "a\\"])
 points = st.builds(lambda at, value, host: point(at, value, host=host), times, values, hosts)

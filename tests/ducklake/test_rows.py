@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adapters.ducklake.store.nan_bits import without_nan_bits
 from adapters.ducklake.store.rows import (
     DAY,
     FEW_DAYS,
@@ -23,6 +24,7 @@ from application.event_log.ports import RecordedMetrics
 from domain.columns import CodedColumn
 from domain.events import MetricsPublished
 from domain.metric_point import PointBatch, TagSet, tag_set
+from domain.values import NAN_BITS, bits_of, from_bits
 from tests.contracts.metric_log import TRICKY_BATCHES, Point
 from tests.contracts.projection_store import recorded, some_points
 
@@ -63,7 +65,7 @@ def test_a_tag_is_found_in_its_set_but_its_prefixes_and_suffixes_are_not(
 
 
 def rows_of(events: list[RecordedMetrics]) -> list[tuple[Any, ...]]:
-    """Return the expected rows of the columns."""
+    """Return the expected rows, each value as its bits."""
     return [
         (
             event.event.organization,
@@ -71,7 +73,7 @@ def rows_of(events: list[RecordedMetrics]) -> list[tuple[Any, ...]]:
             point.name,
             tags_text(valid(point.tags)),
             point.timestamp,
-            point.value,
+            bits_of(point.value or 0.0),
             event.receipt.partition,
             event.receipt.position,
             item,
@@ -118,8 +120,12 @@ def test_every_point_is_there_sorted_and_then_in_log_order(code_types: str) -> N
     if code_types:
         events = [as_columns(e, code_types[i % len(code_types)]) for i, e in enumerate(events)]
     table = points_table(events)
-    columns = [column.to_pylist() for column in table.drop_columns(["day"]).columns]
-    rows = list(zip(*columns, strict=True))
+    columns = {name: table[name].to_pylist() for name in table.drop_columns(["day"]).column_names}
+    texts, own = zip(*map(without_nan_bits, columns["tags"]), strict=True)
+    stored = map(bits_of, columns["value"])
+    bits = [of_value if of_tags is None else of_tags
+            for of_value, of_tags in zip(stored, own, strict=True)]  # fmt: skip
+    rows = list(zip(*{**columns, "tags": texts, "value": bits}.values(), strict=True))
     assert rows == sorted(rows_of(events), key=lambda row: row[:3])
 
 
@@ -158,3 +164,23 @@ def test_days_of_many_points_have_a_file_each_up_to_a_limit() -> None:
     found = days_of(*numbers)
     assert len({day for day in found if day is not None}) == MANY_DAYS
     assert all(day in {None, number} for day, number in zip(found, numbers, strict=True))
+
+
+any_bits = st.integers(0, 2**64 - 1) | st.integers(0x7FF0000000000000, 0x7FF0000000000009)
+
+
+@given(st.lists(any_bits, min_size=1))
+def test_a_stored_value_is_finite_infinite_or_the_ordinary_nan_and_has_its_bits(
+    bits: list[int],
+) -> None:
+    """DuckDB takes all other NaNs for the same one."""
+    points: list[Point] = [("a", 0, from_bits(each), {"host": "a"}) for each in bits]
+    table = points_table([recorded(0, 1, points)])
+    stored = zip(table["tags"].to_pylist(), table["value"].to_pylist(), strict=True)
+    for (text, value), each in zip(stored, bits, strict=True):
+        tags, own = without_nan_bits(text)
+        assert tags == '{"host":"a"}'
+        assert tag_text("host", "a") in text
+        assert own is None or bits_of(value) == NAN_BITS
+        assert (bits_of(value) if own is None else own) == bits_of(from_bits(each) or 0.0)
+        assert own is not None or value == value or each == NAN_BITS

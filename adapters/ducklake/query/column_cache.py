@@ -25,8 +25,10 @@ from adapters.ducklake.query import queries
 from adapters.ducklake.query.exact import Floats, Integers
 from adapters.ducklake.query.parquet_files import ParquetFile
 from adapters.ducklake.query.readers import Reading
+from adapters.ducklake.store.nan_bits import without_nan_bits
 from adapters.ducklake.store.rows import tag_text
 from application.reading.ports import Selection
+from domain.values import NAN_BITS
 
 MAX_FILES = 128
 """Files that a query may take columns from; queries of more are left to DuckDB."""
@@ -50,18 +52,22 @@ class MetricColumns(Struct, frozen=True):
 
     Row i has the time `first + offsets[i]` (ms), `values[i]`, and `series[i]`, the number of its
     tag set. `tags` holds the tag sets as text, one per line; `ends` has each line's end in bytes.
+    Values are bit for bit those that were published, except that zeros are unsigned; `finite` says
+    that all of them are finite.
     """
 
     first: int
     offsets: npt.NDArray[np.unsignedinteger]
     values: Floats
+    finite: bool
     series: npt.NDArray[np.unsignedinteger]
     tags: bytes
     ends: array[int]
 
     @classmethod
     def of(cls, times: Integers, values: Floats, series: Integers, tags: pa.Array) -> MetricColumns:
-        """Make columns of points in any order; `tags` may include unused tag sets."""
+        """Make columns of points in any order, as stored; `tags` may include unused tag sets."""
+        values, series, tags = _with_own_bits(values, series, tags)
         order = np.argsort(times, kind="stable")
         first = int(times[order[0]]) if len(times) else 0
         (used,) = np.bincount(series, minlength=len(tags)).nonzero()
@@ -72,6 +78,7 @@ class MetricColumns(Struct, frozen=True):
             first,
             _narrow(times[order] - first),
             values[order],
+            bool(np.isfinite(values).all()),
             _narrow(place[series[order]]),
             b"".join(lines),
             array("q", accumulate(map(len, lines))),
@@ -87,7 +94,7 @@ class MetricColumns(Struct, frozen=True):
         return slice(self._place(start, 0), self._place(end, len(self.offsets)))
 
     def points(self, rows: slice, tags: Mapping[str, str]) -> Points:
-        """Return the rows that have the tags."""
+        """Return the rows that have the tags and a finite value."""
         offsets, values = self.offsets[rows], self.values[rows]
         if tags and len(offsets):
             found = self._series_with(tags)
@@ -97,6 +104,9 @@ class MetricColumns(Struct, frozen=True):
                 among = np.zeros(len(self.ends), bool)
                 among[found] = True
                 (wanted,) = among[self.series[rows]].nonzero()
+            offsets, values = offsets[wanted], values[wanted]
+        if not self.finite:
+            (wanted,) = np.isfinite(values).nonzero()
             offsets, values = offsets[wanted], values[wanted]
         return self.first + offsets.astype(np.int64), values
 
@@ -129,7 +139,7 @@ class MetricColumns(Struct, frozen=True):
 
 
 Points = tuple[Integers, Floats]
-"""Times (ms) and values of points, in any order."""
+"""Times (ms) and finite values of points, in any order."""
 
 _Key = tuple[str, str, str | None, str]
 
@@ -277,6 +287,22 @@ def _coded(batch: pa.RecordBatch) -> pa.RecordBatch:
 _TEXT = pa.dictionary(pa.int32(), pa.string())
 _LAYOUT = pa.schema({"time": pa.int64(), "value": pa.float64(), "tags": _TEXT, "filename": _TEXT})
 _NO_ROWS = np.empty(0, np.int64)
+
+
+def _with_own_bits(
+    values: Floats, series: Integers, tags: pa.Array
+) -> tuple[Floats, Integers, pa.Array]:
+    """Return columns as stored with the bits of NaNs moved from the tags to the values."""
+    (nans,) = np.isnan(values).nonzero()
+    if not len(nans):
+        return values, series, tags
+    texts, bits = zip(*map(without_nan_bits, tags.to_pylist()), strict=True)
+    own = np.array([NAN_BITS if each is None else each for each in bits], np.uint64)
+    values = values.copy()
+    values[nans] = own[series[nans]].view(np.float64)
+    # Series that differed by the bits only are one.
+    encoded = pa.array(texts).dictionary_encode()
+    return values, encoded.indices.to_numpy()[series], encoded.dictionary
 
 
 def _narrow(column: npt.NDArray[np.integer]) -> npt.NDArray[np.unsignedinteger]:

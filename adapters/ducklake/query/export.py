@@ -13,9 +13,11 @@ from adapters.ducklake.database import Connection, Location
 from adapters.ducklake.query import queries
 from adapters.ducklake.query.queries import Stretch
 from adapters.ducklake.query.readers import Readers, Reading
+from adapters.ducklake.store.nan_bits import without_nan_bits
 from application.event_log.receipts import Receipt
 from application.projections.folds import POINTS
 from application.reading.ports import PointRow
+from domain.values import from_bits
 
 SORTED_POINTS = 200_000
 """Points sorted at a time: those of several names, or of some hours of one."""
@@ -30,8 +32,7 @@ HOUR = 3_600_000
 
 _Key = TypeVar("_Key", str, int)
 
-_decode_tags = lru_cache(maxsize=16_384)(msgspec.json.Decoder(dict[str, str]).decode)
-"""Rows of a series are mostly adjacent and share their tags."""
+_decode_tags = msgspec.json.Decoder(dict[str, str]).decode
 
 
 class DuckLakePointExport:
@@ -80,10 +81,24 @@ def _chunks(reading: Reading, stretch: Stretch) -> Iterator[Sequence[PointRow]]:
     while rows := cursor.fetchmany(CHUNK):
         yield [
             PointRow(
-                name, milliseconds, value, _decode_tags(tags), Receipt.at(partition, position), item
+                name,
+                milliseconds,
+                value if own is None else own,
+                tags,
+                Receipt.at(partition, position),
+                item,
             )
-            for name, milliseconds, value, tags, partition, position, item in rows
+            for name, milliseconds, value, text, partition, position, item in rows
+            for tags, own in (_decoded(text),)
         ]
+
+
+# Rows of a series are mostly adjacent and share their tags.
+@lru_cache(maxsize=16_384)
+def _decoded(text: str) -> tuple[dict[str, str], float | None]:
+    """Return tags as stored, and the value if its bits came with them."""
+    tags, bits = without_nan_bits(text)
+    return _decode_tags(tags), None if bits is None else from_bits(bits)
 
 
 def _names(reading: Reading, wanted: Stretch) -> Sequence[tuple[Stretch, int]]:

@@ -36,7 +36,7 @@ _TO = "time < ?::TIMESTAMP_MS"
 
 def points(files: Sequence[str], selection: Selection, limit: int) -> Query:
     """Rows (time in ms, value), the latest first."""
-    condition, parameters = _condition(selection)
+    condition, parameters = _finite(selection)
     order = ", ".join(f"{column} DESC" for column in LOG_ORDER)
     return (
         f"SELECT epoch_ms(time), value FROM {_FILES} WHERE {condition} "
@@ -49,7 +49,7 @@ def buckets(
     files: Sequence[str], selection: Selection, aggregator: str, period: int, limit: int
 ) -> Query:
     """Rows (bucket's number, value) for an aggregator of EXACT_IN_SQL, the latest first."""
-    condition, parameters = _condition(selection)
+    condition, parameters = _finite(selection)
     # Adding zero turns minus zero into zero.
     return (
         f"SELECT epoch_ms(time) // {period:d} AS bucket, {EXACT_IN_SQL[aggregator]} + 0.0 "
@@ -60,7 +60,7 @@ def buckets(
 
 def values(files: Sequence[str], selection: Selection, period: int, limit: int) -> Query:
     """Columns `bucket` (its number) and `value`, a row per point, in any order."""
-    condition, parameters = _condition(selection)
+    condition, parameters = _finite(selection)
     return (
         f"SELECT epoch_ms(time) // {period:d} AS bucket, value FROM {_FILES} "
         f"WHERE {condition} LIMIT {limit:d}",
@@ -69,7 +69,10 @@ def values(files: Sequence[str], selection: Selection, period: int, limit: int) 
 
 
 def columns(files: Sequence[str], selection: Selection, limit: int) -> Query:
-    """Columns `time` (ms), `value`, `tags` and `filename` of the points in files, in any order."""
+    """Columns `time` (ms), `value`, `tags` and `filename` of the points in files, in any order.
+
+    Values and tags are as stored (see `store.nan_bits`), and values need not be finite.
+    """
     condition, parameters = _condition(selection)
     return (
         f"SELECT epoch_ms(time) AS time, value, tags, filename FROM {_FILES} WHERE {condition} "
@@ -137,13 +140,21 @@ def hours(source: str, stretch: Stretch) -> Query:
 
 
 def rows(source: str, stretch: Stretch) -> Query:
-    """Rows (name, time in ms, value, tags, partition, position, item) by name, time, log order."""
+    """Rows (name, time in ms, value, tags, partition, position, item) by name, time, log order.
+
+    Values and tags are as stored (see `store.nan_bits`).
+    """
     condition, parameters = _stretch_condition(stretch)
     return (
         "SELECT name, epoch_ms(time), value, tags, partition, position, item "
         f"FROM {source}.{POINTS_TABLE} WHERE {condition} ORDER BY name, {', '.join(LOG_ORDER)}",
         parameters,
     )
+
+
+def _finite(selection: Selection) -> tuple[str, list[Any]]:
+    condition, parameters = _condition(selection)
+    return f"{condition} AND isfinite(value)", parameters
 
 
 def _condition(selection: Selection) -> tuple[str, list[Any]]:

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from adapters.ducklake.store.nan_bits import with_nan_bits
 from application.event_log.ports import RecordedMetrics
 from application.projections.folds import MetricNameRow
 from domain.columns import CodedColumn, coded
@@ -62,8 +63,8 @@ def tag_text(name: str, value: str) -> str:
 def points_table(events: Sequence[RecordedMetrics]) -> pa.Table:
     """Return the points as columns, sorted by organization, team and name, else in log order.
 
-    `time` is in milliseconds, `item` is a point's index in its batch, `day` comes from `days`, and
-    zeros are unsigned.
+    `time` is in milliseconds, `item` is a point's index in its batch, `day` comes from `days`,
+    zeros are unsigned, and the bits of NaNs are where `nan_bits` says.
     Raises OverflowError, TypeError or ValueError for values that no column can hold.
     """
     batches = [recorded.event.points for recorded in events]
@@ -73,16 +74,22 @@ def points_table(events: Sequence[RecordedMetrics]) -> pa.Table:
     organizations, organization_codes = _constant([r.event.organization for r in events], counts)
     teams, team_codes = _constant([r.event.team or "" for r in events], counts)
     times = _joined("q", (batch.timestamps for batch in batches))
+    # Before zero is added, which changes the bits of some NaNs.
+    texts, tag_codes, values = with_nan_bits(
+        [tags_text(tags) for tags in tag_sets],
+        tag_codes,
+        _joined("d", (batch.values for batch in batches)),
+    )
     # Parquet's dictionaries do not distinguish minus zero from zero. Adding zero makes both zero,
     # whatever file they are written to.
-    values = _joined("d", (batch.values for batch in batches)) + 0.0
+    values = values + 0.0
     order = _order((organizations, organization_codes), (teams, team_codes), (names, name_codes))
     starts = np.repeat(np.cumsum(counts) - counts, counts)
     columns: dict[str, Any] = {
         "organization": _dictionary(organizations, organization_codes[order]),
         "team": _dictionary(teams, team_codes[order]),
         "name": _dictionary(names, name_codes[order]),
-        "tags": _dictionary([tags_text(tags) for tags in tag_sets], tag_codes[order]),
+        "tags": _dictionary(texts, tag_codes[order]),
         "time": times[order],
         "value": values[order],
         "partition": np.repeat([r.receipt.partition for r in events], counts)[order],
