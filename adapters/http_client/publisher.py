@@ -15,9 +15,10 @@ class HttpPublisher:
         self._client = client
         self._path = path
 
-    def publish(self, body: bytes, key: str) -> bool:
+    def publish(self, body: bytes, key: str, *, any_value: bool = False) -> bool:
+        path = f"{self._path}?values=any" if any_value else self._path
         try:
-            answer = self._client.publish(self._path, body, key)
+            answer = self._client.publish(path, body, key)
         except ServiceUnreachable as error:
             raise BatchNotStored(str(error)) from error
         if answer.status == HTTPStatus.ACCEPTED:

@@ -11,9 +11,9 @@ from adapters.point_files.formats import COLUMNS
 from adapters.point_files.items import (
     MAX_LINE,
     Located,
-    decimal_number,
-    item,
+    located,
     tags_in_json,
+    value_in_text,
     whole_number,
 )
 from adapters.point_files.json_lines import lines_of
@@ -36,14 +36,12 @@ def csv_items(file: BinaryIO) -> Iterator[Located]:
         if len(record) != len(COLUMNS):
             raise UnreadablePoints(f"line {line} must have {len(COLUMNS)} fields")
         places = _places(line, record)
-        yield (
+        yield located(
             line,
-            item(
-                record[name],
-                whole_number(record[timestamp], places[timestamp]),
-                decimal_number(record[value], places[value]),
-                tags_in_json(record[tags], places[tags]),
-            ),
+            record[name],
+            whole_number(record[timestamp], places[timestamp]),
+            value_in_text(record[value], places[value]),
+            tags_in_json(record[tags], places[tags]),
         )
 
 

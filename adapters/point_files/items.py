@@ -7,14 +7,24 @@ from __future__ import annotations
 
 import math
 import re
-from decimal import Decimal
+from typing import NamedTuple
 
 import msgspec
 
 from application.publishing.import_points import UnreadablePoints
+from domain.values import TEXTS, number_or_text
 
-Located = tuple[int, bytes]
-"""The line or row where a point begins, counted from 1, and the point as a JSON item."""
+
+class Located(NamedTuple):
+    """The line or row where a point begins, counted from 1, and the point as a JSON item.
+
+    `text_value` says that the value is a text, for one that is not finite.
+    """
+
+    place: int
+    item: bytes
+    text_value: bool = False
+
 
 MAX_LINE = 1 << 20
 """Bytes per line, and characters per CSV field. Bounds memory; no valid point comes close."""
@@ -27,9 +37,11 @@ _encode = msgspec.json.Encoder().encode
 _decode_tags = msgspec.json.Decoder(dict[str, str]).decode
 
 
-def item(name: str, timestamp: int, value: float, tags: dict[str, str]) -> bytes:
+def located(place: int, name: str, timestamp: int, value: float, tags: dict[str, str]) -> Located:
     """Encode a point."""
-    return _encode({"name": name, "timestamp": timestamp, "value": value, "tags": tags})
+    written = number_or_text(value)
+    item = {"name": name, "timestamp": timestamp, "value": written, "tags": tags}
+    return Located(place, _encode(item), isinstance(written, str))
 
 
 def whole_number(text: str, place: str) -> int:
@@ -39,17 +51,19 @@ def whole_number(text: str, place: str) -> int:
     return int(text)
 
 
-def decimal_number(text: str, place: str) -> float:
-    """Read a value in ASCII digits, as JSON spells numbers. Raises UnreadablePoints."""
-    return finite(float(text) if _is_decimal(text) else math.nan, place)
+def value_in_text(text: str, place: str) -> float:
+    """Read a value in ASCII digits, as JSON spells numbers, or a text of `domain.values.TEXTS`.
 
-
-def finite(value: float | Decimal | None, place: str) -> float:
-    """Return a number as a finite 64-bit float. Raises UnreadablePoints."""
-    as_float = math.nan if value is None else float(value)
-    if not math.isfinite(as_float):
-        raise UnreadablePoints(f"{place}: value must be a finite number")
-    return as_float
+    Raises UnreadablePoints.
+    """
+    if text in TEXTS:
+        return TEXTS[text]
+    value = float(text) if _is_decimal(text) else math.nan
+    if not math.isfinite(value):
+        raise UnreadablePoints(
+            f"{place}: value must be a finite number or one of {', '.join(TEXTS)}"
+        )
+    return value
 
 
 def tags_in_json(text: str, place: str) -> dict[str, str]:

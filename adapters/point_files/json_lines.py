@@ -11,6 +11,7 @@ import msgspec
 from adapters.json_text.broken_text import readable
 from adapters.point_files.items import MAX_LINE, Located
 from application.publishing.import_points import UnreadablePoints
+from domain.values import TEXTS
 
 
 def json_items(file: BinaryIO) -> Iterator[Located]:
@@ -19,7 +20,7 @@ def json_items(file: BinaryIO) -> Iterator[Located]:
         if not (item := line.strip()):
             continue
         try:
-            msgspec.json.decode(item, type=dict[str, Any])
+            fields = msgspec.json.decode(item, type=dict[str, Any])
         except UnicodeDecodeError as error:
             # Its position counts from the string that it is in: no place in the line.
             raise UnreadablePoints(f"line {number} is not UTF-8: {error.reason}") from error
@@ -29,7 +30,8 @@ def json_items(file: BinaryIO) -> Iterator[Located]:
                     f"line {number} has text that is not valid Unicode"
                 ) from error
             raise UnreadablePoints(f"line {number} is not a JSON object: {error}") from error
-        yield number, item
+        value = fields.get("value")
+        yield Located(number, item, isinstance(value, str) and value in TEXTS)
 
 
 def lines_of(file: BinaryIO) -> Iterator[tuple[int, bytes]]:

@@ -9,7 +9,7 @@ from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from adapters.point_files.formats import COLUMNS
-from adapters.point_files.items import Located, item
+from adapters.point_files.items import Located, located
 from application.publishing.import_points import UnreadablePoints
 
 if TYPE_CHECKING:
@@ -59,15 +59,11 @@ class ParquetRows:
             for fields in zip(*columns, strict=True):
                 row += 1
                 place = f"row {row}"
-                yield (
+                yield located(
                     row,
-                    item(
-                        *(
-                            _field(read, field, column, place)
-                            for read, field, column in zip(
-                                self._readers, fields, COLUMNS, strict=True
-                            )
-                        )
+                    *(
+                        _field(read, field, column, place)
+                        for read, field, column in zip(self._readers, fields, COLUMNS, strict=True)
                     ),
                 )
 

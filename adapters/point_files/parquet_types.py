@@ -14,7 +14,7 @@ import pyarrow as pa
 from pyarrow import types
 
 from adapters.point_files.formats import COLUMNS, as_published
-from adapters.point_files.items import finite, tags_in_json
+from adapters.point_files.items import tags_in_json
 from application.publishing.import_points import UnreadablePoints
 from domain.metric_point import MAX_TIMESTAMP
 
@@ -102,7 +102,9 @@ def _value(kind: pa.DataType) -> Reader | None:
 
 
 def _read_number(number: float | Decimal | None, place: str) -> float:
-    return finite(number, place)
+    if number is None:
+        raise UnreadablePoints(f"{place}: value must be a number")
+    return float(number)
 
 
 def _tags(kind: pa.DataType) -> Reader | None:

@@ -36,8 +36,8 @@ class OpenedPoints(Struct):
     def batches(self, size: int) -> Iterator[ItemBatch]:
         iterator = iter(self.items(size))
         while chunk := list(islice(iterator, size)):
-            places, encoded = zip(*chunk, strict=True)
-            yield ItemBatch(list(places), list(encoded))
+            places, encoded, texts = zip(*chunk, strict=True)
+            yield ItemBatch(list(places), list(encoded), any_value=any(texts))
 
 
 @contextmanager

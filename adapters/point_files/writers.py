@@ -12,6 +12,7 @@ import msgspec
 
 from adapters.point_files.formats import COLUMNS, Format, as_published
 from application.reading.ports import PointRow, PointWriter
+from domain.values import number_or_text
 
 
 @contextmanager
@@ -47,7 +48,7 @@ class _JsonLines:
                     {
                         "name": row.name,
                         "timestamp": as_published(row.time),
-                        "value": row.value,
+                        "value": number_or_text(row.value),
                         "tags": row.tags,
                     }
                     for row in rows
@@ -57,7 +58,10 @@ class _JsonLines:
 
 
 class _Csv:
-    """Writes values as Python does: the shortest text that reads back as the same float."""
+    """Writes values as Python does: the shortest text that reads back as the same float.
+
+    Values that are not finite are written as in JSON lines.
+    """
 
     def __init__(self, output: TextIOWrapper) -> None:
         self._writer = csv.writer(output, lineterminator="\n")
@@ -66,7 +70,12 @@ class _Csv:
 
     def write(self, rows: Sequence[PointRow]) -> None:
         self._writer.writerows(
-            (row.name, as_published(row.time), repr(row.value), self._encode(row.tags).decode())
+            (
+                row.name,
+                as_published(row.time),
+                number_or_text(row.value),
+                self._encode(row.tags).decode(),
+            )
             for row in rows
         )
 

@@ -40,10 +40,14 @@ class ImportStopped(Exception):
 
 
 class ItemBatch(Struct, frozen=True):
-    """Points as items of a JSON publish body, and the line or row (from 1) where each begins."""
+    """Points as items of a JSON publish body, and the line or row (from 1) where each begins.
+
+    `any_value` says that some values are texts of `domain.values.TEXTS`.
+    """
 
     places: list[int]
     items: list[bytes]
+    any_value: bool = False
 
     @property
     def body(self) -> bytes:
@@ -70,9 +74,10 @@ class PointSource(Protocol):
 class BatchPublisher(Protocol):
     """The service that batches are published to."""
 
-    def publish(self, body: bytes, key: str) -> bool:
+    def publish(self, body: bytes, key: str, *, any_value: bool = False) -> bool:
         """Publish a body with its Idempotency-Key; return whether it had already been stored.
 
+        With `any_value`, values may be written as texts of `domain.values.TEXTS`.
         Retries temporary failures. Raises BatchRefused, BatchNotStored.
         """
 
@@ -126,7 +131,7 @@ class ImportPoints:
 
     def _publish(self, batch: ItemBatch, key: str, unit: str) -> bool:
         try:
-            return self._publisher.publish(batch.body, key)
+            return self._publisher.publish(batch.body, key, any_value=batch.any_value)
         except BatchRefused as error:
             index, detail = error.faults[0]
             place = "" if index is None else f"{unit} {batch.places[index]}: "

@@ -41,9 +41,12 @@ def iso_milliseconds(milliseconds: int) -> str:
     return iso(EPOCH + timedelta(milliseconds=milliseconds))
 
 
-def number(value: float) -> str:
-    """Return a value as text, in full precision; whole numbers have no fraction."""
-    return repr(value).removesuffix(".0")
+def number(value: float | str) -> str:
+    """Return a value as text, in full precision; whole numbers have no fraction.
+
+    A value that already is text is returned unchanged.
+    """
+    return value if isinstance(value, str) else repr(value).removesuffix(".0")
 
 
 def counted(count: int, noun: str) -> str:

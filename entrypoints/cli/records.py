@@ -14,6 +14,7 @@ from application.event_log.ports import RecordedMetrics, UnreadableMetrics
 from application.publishing.refused_points import KeptRefusal
 from domain.organization import Organization, Team
 from domain.token import Token
+from domain.values import number_or_text
 from entrypoints.cli.output import iso, iso_milliseconds, iso_or_none
 
 
@@ -102,9 +103,11 @@ class TokenIssuedRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class PointRecord(Struct, frozen=True):
+    """A point; `value` is a text of `domain.values.TEXTS` if it is not finite."""
+
     name: str
     time: str
-    value: float
+    value: float | str
     tags: dict[str, str]
 
 
@@ -130,7 +133,12 @@ class EventRecord(Struct, frozen=True, kw_only=True):
             token_id=event.token_id,
             count=len(event.points),
             points=tuple(
-                PointRecord(point.name, iso_milliseconds(point.timestamp), point.value, point.tags)
+                PointRecord(
+                    point.name,
+                    iso_milliseconds(point.timestamp),
+                    number_or_text(point.value),
+                    point.tags,
+                )
                 for point in event.points.points()
             ),
         )

@@ -42,12 +42,15 @@ class Service:
 
     def __init__(self, bad: bytes = b"?", refusal: Exception | None = None) -> None:
         self.stored: dict[str, bytes] = {}
+        self.with_any_value: list[bytes] = []
         self._bad = bad
         self._refusal = refusal
 
-    def publish(self, body: bytes, key: str) -> bool:
+    def publish(self, body: bytes, key: str, *, any_value: bool = False) -> bool:
         if self._refusal is not None and self._bad in body:
             raise self._refusal
+        if any_value:
+            self.with_any_value.append(body)
         before = key in self.stored
         assert self.stored.setdefault(key, body) == body
         return before
@@ -147,3 +150,17 @@ def test_progress_is_reported_per_batch(
         Source("/m", total=total), lambda *progress: reported.append(progress)
     )
     assert reported == steps
+
+
+class Mixed(Source):
+    """Its second batch has values that are not finite."""
+
+    def batches(self, size: int) -> Iterator[ItemBatch]:
+        for number, batch in enumerate(super().batches(size)):
+            yield ItemBatch(batch.places, batch.items, any_value=number == 1)
+
+
+def test_only_batches_that_need_it_are_published_with_any_value() -> None:
+    service = Service()
+    assert imported(service, Mixed("/m"), size=1) == [Imported(3, 3, 0)]
+    assert [body.count(ITEMS[1]) for body in service.with_any_value] == [1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -90,15 +90,24 @@ class CommandLine:
         return MetricLogReader(self.metrics.entries, self.metrics.codec)
 
     def publish(
-        self, organization: str, team: str | None = None, points: int = 1, host: str = "svc5"
+        self,
+        organization: str,
+        team: str | None = None,
+        points: int = 1,
+        host: str = "svc5",
+        values: Sequence[float] = (),
     ) -> str:
-        """Append a batch to the log, with one point per millisecond; return its receipt."""
+        """Append a batch to the log, with one point per millisecond; return its receipt.
+
+        The values are half, one and a half, … unless they are given.
+        """
+        points = len(values) or points
         tags = tag_set({"host": host, "env": "production"})
         assert tags is not None
         batch = PointBatch(
             ["orders"] * points,
             [1398788625000 + i for i in range(points)],
-            [i + 0.5 for i in range(points)],
+            values or [i + 0.5 for i in range(points)],
             [tags] * points,
         )
         event = MetricsPublished(organization=organization, team=team, token_id="t1", points=batch)

@@ -9,6 +9,7 @@ import pytest
 
 from application.organizations.access import Grant
 from application.publishing.refusals import Reason, Refusals
+from domain.values import TEXTS
 from entrypoints.cli import events
 from tests.entrypoints.cli_in_memory import CommandLine
 
@@ -39,6 +40,14 @@ def test_show_prints_every_point(cave: CommandLine) -> None:
     }
     output = cave.output("events", "show", receipt)
     assert "orders  2014-04-29T16:23:45.001Z  1.5    env=production,host=svc5" in output
+
+
+def test_show_prints_values_that_are_not_finite_as_texts(cave: CommandLine) -> None:
+    receipt = cave.publish("gilt", values=list(TEXTS.values()))
+    [record] = cave.json("events", "show", receipt)
+    assert [point["value"] for point in record["points"]] == list(TEXTS)
+    output = cave.output("events", "show", receipt)
+    assert all(f"Z  {text} " in output for text in TEXTS)
 
 
 def test_show_of_an_unknown_receipt_fails(cave: CommandLine) -> None:

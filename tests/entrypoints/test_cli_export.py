@@ -14,6 +14,7 @@ import pytest
 
 from adapters.point_files import Format
 from application.reading.ports import PointRow
+from domain.values import TEXTS
 from entrypoints.cli import export
 from entrypoints.cli.context import terminated_in_order
 from tests.entrypoints.cli_in_memory import CommandLine
@@ -41,6 +42,14 @@ def test_points_are_json_lines_on_standard_output(cave: CommandLine) -> None:
         {"name": "orders", "timestamp": 1398788625000 + i, "value": i + 0.5, "tags": TAGS}
         for i in range(3)
     ]
+
+
+def test_values_that_are_not_finite_are_exported_as_texts(cave: CommandLine) -> None:
+    cave.publish("gilt", "web", values=list(TEXTS.values()))
+    _, *points = sorted(
+        exported(cave, "gilt", "--team", "web"), key=lambda point: isinstance(point["value"], str)
+    )
+    assert [point["value"] for point in points] == list(TEXTS)
 
 
 def test_a_teams_points_are_separate(cave: CommandLine) -> None:

@@ -71,6 +71,25 @@ def test_a_csv_file_is_published_for_a_team(
     ]
 
 
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_a_batch_with_values_that_are_not_finite_is_published_as_such(
+    cave: CommandLine, service: ScriptedService, tmp_path: Path, form: str
+) -> None:
+    path = tmp_path / f"points.{form}"
+    values = ["1", "2", "stale", "4", "5"]
+    if form == "csv":
+        lines = ["name,timestamp,value,tags", *(f"a,1398788625,{value},{{}}" for value in values)]
+    else:
+        numbers = [value if value == "stale" else int(value) for value in values]
+        item = {"name": "a", "timestamp": 1398788625, "tags": {}}
+        lines = [json.dumps({**item, "value": number}) for number in numbers]
+    path.write_text("\n".join(lines))
+    cave.output("import", "gilt", str(path), *flags(service))
+    plain = "/organizations/gilt/metrics"
+    assert [request.path for request in service.received] == [plain, f"{plain}?values=any", plain]
+    assert [item["value"] for item in service.received[1].items] == ["stale", 4]
+
+
 def test_two_files_of_one_name_have_different_keys_and_the_same_again(
     cave: CommandLine, service: ScriptedService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -71,6 +71,11 @@ def test_a_batch_is_sent_with_its_key_and_token(
     assert (first.path, first.key, first.authorization) == ("/base/metrics", "k1", "Bearer t0")
 
 
+def test_a_batch_with_any_value_says_so(service: ScriptedService, publisher: HttpPublisher) -> None:
+    publisher.publish(BODY, "k1", any_value=True)
+    assert [request.path for request in service.received] == ["/base/metrics?values=any"]
+
+
 def test_a_temporary_failure_is_retried_with_the_same_key(
     service: ScriptedService, publisher: HttpPublisher, pauses: list[float], reasons: list[str]
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -84,12 +85,15 @@ def test_values_are_floats_or_decimals(tmp_path: Path, kind: pa.DataType) -> Non
     assert fields(tmp_path, value=values) == [1.5, -2.0]
 
 
-@pytest.mark.parametrize("value", [None, float("nan"), float("inf")])
-def test_a_value_that_is_not_a_finite_number_is_reported(
-    tmp_path: Path, value: float | None
-) -> None:
-    with pytest.raises(UnreadablePoints, match="row 2: value must be a finite number"):
-        fields(tmp_path, value=pa.array([1.0, value], pa.float64()))
+@pytest.mark.parametrize("kind", [pa.float16(), pa.float32(), pa.float64()], ids=str)
+def test_floats_that_are_not_finite_are_read_as_texts(tmp_path: Path, kind: pa.DataType) -> None:
+    values = pa.array([math.inf, -math.inf, math.nan]).cast(kind)
+    assert fields(tmp_path, value=values) == ["+Inf", "-Inf", "NaN"]
+
+
+def test_a_value_that_is_null_is_reported(tmp_path: Path) -> None:
+    with pytest.raises(UnreadablePoints, match="row 2: value must be a number"):
+        fields(tmp_path, value=pa.array([1.0, None], pa.float64()))
 
 
 @pytest.mark.parametrize("column", ["name", "timestamp"])

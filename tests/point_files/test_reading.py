@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.point_files import Format
-from adapters.point_files.items import MAX_LINE, decimal_number, whole_number
+from adapters.point_files.items import MAX_LINE, value_in_text, whole_number
 from application.publishing.import_points import UnreadablePoints
+from domain.values import TEXTS, bits_of
 from tests.point_files.support import ITEM, parquet, read, read_until_error
 
 HEADING = "name,timestamp,value,tags"
@@ -201,7 +202,7 @@ def test_parquet_may_have_more_columns_in_any_order(tmp_path: Path) -> None:
 
 
 def no_number(text: str) -> None:
-    for read_number in (whole_number, decimal_number):
+    for read_number in (whole_number, value_in_text):
         with pytest.raises(UnreadablePoints, match="line 1: "):
             read_number(text, "line 1")
 
@@ -223,9 +224,14 @@ def test_spellings_that_only_python_reads_are_not_numbers(text: str) -> None:
 @given(st.integers(-(10**20), 10**20), st.floats(allow_nan=False, allow_infinity=False))
 def test_numbers_are_read_as_they_are_written(whole: int, value: float) -> None:
     assert whole_number(str(whole), "") == whole
-    assert repr(decimal_number(repr(value), "")) == repr(value)
+    assert repr(value_in_text(repr(value), "")) == repr(value)
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_the_texts_of_values_that_are_not_finite_are_read(text: str) -> None:
+    assert bits_of(value_in_text(text, "")) == bits_of(TEXTS[text])
 
 
 @pytest.mark.parametrize("text", ["1", "-1", "+1", "1.", ".5", "007", "1e5", "1.5E-3"])
 def test_plain_spellings_of_values_are_read(text: str) -> None:
-    assert decimal_number(text, "") == float(text)
+    assert value_in_text(text, "") == float(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from adapters.point_files import Format, opened_points, point_writer
 from adapters.point_files.formats import as_published
@@ -19,6 +21,7 @@ from adapters.point_formats.json.timestamps import MAX_SECONDS, to_milliseconds
 from application.event_log.receipts import Receipt
 from application.reading.ports import PointRow
 from domain.metric_point import MAX_TIMESTAMP
+from domain.values import NAN_BITS, TEXTS, all_finite, bits_of, from_bits, is_stale
 
 FOREVER = 1 << 62
 
@@ -32,7 +35,7 @@ rows = st.builds(
     PointRow,
     names,
     times,
-    st.floats(allow_nan=False, allow_infinity=False),
+    st.floats() | st.sampled_from(list(TEXTS.values())),
     st.dictionaries(names, texts, max_size=3),
     st.just(Receipt(0, 1, 0)),
     st.just(0),
@@ -58,12 +61,34 @@ def test_points_are_published_back_as_they_were(form: Format, points: list[Point
         len(points[i : i + 3]) for i in range(0, len(points), 3)
     ]
     read = []
-    for batch in batches:
-        published = read_carefully(batch.body, FOREVER, 10)
+    for number, batch in enumerate(batches):
+        published = read_carefully(batch.body, FOREVER, 10, texts=batch.any_value)
         read += list(published.points())
-    assert [(p.name, p.timestamp, repr(p.value), p.tags) for p in read] == [
-        (row.name, row.time, repr(row.value), dict(row.tags)) for row in points
+        assert batch.any_value != all_finite([p.value for p in points[3 * number :][:3]])
+    assert [(p.name, p.timestamp, bits_of(p.value), p.tags) for p in read] == [
+        (row.name, row.time, kept_bits(row.value), dict(row.tags)) for row in points
     ]
+
+
+def kept_bits(value: float) -> int:
+    """Return the bits that a value has once it is imported: all NaNs but stale are one."""
+    return NAN_BITS if math.isnan(value) and not is_stale(value) else bits_of(value)
+
+
+def test_values_that_are_not_finite_are_texts_in_json_and_csv(tmp_path: Path) -> None:
+    points = [structs.replace(POINT, value=value, tags={}) for value in TEXTS.values()]
+    jsonl = written(tmp_path / "points.jsonl", Format.JSONL, points).read_text().splitlines()
+    assert [json.loads(line)["value"] for line in jsonl] == list(TEXTS)
+    _, *records = written(tmp_path / "points.csv", Format.CSV, points).read_text().splitlines()
+    assert [record.split(",")[2] for record in records] == list(TEXTS)
+
+
+@given(st.lists(st.integers(0, 2**64 - 1), min_size=1))
+def test_parquet_has_the_bits_of_every_value(bits: list[int]) -> None:
+    points = [structs.replace(POINT, value=from_bits(each)) for each in bits]
+    with TemporaryDirectory() as directory:
+        path = written(Path(directory) / "points", Format.PARQUET, points)
+        assert [*map(bits_of, pq.read_table(path)["value"].to_pylist())] == bits
 
 
 @given(times)

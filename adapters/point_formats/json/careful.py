@@ -28,6 +28,7 @@ from domain.metric_point import (
     value_fault,
 )
 from domain.names import abbreviated, json_type, metric_name_fault
+from domain.values import TEXTS
 
 MAX_POINTER_PART = 255
 """Characters of a field's name that a pointer repeats."""
@@ -45,17 +46,22 @@ _REASONS = {
 
 
 def read_carefully(
-    body: bytes, latest: int, max_points: int, refused: Refusals | None = None
+    body: bytes,
+    latest: int,
+    max_points: int,
+    refused: Refusals | None = None,
+    *,
+    texts: bool = False,
 ) -> PointBatch:
     """Return the batch, read field by field.
 
     `latest` is the latest timestamp accepted, in milliseconds since the epoch. With `refused`,
-    invalid items are added to it and left out, each with its first fault. Raises MalformedBody,
-    InvalidMetrics with the place of each fault (of an item only without `refused`), and
-    BodyTooLarge.
+    invalid items are added to it and left out, each with its first fault. With `texts`, a value may
+    also be a text of `domain.values.TEXTS`. Raises MalformedBody, InvalidMetrics with the place of
+    each fault (of an item only without `refused`), and BodyTooLarge.
     """
     try:
-        return _Body(body).batch(latest, max_points, refused)
+        return _Body(body, texts=texts).batch(latest, max_points, refused)
     except msgspec.DecodeError as error:
         raise MalformedBody(f"the body is not JSON: {error}") from None
     except UnicodeDecodeError as error:
@@ -67,8 +73,9 @@ def read_carefully(
 class _Body:
     """A body that is JSON throughout, perhaps with text in it that is not Unicode."""
 
-    def __init__(self, body: bytes) -> None:
+    def __init__(self, body: bytes, *, texts: bool) -> None:
         """Raises RecursionError, and DecodeError or UnicodeDecodeError, which say where."""
+        self._texts = texts
         self._broken: BrokenText | None = None
         self._json = body
         try:
@@ -94,7 +101,7 @@ class _Body:
             if not found:
                 names.append(item["name"] if "name" in item else item["metric"])
                 timestamps.append(to_milliseconds(item["timestamp"]))
-                values.append(float(item["value"]))
+                values.append(_number(item["value"]))
                 tags = tag_set(item["tags"])
                 assert tags is not None  # noqa: S101  there would be a fault
                 tag_sets.append(tags)
@@ -108,7 +115,7 @@ class _Body:
             raise InvalidMetrics(tuple(faults[:MAX_FAULTS]))
         if self._broken is not None:  # in a member that another of the same name replaces
             raise MalformedBody("the body has text that is not valid Unicode")
-        batch = batch_of(names, timestamps, values, tag_sets, latest=latest)
+        batch = batch_of(names, timestamps, values, tag_sets, latest=latest, finite=not self._texts)
         assert batch is not None  # noqa: S101  there would be a fault
         return batch
 
@@ -119,7 +126,7 @@ class _Body:
             detail = f"an item must be an object, not {json_type(self._value(raw))}"
             return {}, [Fault(index, f"/metrics/{index}", detail)]
         item = {name: self._value(value) for name, value in fields.items()}
-        return item, list(_item_faults(index, item, latest))
+        return item, list(_item_faults(index, item, latest, texts=self._texts))
 
     def _items(self) -> list[Raw]:
         fields = self._object(self._json)
@@ -173,7 +180,11 @@ def _reason(fault: Fault) -> Reason:
     return _REASONS.get(field[0], Reason.SYNTAX) if field else Reason.SYNTAX
 
 
-def _item_faults(index: int, item: dict[str, Any], latest: int) -> Iterator[Fault]:
+def _number(value: float | str) -> float:
+    return TEXTS[value] if isinstance(value, str) else float(value)
+
+
+def _item_faults(index: int, item: dict[str, Any], latest: int, *, texts: bool) -> Iterator[Fault]:
     def fault(detail: str, *path: str) -> Fault:
         return Fault(index, _pointer("metrics", str(index), *path), detail)
 
@@ -195,7 +206,7 @@ def _item_faults(index: int, item: dict[str, Any], latest: int) -> Iterator[Faul
         yield fault(f"timestamp {detail}", "timestamp")
     if "value" not in item:
         yield fault("value is missing", "value")
-    elif detail := value_fault(item["value"]):
+    elif detail := _value_fault(item["value"], texts=texts):
         yield fault(f"value {detail}", "value")
     if "tags" not in item:
         yield fault("tags is missing (it may be empty: {})", "tags")
@@ -205,6 +216,14 @@ def _item_faults(index: int, item: dict[str, Any], latest: int) -> Iterator[Faul
                 yield fault(f"tags {detail}", "tags")
             else:
                 yield fault(detail, "tags", tag)
+
+
+def _value_fault(value: object, *, texts: bool) -> str | None:
+    if not (texts and isinstance(value, str)):
+        return value_fault(value)
+    if value in TEXTS:
+        return None
+    return f"must be a number or one of {', '.join(TEXTS)}, not {abbreviated(value)}"
 
 
 def _pointer(*path: str) -> str:

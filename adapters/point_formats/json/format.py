@@ -57,7 +57,8 @@ class JsonFormat:
         if batch is not None:
             return Decoded(batch)
         refused = Refusals() if is_partial(terms.parameters) else None
-        read = partial(read_carefully, body, terms.latest, terms.max_points, refused)
+        texts = takes_any_value(terms.parameters)
+        read = partial(read_carefully, body, terms.latest, terms.max_points, refused, texts=texts)
         points = read() if len(body) <= MAX_ON_LOOP else await asyncio.to_thread(read)
         return Decoded(points, refused or None)
 
@@ -115,6 +116,17 @@ def is_partial(parameters: Mapping[str, str]) -> bool:
     if asked not in ("true", "false"):
         raise InvalidArgument(f"partial must be true or false, is {abbreviated(asked)}", "partial")
     return asked == "true"
+
+
+def takes_any_value(parameters: Mapping[str, str]) -> bool:
+    """Return whether values that are not finite are to be stored, written as texts.
+
+    Raises InvalidArgument for a value that is neither `any` nor `finite`.
+    """
+    asked = parameters.get("values", "finite")
+    if asked not in ("any", "finite"):
+        raise InvalidArgument(f"values must be any or finite, is {abbreviated(asked)}", "values")
+    return asked == "any"
 
 
 def _name_of(raw: bytes) -> str | None:
