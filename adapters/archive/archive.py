@@ -9,7 +9,10 @@ from threading import Lock
 import msgspec
 from msgspec import Struct
 
+from adapters.archive.durable_files import PARTS
+from adapters.archive.manifest import ROLL_UP, Manifest
 from adapters.archive.objects import Objects, open_objects
+from adapters.archive.segment_files import SegmentFiles
 from adapters.archive.segments import Digest
 from adapters.archive.stream import ObjectStream
 from application.errors import ArchiveDamaged, LogUnfit
@@ -18,7 +21,8 @@ from application.event_log.archive import OnStep, ignore_step
 FORMAT = 1
 IDENTITY = "archive.json"
 ORGANIZATIONS = "organizations"
-THREADS = 2
+THREADS = 4
+"""Threads that read and decode ahead, and that read several files of a manifest at once."""
 
 
 class Identity(Struct, frozen=True):
@@ -30,19 +34,32 @@ class Identity(Struct, frozen=True):
 
 
 class ObjectArchive:
-    """Implements the port Archive. Close it after use."""
+    """Implements the port Archive. Close it after use.
 
-    def __init__(self, objects: Objects, digest: Digest, on_step: OnStep = ignore_step) -> None:
+    `digest` returns an entry's digest, `on_step` is called after each step of sealing, and
+    `roll_up` is how many entries of a manifest are put into one file.
+    """
+
+    def __init__(
+        self,
+        objects: Objects,
+        digest: Digest,
+        on_step: OnStep = ignore_step,
+        *,
+        roll_up: int = ROLL_UP,
+    ) -> None:
         self._objects = objects
         self._digest = digest
         self._on_step = on_step
-        self._ahead = ThreadPoolExecutor(THREADS, thread_name_prefix="archive")
+        self._roll_up = roll_up
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="archive")
+        self._files = SegmentFiles(objects, self._threads)
         self._lock = Lock()
         self._streams: dict[str, ObjectStream] = {}
 
     def close(self) -> None:
         """End its threads."""
-        self._ahead.shutdown(wait=True, cancel_futures=True)
+        self._threads.shutdown(wait=True, cancel_futures=True)
 
     @property
     def url(self) -> str:
@@ -52,9 +69,11 @@ class ObjectArchive:
         wanted = Identity(FORMAT, log, partitions)
         found = self._identity()
         if found is None:
+            if self._objects.stored("manifest"):
+                raise ArchiveDamaged(f"{self.url}/{IDENTITY} is missing, which names the log")
             self._objects.create(IDENTITY, msgspec.json.encode(wanted))
             found = self._identity()
-        if found != wanted:
+        if found is None or (found.log, found.partitions) != (log, partitions):
             raise LogUnfit(f"{self.url} is the archive of another log: {found}")
 
     def identity(self) -> tuple[str, int] | None:
@@ -68,13 +87,19 @@ class ObjectArchive:
         return self._stream(ORGANIZATIONS, 0)
 
     def sweep(self, before: int) -> Iterable[str]:
-        stored = self._objects.stored("segments")
-        named: set[str] = set()
-        for name in {file.path.split("/")[1] for file in stored}:
+        written = {
+            stored.path: stored.written
+            for directory in ("segments", "manifest", PARTS)
+            for stored in self._objects.stored(directory)
+        }
+        # The manifests are read after the lists: what is added meanwhile is in no list.
+        kept = {path for path in written if path.startswith("manifest/")}
+        for name in {path.split("/")[1] for path in written if not path.startswith(PARTS)}:
             stream = self._stream(name, int(name) if name.isdecimal() else 0)
             stream.refresh()
-            named.update(segment.file for segment in stream.segments())
-        swept = [f.path for f in stored if f.path not in named and f.written < before]
+            kept.update(segment.file for segment in stream.segments())
+            kept.difference_update(stream.stale())
+        swept = sorted(path for path in written.keys() - kept if written[path] < before)
         for path in swept:
             self._objects.delete(path)
         return swept
@@ -82,8 +107,17 @@ class ObjectArchive:
     def _stream(self, name: str, partition: int) -> ObjectStream:
         with self._lock:
             if name not in self._streams:
+                manifest = Manifest(
+                    self._objects, name, partition, self._threads, self._on_step, self._roll_up
+                )
                 self._streams[name] = ObjectStream(
-                    self._objects, name, partition, self._digest, self._on_step, self._ahead
+                    name,
+                    partition,
+                    self._objects,
+                    manifest,
+                    self._files,
+                    self._digest,
+                    self._on_step,
                 )
             return self._streams[name]
 
@@ -96,13 +130,15 @@ class ObjectArchive:
         except msgspec.MsgspecError as error:
             raise ArchiveDamaged(f"{self.url}/{IDENTITY} cannot be read: {error}") from error
         if found.format > FORMAT:
-            raise LogUnfit(f"{self.url} has format {found.format}; this release reads {FORMAT}")
+            raise LogUnfit(
+                f"{self.url} has format {found.format}: this release reads up to format {FORMAT}"
+            )
         return found
 
 
 def open_archive(url: str, digest: Digest, on_step: OnStep = ignore_step) -> ObjectArchive:
     """Open the archive in a directory or an object store, which need not have one yet.
 
-    Raises ValueError for a URL that is not understood, and ArchiveUnavailable.
+    Raises ValueError for a URL that is not understood.
     """
     return ObjectArchive(open_objects(url), digest, on_step)

@@ -1,278 +1,269 @@
 """The manifest of one stream: what says that a segment is part of the log.
 
 Each entry is a file of one line of JSON, named by its number and the SHA-256 of its content, and
-holds the SHA-256 of the entry before it. So no writer can replace another's entry, even on a store
-that overwrites silently: two entries of one number are two branches, and the one that reaches
-furthest counts. Every ROLL_UP entries are put together in one file.
+holds the SHA-256 of the entry before it. So no writer replaces another's entry, even on a store
+that overwrites silently: two entries behind the same one are two branches. What each of them says
+is true, and the one that reaches furthest counts. Every ROLL_UP entries are put into one file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import Executor
 from hashlib import sha256
-from typing import Literal
+from itertools import chain
 
-import msgspec
 from msgspec import Struct
 
-from adapters.archive.objects import UNFINISHED, Objects
-from application.errors import ArchiveConflict, ArchiveDamaged
-from application.event_log.archive import (
-    End,
-    Loss,
-    OnStep,
-    Segment,
-    Step,
-    chained,
+from adapters.archive.manifest_entries import (
+    Contents,
+    ManifestEntry,
+    StoredRewrite,
+    StoredSegment,
+    decode_entry,
+    encode_entry,
 )
-from application.event_log.receipts import Receipt
+from adapters.archive.objects import Objects, Stored
+from application.errors import ArchiveConflict, ArchiveDamaged, ArchiveUnavailable
+from application.event_log.archive import OnStep, Step
 
-FORMAT = 1
 ROLL_UP = 256
 """Entries per file of the older part of a manifest."""
 
-Id = tuple[int, int]
+MAX_LOOKS = 5
+"""Attempts to read a manifest that other processes change meanwhile."""
+
+_file_name = re.compile(r"\d{8,}(-\d{8,})?_([0-9a-f]{64})\.jsonl?\Z").match
 
 
-class ManifestEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An entry as it is stored; docs/archive-format.md describes its members."""
-
-    format: int
-    kind: Literal["segment", "rewrite", "loss"]
-    number: int
-    previous: str
-    first: Id | None = None
-    last: Id | None = None
-    first_number: int = 0
-    entries: int
-    erased: int = 0
-    chain_before: str = ""
-    chain: str
-    digest: str = ""
-    file: str = ""
-    sha256: str = ""
-    size: int = 0
-    replaces: str = ""
-    after: Id | None = None
-    before: Id | None = None
-    offset: int = 0
-    at: int
+class _ChangedMeanwhile(Exception):
+    """A file that was listed is gone, as after a roll-up by another process."""
 
 
-class Contents(Struct, frozen=True):
-    """What a manifest says: the stream's segments and losses in order, and where it ends."""
+class _File(Struct, frozen=True):
+    """A file's entries by name: the SHA-256 of their lines. `line` is that of a single entry."""
 
-    end: End
-    segments: tuple[Segment, ...]
-    losses: tuple[Loss, ...]
-
-
-_encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(ManifestEntry).decode
+    names: tuple[str, ...]
+    line: bytes | None
 
 
 class Manifest:
     """The manifest below `manifest/<stream>/`. For one thread at a time.
 
-    `partition` is that of the receipts. Methods raise ArchiveUnavailable and ArchiveDamaged.
+    `partition` is that of the receipts, and `readers` read several files at once. Methods raise
+    ArchiveUnavailable, ArchiveDamaged, and LogUnfit for entries of a newer release.
     """
 
     def __init__(
-        self, objects: Objects, stream: str, partition: int, on_step: OnStep, roll_up: int = ROLL_UP
+        self,
+        objects: Objects,
+        stream: str,
+        partition: int,
+        readers: Executor,
+        on_step: OnStep,
+        roll_up: int = ROLL_UP,
     ) -> None:
         self._objects = objects
         self._directory = f"manifest/{stream}"
         self._partition = partition
+        self._readers = readers
         self._on_step = on_step
         self._roll_up = roll_up
-        self._files: set[str] = set()
-        self._lines: dict[str, bytes] = {}
-        self._entries: dict[str, ManifestEntry] = {}
+        self._files: dict[str, _File] = {}
         self._chosen: list[str] = []
-        self.contents = Contents(End(), (), ())
+        self._others: dict[str, ManifestEntry] = {}
+        self.contents = Contents(self._directory, partition)
 
     def refresh(self) -> None:
-        """Read what was added; `contents` is then up to date."""
-        stored = (each.path for each in self._objects.stored(self._directory))
-        found = {path for path in stored if not path.endswith(UNFINISHED)}
-        if found == self._files:
-            return
-        if self._files - found:
-            # Rolled up, or lost: what is left must be complete without them.
-            self._files.clear()
-            self._lines.clear()
-            self._entries.clear()
-        for path in sorted(found - self._files):
-            content = self._objects.get(path)
-            if content is not None:  # rolled up since it was listed
-                self._take(path, content)
-                self._files.add(path)
-        self._choose()
+        """Read what was added; `contents` is then up to date.
+
+        If nothing was, this is one list request.
+        """
+        listed: Sequence[Stored] = ()
+        for _ in range(MAX_LOOKS):
+            before, listed = listed, self._objects.stored(self._directory)
+            try:
+                self._read({stored.path for stored in listed})
+            except _ChangedMeanwhile:
+                continue
+            except ArchiveDamaged:
+                # A list does not show one instant: look again before calling it damage.
+                if before == listed:
+                    raise
+            else:
+                return
+        raise ArchiveUnavailable(f"{self._directory} does not stay the same while it is read")
 
     def add(self, entry: ManifestEntry) -> None:
         """Add an entry behind the last one; make it durable, and read it back.
 
-        Raises ArchiveConflict if another process has added one meanwhile.
+        Raises ArchiveConflict if another process has added one meanwhile. Of two segments, the one
+        that reaches less far gives way: the other one has all its entries. Losses and rewrites give
+        way to every other entry.
         """
-        line = _encode(entry)
+        line = encode_entry(entry)
         name = sha256(line).hexdigest()
-        path = f"{self._directory}/{entry.number:08d}_{name}.json"
-        self._objects.put(path, line)
+        self._objects.create(f"{self._directory}/{entry.number:08d}_{name}.json", line)
         self._on_step(Step.MANIFEST_WRITTEN)
         self.refresh()
-        if self._chosen[-1:] != [name]:
-            raise ArchiveConflict(f"another process has added entry {entry.number} of {path}")
+        if name in self._chosen[entry.number - 1 : entry.number]:
+            rivals = any(other.previous == entry.previous for other in self._others.values())
+            conflict = rivals and not isinstance(entry, StoredSegment)
+        elif name in self._others:
+            conflict = True
+        else:
+            raise ArchiveDamaged(f"{self._directory}: the entry {entry.number:08d} was not stored")
+        if conflict:
+            where = f"{self._directory} at the entry {entry.number:08d}"
+            raise ArchiveConflict(f"another process has added to {where}")
         self._on_step(Step.MANIFEST_CHECKED)
-        self._roll_up_old()
+        self._tidy()
 
     def next_entry(self) -> tuple[int, str]:
-        """Return the number of the next entry, and the digest of the last one."""
+        """Return the number of the next entry, and the SHA-256 of the last one, in hexadecimal."""
         return len(self._chosen) + 1, self._chosen[-1] if self._chosen else ""
 
-    def _take(self, path: str, content: bytes) -> None:
-        name = path.rpartition("/")[2].partition("_")[2].partition(".")[0]
-        if sha256(content).hexdigest() != name:
-            raise ArchiveDamaged(f"{path} is damaged: its content is not the one it is named by")
-        for line in content.splitlines():
-            try:
-                entry = _decode(line)
-            except msgspec.MsgspecError as error:
-                raise ArchiveDamaged(f"{path} cannot be read: {error}") from error
-            if entry.format > FORMAT:
-                raise ArchiveDamaged(
-                    f"{path} has format {entry.format}; this release reads {FORMAT}"
-                )
-            digest = sha256(line).hexdigest()
-            self._lines[digest], self._entries[digest] = line, entry
+    def branched_rewrites(self) -> list[StoredRewrite]:
+        """Return the rewrites that are not on the branch that counts."""
+        return [entry for entry in self._others.values() if isinstance(entry, StoredRewrite)]
 
-    def _choose(self) -> None:
-        """Follow the branch that reaches furthest back to the first entry."""
-        chosen: list[str] = []
-        tip = self._furthest()
-        while tip:
-            chosen.append(tip)
-            tip = self._entries[tip].previous
-            if tip and tip not in self._entries:
-                missing = self._entries[chosen[-1]].number - 1
-                raise ArchiveDamaged(f"{self._directory}: the entry {missing:08d} is missing")
-        chosen.reverse()
-        self.contents = self._read(chosen)
-        self._chosen = chosen
+    def stale(self) -> list[str]:
+        """Return the files with entries that do not count, and on which nothing depends."""
+        unused = {n for n, e in self._others.items() if not isinstance(e, StoredRewrite)}
+        return [path for path, file in self._files.items() if unused.issuperset(file.names)]
 
-    def _furthest(self) -> str:
-        """Return the digest of the entry whose branch reaches furthest, empty without any.
-
-        Of two that reach equally far it is the longer one, then that of the smaller digest.
-        """
-        reach: dict[str, tuple[Id, int]] = {}
-        for name, entry in sorted(self._entries.items(), key=lambda item: item[1].number):
-            place = (entry.last if entry.before is None else entry.before) or (0, 0)
-            before = reach.get(entry.previous, ((0, 0), 0))[0]
-            reach[name] = max(place, before), entry.number
-        furthest = max(reach.values(), default=None)
-        return min((name for name, found in reach.items() if found == furthest), default="")
-
-    def _read(self, chosen: Sequence[str]) -> Contents:
-        segments: dict[str, Segment] = {}
-        losses: list[Loss] = []
-        end = End()
-        for number, name in enumerate(chosen, start=1):
-            entry = self._entries[name]
-            if entry.number != number:
-                raise self._damaged(entry, f"it is the {number}th one")
-            if entry.kind == "loss":
-                loss, end = self._loss(entry, end)
-                losses.append(loss)
-                continue
-            segment = self._segment(entry)
-            if entry.kind == "rewrite":
-                if entry.replaces not in segments:
-                    raise self._damaged(entry, "it replaces an unknown segment")
-                segments = {
-                    (entry.sha256 if old == entry.replaces else old): (
-                        segment if old == entry.replaces else kept
-                    )
-                    for old, kept in segments.items()
-                }
-                continue
-            follows = end.last is None or segment.first > end.last
-            if not follows or segment.number != end.number + 1 or segment.chain_before != end.chain:
-                raise self._damaged(entry, "it does not continue the one before it")
-            segments[entry.sha256] = segment
-            end = End(
-                last=segment.last,
-                number=segment.last_number,
-                digest=segment.digest,
-                chain=segment.chain,
-                offset=end.offset,
-            )
-        return Contents(end, tuple(segments.values()), tuple(losses))
-
-    def _segment(self, entry: ManifestEntry) -> Segment:
-        if entry.first is None or entry.last is None:
-            raise self._damaged(entry, "it has no first and last event")
-        return Segment(
-            file=entry.file,
-            sha256=bytes.fromhex(entry.sha256),
-            size=entry.size,
-            first=Receipt(self._partition, *entry.first),
-            last=Receipt(self._partition, *entry.last),
-            number=entry.first_number,
-            entries=entry.entries,
-            erased=entry.erased,
-            chain_before=bytes.fromhex(entry.chain_before),
-            chain=bytes.fromhex(entry.chain),
-            digest=bytes.fromhex(entry.digest),
-            sealed_at=entry.at,
-        )
-
-    def _loss(self, entry: ManifestEntry, end: End) -> tuple[Loss, End]:
-        if entry.before is None:
-            raise self._damaged(entry, "it has no event before which others are lost")
-        before = Receipt(self._partition, *entry.before)
-        if entry.chain != loss_chain(end, before, entry.entries).hex():
-            raise self._damaged(entry, "it does not continue the one before it")
-        chain = bytes.fromhex(entry.chain)
-        loss = Loss(
-            after=end.last, before=before, entries=entry.entries, chain=chain, accepted_at=entry.at
-        )
-        return loss, End(
-            last=Receipt.at(self._partition, before.position - 1),
-            number=end.number + entry.entries,
-            chain=chain,
-            offset=entry.offset,
-        )
-
-    def _damaged(self, entry: ManifestEntry, what: str) -> ArchiveDamaged:
-        return ArchiveDamaged(f"{self._directory}: the entry {entry.number:08d} is wrong: {what}")
-
-    def _roll_up_old(self) -> None:
-        """Put the last ROLL_UP entries into one file, if that many are complete."""
-        number = len(self._chosen)
-        if number % self._roll_up:
+    def _read(self, listed: Collection[str]) -> None:
+        """Read the files that are new, and drop what is gone."""
+        files = {path: self._files[path] for path in listed & self._files.keys()}
+        new = sorted(listed - self._files.keys())
+        if not new and len(files) == len(self._files):
             return
-        names = self._chosen[-self._roll_up :]
-        content = b"".join(self._lines[name] + b"\n" for name in names)
-        digest = sha256(content).hexdigest()
-        first = number - self._roll_up + 1
-        path = f"{self._directory}/{first:08d}-{number:08d}_{digest}.jsonl"
+        known = {*self._chosen, *self._others}
+        added: dict[str, ManifestEntry] = {}
+        for path, content in self._contents_of(new):
+            lines = _lines(path, content)
+            files[path] = _File(tuple(lines), None if path.endswith(".jsonl") else content)
+            for name in lines.keys() - known:
+                added[name] = decode_entry(path, lines[name])
+        there = set(chain.from_iterable(file.names for file in files.values()))
+        if not known <= there or not self._extend(added):
+            if self._files:
+                added = self._all_entries(listed)
+            self._choose(added)
+        self._files = files
+
+    def _contents_of(self, paths: Sequence[str]) -> list[tuple[str, bytes]]:
+        found = []
+        for path, content in zip(paths, self._readers.map(self._objects.get, paths), strict=True):
+            if content is None:
+                raise _ChangedMeanwhile
+            found.append((path, content))
+        return found
+
+    def _all_entries(self, listed: Collection[str]) -> dict[str, ManifestEntry]:
+        return {
+            name: decode_entry(path, line)
+            for path, content in self._contents_of(sorted(listed))
+            for name, line in _lines(path, content).items()
+        }
+
+    def _extend(self, added: Mapping[str, ManifestEntry]) -> bool:
+        """Take entries that follow the last one, the usual case; return false if they do not."""
+        following = sorted(added.items(), key=lambda item: item[1].number)
+        tip = self._chosen[-1] if self._chosen else ""
+        for name, entry in following:
+            if entry.previous != tip:
+                return False
+            tip = name
+        if added and self._others:
+            return False
+        for name, entry in following:
+            self.contents.take(entry)
+            self._chosen.append(name)
+        return True
+
+    def _choose(self, entries: Mapping[str, ManifestEntry]) -> None:
+        """Follow the branch that counts back to the first entry, and take it from there."""
+        chosen: list[str] = []
+        tip = _furthest(entries)
+        while tip:
+            if tip not in entries:
+                number = entries[chosen[-1]].number - 1
+                raise ArchiveDamaged(f"{self._directory}/{number:08d}_{tip}.json is missing")
+            chosen.append(tip)
+            tip = entries[tip].previous
+        chosen.reverse()
+        others = {name: entries[name] for name in entries.keys() - set(chosen)}
+        contents = Contents(self._directory, self._partition)
+        for name in chosen:
+            contents.take(entries[name])
+        contents.take_branched(
+            entry for entry in others.values() if isinstance(entry, StoredRewrite)
+        )
+        former, found = self.contents.segments, contents.segments
+        if former and (not found or found[-1].last < former[-1].last):
+            raise ArchiveDamaged(f"{self._directory} has lost the entry of {former[-1].file}")
+        self._chosen, self._others, self.contents = chosen, others, contents
+
+    def _tidy(self) -> None:
+        """Roll up each complete block of entries, also one that another process has left.
+
+        The single entries go last, so that the manifest is whole at every moment.
+        """
+        singles = {
+            file.names[0]: path for path, file in self._files.items() if file.line is not None
+        }
+        if len(singles) < self._roll_up:
+            return
+        rolled = {name for f in self._files.values() if f.line is None for name in f.names}
+        for start in range(0, len(self._chosen) - self._roll_up + 1, self._roll_up):
+            names = self._chosen[start : start + self._roll_up]
+            if not rolled.issuperset(names):
+                if not singles.keys() >= set(names):
+                    continue
+                self._write_roll_up(start + 1, [singles[name] for name in names])
+            for name in names:
+                if name in singles:
+                    self._objects.delete(singles[name])
+        self._on_step(Step.ROLLED_UP)
+        self.refresh()
+
+    def _write_roll_up(self, first: int, paths: Sequence[str]) -> None:
+        lines = [self._files[path].line or b"" for path in paths]
+        content = b"".join(line + b"\n" for line in lines)
+        last = first + len(lines) - 1
+        path = f"{self._directory}/{first:08d}-{last:08d}_{sha256(content).hexdigest()}.jsonl"
         self._objects.put(path, content)
         if self._objects.get(path) != content:
             raise ArchiveDamaged(f"{path} is damaged: it was not stored as it was written")
         self._on_step(Step.ROLLUP_WRITTEN)
-        for single, name in zip(range(first, number + 1), names, strict=True):
-            self._objects.delete(f"{self._directory}/{single:08d}_{name}.json")
-        self._on_step(Step.ROLLED_UP)
-        self.refresh()
 
 
-def id_of(receipt: Receipt) -> Id:
-    """Return an event's id as the manifest has it."""
-    return receipt.milliseconds, receipt.sequence
+def _lines(path: str, content: bytes) -> dict[str, bytes]:
+    """Return a file's lines by their names. Raises ArchiveDamaged."""
+    named = _file_name(path.rpartition("/")[2])
+    if named is None:
+        raise ArchiveDamaged(f"{path} is not a file of a manifest")
+    if sha256(content).hexdigest() != named[2]:
+        raise ArchiveDamaged(f"{path} is damaged: its content is not the one in its name")
+    if named[1] is None:
+        return {named[2]: content}
+    return {sha256(line).hexdigest(): line for line in content.splitlines()}
 
 
-def loss_chain(end: End, before: Receipt, entries: int) -> bytes:
-    """Return the chain's value behind a loss: the loss has a digest as an event does."""
-    after = "" if end.last is None else end.last.event_id
-    text = f"loss {after} {before.event_id} {entries}"
-    return chained(end.chain, sha256(text.encode()).digest())
+def _furthest(entries: Mapping[str, ManifestEntry]) -> str:
+    """Return the last entry of the branch that counts, "" if there is none.
+
+    It is the one whose segments reach the greatest id. Of several it is the longest, which has one
+    more loss or rewrite, and then the one whose SHA-256 is the smallest.
+    """
+    reached: dict[str, tuple[int, int]] = {}
+    for name, entry in sorted(entries.items(), key=lambda item: item[1].number):
+        reach = reached.get(entry.previous, (0, 0))
+        if isinstance(entry, StoredSegment):
+            milliseconds, _, sequence = entry.last.partition("-")
+            reach = max(reach, (int(milliseconds), int(sequence)))
+        reached[name] = reach
+    # max() returns the first of equals.
+    return max(sorted(entries), key=lambda name: (reached[name], entries[name].number), default="")

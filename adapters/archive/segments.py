@@ -1,6 +1,6 @@
 """The format of a segment: frames of entries, and an index at the end.
 
-    magic | frame … | index | length of the index (8 bytes, little-endian) | magic
+    magic | frame … | index | SHA-256 of the index | its length (8 bytes, little-endian) | magic
 
 A frame is a Zstandard frame of a MessagePack array of entries, and the index a MessagePack map.
 """
@@ -8,13 +8,14 @@ A frame is a Zstandard frame of a MessagePack array of entries, and the index a 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from hashlib import sha256
 from struct import Struct as Packing
 
 import msgspec
 from msgspec import Struct
 
 from adapters.event_format.compression import Compressor, decompress
-from application.errors import ArchiveDamaged
+from application.errors import ArchiveDamaged, LogUnfit
 from application.event_log.archive import chained
 from application.event_log.ports import Entry
 from application.event_log.receipts import Receipt
@@ -22,12 +23,16 @@ from application.event_log.receipts import Receipt
 MAGIC = b"CAVESEG1"
 FORMAT = 1
 FRAME_BYTES = 1 << 20
-"""Bytes of entries per frame, before compression, unless a single entry has more."""
+"""Bytes of entries after which a frame ends, before compression."""
+
+FRAME_ENTRIES = 1024
+"""Most entries of a frame: as objects, small entries take many times their bytes."""
 
 LEVEL = 3
-FOOTER = Packing("<Q8s")
+FOOTER = Packing("<32sQ8s")
 
 Digest = Callable[[Entry], bytes]
+Id = tuple[int, int]
 
 _RawEntry = tuple[int, int, list[bytes] | bytes]
 
@@ -36,17 +41,21 @@ _decode_entries = msgspec.msgpack.Decoder(list[_RawEntry]).decode
 
 
 class Frame(Struct, frozen=True, array_like=True):
-    """A frame: its place in the file, its first and last entry's ids, and how many it has."""
+    """A frame: its offset and length in the file, its length before compression, and its entries.
+
+    `first` and `last` are the ids of the first and the last one, `entries` is how many there are.
+    """
 
     offset: int
     length: int
-    first: tuple[int, int]
-    last: tuple[int, int]
+    size: int
+    first: Id
+    last: Id
     entries: int
 
 
 class Index(Struct, frozen=True, kw_only=True):
-    """The index of a segment: what the manifest says of it, and its frames."""
+    """The index of a segment: `number` is the first entry's."""
 
     format: int
     stream: str
@@ -56,7 +65,12 @@ class Index(Struct, frozen=True, kw_only=True):
     frames: tuple[Frame, ...]
 
 
+class _Format(Struct, frozen=True):
+    format: int
+
+
 _decode_index = msgspec.msgpack.Decoder(Index).decode
+_decode_format = msgspec.msgpack.Decoder(_Format).decode
 
 
 def encoded(
@@ -64,19 +78,22 @@ def encoded(
 ) -> tuple[bytes, Index]:
     """Return the bytes of a segment, and its index.
 
-    `number` is the first entry's, and `chain` the value before it.
+    `number` is the first entry's, and `chain` the value before it. An erased entry has the digest
+    that it keeps.
     """
-    compressor = Compressor(LEVEL, checksum=True)
+    compress = Compressor(LEVEL, checksum=True).compress
     parts = [MAGIC]
     frames: list[Frame] = []
-    before, size = chain, len(MAGIC)
+    before, offset = chain, len(MAGIC)
     for frame in _framed(entries):
-        for entry, _ in frame:
-            chain = chained(chain, digest(entry))
-        compressed = compressor.compress(_encode([raw for _, raw in frame]))
-        frames.append(Frame(size, len(compressed), frame[0][1][:2], frame[-1][1][:2], len(frame)))
+        for entry in frame:
+            chain = chained(chain, digest(entry) if entry.erased is None else entry.erased)
+        content = _encode([*map(_raw, frame)])
+        compressed = compress(content)
+        ids = id_of(frame[0].receipt), id_of(frame[-1].receipt)
+        frames.append(Frame(offset, len(compressed), len(content), *ids, len(frame)))
         parts.append(compressed)
-        size += len(compressed)
+        offset += len(compressed)
     index = Index(
         format=FORMAT,
         stream=stream,
@@ -86,48 +103,54 @@ def encoded(
         frames=tuple(frames),
     )
     packed = _encode(index)
-    return b"".join([*parts, packed, FOOTER.pack(len(packed), MAGIC)]), index
+    footer = FOOTER.pack(sha256(packed).digest(), len(packed), MAGIC)
+    return b"".join([*parts, packed, footer]), index
 
 
-def index_size(file: str, end: bytes, size: int) -> int:
-    """Return how many of the last bytes of a segment of `size` bytes hold its index.
+def index_of(file: str, end: bytes, size: int) -> Index | int:
+    """Return the index, given the last bytes of a segment of `size` bytes.
 
-    `end` is at least the footer, unless the segment is shorter. Raises ArchiveDamaged.
+    Returns how many bytes of the end are needed if these do not suffice. Raises ArchiveDamaged,
+    and LogUnfit if a newer release has written it.
     """
-    if len(end) < FOOTER.size or size < len(MAGIC) + FOOTER.size:
-        raise ArchiveDamaged(f"{file} is cut short: it has {size} bytes")
-    length, magic = FOOTER.unpack(end[-FOOTER.size :])
+    if len(end) < FOOTER.size:
+        raise ArchiveDamaged(f"{file} is cut short")
+    digest, length, magic = FOOTER.unpack(end[-FOOTER.size :])
     if magic != MAGIC:
         raise ArchiveDamaged(f"{file} does not end as a segment does")
-    needed = int(length) + FOOTER.size
+    needed: int = length + FOOTER.size
     if needed > size - len(MAGIC):
-        raise ArchiveDamaged(f"{file} has an index longer than itself")
-    return needed
-
-
-def index_of(file: str, end: bytes) -> Index:
-    """Return the index, given the bytes that hold it. Raises ArchiveDamaged."""
+        raise ArchiveDamaged(f"{file} has a damaged end: its index would be longer than itself")
+    if needed > len(end):
+        return needed
+    packed = end[-needed : -FOOTER.size]
+    if sha256(packed).digest() != digest:
+        raise ArchiveDamaged(f"{file} has a damaged index")
     try:
-        index = _decode_index(end[: -FOOTER.size])
+        if (found := _decode_format(packed).format) > FORMAT:
+            raise LogUnfit(f"{file} has format {found}: this release reads up to format {FORMAT}")
+        return _decode_index(packed)
     except msgspec.MsgspecError as error:
-        raise ArchiveDamaged(f"the index of {file} cannot be read: {error}") from error
-    if index.format > FORMAT:
-        raise ArchiveDamaged(f"{file} has format {index.format}; this release reads {FORMAT}")
-    return index
+        raise ArchiveDamaged(f"{file} has an index that cannot be read: {error}") from error
 
 
 def entries_of(file: str, partition: int, frame: Frame, content: bytes) -> list[Entry]:
     """Return the entries of a frame's bytes. Raises ArchiveDamaged."""
-    if len(content) != frame.length:
-        raise ArchiveDamaged(f"{file} is cut short: a frame of {frame.length} bytes is not whole")
     try:
-        found = _decode_entries(decompress(content))
-    except ValueError as error:
-        place = f"the frame at byte {frame.offset} of {file}"
-        raise ArchiveDamaged(f"{place} cannot be read: {error}") from error
-    if len(found) != frame.entries or (found[0][:2], found[-1][:2]) != (frame.first, frame.last):
-        raise ArchiveDamaged(f"the frame at byte {frame.offset} of {file} has other entries")
-    return [_entry(partition, raw) for raw in found]
+        inflated = decompress(content) if len(content) == frame.length else b""
+        found = [_entry(partition, raw) for raw in _decode_entries(inflated)]
+    except ValueError as error:  # msgspec's errors are ValueErrors, too
+        where = f"the frame at byte {frame.offset} of {file}"
+        raise ArchiveDamaged(f"{where} cannot be read: {error}") from error
+    ids = [id_of(entry.receipt) for entry in (*found[:1], *found[-1:])]
+    if ids != [frame.first, frame.last] or len(found) != frame.entries:
+        raise ArchiveDamaged(f"the frame at byte {frame.offset} of {file} has other events")
+    return found
+
+
+def id_of(receipt: Receipt) -> Id:
+    """Return an entry's id: milliseconds and sequence."""
+    return receipt.milliseconds, receipt.sequence
 
 
 def _entry(partition: int, raw: _RawEntry) -> Entry:
@@ -146,14 +169,13 @@ def _raw(entry: Entry) -> _RawEntry:
     return receipt.milliseconds, receipt.sequence, fields
 
 
-def _framed(entries: Iterable[Entry]) -> Iterator[Sequence[tuple[Entry, _RawEntry]]]:
-    frame: list[tuple[Entry, _RawEntry]] = []
+def _framed(entries: Iterable[Entry]) -> Iterator[Sequence[Entry]]:
+    frame: list[Entry] = []
     size = 0
     for entry in entries:
-        raw = _raw(entry)
-        frame.append((entry, raw))
-        size += len(raw[2]) if isinstance(raw[2], bytes) else sum(map(len, raw[2]))
-        if size >= FRAME_BYTES:
+        frame.append(entry)
+        size += sum(len(name) + len(value) for name, value in entry.fields.items())
+        if size >= FRAME_BYTES or len(frame) == FRAME_ENTRIES:
             yield frame
             frame, size = [], 0
     if frame:

@@ -3,190 +3,252 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections import OrderedDict
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, Future
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 from itertools import pairwise
 from threading import RLock
+from typing import TypeVar
 
-from adapters.archive.manifest import FORMAT, Manifest, ManifestEntry, id_of, loss_chain
-from adapters.archive.objects import Objects
-from adapters.archive.segments import (
-    Digest,
-    Frame,
-    Index,
-    encoded,
-    entries_of,
-    index_of,
-    index_size,
+from msgspec import Struct
+from msgspec.structs import replace
+
+from adapters.archive.manifest import Manifest
+from adapters.archive.manifest_entries import (
+    Contents,
+    id_text,
+    loss_entry,
+    rewrite_entry,
+    segment_entry,
 )
+from adapters.archive.objects import Objects
+from adapters.archive.segment_files import SegmentFiles
+from adapters.archive.segments import Digest, Index, encoded
 from application.errors import ArchiveConflict, ArchiveDamaged, LogGap
 from application.event_log.archive import End, Loss, OnStep, Segment, Step
 from application.event_log.ports import Entry
 from application.event_log.receipts import Receipt
 
-INDEX_BYTES = 64 << 10
-"""Bytes of a segment's end to read at first; most indices are smaller."""
+READERS = 8
+"""Most readers of a stream that are recognized as reading it in order."""
 
-MAX_INDICES = 64
-MAX_FRAMES = 4
-READ_AHEAD = 2
-"""Frames decoded ahead of a reader, in other threads."""
+Found = TypeVar("Found")
+
+
+class _View(Struct, frozen=True):
+    """What the manifest says, as of the last look."""
+
+    end: End
+    segments: tuple[Segment, ...]
+    losses: tuple[Loss, ...]
 
 
 class ObjectStream:
-    """Implements the port ArchivedStream. `digest` returns an entry's digest."""
+    """Implements the port ArchivedStream, as do all errors of its parts.
+
+    `partition` is that of the receipts, and `digest` returns an entry's digest.
+    """
 
     def __init__(
         self,
-        objects: Objects,
         stream: str,
         partition: int,
+        objects: Objects,
+        manifest: Manifest,
+        files: SegmentFiles,
         digest: Digest,
         on_step: OnStep,
-        ahead: Executor,
     ) -> None:
-        self._objects = objects
         self._stream = stream
         self._partition = partition
+        self._objects = objects
+        self._manifest = manifest
+        self._files = files
         self._digest = digest
         self._on_step = on_step
-        self._ahead = ahead
-        self._manifest = Manifest(objects, stream, partition, on_step)
         self._lock = RLock()
-        self._loaded = False
-        self._indices: OrderedDict[str, Index] = OrderedDict()
-        self._frames: OrderedDict[tuple[str, int], Future[list[Entry]]] = OrderedDict()
+        self._known: _View | None = None
+        self._seen: tuple[Contents, int] | None = None
+        self._ends: deque[int] = deque((0,), maxlen=READERS)
 
     def end(self) -> End:
-        self._load()
-        return self._manifest.contents.end
+        return self._view().end
 
     def refresh(self) -> End:
-        with self._lock:
-            self._loaded = True
-            self._manifest.refresh()
-            return self._manifest.contents.end
+        return self._refreshed().end
 
     def segments(self) -> Sequence[Segment]:
-        self._load()
-        return self._manifest.contents.segments
+        return self._view().segments
 
     def losses(self) -> Sequence[Loss]:
-        self._load()
-        return self._manifest.contents.losses
+        return self._view().losses
 
     def read(self, after: int, limit: int) -> Sequence[Entry]:
+        # Readers that check the entry they have read last begin with it again.
+        in_order = after in self._ends or after + 1 in self._ends
         found: list[Entry] = []
-        segments = self.segments()
-        place = bisect_right(segments, after, key=lambda segment: segment.last.position)
-        for segment in segments[place:]:
+        while len(found) < limit and (following := self._following(after)):
+            segment = following[0]
             try:
-                index = self._index(segment)
-                found += self._read(segment, index, after, limit - len(found))
-            except (LogGap, ArchiveDamaged):
+                found += self._files.read(
+                    segment, self._partition, after, limit - len(found), in_order=in_order
+                )
+            except LogGap:
+                if self._replaced_by(segment) is not None:
+                    continue
                 if found:
-                    return found
+                    break
                 raise
-            if len(found) >= limit:
-                return found
+            except ArchiveDamaged:
+                if found:
+                    break
+                raise
+            if len(following) > 1 and in_order:
+                self._files.prepare(following[1], self._partition)
+            after = found[-1].receipt.position if len(found) == limit else segment.last.position
+        if found and found[-1].receipt.position not in self._ends:
+            self._ends.append(found[-1].receipt.position)
         return found
 
     def find(self, receipt: Receipt) -> Entry | None:
-        segment = self._segment_at(receipt.position)
-        if segment is None or segment.first > receipt:
-            return None
-        for entry in self._read(segment, self._index(segment), receipt.position - 1, 1):
-            if entry.receipt == receipt:
-                return entry
-        return None
+        def found(segment: Segment) -> Entry | None:
+            after = receipt.position - 1
+            entries = self._files.read(segment, self._partition, after, 1, in_order=False)
+            return entries[0] if entries and entries[0].receipt == receipt else None
+
+        return self._at(receipt.position, found)
 
     def number_at(self, position: int) -> int:
         segments = self.segments()
-        place = bisect_right(segments, position, key=lambda segment: segment.last.position)
-        before = segments[place - 1].last_number if place else 0
+        place = bisect_right(segments, position, key=_last_position)
         if place == len(segments) or segments[place].first.position > position:
-            return before
-        segment = segments[place]
-        number = segment.number - 1
-        for frame_place, frame in enumerate(self._index(segment).frames):
-            if Receipt(self._partition, *frame.last).position <= position:
-                number += frame.entries
-                continue
-            entries = self._frame(segment, frame_place, frame).result()
-            return number + bisect_right(entries, position, key=_position)
+            return segments[place - 1].last_number if place else 0
+        number = self._at(
+            position, lambda segment: self._files.number_at(segment, self._partition, position)
+        )
+        assert number is not None  # noqa: S101  the segment there may be replaced, but never goes
         return number
 
     def entries(self, segment: Segment) -> Iterator[Entry]:
-        content = self._objects.get(segment.file)
-        if content is None:
-            raise _missing(segment)
-        if sha256(content).digest() != segment.sha256:
-            raise ArchiveDamaged(f"{segment.file} is damaged: its SHA-256 is not the sealed one")
-        needed = index_size(segment.file, content, len(content))
-        for frame in index_of(segment.file, content[-needed:]).frames:
-            part = content[frame.offset : frame.offset + frame.length]
-            yield from entries_of(segment.file, self._partition, frame, part)
+        try:
+            return self._files.verified(segment, self._partition)
+        except LogGap:
+            if (replaced_by := self._replaced_by(segment)) is None:
+                raise
+            return self.entries(replaced_by)
 
     def seal(self, entries: Sequence[Entry], now: int) -> Segment:
+        self._check(entries)
         with self._lock:
-            end = self.end()
-            _check_order(end, entries)
+            end = self.refresh()
+            if end.last is not None and entries[0].receipt <= end.last:
+                raise ArchiveConflict(
+                    f"the event {entries[0].receipt} does not follow {end.last}, the archive's last"
+                )
             content, index = encoded(self._stream, end.number + 1, end.chain, entries, self._digest)
             segment = self._written(content, index, entries, now)
-            self._add(segment)
+            number, previous = self._manifest.next_entry()
+            self._manifest.add(segment_entry(segment, number, previous))
+            self._look()
             return segment
 
     def accept_loss(self, before: Receipt, entries: int, offset: int, now: int) -> Loss:
         with self._lock:
-            end = self.end()
+            end = self.refresh()
             if before.position <= end.position + 1:
-                raise ValueError(f"nothing can be missing before {before}")
+                raise ValueError(f"no event can be missing between {end.last} and {before}")
             number, previous = self._manifest.next_entry()
-            self._manifest.add(
-                ManifestEntry(
-                    format=FORMAT,
-                    kind="loss",
-                    number=number,
-                    previous=previous,
-                    after=None if end.last is None else id_of(end.last),
-                    before=id_of(before),
-                    entries=entries,
-                    offset=offset,
-                    chain=loss_chain(end, before, entries).hex(),
-                    at=now,
-                )
-            )
-            return self._manifest.contents.losses[-1]
+            self._manifest.add(loss_entry(end, before, entries, offset, now, number, previous))
+            return self._look().losses[-1]
 
     def rewrite(self, segment: Segment, organization: bytes, now: int) -> Segment | None:
         with self._lock:
-            kept = list(self.entries(segment))
-            erased = [self._erased(entry, organization) for entry in kept]
-            if erased == kept:
+            view = self._refreshed()
+            place = bisect_left(view.segments, segment.first, key=_first)
+            if view.segments[place : place + 1] != (segment,):
+                raise ArchiveConflict(f"the segment {segment.file} has been replaced")
+            known = list(self.entries(segment))
+            kept = self._erased_elsewhere(segment, known)
+            kept = [self._erased(entry, organization) for entry in kept]
+            if kept == known:
                 return None
             content, index = encoded(
-                self._stream, segment.number, segment.chain_before, erased, self._digest
+                self._stream, segment.number, segment.chain_before, kept, self._digest
             )
             if index.chain != segment.chain:
                 raise ArchiveDamaged(f"the events of {segment.file} are not those of its chain")
-            written = self._written(content, index, erased, now)
-            self._add(written, replaces=segment)
+            written = self._written(content, index, kept, now)
+            number, previous = self._manifest.next_entry()
+            self._manifest.add(rewrite_entry(written, number, previous, segment.sha256))
+            self._look()
             self._objects.delete(segment.file)
-            self._frames.clear()
             return written
 
-    def _erased(self, entry: Entry, organization: bytes) -> Entry:
-        if entry.erased is not None or entry.fields.get(b"organization") != organization:
-            return entry
-        return Entry(entry.receipt, {}, self._digest(entry))
+    def stale(self) -> Sequence[str]:
+        """Return the manifest's files that nobody needs, as of the last `refresh`."""
+        with self._lock:
+            return self._manifest.stale()
+
+    def _view(self) -> _View:
+        return self._known or self._refreshed()
+
+    def _refreshed(self) -> _View:
+        with self._lock:
+            self._manifest.refresh()
+            return self._look()
+
+    def _look(self) -> _View:
+        """Return what the manifest now says."""
+        contents = self._manifest.contents
+        seen = contents, contents.taken
+        if self._known is None or self._seen != seen:
+            self._seen = seen
+            segments, losses = tuple(contents.segments), tuple(contents.losses)
+            self._known = _View(contents.end, segments, losses)
+        return self._known
+
+    def _following(self, position: int) -> Sequence[Segment]:
+        """Return the segment with the first entry above a position, and the one behind it."""
+        segments = self.segments()
+        place = bisect_right(segments, position, key=_last_position)
+        return segments[place : place + 2]
+
+    def _at(self, position: int, find: Callable[[Segment], Found]) -> Found | None:
+        """Return what `find` returns for the segment that spans a position, None without one."""
+        while True:
+            segments = self.segments()
+            place = bisect_left(segments, position, key=_last_position)
+            if place == len(segments) or segments[place].first.position > position:
+                return None
+            try:
+                return find(segments[place])
+            except LogGap:
+                if self._replaced_by(segments[place]) is None:
+                    raise
+
+    def _replaced_by(self, segment: Segment) -> Segment | None:
+        """Return what a segment whose file is missing was rewritten to, None if it was not."""
+        segments = self._refreshed().segments
+        place = bisect_left(segments, segment.first, key=_first)
+        found = segments[place] if place < len(segments) else segment
+        return found if found.first == segment.first and found != segment else None
+
+    def _check(self, entries: Sequence[Entry]) -> None:
+        if not entries:
+            raise ValueError("a segment has at least one event")
+        for entry in entries:
+            if entry.receipt.partition != self._partition:
+                raise ValueError(f"the event {entry.receipt} is of another partition")
+        for one, other in pairwise(entries):
+            if one.receipt >= other.receipt:
+                raise ValueError(f"the event {other.receipt} comes after {one.receipt}")
 
     def _written(self, content: bytes, index: Index, entries: Sequence[Entry], now: int) -> Segment:
         """Write a segment's file, and read it back."""
         digest = sha256(content)
         first, last = entries[0].receipt, entries[-1].receipt
-        file = f"segments/{self._stream}/{first.event_id}_{last.event_id}_{digest.hexdigest()}.seg"
+        name = f"{id_text(first)}_{id_text(last)}_{digest.hexdigest()}.seg"
+        file = f"segments/{self._stream}/{name}"
         self._objects.put(file, content)
         self._on_step(Step.SEGMENT_WRITTEN)
         if self._objects.get(file) != content:
@@ -203,115 +265,48 @@ class ObjectStream:
             erased=sum(entry.erased is not None for entry in entries),
             chain_before=index.chain_before,
             chain=index.chain,
-            digest=self._digest(entries[-1]),
+            digest=self._digest_of(entries[-1]),
             sealed_at=now,
         )
 
-    def _add(self, segment: Segment, replaces: Segment | None = None) -> None:
-        number, previous = self._manifest.next_entry()
-        self._manifest.add(
-            ManifestEntry(
-                format=FORMAT,
-                kind="segment" if replaces is None else "rewrite",
-                number=number,
-                previous=previous,
-                file=segment.file,
-                sha256=segment.sha256.hex(),
-                size=segment.size,
-                first=id_of(segment.first),
-                last=id_of(segment.last),
-                first_number=segment.number,
-                entries=segment.entries,
-                erased=segment.erased,
-                chain_before=segment.chain_before.hex(),
-                chain=segment.chain.hex(),
-                digest=segment.digest.hex(),
-                replaces="" if replaces is None else replaces.sha256.hex(),
-                at=segment.sealed_at,
-            )
-        )
+    def _digest_of(self, entry: Entry) -> bytes:
+        return self._digest(entry) if entry.erased is None else entry.erased
 
-    def _load(self) -> None:
-        if not self._loaded:
-            self.refresh()
+    def _erased(self, entry: Entry, organization: bytes) -> Entry:
+        if entry.fields.get(b"organization") != organization:
+            return entry
+        return Entry(entry.receipt, {}, self._digest_of(entry))
 
-    def _segment_at(self, position: int) -> Segment | None:
-        segments = self.segments()
-        place = bisect_left(segments, position, key=lambda segment: segment.last.position)
-        return segments[place] if place < len(segments) else None
+    def _erased_elsewhere(self, segment: Segment, entries: Sequence[Entry]) -> list[Entry]:
+        """Return the entries without those that another process erased at the same time.
 
-    def _read(self, segment: Segment, index: Index, after: int, limit: int) -> list[Entry]:
-        found: list[Entry] = []
-        for place, frame in enumerate(index.frames):
-            if Receipt(self._partition, *frame.last).position <= after:
+        Two rewrites of one segment are two branches, and only one of them counts.
+        """
+        kept = list(entries)
+        for rewrite in self._manifest.branched_rewrites():
+            if rewrite.first != id_text(segment.first) or rewrite.last != id_text(segment.last):
                 continue
-            entries = self._frame(segment, place, frame).result()
-            self._read_ahead(segment, index, place)
-            start = bisect_right(entries, after, key=_position)
-            found += entries[start : start + limit - len(found)]
-            if len(found) >= limit:
-                break
-        return found
-
-    def _read_ahead(self, segment: Segment, index: Index, place: int) -> None:
-        for ahead in range(place + 1, min(place + 1 + READ_AHEAD, len(index.frames))):
-            self._frame(segment, ahead, index.frames[ahead])
-
-    def _frame(self, segment: Segment, place: int, frame: Frame) -> Future[list[Entry]]:
-        key = segment.file, place
-        with self._lock:
-            known = self._frames.get(key)
-            if known is None or (known.done() and known.exception() is not None):
-                known = self._ahead.submit(self._decoded, segment, frame)
-                self._frames[key] = known
-                while len(self._frames) > MAX_FRAMES:
-                    self._frames.popitem(last=False)
-            self._frames.move_to_end(key)
-            return known
-
-    def _decoded(self, segment: Segment, frame: Frame) -> list[Entry]:
-        content = self._objects.get_range(segment.file, frame.offset, frame.length)
-        if content is None:
-            raise _missing(segment)
-        return entries_of(segment.file, self._partition, frame, content)
-
-    def _index(self, segment: Segment) -> Index:
-        with self._lock:
-            if (known := self._indices.get(segment.file)) is not None:
-                return known
-        content = self._end(segment, min(INDEX_BYTES, segment.size))
-        needed = index_size(segment.file, content, segment.size)
-        if needed > len(content):
-            content = self._end(segment, needed)
-        found = index_of(segment.file, content[-needed:])
-        with self._lock:
-            self._indices[segment.file] = found
-            while len(self._indices) > MAX_INDICES:
-                self._indices.popitem(last=False)
-        return found
-
-    def _end(self, segment: Segment, length: int) -> bytes:
-        """Return the last bytes of a segment's file."""
-        content = self._objects.get_range(segment.file, segment.size - length, length)
-        if content is None:
-            raise _missing(segment)
-        return content
+            other = replace(
+                segment,
+                file=rewrite.file,
+                sha256=bytes.fromhex(rewrite.sha256),
+                size=rewrite.size,
+                erased=rewrite.erased,
+            )
+            try:
+                rewritten = list(self.entries(other))
+            except LogGap:  # replaced and deleted: what replaced it has what it erased
+                continue
+            kept = [
+                theirs if theirs.erased is not None else ours
+                for ours, theirs in zip(kept, rewritten, strict=True)
+            ]
+        return kept
 
 
-def _missing(segment: Segment) -> LogGap:
-    why = f"the archive's file {segment.file} is missing"
-    return LogGap(segment.first, segment.last, segment.entries, why)
+def _first(segment: Segment) -> Receipt:
+    return segment.first
 
 
-def _check_order(end: End, entries: Sequence[Entry]) -> None:
-    if not entries:
-        raise ValueError("a segment has at least one entry")
-    receipts = [entry.receipt for entry in entries]
-    if end.last is not None:
-        receipts.insert(0, end.last)
-    if any(later <= earlier for earlier, later in pairwise(receipts)):
-        raise ArchiveConflict("the entries do not follow the end of the archive, in order")
-
-
-def _position(entry: Entry) -> int:
-    return entry.receipt.position
+def _last_position(segment: Segment) -> int:
+    return segment.last.position

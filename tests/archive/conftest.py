@@ -1,39 +1,43 @@
-"""Archives in a directory, and on an S3 server."""
+"""Places for archives: a directory, an object store in memory, and an S3 server."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from obstore.store import MemoryStore
 
-from adapters.archive import ObjectArchive, open_archive
-from application.event_log.archive import OnStep, ignore_step
-from tests.archive.support import CODEC
+from adapters.archive.object_store import StoreObjects
+from adapters.archive.objects import open_objects
+from tests.archive.places import ObjectsPlace, Overwriting
 from tests.s3 import bucket, s3
 
 __all__ = ["bucket", "s3"]
 
-OpenArchive = Callable[..., ObjectArchive]
 
-
-@pytest.fixture(params=["directory", "s3"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "directory":
-        return str(tmp_path / "archive")
-    found: str = request.getfixturevalue("bucket")
-    return found
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    return tmp_path / "archive"
 
 
 @pytest.fixture
-def opened(place: str) -> Iterator[OpenArchive]:
-    """Return a function that opens the test's archive; each call is another process's."""
-    archives: list[ObjectArchive] = []
+def directory_place(directory: Path) -> Iterator[ObjectsPlace]:
+    place = ObjectsPlace(open_objects(str(directory)))
+    yield place
+    place.close()
 
-    def open_again(on_step: OnStep = ignore_step) -> ObjectArchive:
-        archives.append(open_archive(place, CODEC.digest, on_step))
-        return archives[-1]
 
-    yield open_again
-    for archive in archives:
-        archive.close()
+@pytest.fixture
+def memory_place() -> Iterator[ObjectsPlace]:
+    """An object store in memory that overwrites objects although asked not to, as some do."""
+    place = ObjectsPlace(Overwriting(StoreObjects(MemoryStore(), "memory")))
+    yield place
+    place.close()
+
+
+@pytest.fixture
+def s3_place(bucket: str) -> Iterator[ObjectsPlace]:
+    place = ObjectsPlace(open_objects(bucket))
+    yield place
+    place.close()
