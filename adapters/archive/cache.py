@@ -20,20 +20,21 @@ class _Slot(Generic[Value]):
 
 
 class Cache(Generic[Value]):
-    """Keeps values of at most `limit` bytes, as far as `size` can tell. Thread-safe.
+    """Keeps values of a size of `limit` in all, and always the newest one. Thread-safe."""
 
-    The newest value is kept whatever its size.
-    """
-
-    def __init__(self, limit: int, size: Callable[[Value], int]) -> None:
+    def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._size_of = size
         self._size = 0
         self._lock = Lock()
         self._slots: OrderedDict[Hashable, _Slot[Value]] = OrderedDict()
 
-    def get(self, key: Hashable, make: Callable[[], Value]) -> Value:
-        """Return the value of a key, which `make` returns if it isn't there.
+    def __contains__(self, key: Hashable) -> bool:
+        """Return whether a value is there, or being made."""
+        with self._lock:
+            return key in self._slots
+
+    def get(self, key: Hashable, make: Callable[[], Value], size: int = 1) -> Value:
+        """Return the value of a key, which `make` returns if it isn't there, and of which size.
 
         Whoever asks meanwhile waits for it. What `make` raises is raised, and not kept.
         """
@@ -49,7 +50,7 @@ class Cache(Generic[Value]):
                 except BaseException:
                     self._forget(key, slot)
                     raise
-                self._keep(key, slot, self._size_of(slot.value))
+                self._keep(key, slot, size)
             return slot.value
 
     def _keep(self, key: Hashable, slot: _Slot[Value], size: int) -> None:

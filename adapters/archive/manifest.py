@@ -70,6 +70,8 @@ class Manifest:
         self._readers = readers
         self._on_step = on_step
         self._roll_up = roll_up
+        # What was read for a look that failed: the next one goes on from there.
+        self._fetched: dict[str, bytes] = {}
         self._files: dict[str, _File] = {}
         self._chosen: list[str] = []
         self._others: dict[str, ManifestEntry] = {}
@@ -88,6 +90,7 @@ class Manifest:
             except _ChangedMeanwhile:
                 continue
             except ArchiveDamaged:
+                self._fetched.clear()
                 # A list does not show one instant: look again before calling it damage.
                 if before == listed:
                     raise
@@ -152,14 +155,17 @@ class Manifest:
                 added = self._all_entries(listed)
             self._choose(added)
         self._files = files
+        self._fetched.clear()
 
     def _contents_of(self, paths: Sequence[str]) -> list[tuple[str, bytes]]:
-        found = []
-        for path, content in zip(paths, self._readers.map(self._objects.get, paths), strict=True):
+        missing = [path for path in paths if path not in self._fetched]
+        for path, content in zip(
+            missing, self._readers.map(self._objects.get, missing), strict=True
+        ):
             if content is None:
                 raise _ChangedMeanwhile
-            found.append((path, content))
-        return found
+            self._fetched[path] = content
+        return [(path, self._fetched[path]) for path in paths]
 
     def _all_entries(self, listed: Collection[str]) -> dict[str, ManifestEntry]:
         return {

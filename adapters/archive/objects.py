@@ -122,7 +122,7 @@ def open_objects(url: str) -> Objects:
     """
     parts = urlsplit(url)
     if parts.scheme == "file":
-        if parts.netloc not in {"", "localhost"} or not parts.path:
+        if parts.netloc not in {"", "localhost"} or not parts.path.startswith("/"):
             raise ValueError(f"{url} does not name a directory of this machine: use file:///path")
         return DirectoryObjects(Path(unquote(parts.path)))
     if "://" not in url:

@@ -27,9 +27,8 @@ READ_AHEAD = 2
 
 FRAMES_CACHE = 64 << 20
 CHUNKS_CACHE = 16 << 20
-INDICES_CACHE = 8 << 20
-FRAME_OVERHEAD = 500
-"""Bytes of memory of an index per frame."""
+INDICES_CACHE = 128
+"""Indices that are kept, of some kilobytes each."""
 
 ENTRY_OVERHEAD = 1000
 """Bytes of memory of a decoded entry beside those of its fields."""
@@ -54,9 +53,9 @@ class SegmentFiles:
     def __init__(self, objects: Objects, ahead: Executor) -> None:
         self._objects = objects
         self._ahead = ahead
-        self._indices = Cache[Index](INDICES_CACHE, _index_size)
-        self._chunks = Cache[bytes](CHUNKS_CACHE, len)
-        self._frames = Cache[list[Entry]](FRAMES_CACHE, _entries_size)
+        self._indices = Cache[Index](INDICES_CACHE)
+        self._chunks = Cache[bytes](CHUNKS_CACHE)
+        self._frames = Cache[list[Entry]](FRAMES_CACHE)
 
     def read(
         self, segment: Segment, partition: int, after: int, limit: int, *, in_order: bool
@@ -75,12 +74,13 @@ class SegmentFiles:
             place += 1
         if in_order:
             for ahead in range(place, min(place + READ_AHEAD, len(index.frames))):
-                self._ahead.submit(self._prepare, segment, partition, ahead)
+                self.prepare(segment, partition, ahead)
         return found
 
-    def prepare(self, segment: Segment, partition: int) -> None:
-        """Decode a segment's first frame in another thread. Raises nothing."""
-        self._ahead.submit(self._prepare, segment, partition, 0)
+    def prepare(self, segment: Segment, partition: int, place: int = 0) -> None:
+        """Decode a frame of a segment in another thread. Raises nothing."""
+        if (segment.file, place) not in self._frames:
+            self._ahead.submit(self._prepare, segment, partition, place)
 
     def number_at(self, segment: Segment, partition: int, position: int) -> int:
         """Return the number of the last entry at or below a position within the segment."""
@@ -139,14 +139,15 @@ class SegmentFiles:
                 content = self._range(segment, frame.offset, frame.length)
             return entries_of(segment.file, partition, frame, content)
 
-        return self._frames.get((segment.file, place), decoded)
+        size = frame.size + ENTRY_OVERHEAD * frame.entries
+        return self._frames.get((segment.file, place), decoded, size)
 
     def _chunked(self, segment: Segment, index: Index, place: int) -> bytes:
         """Return a frame's bytes, read together with the frames around it."""
         frame = index.frames[place]
         start, end = _chunk(index.frames, place)
         chunk = self._chunks.get(
-            (segment.file, start), lambda: self._range(segment, start, end - start)
+            (segment.file, start), lambda: self._range(segment, start, end - start), end - start
         )
         return chunk[frame.offset - start :][: frame.length]
 
@@ -217,12 +218,3 @@ def _last_position(frame: Frame) -> int:
 
 def _position(entry: Entry) -> int:
     return entry.receipt.position
-
-
-def _index_size(index: Index) -> int:
-    return FRAME_OVERHEAD * (1 + len(index.frames))
-
-
-def _entries_size(entries: list[Entry]) -> int:
-    fields = sum(sum(map(len, entry.fields.values())) for entry in entries)
-    return fields + ENTRY_OVERHEAD * len(entries)

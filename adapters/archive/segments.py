@@ -34,7 +34,14 @@ FOOTER = Packing("<32sQ8s")
 Digest = Callable[[Entry], bytes]
 Id = tuple[int, int]
 
-_RawEntry = tuple[int, int, list[bytes] | bytes]
+
+class _RawEntry(Struct, frozen=True, array_like=True, gc=False):
+    """An entry as it is stored: its fields, names and values alternating, or its former digest."""
+
+    milliseconds: int
+    sequence: int
+    fields: list[bytes] | bytes
+
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_entries = msgspec.msgpack.Decoder(list[_RawEntry]).decode
@@ -154,19 +161,19 @@ def id_of(receipt: Receipt) -> Id:
 
 
 def _entry(partition: int, raw: _RawEntry) -> Entry:
-    milliseconds, sequence, fields = raw
-    receipt = Receipt(partition, milliseconds, sequence)
-    if isinstance(fields, bytes):
-        return Entry(receipt, {}, fields)
-    return Entry(receipt, dict(zip(fields[::2], fields[1::2], strict=True)))
+    receipt = Receipt(partition, raw.milliseconds, raw.sequence)
+    if isinstance(raw.fields, bytes):
+        return Entry(receipt, {}, raw.fields)
+    parts = iter(raw.fields)
+    return Entry(receipt, dict(zip(parts, parts, strict=True)))
 
 
 def _raw(entry: Entry) -> _RawEntry:
     receipt = entry.receipt
     if entry.erased is not None:
-        return receipt.milliseconds, receipt.sequence, entry.erased
+        return _RawEntry(receipt.milliseconds, receipt.sequence, entry.erased)
     fields = [part for field in entry.fields.items() for part in field]
-    return receipt.milliseconds, receipt.sequence, fields
+    return _RawEntry(receipt.milliseconds, receipt.sequence, fields)
 
 
 def _framed(entries: Iterable[Entry]) -> Iterator[Sequence[Entry]]:

@@ -118,8 +118,9 @@ class End(Struct, frozen=True, kw_only=True):
 class ArchivedStream(Protocol):
     """The archived part of one stream. Thread-safe; calls may block on the archive's store.
 
-    Every method raises ArchiveUnavailable if the store does not answer, and ArchiveDamaged, which
-    names the file, if something in it is not what was written.
+    Every method raises ArchiveUnavailable if the store does not answer; ArchiveDamaged, which names
+    the file, if something in it is not what was written; and LogUnfit if a newer release wrote it.
+    The segment of a file that was rewritten meanwhile is read from its new file.
     """
 
     def end(self) -> End:
@@ -138,10 +139,10 @@ class ArchivedStream(Protocol):
         """Return the first `limit` archived entries above the position `after`, in log order.
 
         Returns fewer at the end, and before a segment that is missing or damaged: a short page is
-        not the end, so read on. Raises LogGap or ArchiveDamaged at such a segment, once no entry
-        of the segments before it can be returned. Consecutive calls are served from frames that
-        were read ahead and decoded in another thread; memory is bounded, whatever the length of the
-        stream.
+        not the end, so read on. Raises LogGap at a segment whose file is missing, and ArchiveDamaged
+        at one that is damaged, once no entry of the segments before it can be returned.
+        Consecutive calls are served from frames that were read ahead and decoded in another
+        thread; memory is bounded, whatever the length of the stream.
         """
 
     def find(self, receipt: Receipt) -> Entry | None:
@@ -154,7 +155,7 @@ class ArchivedStream(Protocol):
         """Return the number of the last archived entry at or below a position, 0 if none is."""
 
     def entries(self, segment: Segment) -> Iterator[Entry]:
-        """Yield all entries of a segment, having verified its bytes against `sha256`.
+        """Return all entries of a segment, having verified its bytes against `sha256`.
 
         Raises LogGap if the file is missing.
         """
@@ -165,14 +166,16 @@ class ArchivedStream(Protocol):
         The steps are those of `Step`, each durable before the next: the segment is written, read
         back and compared, and only then named by the manifest, whose new entry is read back too.
         `now` is in ms since the epoch. Raises ArchiveConflict if another process has added a
-        segment meanwhile: `refresh`, and start again. Nothing was added then.
+        segment meanwhile: `refresh`, and start again. Nothing was added then. The same holds after
+        ArchiveUnavailable, when the segment may have been added or not. Raises ValueError for no
+        entries, or entries that do not ascend.
         """
 
     def accept_loss(self, before: Receipt, entries: int, offset: int, now: int) -> Loss:
         """Record that entries between the end and `before` (exclusive) are lost.
 
         The end then is just before `before`, and its number has grown by `entries`; `offset` is
-        that of the new `End`. Raises as `seal` does.
+        that of the new `End`. Raises as `seal` does, and ValueError if no entry fits in between.
         """
 
     def rewrite(self, segment: Segment, organization: bytes, now: int) -> Segment | None:
@@ -180,7 +183,8 @@ class ArchivedStream(Protocol):
 
         Writes a new segment that replaces the old one, in the order and with the checks of `seal`,
         and deletes the old file. The chain stays as it is. Returns None if no entry of the segment
-        is the organization's. Raises ArchiveConflict as `seal` does.
+        is the organization's. Raises ArchiveConflict as `seal` does, also if the segment is no
+        longer one of `segments`.
         """
 
 
@@ -195,7 +199,7 @@ class Archive(Protocol):
         """Make it the archive of a log, given the log's id and its number of partitions.
 
         Does nothing if it is already. Raises LogUnfit if it is another log's, ArchiveUnavailable,
-        ArchiveDamaged.
+        and ArchiveDamaged, also if it is nobody's but has entries.
         """
 
     def identity(self) -> tuple[str, int] | None:
@@ -210,5 +214,7 @@ class Archive(Protocol):
     def sweep(self, before: int) -> Iterable[str]:
         """Delete files that no manifest names and that were written before `before` (ms).
 
-        Returns their paths. They are the leavings of processes that died.
+        Returns their paths. They are the leavings of processes that died, or that gave way to
+        another one. Leave a day between `before` and now: a process that is still at work needs
+        what it has written.
         """

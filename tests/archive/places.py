@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from adapters.archive import ObjectArchive
 from adapters.archive.objects import Objects, Stored
@@ -31,27 +31,56 @@ class ObjectsPlace(ArchivePlace):
             archive.close()
 
 
-class Overwriting:
-    """Objects of a store that overwrites although asked not to. Some S3 servers do."""
+class Watching:
+    """Objects that call `before` and `after` with the name of each operation and its path."""
 
-    def __init__(self, objects: Objects) -> None:
+    def __init__(
+        self,
+        objects: Objects,
+        before: Callable[[str, str], None] = lambda name, path: None,
+        after: Callable[[str, str], None] = lambda name, path: None,
+    ) -> None:
         self._objects = objects
+        self._before = before
+        self._after = after
         self.url = objects.url
 
     def put(self, path: str, content: bytes) -> None:
+        self._before("put", path)
         self._objects.put(path, content)
+        self._after("put", path)
 
     def create(self, path: str, content: bytes) -> None:
-        self._objects.put(path, content)
+        self._before("create", path)
+        self._objects.create(path, content)
+        self._after("create", path)
 
     def get(self, path: str) -> bytes | None:
-        return self._objects.get(path)
+        self._before("get", path)
+        content = self._objects.get(path)
+        self._after("get", path)
+        return content
 
     def get_range(self, path: str, start: int, length: int) -> bytes | None:
-        return self._objects.get_range(path, start, length)
+        self._before("get_range", path)
+        content = self._objects.get_range(path, start, length)
+        self._after("get_range", path)
+        return content
 
     def stored(self, directory: str, after: str = "") -> Sequence[Stored]:
-        return self._objects.stored(directory, after)
+        self._before("stored", directory)
+        found = self._objects.stored(directory, after)
+        self._after("stored", directory)
+        return found
 
     def delete(self, path: str) -> None:
+        self._before("delete", path)
         self._objects.delete(path)
+        self._after("delete", path)
+
+
+class Overwriting(Watching):
+    """Objects of a store that overwrites although asked not to. Some S3 servers do."""
+
+    def create(self, path: str, content: bytes) -> None:
+        self.put(path, content)

@@ -6,6 +6,7 @@ from tests.benchmarks.results import Goal
 
 REQUESTS = "requests/s"
 POINTS = "points/s"
+MEGABYTES = "MB/s"
 LOG_BYTES = "log B/point"
 QUERY_MEDIAN = "p50 ms"
 WORKER_GROWTH = "worker MB at the end / half-way"
@@ -21,6 +22,7 @@ REMOTE_WRITE, OTLP, LINES, PUT = "remote write", "OTLP", "line protocol", "OpenT
 TWO_WORKERS = "CAVE, 2 workers"
 ONE_NAME, MANY_NAMES = "one name", "176,000 names"
 REPLAY, SLOWER_LIMIT = "cave replay", "slower limit"
+SEALING, ARCHIVE, XRANGE = "sealing", "archive", "XRANGE"
 
 GOALS = (
     *(
@@ -44,6 +46,7 @@ GOALS = (
     Goal(part="workers", figure=REQUESTS, ours=TWO_WORKERS, theirs="CAVE", factor=1.7),
     Goal(part="memory", figure=WORKER_GROWTH, factor=1.05, at_most=True),
     Goal(part="replay", figure=POINTS, ours=REPLAY, theirs=SLOWER_LIMIT, factor=0.5),
+    Goal(part="archive", figure=MEGABYTES, ours=ARCHIVE, theirs=XRANGE, factor=1.0),
     Goal(part="export", figure=POINTS, ours=MANY_NAMES, theirs=ONE_NAME, factor=0.5),
     *(
         Goal(

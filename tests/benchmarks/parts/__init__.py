@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.parts import (
+    archive,
     end_to_end,
     export,
     latency,
@@ -24,6 +25,7 @@ PARTS: Mapping[str, Callable[[Bench], None]] = {
     "latency": latency.run,
     "workers": workers.run,
     "replay": replay.run,
+    "archive": archive.run,
     "query": query.run,
     "export": export.run,
     "memory": memory.run,
