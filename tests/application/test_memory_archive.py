@@ -6,7 +6,8 @@ import pytest
 
 from adapters.memory.archive import MemoryArchive, MemoryStore
 from application.event_log.archive import Archive, OnStep, ignore_step
-from tests.contracts.archive import ArchiveContract, ArchivePlace, digest
+from tests.contracts.archive import ArchiveContract
+from tests.contracts.archive_places import ArchivePlace, digest
 
 
 class MemoryPlace(ArchivePlace):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from adapters.archive import ObjectArchive
 from adapters.archive.objects import Objects, Stored
 from application.event_log.archive import OnStep, ignore_step
-from tests.contracts.archive import ArchivePlace, digest
+from tests.contracts.archive_places import ArchivePlace, digest
 
 
 class ObjectsPlace(ArchivePlace):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.archive.places import ObjectsPlace
-from tests.contracts.archive import ArchiveContract, ArchivePlace
+from tests.contracts.archive import ArchiveContract
+from tests.contracts.archive_places import ArchivePlace
 
 
 class TestDirectory(ArchiveContract):

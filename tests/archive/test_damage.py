@@ -15,7 +15,7 @@ from application.errors import ArchiveDamaged, LogUnfit
 from application.event_log.archive import ArchivedStream, Segment, Step
 from application.event_log.ports import Entry
 from tests.archive.places import ObjectsPlace
-from tests.contracts.archive import (
+from tests.contracts.archive_places import (
     NOW,
     PARTITION,
     Killed,

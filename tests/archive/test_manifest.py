@@ -13,7 +13,7 @@ from application.event_log.archive import ArchivedStream, Step
 from application.event_log.ports import Entry
 from application.event_log.receipts import Receipt
 from tests.archive.places import ObjectsPlace, Watching
-from tests.contracts.archive import (
+from tests.contracts.archive_places import (
     EVER,
     NOW,
     PARTITION,

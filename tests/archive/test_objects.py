@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import os
 import random
-import resource
 import socket
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,7 +19,7 @@ from adapters.archive.objects import Objects, open_objects
 from application.errors import ArchiveConflict, ArchiveUnavailable, LogGap
 from application.event_log.archive import ArchivedStream
 from tests.archive.places import ObjectsPlace, Watching
-from tests.contracts.archive import NOW, chain_of, entries, entries_in
+from tests.contracts.archive_places import NEW_PARTITIONS, NOW, chain_of, entries, entries_in
 
 
 @pytest.fixture(params=["directory_place", "memory_place", "s3_place"])
@@ -211,21 +208,24 @@ def test_refusals_of_a_directory_are_named(directory: Path) -> None:
             act()
 
 
-@contextmanager
-def largest_file(size: int) -> Iterator[None]:
-    former = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, former[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, former)
+FULL = """
+import resource, sys
+from adapters.archive.objects import open_objects
+from application.errors import ArchiveUnavailable
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    open_objects(sys.argv[1]).put("a", bytes(5000))
+except ArchiveUnavailable as error:
+    print(error)
+"""
 
 
 def test_a_file_that_finds_no_room_is_an_error_and_leaves_nothing(directory: Path) -> None:
     objects = open_objects(str(directory))
     objects.put("a", b"before")
-    with largest_file(1000), pytest.raises(ArchiveUnavailable, match="File too large"):
-        objects.put("a", bytes(5000))
+    command = [sys.executable, "-c", FULL, str(directory)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == f"the archive fails at {directory}/a: File too large\n"
     assert objects.get("a") == b"before"
     assert [path.name for path in directory.rglob("*") if path.is_file()] == ["a"]
 
@@ -268,8 +268,7 @@ class Failing:
 @given(seed=st.integers(0, 2**32))
 def test_repeating_what_failed_finally_succeeds(memory_place: ObjectsPlace, seed: int) -> None:
     """Whatever part of it had taken effect, nothing is lost or doubled."""
-    partition = 1 + len(memory_place.objects.stored("used"))
-    memory_place.objects.put(f"used/{partition}", b"")
+    partition = next(NEW_PARTITIONS)
     known = entries(60, partition=partition)
     failing = Failing(seed)
     objects = Watching(memory_place.objects, before=failing, after=failing)

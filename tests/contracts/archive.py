@@ -5,10 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from hashlib import sha256
-from itertools import chain
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,19 +14,23 @@ from hypothesis import strategies as st
 from application.errors import ArchiveConflict, LogGap, LogUnfit
 from application.event_log.archive import (
     CHAIN_START,
-    Archive,
-    ArchivedStream,
-    OnStep,
     Step,
-    chained,
-    ignore_step,
 )
 from application.event_log.ports import Entry
 from application.event_log.receipts import Receipt
-
-NOW = 1_700_000_000_000
-EVER = 2**62
-PARTITION = 3
+from tests.contracts.archive_places import (
+    EVER,
+    NEW_PARTITIONS,
+    NOW,
+    PARTITION,
+    ArchivePlace,
+    Killed,
+    chain_of,
+    digest,
+    dying_after,
+    entries,
+    entries_in,
+)
 
 SEALING = [
     Step.SEGMENT_WRITTEN,
@@ -37,75 +38,6 @@ SEALING = [
     Step.MANIFEST_WRITTEN,
     Step.MANIFEST_CHECKED,
 ]
-
-
-class Killed(BaseException):
-    """The process died."""
-
-
-def dying_after(step: Step) -> OnStep:
-    """Return what kills the process after a step."""
-
-    def die(reached: Step) -> None:
-        if reached == step:
-            raise Killed
-
-    return die
-
-
-def digest(entry: Entry) -> bytes:
-    """Return an entry's digest: which function that is, the archive is told."""
-    receipt = entry.receipt
-    parts = [b"%d-%d" % (receipt.milliseconds, receipt.sequence)]
-    parts += chain.from_iterable(entry.fields.items())
-    return sha256(b"".join(b"%d:%b" % (len(part), part) for part in parts)).digest()
-
-
-def entries(
-    count: int, *, partition: int = PARTITION, start: int = 1000, size: int = 40, seed: int = 0
-) -> list[Entry]:
-    """Return entries at ascending places, with payloads of up to `size` bytes."""
-    source = random.Random(f"{seed} {start}")
-    found = []
-    milliseconds, sequence = start, 0
-    for number in range(count):
-        if source.random() < 0.7:
-            milliseconds, sequence = milliseconds + source.randrange(1, 50), 0
-        else:
-            sequence += 1
-        fields = {
-            b"topic": b"metrics.published.v1",
-            b"organization": source.choice((b"gilt", b"acme")),
-            b"number": b"%d" % number,
-            b"": b"",
-            b"payload": source.randbytes(source.randrange(size)),
-        }
-        found.append(Entry(Receipt(partition, milliseconds, sequence), fields))
-    return found
-
-
-def chain_of(known: Sequence[Entry]) -> bytes:
-    value = CHAIN_START
-    for entry in known:
-        value = chained(value, digest(entry))
-    return value
-
-
-def entries_in(stream: ArchivedStream) -> list[Entry]:
-    """Return all entries of all segments, verified."""
-    return [entry for segment in stream.segments() for entry in stream.entries(segment)]
-
-
-class ArchivePlace(ABC):
-    """Where an archive is kept."""
-
-    @abstractmethod
-    def open(self, on_step: OnStep = ignore_step) -> Archive:
-        """Open it as another process does."""
-
-    @abstractmethod
-    def remove(self, file: str) -> None:
-        """Lose a segment's file."""
 
 
 fields = st.dictionaries(
@@ -197,9 +129,7 @@ class ArchiveContract(ABC):
         self, place: ArchivePlace, data: st.DataObject
     ) -> None:
         known = data.draw(any_entries())
-        # Each example has a partition of its own: nothing of the last one is there.
-        partition = len(place.open().organizations().segments())
-        place.open().organizations().seal([Entry(Receipt(0, 0, partition + 1), {})], NOW)
+        partition = next(NEW_PARTITIONS)
         known = [Entry(Receipt(partition, *_place(entry)), entry.fields) for entry in known]
         cuts = sorted(data.draw(st.sets(st.integers(1, len(known)), max_size=3)) | {len(known)})
         writer = place.open().partition(partition)

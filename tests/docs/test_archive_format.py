@@ -13,7 +13,7 @@ import pytest
 from adapters.archive import ObjectArchive
 from adapters.archive.objects import open_objects
 from application.event_log.archive import ArchivedStream, Step
-from tests.contracts.archive import NOW, PARTITION, Killed, digest, dying_after, entries
+from tests.contracts.archive_places import NOW, PARTITION, Killed, digest, dying_after, entries
 from tests.docs.markdown import ROOT, blocks
 
 
