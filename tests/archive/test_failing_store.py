@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from adapters.archive.objects import Objects
+from adapters.archive.objects import DirectoryObjects
 from application.errors import ArchiveUnavailable, LogError
 from tests.archive.test_archiver import World, move_all
 
@@ -23,15 +23,15 @@ METHODS = ("put", "create", "get", "get_range", "stored", "delete")
 def faulty(monkeypatch: pytest.MonkeyPatch, fault: Callable[[], None]) -> None:
     """Call `fault` before and after each call of the store: what failed may have been done."""
     for name in METHODS:
-        method = getattr(Objects, name)
+        method = getattr(DirectoryObjects, name)
 
-        def call(self: Objects, *arguments: Any, method: Any = method) -> Any:
+        def call(self: DirectoryObjects, *arguments: Any, method: Any = method) -> Any:
             fault()
             result = method(self, *arguments)
             fault()
             return result
 
-        monkeypatch.setattr(Objects, name, call)
+        monkeypatch.setattr(DirectoryObjects, name, call)
 
 
 @pytest.fixture
