@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from adapters.archive.durable_files import PARTS
-from adapters.archive.manifest import ROLL_UP, Manifest
+from adapters.archive.manifest import ROLL_UP, UNFINISHED, Manifest
 from adapters.archive.objects import Objects, open_objects
 from adapters.archive.segment_files import SegmentFiles
 from adapters.archive.segments import Digest
@@ -93,7 +93,11 @@ class ObjectArchive:
             for stored in self._objects.stored(directory)
         }
         # The manifests are read after the lists: what is added meanwhile is in no list.
-        kept = {path for path in written if path.startswith("manifest/")}
+        kept = {
+            path
+            for path in written
+            if path.startswith("manifest/") and not path.endswith(UNFINISHED)
+        }
         for name in {path.split("/")[1] for path in written if not path.startswith(PARTS)}:
             stream = self._stream(name, int(name) if name.isdecimal() else 0)
             stream.refresh()

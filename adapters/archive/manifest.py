@@ -25,6 +25,7 @@ from adapters.archive.manifest_entries import (
     encode_entry,
 )
 from adapters.archive.objects import Objects, Stored
+from adapters.archive.segments import Id
 from application.errors import ArchiveConflict, ArchiveDamaged, ArchiveUnavailable
 from application.event_log.archive import OnStep, Step
 
@@ -33,6 +34,9 @@ ROLL_UP = 256
 
 MAX_LOOKS = 5
 """Attempts to read a manifest that other processes change meanwhile."""
+
+UNFINISHED = ".part"
+"""The end of a file that a process of format 1 has died while writing."""
 
 _file_name = re.compile(r"\d{8,}(-\d{8,})?_([0-9a-f]{64})\.jsonl?\Z").match
 
@@ -86,7 +90,7 @@ class Manifest:
         for _ in range(MAX_LOOKS):
             before, listed = listed, self._objects.stored(self._directory)
             try:
-                self._read({stored.path for stored in listed})
+                self._read({s.path for s in listed if not s.path.endswith(UNFINISHED)})
             except _ChangedMeanwhile:
                 continue
             except ArchiveDamaged:
@@ -264,12 +268,9 @@ def _furthest(entries: Mapping[str, ManifestEntry]) -> str:
     It is the one whose segments reach the greatest id. Of several it is the longest, which has one
     more loss or rewrite, and then the one whose SHA-256 is the smallest.
     """
-    reached: dict[str, tuple[int, int]] = {}
+    reached: dict[str, Id] = {}
     for name, entry in sorted(entries.items(), key=lambda item: item[1].number):
         reach = reached.get(entry.previous, (0, 0))
-        if isinstance(entry, StoredSegment):
-            milliseconds, _, sequence = entry.last.partition("-")
-            reach = max(reach, (int(milliseconds), int(sequence)))
-        reached[name] = reach
+        reached[name] = max(reach, entry.last) if isinstance(entry, StoredSegment) else reach
     # max() returns the first of equals.
     return max(sorted(entries), key=lambda name: (reached[name], entries[name].number), default="")

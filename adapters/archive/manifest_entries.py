@@ -13,11 +13,13 @@ from typing import NoReturn
 import msgspec
 from msgspec import Struct, structs
 
+from adapters.archive.segments import Id, id_of
 from application.errors import ArchiveDamaged, LogUnfit
 from application.event_log.archive import End, Loss, Segment, chained
 from application.event_log.receipts import Receipt
 
-FORMAT = 1
+FORMAT = 2
+"""Entries of format 1 are alike, without the members that are 0; their segments are not."""
 
 
 class _Stored(Struct, frozen=True, kw_only=True, tag_field="kind"):
@@ -35,10 +37,10 @@ class _StoredFile(_Stored, frozen=True, kw_only=True):
     file: str
     sha256: str
     size: int
-    first: str
-    last: str
+    first: Id
+    last: Id
     first_number: int
-    erased: int
+    erased: int = 0
     chain_before: str
     digest: str
 
@@ -54,11 +56,11 @@ class StoredRewrite(_StoredFile, frozen=True, kw_only=True, tag="rewrite"):
 
 
 class StoredLoss(_Stored, frozen=True, kw_only=True, tag="loss"):
-    """Entries that are lost, between two exclusive ids; `after` is empty at the beginning."""
+    """Entries that are lost, between two exclusive ids; `after` is null at the beginning."""
 
-    after: str
-    before: str
-    offset: int
+    after: Id | None = None
+    before: Id
+    offset: int = 0
 
 
 ManifestEntry = StoredSegment | StoredRewrite | StoredLoss
@@ -95,8 +97,8 @@ def segment_entry(segment: Segment, number: int, previous: str) -> StoredSegment
         file=segment.file,
         sha256=segment.sha256.hex(),
         size=segment.size,
-        first=id_text(segment.first),
-        last=id_text(segment.last),
+        first=id_of(segment.first),
+        last=id_of(segment.last),
         first_number=segment.number,
         erased=segment.erased,
         chain_before=segment.chain_before.hex(),
@@ -114,22 +116,16 @@ def loss_entry(
     end: End, before: Receipt, entries: int, offset: int, now: int, number: int, previous: str
 ) -> StoredLoss:
     """Return the entry of a loss behind the end."""
-    after = "" if end.last is None else id_text(end.last)
     return StoredLoss(
         number=number,
         previous=previous,
         entries=entries,
-        chain=_loss_chain(end, after, id_text(before), entries).hex(),
+        chain=_loss_chain(end, before, entries).hex(),
         at=now,
-        after=after,
-        before=id_text(before),
+        after=None if end.last is None else id_of(end.last),
+        before=id_of(before),
         offset=offset,
     )
-
-
-def id_text(receipt: Receipt) -> str:
-    """Return an entry's id as it is in files and their names."""
-    return f"{receipt.milliseconds}-{receipt.sequence}"
 
 
 class Contents:
@@ -158,7 +154,7 @@ class Contents:
                     self._take_rewrite(entry)
                 case StoredLoss():
                     self._take_loss(entry)
-        except ValueError as error:  # an id or hexadecimal digits
+        except ValueError as error:  # hexadecimal digits
             self._wrong(entry, str(error))
         self.taken += 1
 
@@ -203,9 +199,9 @@ class Contents:
 
     def _take_loss(self, entry: StoredLoss) -> None:
         end = self.end
-        after = None if not entry.after else self._receipt(entry.after)
+        after = None if entry.after is None else self._receipt(entry.after)
         before = self._receipt(entry.before)
-        chain = _loss_chain(end, entry.after, entry.before, entry.entries)
+        chain = _loss_chain(end, before, entry.entries)
         if after != end.last or before.position <= end.position or entry.chain != chain.hex():
             self._wrong(entry, "it does not continue the segment before it")
         self.losses.append(
@@ -247,14 +243,15 @@ class Contents:
             sealed_at=entry.at,
         )
 
-    def _receipt(self, text: str) -> Receipt:
-        milliseconds, sequence = map(int, text.split("-"))
-        return Receipt(self._partition, milliseconds, sequence)
+    def _receipt(self, place: Id) -> Receipt:
+        return Receipt(self._partition, *place)
 
     def _wrong(self, entry: ManifestEntry, what: str) -> NoReturn:
         raise ArchiveDamaged(f"{self._directory}: the entry {entry.number:08d} is wrong: {what}")
 
 
-def _loss_chain(end: End, after: str, before: str, entries: int) -> bytes:
+def _loss_chain(end: End, before: Receipt, entries: int) -> bytes:
     """Return the chain's value behind a loss: the loss has a digest as an event does."""
-    return chained(end.chain, sha256(f"loss {after} {before} {entries}".encode()).digest())
+    after = "" if end.last is None else end.last.event_id
+    text = f"loss {after} {before.event_id} {entries}"
+    return chained(end.chain, sha256(text.encode()).digest())

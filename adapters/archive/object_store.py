@@ -69,11 +69,11 @@ class StoreObjects:
                     raise
                 return b""
 
-    def stored(self, directory: str, after: str = "") -> Sequence[Stored]:
+    def stored(self, directory: str) -> Sequence[Stored]:
         with self._translated(directory):
             return sorted(
                 Stored(meta["path"], _milliseconds(meta["last_modified"]))
-                for page in self._store.list(directory, offset=after or None, chunk_size=1000)
+                for page in self._store.list(directory, chunk_size=1000)
                 for meta in page
             )
 

@@ -44,8 +44,8 @@ class Objects(Protocol):
     def get_range(self, path: str, start: int, length: int) -> bytes | None:
         """Return some of an object's bytes, fewer at its end, or None if there is no object."""
 
-    def stored(self, directory: str, after: str = "") -> Sequence[Stored]:
-        """Return all objects below a directory, by path: those whose path is above `after`."""
+    def stored(self, directory: str) -> Sequence[Stored]:
+        """Return all objects below a directory, by path."""
 
     def delete(self, path: str) -> None:
         """Delete an object, if it is there."""
@@ -81,15 +81,15 @@ class DirectoryObjects:
             except FileNotFoundError:
                 return None
 
-    def stored(self, directory: str, after: str = "") -> Sequence[Stored]:
+    def stored(self, directory: str) -> Sequence[Stored]:
         with self._translated(directory):
-            return sorted(self._found(directory, after))
+            return sorted(self._found(directory))
 
     def delete(self, path: str) -> None:
         with self._translated(path):
             durable_files.remove(self._root, path)
 
-    def _found(self, directory: str, after: str) -> Iterator[Stored]:
+    def _found(self, directory: str) -> Iterator[Stored]:
         try:
             entries = list(os.scandir(self._root / directory))
         except FileNotFoundError:
@@ -97,8 +97,8 @@ class DirectoryObjects:
         for entry in entries:
             path = f"{directory}/{entry.name}"
             if entry.is_dir(follow_symlinks=False):
-                yield from self._found(path, after)
-            elif path > after:
+                yield from self._found(path)
+            else:
                 try:
                     written = entry.stat().st_mtime_ns
                 except FileNotFoundError:  # deleted meanwhile

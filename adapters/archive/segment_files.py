@@ -5,12 +5,21 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
+from functools import partial
 from hashlib import sha256
 from itertools import chain
 
 from adapters.archive.cache import Cache
 from adapters.archive.objects import Objects
-from adapters.archive.segments import Frame, Index, entries_of, id_of, index_of
+from adapters.archive.segments import (
+    FRAME_BYTES,
+    Frame,
+    Index,
+    entries_of,
+    id_of,
+    index_of,
+    index_size,
+)
 from application.errors import ArchiveDamaged, LogError, LogGap
 from application.event_log.archive import Segment
 from application.event_log.ports import Entry
@@ -117,13 +126,16 @@ class SegmentFiles:
                 f"and it has {offset:,} bytes of {segment.size:,}"
             )
         if not kept:
-            return lambda start, length: self._range(segment, start, length)
+            return partial(self._range, segment)
         content = memoryview(b"".join(kept))
         return lambda start, length: bytes(content[start : start + length])
 
     def _index(self, segment: Segment) -> Index:
         def made() -> Index:
-            return _read_index(segment, lambda start, length: self._range(segment, start, length))
+            index = _read_index(segment, partial(self._range, segment))
+            if index.format == 1:  # without a SHA-256 of its own
+                return _read_index(segment, self._verified_bytes(segment))
+            return index
 
         return self._indices.get(segment.file, made)
 
@@ -139,7 +151,7 @@ class SegmentFiles:
                 content = self._range(segment, frame.offset, frame.length)
             return entries_of(segment.file, partition, frame, content)
 
-        size = frame.size + ENTRY_OVERHEAD * frame.entries
+        size = (frame.size or FRAME_BYTES) + ENTRY_OVERHEAD * frame.entries
         return self._frames.get((segment.file, place), decoded, size)
 
     def _chunked(self, segment: Segment, index: Index, place: int) -> bytes:
@@ -168,10 +180,12 @@ class SegmentFiles:
 
 def _read_index(segment: Segment, read: ReadRange) -> Index:
     length = min(INDEX_BYTES, segment.size)
-    found = index_of(segment.file, read(segment.size - length, length), segment.size)
-    if isinstance(found, int):
-        found = index_of(segment.file, read(segment.size - found, found), segment.size)
-    if isinstance(found, int) or not _is_of(found, segment):
+    end = read(segment.size - length, length)
+    needed = index_size(segment.file, end, segment.size)
+    if needed > length:
+        end = read(segment.size - needed, needed)
+    found = index_of(segment.file, end)
+    if not _is_of(found, segment):
         raise ArchiveDamaged(f"{segment.file} is not the segment that the manifest describes")
     return found
 

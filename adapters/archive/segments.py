@@ -3,6 +3,7 @@
     magic | frame … | index | SHA-256 of the index | its length (8 bytes, little-endian) | magic
 
 A frame is a Zstandard frame of a MessagePack array of entries, and the index a MessagePack map.
+Format 1 has another magic, and no SHA-256 of the index: whoever reads it verifies the whole file.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from application.event_log.archive import chained
 from application.event_log.ports import Entry
 from application.event_log.receipts import Receipt
 
-MAGIC = b"CAVESEG1"
-FORMAT = 1
+MAGIC = b"CAVESEG2"
+FORMAT = 2
 FRAME_BYTES = 1 << 20
 """Bytes of entries after which a frame ends, before compression."""
 
@@ -30,6 +31,9 @@ FRAME_ENTRIES = 1024
 
 LEVEL = 3
 FOOTER = Packing("<32sQ8s")
+
+MAGIC_1 = b"CAVESEG1"
+FOOTER_1 = Packing("<Q8s")
 
 Digest = Callable[[Entry], bytes]
 Id = tuple[int, int]
@@ -48,17 +52,18 @@ _decode_entries = msgspec.msgpack.Decoder(list[_RawEntry]).decode
 
 
 class Frame(Struct, frozen=True, array_like=True):
-    """A frame: its offset and length in the file, its length before compression, and its entries.
+    """A frame: its offset and length in the file, its entries, and its length uncompressed.
 
-    `first` and `last` are the ids of the first and the last one, `entries` is how many there are.
+    `first` and `last` are the ids of the first and the last entry, `entries` is how many there are.
+    `size` is 0 in format 1, which does not say.
     """
 
     offset: int
     length: int
-    size: int
     first: Id
     last: Id
     entries: int
+    size: int = 0
 
 
 class Index(Struct, frozen=True, kw_only=True):
@@ -98,7 +103,7 @@ def encoded(
         content = _encode([*map(_raw, frame)])
         compressed = compress(content)
         ids = id_of(frame[0].receipt), id_of(frame[-1].receipt)
-        frames.append(Frame(offset, len(compressed), len(content), *ids, len(frame)))
+        frames.append(Frame(offset, len(compressed), *ids, len(frame), len(content)))
         parts.append(compressed)
         offset += len(compressed)
     index = Index(
@@ -114,27 +119,32 @@ def encoded(
     return b"".join([*parts, packed, footer]), index
 
 
-def index_of(file: str, end: bytes, size: int) -> Index | int:
-    """Return the index, given the last bytes of a segment of `size` bytes.
+def index_size(file: str, end: bytes, size: int) -> int:
+    """Return how many of the last bytes of a segment of `size` bytes hold its index.
 
-    Returns how many bytes of the end are needed if these do not suffice. Raises ArchiveDamaged,
-    and LogUnfit if a newer release has written it.
+    `end` is at least the footer, unless the segment is shorter. Raises ArchiveDamaged.
     """
-    if len(end) < FOOTER.size:
-        raise ArchiveDamaged(f"{file} is cut short")
-    digest, length, magic = FOOTER.unpack(end[-FOOTER.size :])
-    if magic != MAGIC:
-        raise ArchiveDamaged(f"{file} does not end as a segment does")
-    needed: int = length + FOOTER.size
+    length, _, footer = _footer(file, end)
+    needed = length + footer
     if needed > size - len(MAGIC):
         raise ArchiveDamaged(f"{file} has a damaged end: its index would be longer than itself")
-    if needed > len(end):
-        return needed
-    packed = end[-needed : -FOOTER.size]
-    if sha256(packed).digest() != digest:
+    return needed
+
+
+def index_of(file: str, end: bytes) -> Index:
+    """Return the index, given the last bytes of a segment, at least as many as `index_size` says.
+
+    Raises ArchiveDamaged, and LogUnfit if a newer release has written it.
+    """
+    length, digest, footer = _footer(file, end)
+    packed = end[-length - footer : -footer]
+    if digest is not None and sha256(packed).digest() != digest:
         raise ArchiveDamaged(f"{file} has a damaged index")
     try:
-        if (found := _decode_format(packed).format) > FORMAT:
+        found = _decode_format(packed).format
+        if (digest is None) != (found == 1):
+            raise ArchiveDamaged(f"{file} has a damaged index: it is not of its footer's format")
+        if found > FORMAT:
             raise LogUnfit(f"{file} has format {found}: this release reads up to format {FORMAT}")
         return _decode_index(packed)
     except msgspec.MsgspecError as error:
@@ -158,6 +168,17 @@ def entries_of(file: str, partition: int, frame: Frame, content: bytes) -> list[
 def id_of(receipt: Receipt) -> Id:
     """Return an entry's id: milliseconds and sequence."""
     return receipt.milliseconds, receipt.sequence
+
+
+def _footer(file: str, end: bytes) -> tuple[int, bytes | None, int]:
+    """Return the index's length, its SHA-256 unless it is of format 1, and the footer's length."""
+    if len(end) >= FOOTER.size and end.endswith(MAGIC):
+        digest, length, _ = FOOTER.unpack(end[-FOOTER.size :])
+        return length, digest, FOOTER.size
+    if len(end) >= FOOTER_1.size and end.endswith(MAGIC_1):
+        length, _ = FOOTER_1.unpack(end[-FOOTER_1.size :])
+        return length, None, FOOTER_1.size
+    raise ArchiveDamaged(f"{file} is cut short or damaged: it does not end as a segment does")
 
 
 def _entry(partition: int, raw: _RawEntry) -> Entry:

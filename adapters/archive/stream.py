@@ -16,14 +16,13 @@ from msgspec.structs import replace
 from adapters.archive.manifest import Manifest
 from adapters.archive.manifest_entries import (
     Contents,
-    id_text,
     loss_entry,
     rewrite_entry,
     segment_entry,
 )
 from adapters.archive.objects import Objects
 from adapters.archive.segment_files import SegmentFiles
-from adapters.archive.segments import Digest, Index, encoded
+from adapters.archive.segments import Digest, Index, encoded, id_of
 from application.errors import ArchiveConflict, ArchiveDamaged, LogGap
 from application.event_log.archive import End, Loss, OnStep, Segment, Step
 from application.event_log.ports import Entry
@@ -247,7 +246,7 @@ class ObjectStream:
         """Write a segment's file, and read it back."""
         digest = sha256(content)
         first, last = entries[0].receipt, entries[-1].receipt
-        name = f"{id_text(first)}_{id_text(last)}_{digest.hexdigest()}.seg"
+        name = f"{first.event_id}_{last.event_id}_{digest.hexdigest()}.seg"
         file = f"segments/{self._stream}/{name}"
         self._objects.put(file, content)
         self._on_step(Step.SEGMENT_WRITTEN)
@@ -284,7 +283,7 @@ class ObjectStream:
         """
         kept = list(entries)
         for rewrite in self._manifest.branched_rewrites():
-            if rewrite.first != id_text(segment.first) or rewrite.last != id_text(segment.last):
+            if (rewrite.first, rewrite.last) != (id_of(segment.first), id_of(segment.last)):
                 continue
             other = replace(
                 segment,

@@ -139,8 +139,8 @@ class ArchivedStream(Protocol):
         """Return the first `limit` archived entries above the position `after`, in log order.
 
         Returns fewer at the end, and before a segment that is missing or damaged: a short page is
-        not the end, so read on. Raises LogGap at a segment whose file is missing, and ArchiveDamaged
-        at one that is damaged, once no entry of the segments before it can be returned.
+        not the end, so read on. Raises LogGap at a segment whose file is missing, and
+        ArchiveDamaged at one that is damaged, once no entry before it can be returned.
         Consecutive calls are served from frames that were read ahead and decoded in another
         thread; memory is bounded, whatever the length of the stream.
         """

@@ -67,9 +67,9 @@ class Watching:
         self._after("get_range", path)
         return content
 
-    def stored(self, directory: str, after: str = "") -> Sequence[Stored]:
+    def stored(self, directory: str) -> Sequence[Stored]:
         self._before("stored", directory)
-        found = self._objects.stored(directory, after)
+        found = self._objects.stored(directory)
         self._after("stored", directory)
         return found
 

@@ -238,8 +238,8 @@ def test_a_list_that_shows_neither_entries_nor_their_roll_up_is_repeated(
     torn = [False]
 
     class Torn(Watching):
-        def stored(self, directory: str, after: str = "") -> Sequence[Stored]:
-            found = super().stored(directory, after)
+        def stored(self, directory: str) -> Sequence[Stored]:
+            found = super().stored(directory)
             if torn[0] and directory == MANIFEST:
                 torn[0] = False
                 return [each for each in found if each.path.endswith(".json")]

