@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+import tarfile
 from contextlib import closing
 from pathlib import Path
 
@@ -16,11 +17,13 @@ from application.event_log.archive import ArchivedStream, Step
 from tests.contracts.archive_places import NOW, PARTITION, Killed, digest, dying_after, entries
 from tests.docs.markdown import ROOT, blocks
 
+FORMAT_1 = ROOT / "tests" / "compatibility" / "archive_format_1.tar.xz"
 
-def read_as_documented(root: Path) -> list[tuple[str, list[bytes] | bytes]]:
+
+def read_as_documented(root: Path, partition: int = PARTITION) -> list[tuple[str, list[bytes] | bytes]]:
     """Return the first two fields of each event, or its former digest, by its id."""
     (reader,) = blocks(ROOT / "docs" / "archive-format.md", "python")
-    command = [sys.executable, "-c", reader, str(root), str(PARTITION)]
+    command = [sys.executable, "-c", reader, str(root), str(partition)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     lines = (line.partition(" ") for line in done.stdout.splitlines())
@@ -59,6 +62,16 @@ def test_the_reader_knows_every_kind_of_entry(tmp_path: Path) -> None:
         assert stream.rewrite(stream.segments()[2], b"gilt", NOW) is not None
         assert read_as_documented(root) == expected(stream)
         assert len(expected(stream)) == 2990
+
+
+def test_the_reader_reads_format_1(tmp_path: Path) -> None:
+    with tarfile.open(FORMAT_1) as tar:
+        tar.extractall(tmp_path, filter="data")
+    root = tmp_path / "archive"
+    with closing(ObjectArchive(open_objects(str(root)), digest)) as archive:
+        for partition in (0, 1):
+            stream = archive.partition(partition)
+            assert read_as_documented(root, partition) == expected(stream)
 
 
 def test_the_reader_chooses_the_branch_that_cave_chooses(tmp_path: Path) -> None:
