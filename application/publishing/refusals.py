@@ -31,13 +31,15 @@ class RefusedPoint(Struct, frozen=True):
 
     `place` says where in the body they were, in the protocol's terms: a JSON pointer, `line 3`,
     `series 2`. `detail` says for people what is wrong, without the place. `points` is how many
-    points share the place and the reason, such as the samples of a series.
+    points share the place and the reason, such as the samples of a series. `original` is what was
+    sent, for protocols whose answers repeat it; it is not kept.
     """
 
     place: str
     reason: Reason
     detail: str
     points: int = 1
+    original: str = ""
 
 
 class Refusals:
@@ -47,11 +49,13 @@ class Refusals:
         self.first: list[RefusedPoint] = []
         self.counts: Counter[Reason] = Counter()
 
-    def add(self, place: str, reason: Reason, detail: str, points: int = 1) -> None:
+    def add(
+        self, place: str, reason: Reason, detail: str, points: int = 1, original: str = ""
+    ) -> None:
         """Count a refusal, and keep it if it is one of the first `MAX_KEPT`."""
         self.counts[reason] += points
         if len(self.first) < MAX_KEPT:
-            self.first.append(RefusedPoint(place, reason, detail[:MAX_DETAIL], points))
+            self.first.append(RefusedPoint(place, reason, detail[:MAX_DETAIL], points, original))
 
     @property
     def points(self) -> int:

@@ -1,0 +1,1 @@
+"""InfluxDB's line protocol. `format` reads it, by the rules of `lines`."""
