@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from adapters.point_formats.influx import precisions
+from adapters.point_formats.influx.format import InfluxFormat
 from adapters.point_formats.json.format import JsonFormat
+from adapters.point_formats.json_points import JsonPointsFormat
+from adapters.point_formats.kairosdb.quick import KairosReader
+from adapters.point_formats.kairosdb.readable import read_kairos
+from adapters.point_formats.opentsdb.quick import PutReader
+from adapters.point_formats.opentsdb.readable import read_put
 from adapters.point_formats.otlp.attributes import RESOURCE_ATTRIBUTES, Allowlist
 from adapters.point_formats.otlp.format import OtlpFormat
 from adapters.point_formats.otlp.json import JsonReader
@@ -24,4 +31,9 @@ def all_formats(
         "json": JsonFormat(max_points),
         "otlp_protobuf": OtlpFormat(ProtobufReader, resource_attributes),
         "otlp_json": OtlpFormat(JsonReader, resource_attributes),
+        "influx_1": InfluxFormat(precisions.VERSION_1),
+        "influx_2": InfluxFormat(precisions.VERSION_2),
+        "influx_3": InfluxFormat(precisions.VERSION_3),
+        "opentsdb": JsonPointsFormat(PutReader, read_put),
+        "kairosdb": JsonPointsFormat(KairosReader, read_kairos),
     }

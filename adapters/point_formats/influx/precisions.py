@@ -1,7 +1,7 @@
 """The units of timestamps, which a request names with the parameter `precision`.
 
-Sources: InfluxDB 1.8 "InfluxDB API reference", `/write`; InfluxDB 2 API, `/api/v2/write`; InfluxDB 3
-API, `/api/v3/write_lp`.
+Sources: InfluxDB 1.8 "InfluxDB API reference", `/write`; InfluxDB 2 API, `/api/v2/write`;
+InfluxDB 3 API, `/api/v3/write_lp`.
 """
 
 from __future__ import annotations

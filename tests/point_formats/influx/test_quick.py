@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from adapters.point_formats.influx import quick
 from adapters.point_formats.influx.precisions import VERSION_1, VERSION_3, ToMilliseconds
 from adapters.point_formats.influx.quick import QuickReader
-from adapters.point_formats.influx.readable import read_readably
+from adapters.point_formats.influx.readable import LineReader, read_readably
 from application.errors import BodyTooLarge
 from application.publishing.limits import check_count
 from application.publishing.ports import BodyTerms, Decoded
@@ -56,7 +56,9 @@ def test_both_refuse_the_same_bodies_as_too_large(body: bytes, limit: int) -> No
     for read in (read_readably, QuickReader().read):
         try:
             decoded = read(body, terms, VERSION_1["s"])
-            outcomes.append(len(decoded.points) <= limit and verdict(decoded))
+            refused = decoded.refused.points if decoded.refused else 0
+            check_count(len(decoded.points) + refused, limit)  # as the use case does
+            outcomes.append(verdict(decoded))
         except BodyTooLarge:
             outcomes.append("too large")
     assert outcomes[0] == outcomes[1]
@@ -67,6 +69,6 @@ def test_plain_lines_are_not_read_readably(monkeypatch: pytest.MonkeyPatch) -> N
         raise AssertionError
 
     monkeypatch.setattr(quick, "read_readably", fail)
-    monkeypatch.setattr(quick.LineReader, "read", fail)
+    monkeypatch.setattr(LineReader, "read", fail)
     body = b"cpu,host=a user=1.5,idle=2i,on=t 1500000000\nmem value=-3e5 1500000001\r\n"
     assert len(QuickReader().read(body, TERMS, VERSION_1["s"]).points) == 4

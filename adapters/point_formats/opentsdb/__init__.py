@@ -1,0 +1,1 @@
+"""OpenTSDB's JSON, as posted to `/api/put`. `readable` defines the rules."""
