@@ -9,7 +9,16 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, SkipValidation
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from adapters.http.api import docs, operations, organizations, queries, refused, teams, tokens
+from adapters.http.api import (
+    docs,
+    influx,
+    operations,
+    organizations,
+    queries,
+    refused,
+    teams,
+    tokens,
+)
 from adapters.http.api.administration import Administration, AnyRequest
 from adapters.http.failures import EXCEPTION_HANDLERS, allowed_methods
 from adapters.http.publish.routes import ROUTES, Destination, PublishRoute, find_destination
@@ -120,6 +129,9 @@ ROUTE_HANDLERS = (
     operations.live,
     operations.ready,
     operations.prometheus_metrics,
+    influx.ping,
+    influx.health,
+    influx.query,
     docs.docs,
     docs.openapi_json,
 )

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from adapters.http.openapi import management, operations, publish, queries
+from adapters.http.openapi import influx, management, operations, publish, queries
 from adapters.http.openapi.parts import SECURITY_SCHEMES, view_schemas
 
 DESCRIPTION = """\
@@ -48,6 +48,7 @@ def document() -> dict[str, Any]:
                 path: {**item, **queries.PATHS.get(path, {})}
                 for path, item in publish.PATHS.items()
             },
+            **influx.PATHS,
             **management.PATHS,
             **operations.PATHS,
         },

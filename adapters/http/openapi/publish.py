@@ -9,7 +9,7 @@ from msgspec import Struct
 from adapters.http.body import ENCODINGS
 from adapters.http.openapi.parts import ORGANIZATION, TEAM, TOKEN, Json, problems, ref
 from adapters.http.publish.protocol import MAX_HEAD
-from adapters.http.publish.routes import ROUTES, PublishRoute
+from adapters.http.publish.routes import ANY_MEDIA, ROUTES, PublishRoute
 from domain.idempotency import MAX_KEY_LENGTH
 from domain.metric_point import MAX_TAGS
 from domain.names import (
@@ -62,6 +62,17 @@ OTLP_EXAMPLE: Json = {
 }
 
 
+LINES_EXAMPLE = "cpu,host=svc12,region=eu idle=97.5,user=2 1793491200000000000\n"
+_TAGS_EXAMPLE: Json = {"host": "svc12"}
+PUT_EXAMPLE = [
+    {"metric": "sys.cpu.user", "timestamp": 1793491200, "value": 2, "tags": _TAGS_EXAMPLE}
+]
+KAIROS_EXAMPLE = [
+    {"name": "cpu.user", "datapoints": [[1793491200000, 2]], "tags": _TAGS_EXAMPLE},
+    {"name": "cpu.idle", "timestamp": 1793491200000, "value": 97.5, "tags": _TAGS_EXAMPLE},
+]
+
+
 def _name(pattern: str, description: str) -> Json:
     return {
         "type": "string",
@@ -79,6 +90,13 @@ _TAG_VALUE: Json = {
     "minLength": 1,
     "maxLength": MAX_TAG_VALUE_LENGTH,
 }
+
+
+def _one_or_several(description: str, properties: Json, required: list[str]) -> Json:
+    """Describe an object, or an array of them."""
+    item = {"type": "object", "properties": properties, "required": required}
+    return {"description": description, "oneOf": [item, {"type": "array", "items": item}]}
+
 
 SCHEMAS: Json = {
     "PublishBody": {
@@ -148,6 +166,67 @@ SCHEMAS: Json = {
         "description": "A google.rpc.Status.",
         "properties": {"code": {"type": "integer"}, "message": {"type": "string"}},
         "required": ["code", "message"],
+    },
+    "InfluxError": {
+        "type": "object",
+        "description": "`error` in versions 1 and 3, `code` and `message` in version 2. `data` has "
+        "the first 100 lines that version 3 refused.",
+        "properties": {
+            **{name: {"type": "string"} for name in ("error", "code", "message")},
+            "data": {"type": "array", "items": {"type": "object"}},
+        },
+    },
+    "OpenTsdbPoints": _one_or_several(
+        "Data points of OpenTSDB. A time has seconds, or milliseconds if it has over 10 digits.",
+        {
+            "metric": {"type": "string"},
+            "timestamp": {"type": ["number", "string"]},
+            "value": {"type": ["number", "string"]},
+            "tags": {"type": "object", "additionalProperties": {"type": "string"}},
+        },
+        ["metric", "timestamp", "value"],
+    ),
+    "OpenTsdbSummary": {
+        "type": "object",
+        "description": "The answer to `?summary` and, with `errors`, to `?details`.",
+        "properties": {
+            "success": {"type": "integer"},
+            "failed": {"type": "integer"},
+            "errors": {"type": "array", "items": {"type": "object"}},
+        },
+        "required": ["success", "failed"],
+    },
+    "OpenTsdbError": {
+        "type": "object",
+        "properties": {
+            "error": {
+                "type": "object",
+                "properties": {
+                    "code": {"type": "integer"},
+                    "message": {"type": "string"},
+                    "details": {"type": "string"},
+                },
+                "required": ["code", "message", "details"],
+            }
+        },
+        "required": ["error"],
+    },
+    "KairosMetrics": _one_or_several(
+        "Metrics of KairosDB, each with a value, or with pairs of a time and a value. "
+        "Times are in milliseconds.",
+        {
+            "name": {"type": "string"},
+            "timestamp": {"type": "integer"},
+            "value": {"type": "number"},
+            "datapoints": {"type": "array", "items": {"type": "array", "minItems": 2}},
+            "tags": {"type": "object", "additionalProperties": {"type": "string"}},
+        },
+        ["name"],
+    ),
+    "KairosErrors": {
+        "type": "object",
+        "properties": {"errors": {"type": "array", "items": {"type": "string"}}},
+        "required": ["errors"],
     },
 }
 
@@ -227,6 +306,27 @@ class Format(Struct, frozen=True):
 _BINARY: Json = {}
 """The schema of a body that is not text (OpenAPI 3.1, "Considerations for File Uploads")."""
 
+_STORED: Json = {
+    "description": "The points are stored durably. The answer has no body.",
+    "headers": _ACCEPTED["headers"],
+}
+
+
+def _influx(version: int) -> Format:
+    return Format(
+        name="line protocol",
+        operation=f"Influx{version}",
+        summary=f"Publish lines of InfluxDB {version} for",
+        description="Stores the good points of lines in InfluxDB's line protocol, of any media "
+        "type. Needs a token with the scope `publish`, which may also be in the parameters `p` or "
+        "`u`. If points were refused the answer is a 400, and the others are stored.",
+        content={"text/plain": {"schema": {"type": "string"}, "example": LINES_EXAMPLE}},
+        stored={"204": _STORED},
+        failed={"application/json": {"schema": ref("InfluxError")}},
+    )
+
+
+# By protocol, or by path where a protocol has several.
 _FORMATS = {
     "json": Format(
         name="JSON",
@@ -264,23 +364,62 @@ _FORMATS = {
             "application/json": {"schema": ref("OtlpStatus")},
         },
     ),
+    "influx/write": _influx(1),
+    "influx/api/v2/write": _influx(2),
+    "influx/api/v3/write_lp": _influx(3),
+    "opentsdb": Format(
+        name="JSON of OpenTSDB",
+        operation="OpenTsdb",
+        summary="Publish OpenTSDB data points for",
+        description="Stores the good data points. Needs a token with the scope `publish`. If "
+        "points were refused the answer is a 400, and the others are stored. With the parameter "
+        "`summary` or `details` the answer has the numbers.",
+        content={"application/json": {"schema": ref("OpenTsdbPoints"), "example": PUT_EXAMPLE}},
+        stored={
+            "200": {
+                "description": "The points are stored durably; `summary` or `details` was asked.",
+                "headers": _ACCEPTED["headers"],
+                "content": {"application/json": {"schema": ref("OpenTsdbSummary")}},
+            },
+            "204": _STORED,
+        },
+        failed={
+            "application/json": {
+                "schema": {"anyOf": [ref("OpenTsdbError"), ref("OpenTsdbSummary")]}
+            }
+        },
+    ),
+    "kairosdb": Format(
+        name="JSON of KairosDB",
+        operation="KairosDb",
+        summary="Publish KairosDB data points for",
+        description="Stores the good data points. Needs a token with the scope `publish`. If "
+        "points were refused the answer is a 400, and the others are stored.",
+        content={
+            "application/json": {"schema": ref("KairosMetrics"), "example": KAIROS_EXAMPLE},
+            "application/gzip": {"schema": _BINARY},
+        },
+        stored={"204": _STORED},
+        failed={"application/json": {"schema": ref("KairosErrors")}},
+    ),
 }
 
 
 def publish_problems(described: Format, media_types: Collection[str]) -> dict[int, str]:
     """Return when each error occurs, by status, for a format and the media types it accepts."""
-    accepted = " or ".join(f"`{media_type}`" for media_type in media_types)
+    named = " or ".join(f"`{media_type}`" for media_type in media_types)
+    wrong_media = "" if ANY_MEDIA in media_types else f"the media type is not {named}, or "
     special = {
         400: f"the body is not valid {described.name} or cannot be decompressed, the idempotency "
         "key is invalid, or a field is missing, unknown or invalid; `errors` lists the first 100 "
         "invalid fields.",
-        415: f"the media type is not {accepted}, or the content encoding is not supported.",
+        415: f"{wrong_media}the content encoding is not supported.",
     }
     return dict(sorted({**_PROBLEMS, **special}.items()))
 
 
 def _publish(route: PublishRoute, owner: str, whose: str, path_parameters: list[Json]) -> Json:
-    described = _FORMATS[route.protocol]
+    described = _FORMATS.get(route.path) or _FORMATS[route.protocol]
     errors = problems(publish_problems(described, route.media_types))
     if described.failed is not None:
         errors = {status: {**each, "content": described.failed} for status, each in errors.items()}

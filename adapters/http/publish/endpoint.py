@@ -20,7 +20,6 @@ from adapters.http.body import (
     ClientDisconnected,
     Holding,
     Receive,
-    content_coding,
     inflate,
     read_body,
     too_large,
@@ -90,13 +89,13 @@ class PublishEndpoint:
             token = route_token(route, headers.get(b"authorization"), asked.parameters)
             self._grant(destination, token)
             route.format_of(content_type)
-            coding = content_coding(headers.get(b"content-encoding"), route.codings)
+            coding = route.coding_of(headers.get(b"content-encoding"), content_type)
             self._check_length(headers)
             key = headers.get(b"idempotency-key")
             with Holding(self._budget) as holding:
                 sent = body = await read_body(receive, self._max_body, holding.take)
                 seen.size = len(body)
-                if coding := coding or route.implied_coding:
+                if coding is not None:
                     body = await self._inflated(body, coding)
                     holding.take(len(body))
                 # Checked again, because the token may have become invalid while the body arrived.

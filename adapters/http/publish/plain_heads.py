@@ -11,7 +11,6 @@ from collections.abc import Mapping
 import httptools
 from msgspec import Struct
 
-from adapters.http.body import content_coding
 from adapters.http.credentials import influx_token, presented_token
 from adapters.http.errors import MissingCredentials, UnsupportedMedia
 from adapters.http.publish.answers.ports import Asked
@@ -80,8 +79,9 @@ class PlainHeads:
             if destination is None:
                 return None
             route, parameters = destination.route, url_parameters(query)
-            asked = Asked(route.format_of(headers.get(b"content-type")), parameters)
-            coding = content_coding(headers.get(b"content-encoding"), route.codings)
+            content_type = headers.get(b"content-type")
+            asked = Asked(route.format_of(content_type), parameters)
+            coding = route.coding_of(headers.get(b"content-encoding"), content_type)
             token = route_token(route, headers.get(b"authorization"), parameters)
         except (
             httptools.HttpParserError,
@@ -94,9 +94,7 @@ class PlainHeads:
         length = headers.get(b"content-length", b"")
         if not length.isdigit() or int(length) > self._max_body:
             return None
-        return PlainHead(
-            url.decode(), destination, asked, coding or route.implied_coding, token, int(length)
-        )
+        return PlainHead(url.decode(), destination, asked, coding, token, int(length))
 
 
 def route_token(

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 
 from msgspec import Struct
 
-from adapters.http.body import ENCODINGS
+from adapters.http.body import ENCODINGS, content_coding
 from adapters.http.errors import UnsupportedMedia
 
 ORGANIZATION_PATH = "/organizations/{organization}"
@@ -28,7 +28,8 @@ class PublishRoute(Struct, frozen=True):
     in lower case and with the parameter `proto` if they have one, to the names of formats; the
     first is that of a request without a media type. `root` is the path at which the token says
     whose the points are, None if there is none. `codings` are the content codings, `implied_coding`
-    the one of a request that names none. With `tokens_in_parameters`, tokens may also come the ways
+    the one of a request that names none, and `coded_media` those of media types that name one. With
+    `tokens_in_parameters`, tokens may also come the ways
     that InfluxDB's clients send them (see `adapters.http.credentials`).
     """
 
@@ -38,6 +39,7 @@ class PublishRoute(Struct, frozen=True):
     root: str | None = None
     codings: Collection[str] = ENCODINGS
     implied_coding: str | None = None
+    coded_media: Mapping[str, str] = {}
     tokens_in_parameters: bool = False
 
     @property
@@ -61,6 +63,13 @@ class PublishRoute(Struct, frozen=True):
             return next(iter(self.formats.values()))
         return self.formats.get(_media_type(content_type)) or self.formats.get(ANY_MEDIA, "")
 
+    def coding_of(self, content_encoding: bytes | None, content_type: bytes | None) -> str | None:
+        """Return the content coding of a body, None for none. Raises UnsupportedMedia."""
+        coding = content_coding(content_encoding, self.codings)
+        return (
+            coding or self.coded_media.get(_media_type(content_type or b"")) or self.implied_coding
+        )
+
     def templates(self) -> tuple[str, ...]:
         """Return the full paths, with names in braces: organization, team, and root if any."""
         owned = f"{ORGANIZATION_PATH}/{self.path}", f"{TEAM_PATH}/{self.path}"
@@ -78,6 +87,13 @@ def _media_type(content_type: bytes) -> str:
     return media
 
 
+def _influx(path: str, point_format: str, root: str) -> PublishRoute:
+    """Return a route of InfluxDB, whose clients send any media type."""
+    return PublishRoute(
+        path, "influx", {ANY_MEDIA: point_format}, root=root, tokens_in_parameters=True
+    )
+
+
 ROUTES = (
     PublishRoute("metrics", "json", {"application/json": "json"}),
     PublishRoute(
@@ -85,6 +101,17 @@ ROUTES = (
         "otlp",
         {"application/x-protobuf": "otlp_protobuf", "application/json": "otlp_json"},
         root="/v1/metrics",
+    ),
+    _influx("influx/write", "influx_1", "/write"),
+    _influx("influx/api/v2/write", "influx_2", "/api/v2/write"),
+    _influx("influx/api/v3/write_lp", "influx_3", "/api/v3/write_lp"),
+    PublishRoute("opentsdb/api/put", "opentsdb", {ANY_MEDIA: "opentsdb"}, root="/api/put"),
+    PublishRoute(
+        "kairosdb/api/v1/datapoints",
+        "kairosdb",
+        {"application/json": "kairosdb", "application/gzip": "kairosdb"},
+        root="/api/v1/datapoints",
+        coded_media={"application/gzip": "gzip"},
     ),
 )
 

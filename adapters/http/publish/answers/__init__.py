@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from adapters.http.publish.answers import json, otlp
+from adapters.http.publish.answers import influx, json, kairosdb, opentsdb, otlp
 from adapters.http.publish.answers.ports import Answers
 
 ANSWERS: Mapping[str, Answers] = {
     "json": json.JsonAnswers(),
     "otlp": otlp.OtlpAnswers(),
+    "influx": influx.InfluxAnswers(),
+    "opentsdb": opentsdb.OpenTsdbAnswers(),
+    "kairosdb": kairosdb.KairosAnswers(),
 }
 """The answers of each protocol, by its name in `adapters.http.publish.routes`."""

@@ -16,14 +16,17 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 
 from adapters.http.problems import Answer
-from adapters.http.publish.answers.ports import Asked, answer, kept_headers, receipt_headers
+from adapters.http.publish.answers.ports import (
+    Asked,
+    answer,
+    first_reasons,
+    kept_headers,
+    receipt_headers,
+)
 from application.publishing.publish_metrics import Published
 from application.publishing.refusals import Refusals
 
 PROTOBUF = "otlp_protobuf"
-NAMED = 5
-"""Refused points that the message about them names."""
-
 _INTERNAL = 13
 _CODES = {
     400: 3,  # INVALID_ARGUMENT
@@ -77,10 +80,7 @@ class OtlpAnswers:
 
 
 def _reasons(refused: Refusals) -> str:
-    """Return a message with the first reasons."""
-    first = [f"{point.place}: {point.detail}" for point in refused.first[:NAMED]]
-    more = "; …" if refused.points > sum(point.points for point in refused.first[:NAMED]) else ""
-    return f"{refused.points} data points were refused. " + "; ".join(first) + more
+    return f"{refused.points} data points were refused. {first_reasons(refused)}"
 
 
 def _json(status: int, content: object, headers: list[tuple[bytes, bytes]]) -> Answer:

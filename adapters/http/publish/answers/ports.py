@@ -9,6 +9,10 @@ from msgspec import Struct
 
 from adapters.http.problems import Answer, Headers
 from application.publishing.publish_metrics import Published
+from application.publishing.refusals import Refusals
+
+NAMED = 5
+"""Refused points that a message about them names."""
 
 
 class Asked(Struct, frozen=True):
@@ -55,6 +59,13 @@ def answer(status: int, headers: Headers, media_type: bytes = b"", body: bytes =
     if status != 204:  # which has no length (RFC 9110, section 8.6)
         headers = [(b"content-length", b"%d" % len(body)), *headers]
     return Answer(status, headers, body)
+
+
+def first_reasons(refused: Refusals) -> str:
+    """Return where the first refused points were, and why each was refused."""
+    first = refused.first[:NAMED]
+    more = "; …" if refused.points > sum(point.points for point in first) else ""
+    return "; ".join(f"{point.place}: {point.detail}" for point in first) + more
 
 
 def kept_headers(problem: Answer) -> Headers:
