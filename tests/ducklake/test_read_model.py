@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import math
 import random
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,7 @@ from adapters.ducklake.query import column_cache, read_model
 from adapters.ducklake.query.column_cache import ColumnCache
 from adapters.ducklake.query.export import DuckLakePointExport
 from adapters.ducklake.query.read_model import DuckLakeReadModel
+from adapters.ducklake.query.readers import Readers
 from adapters.memory.read_model import AGGREGATES, MemoryReadModel
 from application.projections.errors import (
     ProjectionMissing,
@@ -108,6 +111,33 @@ aggregations = st.one_of(
         st.sampled_from([1, 1000, 60_000, 7 * 60_000, DAY, 400 * DAY]),
     ),
 )
+
+
+class TestDuckLakeReadModelWithoutCache(ReadModelContract):
+    """Large queries are answered by DuckDB, as here are all."""
+
+    @pytest.fixture
+    def opened(self, shared: ReadModelUnderTest, uncached: DuckLakeReadModel) -> ReadModelUnderTest:
+        return structs.replace(shared, model=uncached, progress=uncached, suffix=next(suffixes))
+
+
+@pytest.mark.parametrize("catalog", [None, "database"], ids=["sqlite", "postgres"])
+@pytest.mark.parametrize("value", [1.5, math.inf, -math.inf, math.nan])
+def test_the_catalog_knows_which_files_have_finite_values_only(
+    tmp_path: Path, request: pytest.FixtureRequest, catalog: str | None, value: float
+) -> None:
+    database = None if catalog is None else request.getfixturevalue(catalog)
+    with open_lake(tmp_path, catalog=database) as lake:
+        live = lake.create(Role.LIVE)
+        lake.commit(live, [BLANK.recorded(point(0, 1.0), point(0, value))])
+        lake.commit(live, [BLANK.recorded(point(DAY, 1.0), position=2)])
+        readers = Readers(lake.location, threads=1, memory=1 << 28)
+        with closing(readers), readers.reading("points") as reading:
+            first, second = sorted(reading.files(), key=lambda file: file.first)
+            assert reading.finite([second])
+            assert reading.finite([first]) == reading.finite([first, second]) == (value == 1.5)
+            unknown = structs.replace(second, path="merged-since")
+            assert not reading.finite([unknown, second])
 
 
 class TestAgainstStatistics:

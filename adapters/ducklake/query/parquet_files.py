@@ -39,17 +39,20 @@ class ParquetFiles:
     def __init__(self, connection: Connection, source: str, schema: str) -> None:
         self._catalog = f"__ducklake_metadata_{source}.{schema}"
         found = connection.execute(
-            "SELECT data_path || schemas.path || tables.path, table_id, column_id "
+            "SELECT data_path || schemas.path || tables.path, table_id, times.column_id, "
+            "numbers.column_id "
             f"FROM {self._catalog}.ducklake_table tables "
             f"JOIN {self._catalog}.ducklake_schema schemas USING (schema_id) "
-            f"JOIN {self._catalog}.ducklake_column columns USING (table_id), "
+            f"JOIN {self._catalog}.ducklake_column times USING (table_id) "
+            f"JOIN {self._catalog}.ducklake_column numbers USING (table_id), "
             f"ducklake_settings('{source}') "
-            "WHERE table_name = ? AND column_name = 'time'",
+            "WHERE table_name = ? AND times.column_name = 'time' "
+            "AND numbers.column_name = 'value'",
             [POINTS_TABLE],
         ).fetchone()
         if found is None:
             raise ProjectionMissing("the points have not been built yet")
-        self._directory, self._table, self._time = found
+        self._directory, self._table, self._time, self._value = found
 
     def __call__(self, connection: Connection) -> Sequence[ParquetFile]:
         """Return the files of the latest snapshot."""
@@ -62,3 +65,16 @@ class ParquetFiles:
             [self._table, self._time],
         ).fetchall()
         return [ParquetFile(self._directory + path, *more) for path, *more in rows]
+
+    def finite(self, connection: Connection, files: Sequence[ParquetFile]) -> bool:
+        """Return whether the catalog knows that the files have finite values only."""
+        # TRY_CAST, because DuckDB may look at the columns that have no numbers first.
+        ((finite,),) = connection.execute(
+            f"SELECT count(*) FROM {self._catalog}.ducklake_data_file files "
+            f"JOIN {self._catalog}.ducklake_file_column_stats stats USING (data_file_id) "
+            "WHERE files.table_id = ? AND stats.column_id = ? AND list_contains(?, ? || path) "
+            "AND NOT contains_nan AND isfinite(TRY_CAST(min_value AS DOUBLE)) "
+            "AND isfinite(TRY_CAST(max_value AS DOUBLE))",
+            [self._table, self._value, [file.path for file in files], self._directory],
+        ).fetchall()
+        return bool(finite == len(files))

@@ -35,8 +35,8 @@ _TO = "time < ?::TIMESTAMP_MS"
 
 
 def points(files: Sequence[str], selection: Selection, limit: int) -> Query:
-    """Rows (time in ms, value), the latest first."""
-    condition, parameters = _finite(selection)
+    """Rows (time in ms, value) of the points with a finite value, the latest first."""
+    condition, parameters = _condition(selection, only_finite=True)
     order = ", ".join(f"{column} DESC" for column in LOG_ORDER)
     return (
         f"SELECT epoch_ms(time), value FROM {_FILES} WHERE {condition} "
@@ -46,10 +46,19 @@ def points(files: Sequence[str], selection: Selection, limit: int) -> Query:
 
 
 def buckets(
-    files: Sequence[str], selection: Selection, aggregator: str, period: int, limit: int
+    files: Sequence[str],
+    selection: Selection,
+    aggregator: str,
+    period: int,
+    limit: int,
+    *,
+    finite: bool,
 ) -> Query:
-    """Rows (bucket's number, value) for an aggregator of EXACT_IN_SQL, the latest first."""
-    condition, parameters = _finite(selection)
+    """Rows (bucket's number, value) for an aggregator of EXACT_IN_SQL, the latest first.
+
+    Values that are not finite are left out; `finite` says that the files have none.
+    """
+    condition, parameters = _condition(selection, only_finite=not finite)
     # Adding zero turns minus zero into zero.
     return (
         f"SELECT epoch_ms(time) // {period:d} AS bucket, {EXACT_IN_SQL[aggregator]} + 0.0 "
@@ -58,9 +67,14 @@ def buckets(
     )
 
 
-def values(files: Sequence[str], selection: Selection, period: int, limit: int) -> Query:
-    """Columns `bucket` (its number) and `value`, a row per point, in any order."""
-    condition, parameters = _finite(selection)
+def values(
+    files: Sequence[str], selection: Selection, period: int, limit: int, *, finite: bool
+) -> Query:
+    """Columns `bucket` (its number) and `value`, a row per point with a finite value, in any order.
+
+    `finite` says that the files have no others.
+    """
+    condition, parameters = _condition(selection, only_finite=not finite)
     return (
         f"SELECT epoch_ms(time) // {period:d} AS bucket, value FROM {_FILES} "
         f"WHERE {condition} LIMIT {limit:d}",
@@ -73,7 +87,7 @@ def columns(files: Sequence[str], selection: Selection, limit: int) -> Query:
 
     Values and tags are as stored (see `store.nan_bits`), and values need not be finite.
     """
-    condition, parameters = _condition(selection)
+    condition, parameters = _condition(selection, only_finite=False)
     return (
         f"SELECT epoch_ms(time) AS time, value, tags, filename FROM {_FILES} WHERE {condition} "
         f"LIMIT {limit:d}",
@@ -152,13 +166,10 @@ def rows(source: str, stretch: Stretch) -> Query:
     )
 
 
-def _finite(selection: Selection) -> tuple[str, list[Any]]:
-    condition, parameters = _condition(selection)
-    return f"{condition} AND isfinite(value)", parameters
-
-
-def _condition(selection: Selection) -> tuple[str, list[Any]]:
+def _condition(selection: Selection, *, only_finite: bool) -> tuple[str, list[Any]]:
     conditions = ["organization = ?", "team = ?", "name = ?"]
+    if only_finite:  # reads the column, which a count does not need otherwise
+        conditions.append("isfinite(value)")
     parameters: list[Any] = [selection.organization, selection.team or "", selection.metric]
     for tag, value in selection.tags.items():
         conditions.append("contains(tags, ?)")

@@ -162,11 +162,15 @@ class DuckLakeReadModel:
         cached = query.cached(self._cache, window, files)
         if cached is not None:
             return _aggregated(cached, aggregation, wanted)
-        paths = [file.path for file in files]
+        paths, finite = [file.path for file in files], query.finite(files)
         if aggregator in queries.EXACT_IN_SQL:
-            buckets = query.rows(queries.buckets(paths, window, aggregator, period, wanted))
+            buckets = query.rows(
+                queries.buckets(paths, window, aggregator, period, wanted, finite=finite)
+            )
         else:
-            columns = query.columns(queries.values(paths, window, period, self._max_points + 1))
+            columns = query.columns(
+                queries.values(paths, window, period, self._max_points + 1, finite=finite)
+            )
             numbers, values = columns["bucket"], columns["value"]
             if len(values) > self._max_points:
                 raise QueryTooLarge(
@@ -210,6 +214,11 @@ class _Query:
         """Return the files that may have points of the selection."""
         with self.deadline.explained():
             return [file for file in self._reading.files() if file.overlaps(selection)]
+
+    def finite(self, files: Sequence[ParquetFile]) -> bool:
+        """Return whether the files are known to have finite values only."""
+        with self.deadline.explained():
+            return self._reading.finite(files)
 
     def cached(
         self, cache: ColumnCache, selection: Selection, files: Sequence[ParquetFile]

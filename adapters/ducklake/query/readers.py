@@ -71,6 +71,10 @@ class Reading:
             self._files = self._database.files(self.source)
         return self._files
 
+    def finite(self, files: Sequence[ParquetFile]) -> bool:
+        """Return whether the files are known to have finite values only."""
+        return self._database.finite(self.source, self.connection, files)
+
     def close(self) -> None:
         self._opened.close()
 
@@ -200,13 +204,20 @@ class _Database:
         if files is None:
             # In a transaction that begins after the state was taken.
             with closing(self.cursor()) as connection:
-                if alias not in self._list_files:
-                    schema = "main" if self._location.catalog is None else metadata_schema(name)
-                    self._list_files[alias] = ParquetFiles(connection, alias, schema)
-                files = self._list_files[alias](connection)
+                files = self._listing(alias, connection)(connection)
             if state is not None:
                 self._files[alias] = state, files
         return files
+
+    def finite(self, alias: str, connection: Connection, files: Sequence[ParquetFile]) -> bool:
+        return self._listing(alias, connection).finite(connection, files)
+
+    def _listing(self, alias: str, connection: Connection) -> ParquetFiles:
+        if alias not in self._list_files:
+            catalog = self._location.catalog
+            schema = "main" if catalog is None else metadata_schema(self._names[alias])
+            self._list_files[alias] = ParquetFiles(connection, alias, schema)
+        return self._list_files[alias]
 
     def files_at_hand(self, projection: str) -> Sequence[ParquetFile] | None:
         generations = self._generations.as_of(projection, self._state("registry.sqlite"))
