@@ -84,6 +84,8 @@ def test_publish_documents_every_answer_with_its_headers(path: str) -> None:
     assert operation["requestBody"]["required"] is True
     headers = {p["name"] for p in operation["parameters"] if p["in"] == "header"}
     assert headers == {"Idempotency-Key", "Content-Encoding"}
+    query = {p["name"] for p in operation["parameters"] if p["in"] == "query"}
+    assert query == {"partial", "values"}
 
 
 def test_errors_of_publish_name_the_format_and_its_media_types() -> None:

@@ -18,6 +18,7 @@ from domain.names import (
     METRIC_NAME_PATTERN,
     TAG_NAME_PATTERN,
 )
+from domain.values import TEXTS
 
 EXAMPLE: Json = {
     "metrics": [
@@ -128,7 +129,8 @@ SCHEMAS: Json = {
             "value": {
                 "type": "number",
                 "format": "double",
-                "description": "A finite number, stored as a 64-bit float.",
+                "description": "A finite number, stored as a 64-bit float. With `values=any` also "
+                f"one of the strings {', '.join(TEXTS)}.",
             },
             "tags": {
                 "type": "object",
@@ -251,6 +253,23 @@ _HEADERS: list[Json] = [
     },
 ]
 
+_JSON_PARAMETERS: list[Json] = [
+    {
+        "name": "partial",
+        "in": "query",
+        "description": "`true` stores the good points of a batch and names the others in a body of "
+        "the 202.",
+        "schema": {"type": "string", "enum": ["true", "false"], "default": "false"},
+    },
+    {
+        "name": "values",
+        "in": "query",
+        "description": "With `any`, a value that is not finite may be sent as a string: NaN, +Inf, "
+        "-Inf, and stale for Prometheus' stale marker.",
+        "schema": {"type": "string", "enum": ["any", "finite"], "default": "finite"},
+    },
+]
+
 _ACCEPTED: Json = {
     "description": "The whole batch is stored durably. The answer has no body.",
     "headers": {
@@ -291,7 +310,8 @@ class Format(Struct, frozen=True):
 
     `name` is what a body is called in error texts, and `operation` is part of the operations' ids.
     `content` has the request's bodies by media type, `stored` the answers by status to one whose
-    good points are stored, `failed` the bodies of errors by media type, None for problem documents.
+    good points are stored, `failed` the bodies of errors by media type, None for problem documents,
+    `parameters` those of the URL's query.
     """
 
     name: str
@@ -301,6 +321,7 @@ class Format(Struct, frozen=True):
     content: Json
     stored: Json
     failed: Json | None = None
+    parameters: list[Json] = []
 
 
 _BINARY: Json = {}
@@ -336,6 +357,7 @@ _FORMATS = {
         "Content-Type is `application/json`, with any parameters, or absent.",
         content={"application/json": {"schema": ref("PublishBody"), "example": EXAMPLE}},
         stored={"202": _ACCEPTED},
+        parameters=_JSON_PARAMETERS,
     ),
     "otlp": Format(
         name="OTLP",
@@ -430,7 +452,7 @@ def _publish(route: PublishRoute, owner: str, whose: str, path_parameters: list[
             "summary": f"{described.summary} {whose}",
             "description": described.description,
             "security": TOKEN,
-            "parameters": [*path_parameters, *_HEADERS],
+            "parameters": [*path_parameters, *described.parameters, *_HEADERS],
             "requestBody": {"required": True, "content": described.content},
             "responses": {**described.stored, **errors},
         }
