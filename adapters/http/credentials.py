@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from adapters.http.errors import MissingCredentials
 from domain.errors import Forbidden
 
+TOKEN_PARAMETERS = frozenset({"u", "p"})
+"""Parameters of InfluxDB's clients that hold a token (see `influx_token`)."""
+
 
 def presented_token(authorization: bytes | None) -> str:
     """Return the token's value from an Authorization header's bytes.

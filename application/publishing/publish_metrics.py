@@ -27,8 +27,9 @@ class PublishMetrics(Struct, frozen=True):
     """The command: a body, as sent but decompressed, and its format.
 
     `grant` is for the scope `publish`; `key` is the client's idempotency key. `protocol` names the
-    protocol among refused points, `parameters` are those of the URL's query. `digest` is the
-    SHA-256 of the body as sent, for a format whose clients repeat bodies without a key.
+    protocol among refused points, `parameters` are those of the URL's query. `digest` is a
+    SHA-256 of the body as sent, and of what else says what its points are, for a format whose
+    clients repeat bodies without a key.
     """
 
     grant: Grant

@@ -24,6 +24,7 @@ from adapters.http.body import (
     read_body,
     too_large,
 )
+from adapters.http.credentials import TOKEN_PARAMETERS
 from adapters.http.failures import failure_answer
 from adapters.http.header_fields import content_length, header_fields
 from adapters.http.problems import Answer
@@ -165,7 +166,7 @@ class PublishEndpoint:
     ) -> Answer:
         """Publish `body`, which was decompressed from what was `sent`."""
         point_format = self._formats[asked.format]
-        digest = sha256(sent).digest() if point_format.repeats and key is None else None
+        digest = _digest(asked, sent) if point_format.repeats and key is None else None
         published = await self._publish_metrics(
             PublishMetrics(grant, point_format, body, key, route.protocol, asked.parameters, digest)
         )
@@ -184,3 +185,11 @@ class PublishEndpoint:
         if len(body) < LARGE:
             return inflate(body, coding, self._max_inflated)
         return await asyncio.to_thread(inflate, body, coding, self._max_inflated)
+
+
+def _digest(asked: Asked, sent: bytes) -> bytes:
+    """Return the SHA-256 of a body as sent, and of what else says what its points are."""
+    meaning = sorted((n, v) for n, v in asked.parameters.items() if n not in TOKEN_PARAMETERS)
+    digest = sha256(repr((asked.format, meaning)).encode())
+    digest.update(sent)
+    return digest.digest()
