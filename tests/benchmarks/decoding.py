@@ -12,6 +12,7 @@ import json
 import random
 from collections.abc import Sequence
 from time import process_time_ns
+from typing import Any
 
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
@@ -53,7 +54,8 @@ def _round(decode: object, sent: Sequence[bytes]) -> float:
 
 def _bodies(second: int) -> dict[str, bytes]:
     chance = random.Random(second)
-    items, metrics = [], []
+    items: list[dict[str, Any]] = []
+    metrics = []
     for index in range(METRICS):
         metric = Metric(name=f"http.server.metric{index}", unit="1", description="A metric.")
         for host in range(HOSTS):
@@ -65,9 +67,19 @@ def _bodies(second: int) -> dict[str, bytes]:
                 number(as_double=value, time_unix_nano=second * 10**9, attributes=attributes)
             )
         metrics.append(metric)
+    lines = [
+        f"{item['name']},{','.join(f'{tag}={value}' for tag, value in item['tags'].items())} "
+        f"value={item['value']} {second}\n"
+        for item in items
+    ]
+    puts = [{"metric": item.pop("name"), **item} for item in map(dict, items)]
+    kairos = [{**item, "timestamp": second * 1000} for item in items]
     otlp = request(*metrics, service__instance__id="6f9619ff-8b86-d011-b42d-00cf4fc964ff")
     return {
         "json": json.dumps({"metrics": items}, separators=(",", ":")).encode(),
+        "influx_3": "".join(lines).encode(),
+        "opentsdb": json.dumps(puts, separators=(",", ":")).encode(),
+        "kairosdb": json.dumps(kairos, separators=(",", ":")).encode(),
         "otlp_protobuf": otlp.SerializeToString(),
         "otlp_json": json_body(otlp).replace(b", ", b",").replace(b": ", b":"),
     }
