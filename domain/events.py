@@ -1,7 +1,7 @@
 """Events, as kept by the logs.
 
 An organization's events carry the id of their aggregate and a version that counts from 1
-without gaps. A batch of metrics has neither, because it cannot conflict with anything.
+without gaps. Events of metrics have neither, because they cannot conflict with anything.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from domain.metric_description import MetricDescription
 from domain.metric_point import PointBatch
 
 
@@ -57,3 +58,19 @@ class MetricsPublished(Struct, frozen=True, kw_only=True):
     team: str | None
     token_id: str
     points: PointBatch
+
+
+class MetricsDescribed(Struct, frozen=True, kw_only=True):
+    """Descriptions that were new or had changed, at least one; the last one of a name counts.
+
+    They came with a publish with the token `token_id`.
+    """
+
+    organization: str
+    team: str | None
+    token_id: str
+    descriptions: tuple[MetricDescription, ...]
+
+
+MetricEvent = MetricsPublished | MetricsDescribed
+"""An event of the metric log."""
