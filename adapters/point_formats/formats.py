@@ -16,6 +16,9 @@ from adapters.point_formats.otlp.attributes import RESOURCE_ATTRIBUTES, Allowlis
 from adapters.point_formats.otlp.format import OtlpFormat
 from adapters.point_formats.otlp.json import JsonReader
 from adapters.point_formats.otlp.protobuf import ProtobufReader
+from adapters.point_formats.remote_write.format import RemoteWriteFormat
+from adapters.point_formats.remote_write.scanning import ScannerLoading, ScanningReader
+from adapters.point_formats.remote_write.version_2 import Version2Reader
 from application.publishing.ports import PointFormat
 
 
@@ -27,6 +30,7 @@ def all_formats(
     `otlp_resource_attributes` are the attributes of resources that become tags (see `Allowlist`).
     """
     resource_attributes = Allowlist(otlp_resource_attributes)
+    scanner = ScannerLoading(max_points)
     return {
         "json": JsonFormat(max_points),
         "otlp_protobuf": OtlpFormat(ProtobufReader, resource_attributes),
@@ -34,6 +38,8 @@ def all_formats(
         "influx_1": InfluxFormat(precisions.VERSION_1),
         "influx_2": InfluxFormat(precisions.VERSION_2),
         "influx_3": InfluxFormat(precisions.VERSION_3),
+        "remote_write_1": RemoteWriteFormat(lambda: ScanningReader(scanner)),
+        "remote_write_2": RemoteWriteFormat(Version2Reader),
         "opentsdb": JsonPointsFormat(PutReader, read_put),
         "kairosdb": JsonPointsFormat(KairosReader, read_kairos),
     }

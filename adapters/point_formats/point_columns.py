@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from application.publishing.limits import check_count
 from application.publishing.ports import BodyTerms, Decoded
 from application.publishing.refusals import Reason, Refusals
+from domain.metric_description import MetricDescription
 from domain.metric_point import PointBatch, TagSet, timestamp_fault
 
 
@@ -70,7 +71,13 @@ class PointColumns:
     def __len__(self) -> int:
         return len(self._names)
 
-    def decoded(self, *, timed: bool = True) -> Decoded:
-        """Return the points, and those that were refused."""
+    def decoded(
+        self,
+        *,
+        timed: bool = True,
+        sent: Mapping[str, int] | None = None,
+        descriptions: Sequence[MetricDescription] = (),
+    ) -> Decoded:
+        """Return the points, those that were refused, and what came with them (see Decoded)."""
         points = PointBatch(self._names, self._timestamps, self._values, self._tag_sets)
-        return Decoded(points, self.refused or None, timed)
+        return Decoded(points, self.refused or None, timed, sent or {}, descriptions)

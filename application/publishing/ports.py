@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -10,6 +10,7 @@ from msgspec import Struct
 from application.event_log.receipts import Receipt
 from application.publishing.refusals import Refusals
 from domain.events import MetricsPublished
+from domain.metric_description import MetricDescription
 from domain.metric_point import PointBatch
 
 
@@ -29,7 +30,7 @@ class BodyTerms(Struct, frozen=True):
 
 
 class Decoded(Struct, frozen=True):
-    """The points of a body.
+    """The points of a body, and the descriptions of metrics that came with them.
 
     `refused` has those that are not in `points`, None if there are none. `timed` says that every
     point carries its own time, so that the same body sent again means the same points. `sent` has
@@ -41,6 +42,7 @@ class Decoded(Struct, frozen=True):
     refused: Refusals | None = None
     timed: bool = True
     sent: Mapping[str, int] = {}
+    descriptions: Sequence[MetricDescription] = ()
 
 
 class PointFormat(Protocol):

@@ -1,4 +1,4 @@
-"""`cave compile`: compiles the parser of large batches ahead of the first one."""
+"""`cave compile`: compiles the parsers of large batches ahead of the first one."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ from entrypoints.errors import CommandFailed
 
 @click.command("compile", epilog=example("cave compile"))
 def compile_() -> None:
-    """Compile the parser of large batches ahead of time.
+    """Compile the parsers of large batches ahead of time.
 
-    Workers then need not compile it themselves. The result is cached next to the code or, if that
-    is read-only, in NUMBA_CACHE_DIR or the user's cache directory. Takes about ten seconds the
+    Workers then need not compile them themselves. The result is cached next to the code or, if that
+    is read-only, in NUMBA_CACHE_DIR or the user's cache directory. Takes about fifteen seconds the
     first time.
     """
     try:
-        from adapters.point_formats.json import scanner
+        from adapters.point_formats.json import scanner as json
+        from adapters.point_formats.remote_write import scanner as remote_write
     except ModuleNotFoundError as error:
         if error.name != "numba":
             raise
         raise CommandFailed(
             "Numba is not installed: large batches are parsed without compiled code"
         ) from error
-    scanner.main()
+    json.main()
+    remote_write.main()

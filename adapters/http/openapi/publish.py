@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable
 
 from msgspec import Struct
 
-from adapters.http.body import ENCODINGS
 from adapters.http.openapi.parts import ORGANIZATION, TEAM, TOKEN, Json, problems, ref
 from adapters.http.publish.protocol import MAX_HEAD
 from adapters.http.publish.routes import ANY_MEDIA, ROUTES, PublishRoute
@@ -245,13 +244,19 @@ _HEADERS: list[Json] = [
             "maxLength": MAX_KEY_LENGTH,
         },
     },
-    {
+]
+
+
+def _content_encoding(route: PublishRoute) -> Json:
+    implied = route.implied_coding
+    missing = f"`{implied}` if missing" if implied else "if it is"
+    return {
         "name": "Content-Encoding",
         "in": "header",
-        "description": "How the body is compressed, if it is.",
-        "schema": {"type": "string", "enum": ["identity", *ENCODINGS]},
-    },
-]
+        "description": f"How the body is compressed, {missing}.",
+        "schema": {"type": "string", "enum": [*([] if implied else ["identity"]), *route.codings]},
+    }
+
 
 _JSON_PARAMETERS: list[Json] = [
     {
@@ -311,7 +316,8 @@ class Format(Struct, frozen=True):
     `name` is what a body is called in error texts, and `operation` is part of the operations' ids.
     `content` has the request's bodies by media type, `stored` the answers by status to one whose
     good points are stored, `failed` the bodies of errors by media type, None for problem documents,
-    `parameters` those of the URL's query.
+    `parameters` those of the URL's query. `invalid` says when the content of a body makes a 400, if
+    not as that of our JSON does.
     """
 
     name: str
@@ -322,6 +328,9 @@ class Format(Struct, frozen=True):
     stored: Json
     failed: Json | None = None
     parameters: list[Json] = []
+    invalid: str = (
+        "a field is missing, unknown or invalid; `errors` lists the first 100 invalid fields"
+    )
 
 
 _BINARY: Json = {}
@@ -424,6 +433,29 @@ _FORMATS = {
         stored={"204": _STORED},
         failed={"application/json": {"schema": ref("KairosErrors")}},
     ),
+    "remote_write": Format(
+        name="remote write",
+        operation="RemoteWrite",
+        summary="Publish Prometheus remote write for",
+        description="Takes a `prometheus.WriteRequest` (1.0) or an `io.prometheus.write.v2.Request`"
+        " (2.0) and stores its good samples and histograms. Needs a token with the scope "
+        "`publish`. Every answer to 2.0 has `X-Prometheus-Remote-Write-Samples-Written`, "
+        "`-Histograms-Written` and `-Exemplars-Written`.",
+        content={
+            "application/x-protobuf": {"schema": _BINARY},
+            "application/x-protobuf;proto=prometheus.WriteRequest": {"schema": _BINARY},
+            "application/x-protobuf;proto=io.prometheus.write.v2.Request": {"schema": _BINARY},
+        },
+        stored={
+            "204": {
+                "description": "Everything is stored durably. The answer has no body.",
+                "headers": _ACCEPTED["headers"],
+            }
+        },
+        failed={"text/plain": {"schema": {"type": "string"}}},
+        invalid="samples, histograms or, in 2.0, exemplars were refused; the others are stored, "
+        "and `Cave-Receipt` is their place in the log",
+    ),
 }
 
 
@@ -433,8 +465,7 @@ def publish_problems(described: Format, media_types: Collection[str]) -> dict[in
     wrong_media = "" if ANY_MEDIA in media_types else f"the media type is not {named}, or "
     special = {
         400: f"the body is not valid {described.name} or cannot be decompressed, the idempotency "
-        "key is invalid, or a field is missing, unknown or invalid; `errors` lists the first 100 "
-        "invalid fields.",
+        f"key is invalid, or {described.invalid}.",
         415: f"{wrong_media}the content encoding is not supported.",
     }
     return dict(sorted({**_PROBLEMS, **special}.items()))
@@ -452,7 +483,12 @@ def _publish(route: PublishRoute, owner: str, whose: str, path_parameters: list[
             "summary": f"{described.summary} {whose}",
             "description": described.description,
             "security": TOKEN,
-            "parameters": [*path_parameters, *described.parameters, *_HEADERS],
+            "parameters": [
+                *path_parameters,
+                *described.parameters,
+                *_HEADERS,
+                _content_encoding(route),
+            ],
             "requestBody": {"required": True, "content": described.content},
             "responses": {**described.stored, **errors},
         }

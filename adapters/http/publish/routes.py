@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 
 from msgspec import Struct
 
-from adapters.http.body import ENCODINGS, content_coding
+from adapters.http.body import ENCODINGS, SNAPPY, content_coding
 from adapters.http.errors import UnsupportedMedia
 
 ORGANIZATION_PATH = "/organizations/{organization}"
@@ -25,8 +25,8 @@ class PublishRoute(Struct, frozen=True):
     """A path below an organization or a team, and the formats of the bodies posted to it.
 
     `protocol` names the answers, and the protocol among refused points. `formats` maps media types,
-    in lower case and with the parameter `proto` if they have one, to the names of formats; the
-    first is that of a request without a media type. `root` is the path at which the token says
+    in any case and with the parameter `proto` if they have one, to the names of formats; the first
+    is that of a request without a media type. `root` is the path at which the token says
     whose the points are, None if there is none. `codings` are the content codings, `implied_coding`
     the one of a request that names none, and `coded_media` those of media types that name one. With
     `tokens_in_parameters`, tokens may also come the ways
@@ -61,7 +61,9 @@ class PublishRoute(Struct, frozen=True):
         """Return the name of the format of a Content-Type header, empty if there is none."""
         if not content_type:
             return next(iter(self.formats.values()))
-        return self.formats.get(_media_type(content_type)) or self.formats.get(ANY_MEDIA, "")
+        media_type = _media_type(content_type)
+        known = {each.lower(): name for each, name in self.formats.items()}
+        return known.get(media_type) or known.get(ANY_MEDIA, "")
 
     def coding_of(self, content_encoding: bytes | None, content_type: bytes | None) -> str | None:
         """Return the content coding of a body, None for none. Raises UnsupportedMedia."""
@@ -83,7 +85,7 @@ def _media_type(content_type: bytes) -> str:
     for parameter in filter(None, rest.split(";")):
         name, _, value = parameter.partition("=")
         if name.strip().lower() == "proto":
-            media += f";proto={value.strip().strip(chr(34))}"
+            media += f";proto={value.strip().strip(chr(34)).lower()}"
     return media
 
 
@@ -112,6 +114,18 @@ ROUTES = (
         {"application/json": "kairosdb", "application/gzip": "kairosdb"},
         root="/api/v1/datapoints",
         coded_media={"application/gzip": "gzip"},
+    ),
+    PublishRoute(
+        "prometheus/api/v1/write",
+        "remote_write",
+        {
+            "application/x-protobuf": "remote_write_1",
+            "application/x-protobuf;proto=prometheus.WriteRequest": "remote_write_1",
+            "application/x-protobuf;proto=io.prometheus.write.v2.Request": "remote_write_2",
+        },
+        root="/api/v1/write",
+        codings=(SNAPPY, "zstd", "gzip"),
+        implied_coding=SNAPPY,
     ),
 )
 

@@ -1,0 +1,70 @@
+"""The reader of `prometheus.WriteRequest` (Remote-Write 1.0, "Protocol").
+
+It parses with protobuf, and a memo has what the labels of a series mean: they are the same in each
+body of a client. Exemplars are left out: Prometheus sends them along with the samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import count
+from typing import Any
+
+from google.protobuf.message import DecodeError
+
+from adapters.point_formats.remote_write.descriptions import description, type_of
+from adapters.point_formats.remote_write.labels import Known, identity_of, size_of
+from adapters.point_formats.remote_write.messages import Label, WriteRequest
+from adapters.point_formats.remote_write.series import SeriesPoints
+from adapters.point_formats.remote_write.wire import pieces
+from application.errors import MalformedBody
+from application.publishing.ports import BodyTerms, Decoded
+from domain.memo import Memo
+from domain.metric_description import MetricDescription
+
+
+class Version1Reader:
+    """Reads bodies, for one thread at a time. Keeps a bounded memo of labels."""
+
+    def __init__(self) -> None:
+        self._known: Memo[tuple[bytes, ...], Known] = Memo(
+            identity_of_labels,
+            lambda labels, known: sum(map(len, labels)) + 40 * len(labels) + size_of(known),
+        )
+
+    def read(self, body: bytes, terms: BodyTerms) -> Decoded:
+        """Return the points. Raises MalformedBody, BodyTooLarge."""
+        points = SeriesPoints(terms)
+        described: dict[str, MetricDescription] = {}
+        numbers = count(1)
+        try:
+            for piece in pieces(body, 2 * terms.max_points):
+                request = WriteRequest.FromString(piece)
+                for series in request.timeseries:
+                    known = self._known[tuple(series.labels)]
+                    place = f"series {next(numbers)}"
+                    points.add(place, known, series.samples, series.histograms)
+                described |= descriptions_in(request.metadata)
+        except DecodeError as error:
+            raise MalformedBody(f"the body is not a prometheus.WriteRequest: {error}") from None
+        return points.decoded(described.values())
+
+
+def descriptions_in(metadata: Iterable[Any]) -> dict[str, MetricDescription]:
+    """Return the descriptions in these MetricMetadata messages, by the metrics' names."""
+    found = (
+        description(
+            each.metric_family_name.decode("utf-8", "replace"),
+            type_of(each.type),
+            each.unit,
+            each.help,
+        )
+        for each in metadata
+    )
+    return {each.name: each for each in found if each is not None}
+
+
+def identity_of_labels(labels: Iterable[bytes]) -> Known:
+    """Return the identity of a series with these Label messages. Raises DecodeError."""
+    parsed = map(Label.FromString, labels)
+    return identity_of((label.name, label.value) for label in parsed)
