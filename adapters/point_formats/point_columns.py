@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from application.publishing.limits import check_count
 from application.publishing.ports import BodyTerms, Decoded
@@ -47,19 +47,8 @@ class PointColumns:
         values: Sequence[float],
         tag_sets: Sequence[TagSet],
     ) -> bool:
-        """Add points of one valid name, or none of them if a time is not accepted.
-
-        The three columns have equal length. Returns whether the points were added. Raises
-        BodyTooLarge.
-        """
-        if timestamps and not 0 <= min(timestamps) <= max(timestamps) <= self.latest:
-            return False
-        self.check_room(len(timestamps))
-        self._names += [name] * len(timestamps)
-        self._timestamps.extend(timestamps)
-        self._values.extend(values)
-        self._tag_sets += tag_sets
-        return True
+        """Add points of one valid name, as `add_all` does."""
+        return self.add_all([name] * len(timestamps), timestamps, values, tag_sets)
 
     def check_room(self, points: int) -> None:
         """Raise BodyTooLarge unless the body may have so many points more.
@@ -67,6 +56,26 @@ class PointColumns:
         The refused ones count as well.
         """
         check_count(len(self._names) + self.refused.points + points, self._terms.max_points)
+
+    def add_all(
+        self,
+        names: Iterable[str],
+        timestamps: Sequence[int],
+        values: Iterable[float],
+        tag_sets: Iterable[TagSet],
+    ) -> bool:
+        """Add points with valid names, or none of them if a time is not accepted.
+
+        The columns have equal length. Returns whether the points were added. Raises BodyTooLarge.
+        """
+        if timestamps and not 0 <= min(timestamps) <= max(timestamps) <= self.latest:
+            return False
+        self.check_room(len(timestamps))
+        self._names.extend(names)
+        self._timestamps.extend(timestamps)
+        self._values.extend(values)
+        self._tag_sets.extend(tag_sets)
+        return True
 
     def __len__(self) -> int:
         return len(self._names)

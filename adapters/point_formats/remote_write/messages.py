@@ -56,8 +56,7 @@ _MESSAGES: dict[str, dict[str, _Field]] = {
         "samples": _Field(2, "Sample", repeated=True),
         "histograms": _Field(3, "Histogram", repeated=True),
         "exemplars": _Field(4, _Type.TYPE_BYTES, repeated=True),  # Exemplar
-        # Metadata; repeated, since the parts of a message sent in several pieces are to be joined.
-        "metadata": _Field(5, _Type.TYPE_BYTES, repeated=True),
+        "metadata": _Field(5, _Type.TYPE_BYTES),  # Metadata
     },
     "Metadata": {
         "type": _Field(1, _Type.TYPE_INT32),  # an enum

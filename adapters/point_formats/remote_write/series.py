@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import chain, repeat
+from operator import attrgetter
 from typing import Any
 
 from adapters.point_formats.mapping import Unmappable
@@ -17,6 +19,14 @@ from domain.metric_point import timestamp_fault
 SAMPLES, HISTOGRAMS = "samples", "histograms"
 """What is counted besides points (2.0, "Required `Written` Response Headers")."""
 
+_samples_of, _histograms_of = map(attrgetter, (SAMPLES, HISTOGRAMS))
+_timestamp_of, _value_of = map(attrgetter, ("timestamp", "value"))
+_name_of, _tags_of = map(attrgetter, ("name", "tags"))
+
+
+def _is_refused(known: Known) -> bool:
+    return isinstance(known, Unmappable)
+
 
 class SeriesPoints:
     """Collects the points of a body's series, and refuses those that are invalid."""
@@ -24,15 +34,37 @@ class SeriesPoints:
     def __init__(self, terms: BodyTerms) -> None:
         self._terms = terms
         self._columns = PointColumns(terms)
-        self._samples = self._histograms = 0
+        self._series = self._samples = self._histograms = 0
 
-    def add(self, place: str, known: Known, samples: Iterable[Any], histograms: Any) -> None:
-        """Add the points of a series, with its Sample and Histogram messages. Raises BodyTooLarge.
+    def add_all(self, known: Sequence[Known], series: Sequence[Any]) -> None:
+        """Add the points of TimeSeries messages, whose identities are `known`. Raises BodyTooLarge.
 
         A sample's value may be any float, and its time is in milliseconds since the epoch.
         """
+        first = self._series + 1
+        self._series += len(series)
+        if not self._added_by_column(known, series):
+            for number, (found, each) in enumerate(zip(known, series, strict=True), first):
+                self._add(f"series {number}", found, each.samples, each.histograms)
+
+    def _added_by_column(self, known: Sequence[Known], series: Sequence[Any]) -> bool:
+        """Add the points if all are samples and good, which takes a third of the time."""
+        if any(map(_is_refused, known)) or any(map(len, map(_histograms_of, series))):
+            return False
+        samples = [*map(_samples_of, series)]
+        flat = [*chain.from_iterable(samples)]
+        if len(flat) != len(series) or not all(samples):
+            known = [*chain.from_iterable(map(repeat, known, map(len, samples)))]
+        names, tag_sets = map(_name_of, known), map(_tags_of, known)
+        times = [*map(_timestamp_of, flat)]
+        added = self._columns.add_all(names, times, map(_value_of, flat), tag_sets)
+        if added:
+            self._samples += len(flat)
+        return added
+
+    def _add(self, place: str, known: Known, samples: Any, histograms: Any) -> None:
         if isinstance(known, Unmappable):
-            if count := len([*samples]) + len(histograms):
+            if count := len(samples) + len(histograms):
                 self._columns.refused.add(place, known.reason, str(known), count)
             return
         for sample in samples:

@@ -7,7 +7,7 @@ body of a client. Exemplars are left out: Prometheus sends them along with the s
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import count
+from operator import attrgetter
 from typing import Any
 
 from google.protobuf.message import DecodeError
@@ -21,6 +21,8 @@ from application.errors import MalformedBody
 from application.publishing.ports import BodyTerms, Decoded
 from domain.memo import Memo
 from domain.metric_description import MetricDescription
+
+_labels_of = attrgetter("labels")
 
 
 class Version1Reader:
@@ -36,14 +38,11 @@ class Version1Reader:
         """Return the points. Raises MalformedBody, BodyTooLarge."""
         points = SeriesPoints(terms)
         described: dict[str, MetricDescription] = {}
-        numbers = count(1)
         try:
             for piece in pieces(body, 2 * terms.max_points):
                 request = WriteRequest.FromString(piece)
-                for series in request.timeseries:
-                    known = self._known[tuple(series.labels)]
-                    place = f"series {next(numbers)}"
-                    points.add(place, known, series.samples, series.histograms)
+                labels = map(tuple, map(_labels_of, request.timeseries))
+                points.add_all([*map(self._known.__getitem__, labels)], request.timeseries)
                 described |= descriptions_in(request.metadata)
         except DecodeError as error:
             raise MalformedBody(f"the body is not a prometheus.WriteRequest: {error}") from None

@@ -7,7 +7,7 @@ their numbers in a body's table are.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import count
+from operator import attrgetter
 from typing import Any
 
 from google.protobuf.message import DecodeError
@@ -27,6 +27,10 @@ from domain.metric_description import MetricDescription
 SYMBOLS_PER_POINT = 4
 """Symbols of a body per point of its limit; more are refused."""
 
+_references_of, _exemplars_of, _metadata_of = map(
+    attrgetter, ("labels_refs", "exemplars", "metadata")
+)
+
 
 class Version2Reader:
     """Reads bodies, for one thread at a time. Keeps a bounded memo of labels."""
@@ -41,34 +45,43 @@ class Version2Reader:
         """Return the points. Raises MalformedBody, BodyTooLarge."""
         points = SeriesPoints(terms)
         described = _Descriptions()
-        numbers = count(1)
         try:
             parts = [*pieces(body, (1 + SYMBOLS_PER_POINT) * terms.max_points)]
             symbols = [symbol for part in parts for symbol in Symbols.FromString(part).symbols]
             if symbols and symbols[0]:  # "The first element ... MUST be an empty string"
                 raise MalformedBody("the first symbol is not empty")
-            text_of = symbols.__getitem__
+            number = 1
             for part in parts:
-                for series in Series.FromString(part).timeseries:
-                    place = f"series {next(numbers)}"
-                    try:
-                        known = self._known[tuple(map(text_of, series.labels_refs))]
-                    except IndexError:  # "References MUST point to the existing index"
-                        known = _out_of_range(series.labels_refs, len(symbols))
-                    points.add(place, known, series.samples, series.histograms)
-                    if exemplars := len(series.exemplars):
-                        # "MUST NOT return a 2xx HTTP status code if any of the pieces of sent data
-                        # known to the Receiver (e.g. Samples, Histograms, Exemplars) were NOT
-                        # written" ("Response")
-                        detail = "exemplars are not stored"
-                        points.refuse(place, Reason.UNSUPPORTED, detail, exemplars)
-                    if isinstance(known, Identity):
-                        described.add(known.name, series, symbols)
+                series = Series.FromString(part).timeseries
+                known = [self._identity(each, symbols) for each in map(_references_of, series)]
+                points.add_all(known, series)
+                self._refuse_exemplars(points, number, series)
+                described.add(known, series, symbols)
+                number += len(series)
         except DecodeError as error:
             raise MalformedBody(
                 f"the body is not an io.prometheus.write.v2.Request: {error}"
             ) from None
         return points.decoded(described.found.values())
+
+    def _identity(self, references: Sequence[int], symbols: Sequence[bytes]) -> Known:
+        try:
+            return self._known[tuple(map(symbols.__getitem__, references))]
+        except IndexError:  # "References MUST point to the existing index"
+            detail = f"a label is symbol {max(references)}, but the body has {len(symbols)} symbols"
+            return Unmappable(Reason.SYNTAX, detail)
+
+    @staticmethod
+    def _refuse_exemplars(points: SeriesPoints, first: int, series: Sequence[Any]) -> None:
+        """Refuse exemplars, which are not stored.
+
+        "Receivers MUST NOT return a 2xx HTTP status code if any of the pieces of sent data known to
+        the Receiver (e.g. Samples, Histograms, Exemplars) were NOT written" ("Response").
+        """
+        for number, exemplars in enumerate(map(len, map(_exemplars_of, series)), first):
+            if exemplars:
+                detail = "exemplars are not stored"
+                points.refuse(f"series {number}", Reason.UNSUPPORTED, detail, exemplars)
 
 
 class _Descriptions:
@@ -78,14 +91,16 @@ class _Descriptions:
         self.found: dict[str, MetricDescription] = {}
         self._seen: set[tuple[str, bytes]] = set()
 
-    def add(self, name: str, series: Any, symbols: Sequence[bytes]) -> None:
-        """Add the description of a series with this name, if it has one. Raises DecodeError."""
-        content = b"".join(series.metadata)
-        key = name, content
-        if not content or key in self._seen:
-            return
-        self._seen.add(key)
-        metadata = Metadata.FromString(content)
+    def add(self, known: Sequence[Known], series: Sequence[Any], symbols: Sequence[bytes]) -> None:
+        """Add the descriptions of series with these identities. Raises DecodeError."""
+        for found, content, each in zip(known, map(_metadata_of, series), series, strict=True):
+            if content and isinstance(found, Identity):
+                key = found.name, content
+                if key not in self._seen:
+                    self._seen.add(key)
+                    self._add(found.name, Metadata.FromString(content), each, symbols)
+
+    def _add(self, name: str, metadata: Any, series: Any, symbols: Sequence[bytes]) -> None:
         kind = type_of(metadata.type)
         family = name if series.histograms else family_of(name, kind)
         if max(metadata.help_ref, metadata.unit_ref) < len(symbols):
@@ -100,9 +115,3 @@ def _identity(labels: tuple[bytes, ...]) -> Known:
     if len(labels) % 2:  # "always a multiple of two" (the message's comment)
         return Unmappable(Reason.SYNTAX, "a label has no value")
     return identity_of(zip(labels[::2], labels[1::2], strict=True))
-
-
-def _out_of_range(references: Sequence[int], symbols: int) -> Unmappable:
-    return Unmappable(
-        Reason.SYNTAX, f"a label is symbol {max(references)}, but the body has {symbols} symbols"
-    )
