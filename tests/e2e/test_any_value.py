@@ -45,6 +45,9 @@ def test_what_was_published_is_exported_imported_and_verified(
     )
     assert answer.status_code == 202, answer.text
     assert logged(tenant, None) == BITS
+    reader = tenant.issue("read")["token"]
+    query = f"{tenant.path}/metrics?metric={point()['name']}"
+    wait_until(lambda: tenant.service.answer("GET", query, token=reader)[0] == 200)
     wait_until(lambda: len(exported(tenant)) == len(VALUES))
     assert [each["value"] for each in exported(tenant)] == VALUES
 
@@ -58,13 +61,7 @@ def test_what_was_published_is_exported_imported_and_verified(
     wait_until(lambda: len(exported(tenant, "--team", TEAM)) == len(VALUES))
     assert [each["value"] for each in exported(tenant, "--team", TEAM)] == VALUES
 
-    reader = tenant.issue("read")["token"]
-    query = f"{tenant.path}/metrics?metric={point()['name']}"
-    assert [
-        each["value"] for each in tenant.service.ask("GET", query, token=reader)["metrics"]
-    ] == [
-        1.5,
-        2.5,
-    ]
+    found = tenant.service.ask("GET", query, token=reader)["metrics"]
+    assert [each["value"] for each in found] == [1.5, 2.5]
     [verified] = [json.loads(tenant.service.cave("verify", "points", "--json"))]
     assert verified["agrees"]
