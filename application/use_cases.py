@@ -50,6 +50,8 @@ from application.projections.watch import INTERVAL as STATUS_INTERVAL
 from application.projections.watch import MAX_SHARE as STATUS_SHARE
 from application.projections.watch import PATIENCE as STATUS_PATIENCE
 from application.projections.watch import ProjectionWatch
+from application.publishing.describe_metrics import MAX_MEMORY as DESCRIPTION_MEMORY
+from application.publishing.describe_metrics import DescribeMetricsHandler
 from application.publishing.ports import MetricLog
 from application.publishing.publish_metrics import PublishMetricsHandler
 from application.publishing.quota import PointQuota
@@ -125,6 +127,7 @@ class UseCases(Commands, frozen=True, kw_only=True):
 
     access: AccessControl
     publish_metrics: PublishMetricsHandler
+    describe_metrics: DescribeMetricsHandler
     queries: Queries
     projections: ProjectionWatch
     log: LogWatch
@@ -202,13 +205,15 @@ class Limits(Struct, frozen=True, kw_only=True):
 
     `max_future_ms` is how far ahead of the clock a point's timestamp may be, `max_points` the
     maximum number of points per batch, and `points_per_second` the quota per organization in this
-    worker, None for no quota. Patience and intervals are in seconds; `status_share` is the maximum
-    share of the time spent on reading the projections' state.
+    worker, None for no quota. `description_memory` is the maximum of bytes that
+    remembered descriptions take. Patience and intervals are in seconds; `status_share` is the
+    maximum share of the time spent on reading the projections' state.
     """
 
     max_future_ms: int = 24 * 60 * 60 * 1000
     max_points: int = 100_000
     points_per_second: float | None = None
+    description_memory: int = DESCRIPTION_MEMORY
     own_change_patience: float = PATIENCE
     receipt_patience: float = RECEIPT_PATIENCE
     receipt_interval: float = RECEIPT_INTERVAL
@@ -399,15 +404,24 @@ def _service(
         limits.archive_policy,
     )
     manage = _manage(own_changes, ports.organization_log, clock, new_token)
+    describe = DescribeMetricsHandler(
+        ports.metric_log,
+        ports.queries,
+        ports.threads,
+        monotonic=monotonic,
+        max_memory=limits.description_memory,
+    )
     return UseCases(
         manage=manage,
         follow_log=FollowLogHandler(manage.look_ups, metrics),
         metrics=metrics,
         refused_points=ports.refused_points,
         access=AccessControl(ports.directory, clock),
+        describe_metrics=describe,
         publish_metrics=PublishMetricsHandler(
             ports.metric_log,
             ports.refused_points,
+            describe,
             clock,
             max_future_ms=limits.max_future_ms,
             max_points=limits.max_points,

@@ -7,7 +7,7 @@ text is made to fit instead of being refused: a description never costs anybody 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
 from msgspec import Struct
@@ -82,10 +82,10 @@ def description_of(
         return None
     return MetricDescription(
         name,
-        MetricType(type) if type in _TYPES else MetricType.UNKNOWN,
+        _types.get(type, MetricType.UNKNOWN),
         _fitted(unit, MAX_UNIT_LENGTH),
         _fitted(help, MAX_HELP_LENGTH),
-        Temporality(temporality) if temporality in _TEMPORALITIES else Temporality.UNSPECIFIED,
+        _temporalities.get(temporality, Temporality.UNSPECIFIED),
     )
 
 
@@ -101,13 +101,42 @@ def descriptions_fault(descriptions: Iterable[MetricDescription]) -> str | None:
     return None
 
 
-_TYPES = frozenset(MetricType)
-_TEMPORALITIES = frozenset(Temporality)
+PARTS: Mapping[MetricType, tuple[str, ...]] = {
+    MetricType.HISTOGRAM: ("_bucket", "_count", "_sum"),
+    MetricType.EXPONENTIAL_HISTOGRAM: ("_bucket", "_count", "_sum"),
+    MetricType.GAUGE_HISTOGRAM: ("_bucket", "_gcount", "_gsum"),
+    MetricType.SUMMARY: ("_count", "_sum"),
+}
+"""The ends of the names under which the points of such a metric are stored."""
+
+_ENDS = {**PARTS, MetricType.COUNTER: ("_total",), MetricType.INFO: ("_info",)}
+"""OpenMetrics describes counters and infos without these ends."""
+
+
+def description_for(
+    name: str, descriptions: Mapping[str, MetricDescription]
+) -> MetricDescription | None:
+    """Return the description of the points with a name, None if there is none.
+
+    It is that of the name, or of the metric that they are a part of, as `latency_bucket` is of the
+    histogram `latency`.
+    """
+    if (found := descriptions.get(name)) is not None:
+        return found
+    whole, _, end = name.rpartition("_")
+    found = descriptions.get(whole)
+    return found if found is not None and f"_{end}" in _ENDS.get(found.type, ()) else None
+
+
+_types: dict[str, MetricType] = {kind.value: kind for kind in MetricType}
+_temporalities: dict[str, Temporality] = {each.value: each for each in Temporality}
 
 
 def _fitted(text: str, length: int) -> str:
     """Return a text without control characters and lone surrogates, and cut to a length."""
-    text = _surrogate.sub("\ufffd", _not_text.sub(" ", text)).strip()
+    if not text.isprintable():  # agents send thousands, nearly all of them fine
+        text = _surrogate.sub("\ufffd", _not_text.sub(" ", text))
+    text = text.strip()
     if len(text) <= length:
         return text
     return text[: length - 1].rstrip() + ELLIPSIS

@@ -22,7 +22,7 @@ from adapters.event_format.codec import MetricEventCodec
 from adapters.redis_streams.metrics.hot_log import RedisHotLog
 from adapters.redis_streams.metrics.keys import MetricKeys
 from adapters.redis_streams.metrics.settings import settle_partitions
-from application.event_log.ports import RecordedMetrics
+from application.event_log.ports import RecordedDescriptions, RecordedMetrics
 from application.event_log.reader import MetricLogReader
 from application.event_log.tiered import TieredLog
 from entrypoints.program import python_module
@@ -144,7 +144,7 @@ class Service:
             yield client
 
     def stored(self) -> dict[str, RecordedMetrics]:
-        """Return all events of the metric log by receipt."""
+        """Return all batches of the metric log by receipt."""
         codec = MetricEventCodec()
         archive = str(self.data_dir.path / "archive")
         with self.log() as client, closing(open_archive(archive, codec.digest)) as opened:
@@ -155,6 +155,7 @@ class Service:
                 str(recorded.receipt): _readable(recorded)
                 for partition in range(reader.entries.partitions())
                 for recorded in reader.read(partition, 0, sys.maxsize)
+                if not isinstance(recorded, RecordedDescriptions)
             }
 
     def answer(

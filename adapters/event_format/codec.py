@@ -7,26 +7,43 @@ from hashlib import sha256
 from itertools import chain
 
 from adapters.event_format.decoder import MetricDecoder
+from adapters.event_format.descriptions import decoded_descriptions, descriptions_fields
 from adapters.event_format.encoder import MetricEncoder, origin_fields
 from adapters.event_format.topics import METRIC_TOPICS
-from application.event_log.ports import Entry
+from application.event_log.ports import Entry, Outline
 from application.event_log.versioned_topics import VersionedTopics
-from domain.events import MetricsPublished
+from domain.events import MetricEvent, MetricsDescribed, MetricsPublished
+
+_EVENTS: Mapping[bytes, type[MetricEvent]] = {
+    b"metrics.published": MetricsPublished,
+    b"metrics.described": MetricsDescribed,
+}
 
 
 class MetricEventCodec:
     """Implements the port EventCodec as documented in docs/event-format.md."""
 
     def __init__(self, topics: VersionedTopics[Mapping[bytes, bytes]] = METRIC_TOPICS) -> None:
+        self._topics = topics
         self._decoder = MetricDecoder(topics)
 
-    def decode(self, fields: Mapping[bytes, bytes]) -> MetricsPublished:
+    def decode(self, fields: Mapping[bytes, bytes]) -> MetricEvent:
+        if _event_type(fields) is MetricsDescribed:
+            return decoded_descriptions(fields, self._topics)
         return self._decoder.event(fields)
 
-    def encode(self, event: MetricsPublished) -> Mapping[bytes, bytes]:
-        fields = (*origin_fields(event), *MetricEncoder().points_fields(event.points))
+    def encode(self, event: MetricEvent) -> Mapping[bytes, bytes]:
+        if isinstance(event, MetricsDescribed):
+            content = descriptions_fields(event.descriptions)
+        else:
+            content = MetricEncoder().points_fields(event.points)
+        fields = (*origin_fields(event), *content)
         parts = [part.encode() if isinstance(part, str) else part for part in fields]
         return dict(zip(parts[::2], parts[1::2], strict=True))
+
+    def outline(self, fields: Mapping[bytes, bytes]) -> Outline:
+        count = fields.get(b"count", b"")
+        return Outline(_event_type(fields), int(count) if _is_count(count) else 1)
 
     def organization(self, fields: Mapping[bytes, bytes]) -> str | None:
         name = fields.get(b"organization")
@@ -43,3 +60,12 @@ class MetricEventCodec:
         event_id = b"%d-%d" % (receipt.milliseconds, receipt.sequence)
         parts = (event_id, *chain.from_iterable(entry.fields.items()))
         return sha256(b"".join([b"%d:%b" % (len(part), part) for part in parts])).digest()
+
+
+def _event_type(fields: Mapping[bytes, bytes]) -> type[MetricEvent] | None:
+    """Return the type of the event by its topic, whatever the version; None if it is unknown."""
+    return _EVENTS.get(fields.get(b"topic", b"").rpartition(b".v")[0])
+
+
+def _is_count(text: bytes) -> bool:
+    return text.isdigit() and len(text) < 10 and text[:1] != b"0"

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
+
+COMPRESS_FROM = 512
+"""Minimum bytes of a payload that is compressed; zstd saves next to nothing on smaller ones."""
 
 
 @cache
@@ -45,3 +49,14 @@ def decompress(payload: bytes) -> bytes:
     except zstd.ZstdError as error:
         raise ValueError(str(error)) from error
     return content
+
+
+def inflated(fields: Mapping[bytes, bytes]) -> bytes:
+    """Return an entry's payload, decompressed. Raises KeyError, and ValueError if it cannot be."""
+    match fields[b"encoding"]:
+        case b"zstd":
+            return decompress(fields[b"payload"])
+        case b"":
+            return fields[b"payload"]
+        case other:
+            raise ValueError(f"the encoding {other!r} is unknown")

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from adapters.event_format.compression import decompress
+from adapters.event_format.compression import inflated
 from adapters.event_format.topics import METRIC_TOPICS, TOPIC_OF_FINITE
 from application.event_log.ports import UnreadableEvent
 from application.event_log.versioned_topics import VersionedTopics
@@ -41,7 +41,7 @@ class MetricDecoder:
                 team=fields[b"team"].decode() or None,
                 token_id=fields[b"token"].decode(),
                 points=self._points(
-                    _inflated(fields), int(fields[b"count"]), finite=topic == TOPIC_OF_FINITE
+                    inflated(fields), int(fields[b"count"]), finite=topic == TOPIC_OF_FINITE
                 ),
             )
         except KeyError as error:
@@ -74,16 +74,6 @@ def _tag_set(encoded: bytes) -> TagSet:
     if tags is None:
         raise ValueError("a tag set is invalid")
     return tags
-
-
-def _inflated(fields: Mapping[bytes, bytes]) -> bytes:
-    match fields[b"encoding"]:
-        case b"zstd":
-            return decompress(fields[b"payload"])
-        case b"":
-            return fields[b"payload"]
-        case other:
-            raise ValueError(f"the encoding {other!r} is unknown")
 
 
 def _array(type_code: str, data: bytes) -> array[Any]:

@@ -14,34 +14,33 @@ from typing import Any
 
 import msgspec
 
-from adapters.event_format.compression import Compressor
-from adapters.event_format.topics import TOPIC, TOPIC_OF_FINITE
+from adapters.event_format.compression import COMPRESS_FROM, Compressor
+from adapters.event_format.topics import DESCRIBED_TOPIC, TOPIC, TOPIC_OF_FINITE
 from domain.columns import CodedColumn, code_type, coded
-from domain.events import MetricsPublished
+from domain.events import MetricEvent, MetricsDescribed
 from domain.memo import Memo
 from domain.metric_point import PointBatch, TagSet
 from domain.values import all_finite
 
-COMPRESS_FROM = 512
-"""Minimum bytes of a payload that is compressed; zstd saves next to nothing on smaller ones."""
-
 _encode = msgspec.msgpack.Encoder().encode
 
 
-def topic_of(points: PointBatch) -> str:
-    """Return the earliest topic that can express the points."""
+def topic_of(event: MetricEvent) -> str:
+    """Return the earliest topic that can express the event."""
+    if isinstance(event, MetricsDescribed):
+        return DESCRIBED_TOPIC
+    points = event.points
     return TOPIC_OF_FINITE if points.known_finite or all_finite(points.values) else TOPIC
 
 
-def origin_fields(event: MetricsPublished) -> tuple[bytes | str, ...]:
-    """Return the fields that come before those of the points: names and values alternating.
+def origin_fields(event: MetricEvent) -> tuple[bytes | str, ...]:
+    """Return the fields that come before those of the content: names and values alternating.
 
-    They are the same for all events of one topic that a token publishes for one organization or
-    team.
+    They are the same for all events of one topic with one token for one organization or team.
     """
     return (
         b"topic",
-        topic_of(event.points),
+        topic_of(event),
         b"organization",
         event.organization,
         b"team",

@@ -20,4 +20,7 @@ TOPIC_OF_FINITE = "metrics.published.v1"
 """The topic of batches with finite values only. They are written with it, so that readers that do
 not know version 2 can read them."""
 
+METRIC_TOPICS.register("metrics.described")
+
 TOPIC = METRIC_TOPICS.current("metrics.published")
+DESCRIBED_TOPIC = METRIC_TOPICS.current("metrics.described")

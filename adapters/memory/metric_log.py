@@ -15,7 +15,7 @@ from application.event_log.receipts import Receipt
 from application.event_log.tiered import TieredLog
 from application.publishing.ports import Appended, Idempotency, IdempotencyRecords
 from domain.errors import IdempotencyConflict
-from domain.events import MetricsPublished
+from domain.events import MetricEvent
 from domain.idempotency import REPEAT_WINDOW, WINDOW
 
 MAX_RECORDS = 1_000_000
@@ -51,9 +51,7 @@ class MemoryMetricLog:
         """The log as its readers see it, without an archive."""
         return TieredLog(self, self.codec)
 
-    async def append(
-        self, event: MetricsPublished, idempotency: Idempotency | None = None
-    ) -> Appended:
+    async def append(self, event: MetricEvent, idempotency: Idempotency | None = None) -> Appended:
         now = self._clock()
         if idempotency is None:
             return Appended(self._append(event, now))
@@ -77,7 +75,7 @@ class MemoryMetricLog:
         self._keys = {key: seen for key, seen in self._keys.items() if now < seen[0]}
         return IdempotencyRecords(len(self._keys), self._max_records)
 
-    def _append(self, event: MetricsPublished, now: datetime) -> Receipt:
+    def _append(self, event: MetricEvent, now: datetime) -> Receipt:
         partition = partition_of(event.organization, len(self._partitions))
         return self.add(partition, self.codec.encode(event), now)
 

@@ -19,7 +19,12 @@ from application.projections.errors import (
     RowsRefused,
     StoreUnavailable,
 )
-from application.projections.folds import MetricNameRow, Projection, Rows
+from application.projections.folds import (
+    MetricDescriptionRow,
+    MetricNameRow,
+    Projection,
+    Rows,
+)
 from application.projections.ports import (
     Checkpoint,
     Generation,
@@ -70,7 +75,7 @@ class MemoryProjectionStore:
             raise StoreUnavailable("another process writes this generation")
         keyed: Keyed = {}
         for row in rows:
-            keyed.update(_keyed_points(row) if isinstance(row, RecordedMetrics) else _keyed(row))
+            keyed.update(_keyed(row))
         with self._lock:
             self._held.rows = {**keyed, **self._held.rows}
             self._held.set_aside += set_aside
@@ -235,9 +240,14 @@ def _keyed_points(recorded: RecordedMetrics) -> Keyed:
     return keyed
 
 
-def _keyed(row: MetricNameRow) -> Keyed:
-    owner = (row.organization, row.team or "")
-    return {(*owner, row.name, row.tag): (owner, row.receipt, (row.name, row.tag))}
+def _keyed(row: RecordedMetrics | MetricNameRow | MetricDescriptionRow) -> Keyed:
+    if isinstance(row, RecordedMetrics):
+        return _keyed_points(row)
+    owner, receipt = (row.organization, row.team or ""), row.receipt
+    if isinstance(row, MetricNameRow):
+        return {(*owner, row.name, row.tag): (owner, receipt, (row.name, row.tag))}
+    described = row.description
+    return {(*owner, described.name, receipt): (owner, receipt, msgspec.structs.astuple(described))}
 
 
 def _change(held: _Held, **changes: object) -> None:

@@ -12,11 +12,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import groupby
 
-from application.event_log.ports import RecordedMetrics
+from application.event_log.ports import (
+    RecordedDescriptions,
+    RecordedEvent,
+    RecordedMetrics,
+)
 from application.projections.errors import ProjectionMissing
-from application.projections.folds import PROJECTIONS, metric_names
+from application.projections.folds import PROJECTIONS, metric_metadata, metric_names
 from application.projections.ports import Generation, LiveProgress, Role
 from application.reading.ports import Aggregation, MetricName, PointRow, Sample, Selection
+from domain.metric_description import MetricDescription
 
 
 class MemoryReadModel:
@@ -26,7 +31,7 @@ class MemoryReadModel:
     """
 
     def __init__(self) -> None:
-        self._events: dict[str | None, list[RecordedMetrics]] = {None: []}
+        self._events: dict[str | None, list[RecordedEvent]] = {None: []}
         self.generations = {
             projection.name: Generation(
                 projection=projection.name, number=1, version=projection.version, role=Role.LIVE
@@ -34,16 +39,24 @@ class MemoryReadModel:
             for projection in PROJECTIONS
         }
 
-    def add(self, *events: RecordedMetrics, label: str | None = None) -> None:
+    def add(self, *events: RecordedEvent, label: str | None = None) -> None:
         """Add events to the live generations, or to the copy with the label."""
         self._events.setdefault(label, []).extend(events)
 
     def metric_names(self, organization: str, team: str | None) -> Sequence[MetricName]:
         tags: defaultdict[str, set[str]] = defaultdict(set)
-        for row in metric_names(self._events[None]):
+        for row in metric_names(self._published(None)):
             if (row.organization, row.team) == (organization, team):
                 tags[row.name] |= set() if row.tag is None else {row.tag}
         return [MetricName(name, sorted(tags[name])) for name in sorted(tags)]
+
+    def descriptions(self, organization: str, team: str | None) -> Mapping[str, MetricDescription]:
+        events = [e for e in self._events[None] if isinstance(e, RecordedDescriptions)]
+        return {
+            row.description.name: row.description
+            for row in metric_metadata(sorted(events, key=lambda event: event.receipt))
+            if (row.organization, row.team) == (organization, team)
+        }
 
     def knows(self, organization: str, team: str | None, metric: str) -> bool:
         return any(metric == known.name for known in self.metric_names(organization, team))
@@ -104,6 +117,9 @@ class MemoryReadModel:
                 if rows := self._rows(selection, label):
                     yield rows
 
+    def _published(self, label: str | None) -> list[RecordedMetrics]:
+        return [event for event in self._events[label] if isinstance(event, RecordedMetrics)]
+
     def _rows(self, selection: Selection, label: str | None) -> list[PointRow]:
         """Return the points of a metric in the range, with any tags, in order."""
         if label not in self._events:
@@ -113,7 +129,7 @@ class MemoryReadModel:
             PointRow(
                 point.name, point.timestamp, point.value or 0.0, point.tags, recorded.receipt, item
             )
-            for recorded in self._events[label]
+            for recorded in self._published(label)
             if recorded.event.organization == selection.organization
             and recorded.event.team == selection.team
             for item, point in enumerate(recorded.event.points.points())

@@ -9,7 +9,7 @@ from heapq import merge
 from msgspec import Struct
 
 from application.event_log.partitioning import partition_of
-from application.event_log.ports import Recorded, RecordedMetrics, UnreadableMetrics
+from application.event_log.ports import Recorded, RecordedEvent, UnreadableMetrics
 from application.event_log.reader import MetricLogReader
 from application.event_log.receipts import Receipt
 from application.organizations.look_ups import LookUps
@@ -119,7 +119,7 @@ class _Follower:
         if self._organization is None or isinstance(recorded, UnreadableMetrics):
             return True
         return (
-            isinstance(recorded, RecordedMetrics)
+            isinstance(recorded, RecordedEvent)
             and recorded.event.organization == self._organization
         )
 

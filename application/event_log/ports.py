@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from application.errors import LogGap
 from application.event_log.receipts import Receipt
-from domain.events import MetricsPublished
+from domain.events import MetricEvent, MetricsDescribed, MetricsPublished
 
 
 class Entry(Struct, frozen=True):
@@ -127,13 +127,27 @@ class UnreadableEvent(ValueError):
     """An entry of the log cannot be decoded as an event; the message says why."""
 
 
+class Outline(Struct, frozen=True):
+    """What an entry's fields say without being decoded: the type of its event, and its size.
+
+    The type is None if the topic is unknown. `count` is the number of points or descriptions, at
+    least 1.
+    """
+
+    event: type[MetricEvent] | None
+    count: int
+
+
 class EventCodec(Protocol):
     """Converts between events and entries of the metric log. Thread-safe; never blocks."""
 
-    def decode(self, fields: Mapping[bytes, bytes]) -> MetricsPublished:
+    def decode(self, fields: Mapping[bytes, bytes]) -> MetricEvent:
         """Return the event that an entry's fields hold. Raises UnreadableEvent."""
 
-    def encode(self, event: MetricsPublished) -> Mapping[bytes, bytes]:
+    def outline(self, fields: Mapping[bytes, bytes]) -> Outline:
+        """Return what an entry holds, without decompressing or decoding it. Never raises."""
+
+    def encode(self, event: MetricEvent) -> Mapping[bytes, bytes]:
         """Return the fields of an entry for the event. `decode` returns an equal event for them."""
 
     def organization(self, fields: Mapping[bytes, bytes]) -> str | None:
@@ -150,10 +164,26 @@ class EventCodec(Protocol):
 
 
 class RecordedMetrics(Struct, frozen=True):
-    """An event of the metric log, its receipt, and the digest of its entry."""
+    """A batch in the metric log, its receipt, and the digest of its entry."""
 
     receipt: Receipt
     event: MetricsPublished
+    digest: bytes = b""
+
+
+class RecordedDescriptions(Struct, frozen=True):
+    """Descriptions in the metric log, their receipt, and the digest of their entry."""
+
+    receipt: Receipt
+    event: MetricsDescribed
+    digest: bytes = b""
+
+
+class SkippedMetrics(Struct, frozen=True):
+    """An entry whose event the reader did not ask for, so that it was not decoded."""
+
+    receipt: Receipt
+    outline: Outline
     digest: bytes = b""
 
 
@@ -172,4 +202,5 @@ class ErasedMetrics(Struct, frozen=True):
     digest: bytes = b""
 
 
-Recorded = RecordedMetrics | UnreadableMetrics | ErasedMetrics
+RecordedEvent = RecordedMetrics | RecordedDescriptions
+Recorded = RecordedEvent | UnreadableMetrics | ErasedMetrics

@@ -13,11 +13,15 @@ from application.event_log.ports import (
     ErasedMetrics,
     EventCodec,
     Recorded,
+    RecordedDescriptions,
+    RecordedEvent,
     RecordedMetrics,
+    SkippedMetrics,
     UnreadableEvent,
     UnreadableMetrics,
 )
 from application.event_log.receipts import Receipt
+from domain.events import MetricEvent, MetricsDescribed
 
 PAGE = 200
 """Entries per read while looking for an organization's events."""
@@ -40,7 +44,19 @@ class MetricLogReader:
         """
         return [*map(self._recorded, self.entries.read(partition, after, limit))]
 
-    def get(self, receipt: Receipt) -> RecordedMetrics:
+    def read_only(
+        self, event: type[MetricEvent], partition: int, after: int, limit: int
+    ) -> Sequence[Recorded | SkippedMetrics]:
+        """Return what `read` does, but events of other types as SkippedMetrics.
+
+        Those are not decompressed, so they cost next to nothing.
+        """
+        return [
+            self._skipped(entry, event) or self._recorded(entry)
+            for entry in self.entries.read(partition, after, limit)
+        ]
+
+    def get(self, receipt: Receipt) -> RecordedEvent:
         """Return the event of a receipt. Raises UnknownReceipt, UnreadableEvent."""
         entry = self._entry(receipt)
         if entry is None or entry.erased is not None:
@@ -54,7 +70,7 @@ class MetricLogReader:
 
     def of_organization(
         self, organization: str, *, since: datetime | None = None, until: datetime | None = None
-    ) -> Iterator[RecordedMetrics]:
+    ) -> Iterator[RecordedEvent]:
         """Yield an organization's events in log order, those recorded from `since` to `until`.
 
         `since` is inclusive, `until` exclusive, both to the millisecond. Raises UnreadableEvent.
@@ -81,18 +97,30 @@ class MetricLogReader:
         except LogGap:
             return None
 
+    def _skipped(self, entry: Entry, wanted: type[MetricEvent]) -> SkippedMetrics | None:
+        """Return the entry as skipped, or None if its event may be a wanted one."""
+        if entry.erased is not None:
+            return None
+        outline = self._codec.outline(entry.fields)
+        if outline.event in {wanted, None}:
+            return None
+        return SkippedMetrics(entry.receipt, outline, self._codec.digest(entry))
+
     def _recorded(self, entry: Entry) -> Recorded:
         digest = self._codec.digest(entry)
         if entry.erased is not None:
             return ErasedMetrics(entry.receipt, digest)
         try:
-            return RecordedMetrics(entry.receipt, self._codec.decode(entry.fields), digest)
+            event = self._codec.decode(entry.fields)
         except UnreadableEvent as error:
             return UnreadableMetrics(entry.receipt, str(error), digest)
+        if isinstance(event, MetricsDescribed):
+            return RecordedDescriptions(entry.receipt, event, digest)
+        return RecordedMetrics(entry.receipt, event, digest)
 
-    def _readable(self, entry: Entry) -> RecordedMetrics:
+    def _readable(self, entry: Entry) -> RecordedEvent:
         recorded = self._recorded(entry)
-        if isinstance(recorded, RecordedMetrics):
+        if isinstance(recorded, RecordedEvent):
             return recorded
         reason = recorded.reason if isinstance(recorded, UnreadableMetrics) else "it was erased"
         raise UnreadableEvent(f"cannot read the event {recorded.receipt}: {reason}")

@@ -9,13 +9,16 @@ One version covers both, because either change needs the same rebuild.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from msgspec import Struct
 
-from application.event_log.ports import RecordedMetrics
+from application.event_log.ports import RecordedDescriptions, RecordedMetrics
 from application.event_log.receipts import Receipt
 from domain.columns import coded
+from domain.events import MetricEvent, MetricsDescribed, MetricsPublished
 from domain.memo import Memo
+from domain.metric_description import MetricDescription
 from domain.metric_point import PointBatch, TagSet
 
 
@@ -32,22 +35,37 @@ class MetricNameRow(Struct, frozen=True):
     receipt: Receipt
 
 
+class MetricDescriptionRow(Struct, frozen=True):
+    """A description of an owner's metric, and the receipt of the event that brought it.
+
+    The description of a metric is that of its last event. The earlier ones stay, so that the rows
+    of events up to a position are the same whatever came later: `cave verify` compares them.
+    """
+
+    organization: str
+    team: str | None
+    description: MetricDescription
+    receipt: Receipt
+
+
 PointRows = Sequence[RecordedMetrics]
 """Rows of `points`, one per point: the organization, team and receipt of its batch, its index in
 the batch (`item`, from 0), name, tags, time and value. Kept in columns, because there are many."""
 
-Rows = PointRows | Sequence[MetricNameRow]
+Rows = PointRows | Sequence[MetricNameRow] | Sequence[MetricDescriptionRow]
 
 
 class Projection(Struct, frozen=True):
     """A name, a version of the rows as stored, and the fold from new events to new rows.
 
-    The fold receives the events of each partition in log order.
+    The fold receives the events of each partition in log order, those of the type `event`. Events
+    of other types only move its positions on.
     """
 
     name: str
     version: int
-    fold: Callable[[Sequence[RecordedMetrics]], Rows]
+    fold: Callable[[Sequence[Any]], Rows]
+    event: type[MetricEvent] = MetricsPublished
 
 
 def points(events: Sequence[RecordedMetrics]) -> PointRows:
@@ -66,6 +84,17 @@ def metric_names(events: Sequence[RecordedMetrics]) -> Sequence[MetricNameRow]:
         for name, tag in _names_and_tags(event.points):
             seen.setdefault((event.organization, event.team, name, tag), recorded.receipt)
     return [MetricNameRow(*key, receipt) for key, receipt in seen.items()]
+
+
+def metric_metadata(events: Sequence[RecordedDescriptions]) -> Sequence[MetricDescriptionRow]:
+    """Return every description of the events; of those of a name in one event, the last."""
+    return [
+        MetricDescriptionRow(
+            recorded.event.organization, recorded.event.team, description, recorded.receipt
+        )
+        for recorded in events
+        for description in {d.name: d for d in recorded.event.descriptions}.values()
+    ]
 
 
 def _names_and_tags(points: PointBatch) -> Iterator[tuple[str, str | None]]:
@@ -90,4 +119,5 @@ _tag_names = Memo(_names_of, lambda tags, _: tags.size())
 
 POINTS = Projection("points", 1, points)
 METRIC_NAMES = Projection("metric_names", 1, metric_names)
-PROJECTIONS = (POINTS, METRIC_NAMES)
+METRIC_METADATA = Projection("metric_metadata", 1, metric_metadata, MetricsDescribed)
+PROJECTIONS = (POINTS, METRIC_NAMES, METRIC_METADATA)

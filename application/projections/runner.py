@@ -9,7 +9,10 @@ from msgspec import Struct
 
 from application.event_log.ports import (
     Recorded,
+    RecordedDescriptions,
+    RecordedEvent,
     RecordedMetrics,
+    SkippedMetrics,
     UnreadableMetrics,
 )
 from application.event_log.reader import MetricLogReader
@@ -17,6 +20,7 @@ from application.event_log.receipts import Receipt
 from application.projections.errors import ProjectionDiverged, ProjectionError, RowsRefused
 from application.projections.folds import Projection, Rows
 from application.projections.ports import Checkpoint, ProjectionStore, SetAside
+from domain.events import MetricsDescribed
 
 MAX_POINTS = 90_000
 """Maximum points per commit, unless a single event has more."""
@@ -27,11 +31,16 @@ MAX_PAGE = 1000
 FIRST_POINTS = 1000.0
 """Estimate of the points per entry before the first read."""
 
+Passed = Recorded | SkippedMetrics
+
 _log = structlog.get_logger(__name__)
 
 
 class Progress(Struct, frozen=True):
-    """The result of a step: its events, the points in them, and whether the log had more."""
+    """The result of a step: its events, the points in them, and whether the log had more.
+
+    Events that were skipped count too.
+    """
 
     events: int
     points: int
@@ -91,9 +100,9 @@ class ProjectionRunner:
             self._commit(entries)
         return Progress(len(entries), _points(entries), more)
 
-    def _read(self, partitions: Sequence[int]) -> tuple[list[Recorded], bool]:
+    def _read(self, partitions: Sequence[int]) -> tuple[list[Passed], bool]:
         """Read a commit's worth of these partitions; return whether there is more."""
-        entries: list[Recorded] = []
+        entries: list[Passed] = []
         room = self._max_points
         self._turn += 1
         for turn in range(len(partitions)):
@@ -102,26 +111,27 @@ class ProjectionRunner:
             known = self._checkpoints.get(partition)
             while page := self._after(known or Checkpoint(partition, 0, b""), room):
                 entries += page
-                room -= _points(page)
+                room -= _size(page)
                 if room <= 0:
                     return entries, True
                 known = _checkpoint(page[-1])
         return entries, False
 
-    def _after(self, known: Checkpoint, room: int) -> Sequence[Recorded]:
+    def _after(self, known: Checkpoint, room: int) -> Sequence[Passed]:
         """Read the entries after a known one, which is read again to check the log."""
+        event = self._projection.event
         limit = max(1, min(MAX_PAGE, int(room / self._points_per_entry)))
         if known.position == 0:
-            page = self._log.read(known.partition, 0, limit)
+            page = self._log.read_only(event, known.partition, 0, limit)
         else:
-            found = self._log.read(known.partition, known.position - 1, limit + 1)
+            found = self._log.read_only(event, known.partition, known.position - 1, limit + 1)
             _check(known, found)
             page = found[1:]
         if page:
-            self._points_per_entry = max(1.0, _points(page) / len(page))
+            self._points_per_entry = max(1.0, _size(page) / len(page))
         return [e for e in page if self._end is None or e.receipt.position < self._end]
 
-    def _commit(self, entries: Sequence[Recorded]) -> None:
+    def _commit(self, entries: Sequence[Passed]) -> None:
         try:
             rows, set_aside = self._folded(entries)
             checkpoints = {entry.receipt.partition: _checkpoint(entry) for entry in entries}
@@ -140,8 +150,8 @@ class ProjectionRunner:
             return
         self._checkpoints.update(checkpoints)
 
-    def _folded(self, entries: Sequence[Recorded]) -> tuple[Rows, list[SetAside]]:
-        events = [entry for entry in entries if isinstance(entry, RecordedMetrics)]
+    def _folded(self, entries: Sequence[Passed]) -> tuple[Rows, list[SetAside]]:
+        events = [entry for entry in entries if isinstance(entry, RecordedEvent)]
         set_aside = [
             SetAside(entry.receipt, entry.reason)
             for entry in entries
@@ -172,7 +182,7 @@ def check_continuity(log: MetricLogReader, checkpoints: Iterable[Checkpoint]) ->
         _check(known, log.read(known.partition, known.position - 1, 1))
 
 
-def _check(known: Checkpoint, found: Sequence[Recorded]) -> None:
+def _check(known: Checkpoint, found: Sequence[Passed]) -> None:
     receipt = Receipt.at(known.partition, known.position)
     if not found or found[0].receipt != receipt:
         raise ProjectionDiverged(f"the event {receipt}, read before, is no longer in the log")
@@ -180,9 +190,32 @@ def _check(known: Checkpoint, found: Sequence[Recorded]) -> None:
         raise ProjectionDiverged(f"the event {receipt} differs from the one that was read before")
 
 
-def _checkpoint(entry: Recorded) -> Checkpoint:
+def _checkpoint(entry: Passed) -> Checkpoint:
     return Checkpoint(entry.receipt.partition, entry.receipt.position, entry.digest)
 
 
-def _points(entries: Sequence[Recorded]) -> int:
-    return sum(len(e.event.points) if isinstance(e, RecordedMetrics) else 1 for e in entries)
+def _size(entries: Sequence[Passed]) -> int:
+    """Return the points and descriptions of the entries: what bounds a read and a commit."""
+    return sum(map(_things, entries))
+
+
+def _things(entry: Passed) -> int:
+    match entry:
+        case RecordedMetrics():
+            return len(entry.event.points)
+        case RecordedDescriptions():
+            return len(entry.event.descriptions)
+        case SkippedMetrics():
+            return entry.outline.count
+        case _:
+            return 1
+
+
+def _points(entries: Sequence[Passed]) -> int:
+    return sum(_things(entry) for entry in entries if not _describes(entry))
+
+
+def _describes(entry: Passed) -> bool:
+    if isinstance(entry, SkippedMetrics):
+        return entry.outline.event is MetricsDescribed
+    return isinstance(entry, RecordedDescriptions)

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from application.event_log.receipts import Receipt
 from application.publishing.refusals import Refusals
-from domain.events import MetricsPublished
+from domain.events import MetricEvent
 from domain.metric_description import MetricDescription
 from domain.metric_point import PointBatch
 
@@ -75,7 +75,7 @@ class Idempotency(Struct, frozen=True):
 
 
 class Appended(Struct, frozen=True):
-    """The place of a batch in the log. `replayed`: it was already there, with the same key."""
+    """The place of an event in the log. `replayed`: it was already there, with the same key."""
 
     receipt: Receipt
     replayed: bool = False
@@ -91,9 +91,7 @@ class IdempotencyRecords(Struct, frozen=True):
 class MetricLog(Protocol):
     """The writing side of the metric log. For one event loop; no call blocks it."""
 
-    async def append(
-        self, event: MetricsPublished, idempotency: Idempotency | None = None
-    ) -> Appended:
+    async def append(self, event: MetricEvent, idempotency: Idempotency | None = None) -> Appended:
         """Append one event and return once it is durable.
 
         The order of concurrent appends is undefined. An append that begins after another one has
@@ -106,4 +104,15 @@ class MetricLog(Protocol):
 
         Raises LogUnavailable, LogFull or LogSaturated if nothing was written, OutcomeUnknown if the
         event may or may not have been. Never retries.
+        """
+
+
+class KnownDescriptions(Protocol):
+    """The descriptions of metrics that have been recorded. Thread-safe; calls block."""
+
+    def descriptions(self, organization: str, team: str | None) -> Mapping[str, MetricDescription]:
+        """Return the last description of each of an owner's metrics that has one, by name.
+
+        Those recorded within the last two seconds may be missing. Raises ProjectionError if they
+        cannot be read now.
         """

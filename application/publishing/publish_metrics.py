@@ -7,12 +7,15 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from application.clock import Clock, milliseconds
+from application.errors import LogError
 from application.organizations.access import Grant
+from application.publishing.describe_metrics import DescribeMetricsHandler
 from application.publishing.idempotency import body_idempotency, idempotency_of
 from application.publishing.limits import check_count
 from application.publishing.ports import (
     Appended,
     BodyTerms,
+    Decoded,
     Idempotency,
     MetricLog,
     PointFormat,
@@ -44,7 +47,8 @@ class PublishMetrics(Struct, frozen=True):
 class Published(Struct, frozen=True):
     """The number of points stored, and their place in the log.
 
-    `appended` is None if there are none, since an empty batch is not appended. `refused` has the
+    Without points, `appended` is the place of the descriptions of metrics that were new; it is None
+    if there are neither, since an empty batch is not appended. `refused` has the
     points that were not stored, None if all were; `sent` is as the format counts (see Decoded).
     """
 
@@ -55,7 +59,7 @@ class Published(Struct, frozen=True):
 
 
 class PublishMetricsHandler:
-    """Decodes a batch, checks the quota, and appends the event.
+    """Decodes a batch, checks the quota, and appends the event; descriptions of metrics before it.
 
     `max_future_ms` is how far ahead of the clock a point's timestamp may be, `max_points` the
     maximum number of points per batch. `refused_points` keeps what is refused.
@@ -65,6 +69,7 @@ class PublishMetricsHandler:
         self,
         log: MetricLog,
         refused_points: RefusedPoints,
+        describe: DescribeMetricsHandler,
         clock: Clock,
         *,
         max_future_ms: int,
@@ -73,6 +78,7 @@ class PublishMetricsHandler:
     ) -> None:
         self._log = log
         self._refused_points = refused_points
+        self._describe = describe
         self._clock = clock
         self._max_future_ms = max_future_ms
         self._max_points = max_points
@@ -80,6 +86,9 @@ class PublishMetricsHandler:
 
     async def __call__(self, command: PublishMetrics) -> Published:
         """Append the good points as one event, and return once it is durable.
+
+        Descriptions of metrics cost no quota, and do not refuse points: if they cannot be appended
+        before points, they are left out, as clients send them again.
 
         Raises InvalidArgument for an invalid key, QuotaExceeded, and what PointFormat.decode and
         MetricLog.append raise. Nothing was appended then, except perhaps after OutcomeUnknown.
@@ -95,7 +104,7 @@ class PublishMetricsHandler:
         check_count(points + (refused.points if refused else 0), self._max_points)
         if idempotency is None and command.digest is not None and decoded.timed:
             idempotency = body_idempotency(command.digest, command.protocol, grant.team)
-        appended = None
+        appended = await self._described(grant, decoded)
         if points:
             event = MetricsPublished(
                 organization=grant.organization,
@@ -108,6 +117,17 @@ class PublishMetricsHandler:
         if refused and not (appended and appended.replayed):
             await self._refused_points.record(grant, command.protocol, refused)
         return Published(points, appended, refused, decoded.sent)
+
+    async def _described(self, grant: Grant, decoded: Decoded) -> Appended | None:
+        """Record the descriptions that are new; raise an error only if there is nothing else."""
+        if not decoded.descriptions:
+            return None
+        try:
+            return await self._describe(grant, decoded.descriptions)
+        except LogError:
+            if decoded.points:
+                return None
+            raise
 
     async def _append_within(
         self, event: MetricsPublished, idempotency: Idempotency | None

@@ -8,13 +8,18 @@ from typing import Protocol
 from msgspec import Struct
 
 from application.event_log.receipts import Receipt
+from domain.metric_description import MetricDescription
 
 
 class MetricName(Struct, frozen=True):
-    """A metric's name, and every tag name it was ever published with, sorted."""
+    """A metric's name, and every tag name it was ever published with, sorted.
+
+    `description` is None if there is none, or if it was not asked for.
+    """
 
     name: str
     tags: Sequence[str]
+    description: MetricDescription | None = None
 
 
 class Sample(Struct, frozen=True):
@@ -55,6 +60,12 @@ class PointQueries(Protocol):
 
     def metric_names(self, organization: str, team: str | None) -> Sequence[MetricName]:
         """Return an owner's metric names, sorted by name."""
+
+    def descriptions(self, organization: str, team: str | None) -> Mapping[str, MetricDescription]:
+        """Return the last description of each of an owner's metrics that has one, by name.
+
+        A metric may be described without having been published.
+        """
 
     def knows(self, organization: str, team: str | None, metric: str) -> bool:
         """Return whether an owner ever published a metric with that name."""

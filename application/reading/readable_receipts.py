@@ -10,7 +10,7 @@ from application.errors import UnknownReceipt
 from application.event_log.reader import MetricLogReader
 from application.event_log.receipts import Receipt
 from application.projections.errors import NotReadableYet, ProjectionMissing
-from application.projections.folds import PROJECTIONS
+from application.projections.folds import METRIC_NAMES, POINTS
 from application.reading.ports import ProjectionPositions
 
 PATIENCE = 5.0
@@ -42,7 +42,7 @@ class ReadableReceipts:
         self._positions: list[Positions] = []
 
     async def wait(self, organization: str, receipt: Receipt) -> None:
-        """Return once every projection holds the batch.
+        """Return once every projection of points holds the batch.
 
         Raises UnknownReceipt unless an event of the organization in the log has the receipt,
         however far the projections are; NotReadableYet if it takes too long, LogUnavailable
@@ -75,7 +75,7 @@ class ReadableReceipts:
     async def _look_in_time(self) -> None:
         await asyncio.sleep(max(0.0, self._looked_at + self._interval - monotonic()))
         self._positions = await asyncio.to_thread(
-            lambda: [self._read_so_far(projection.name) for projection in PROJECTIONS]
+            lambda: [self._read_so_far(projection.name) for projection in (POINTS, METRIC_NAMES)]
         )
         self._looked_at = monotonic()
 

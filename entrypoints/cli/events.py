@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from application.event_log.follow import FollowLog
-from application.event_log.ports import ErasedMetrics, Recorded, UnreadableMetrics
+from application.event_log.ports import (
+    ErasedMetrics,
+    Recorded,
+    RecordedDescriptions,
+    RecordedEvent,
+    UnreadableMetrics,
+)
 from application.event_log.receipts import Receipt
 from entrypoints.cli.options import example, on_the_log, prints_records
 from entrypoints.cli.output import (
@@ -22,7 +28,12 @@ from entrypoints.cli.output import (
     print_line,
     print_table,
 )
-from entrypoints.cli.records import EventRecord, RefusedRecord, UnreadableRecord
+from entrypoints.cli.records import (
+    EventRecord,
+    RefusedRecord,
+    UnreadableRecord,
+    event_record,
+)
 from entrypoints.cli.values import WholeNumber
 
 if TYPE_CHECKING:
@@ -46,7 +57,7 @@ class ReceiptValue(click.ParamType[Receipt]):
 
 @click.group(epilog=example("cave events tail", "cave events show 3-1398788625000-0"))
 def events() -> None:
-    """Show the events of the metric log: the accepted batches."""
+    """Show the events of the metric log: the accepted batches, and descriptions of metrics."""
 
 
 @events.command(
@@ -81,7 +92,7 @@ def tail(
     """Print events as they are appended, until interrupted.
 
     Each line has an event's time, receipt, organization (and team), number of points and first
-    point. With --json each line is a whole event, with all its points.
+    point; or its descriptions of metrics and the first one. With --json each line is a whole event.
     """
     query = FollowLog(organization=organization, last=None if from_start else last)
     try:
@@ -98,11 +109,11 @@ def tail(
 @prints_records
 @on_the_log
 def show(commands: Commands, receipt: Receipt, *, as_json: bool) -> None:
-    """Show an event with all its points.
+    """Show an event with all its points or descriptions.
 
     RECEIPT is the value of the header Cave-Receipt in the answer to a publish.
     """
-    record = EventRecord.of(commands.metrics.get(receipt))
+    record = event_record(commands.metrics.get(receipt))
     if as_json:
         print_json(record)
         return
@@ -113,13 +124,22 @@ def show(commands: Commands, receipt: Receipt, *, as_json: bool) -> None:
             ("organization", record.organization),
             ("team", record.team),
             ("token id", record.token_id),
-            ("points", str(record.count)),
+            (
+                "points" if isinstance(record, EventRecord) else "descriptions",
+                str(record.count),
+            ),
         ]
     )
     click.echo()
+    if isinstance(record, EventRecord):
+        print_table(
+            ("name", "time", "value", "tags"),
+            [(p.name, p.time, number(p.value), _tags(p.tags)) for p in record.points],
+        )
+        return
     print_table(
-        ("name", "time", "value", "tags"),
-        [(p.name, p.time, number(p.value), _tags(p.tags)) for p in record.points],
+        ("name", "type", "unit", "temporality", "help"),
+        [(d.name, d.type, d.unit, d.temporality, d.help) for d in record.descriptions],
     )
 
 
@@ -157,22 +177,33 @@ def _print_event(recorded: Recorded, *, as_json: bool) -> None:
         _print_unreadable(recorded, as_json=as_json)
         return
     if as_json:
-        print_json(EventRecord.of(recorded))
+        print_json(event_record(recorded))
         return
     event = recorded.event
     owner = event.organization if event.team is None else f"{event.organization}/{event.team}"
-    count = len(event.points)
-    first = next(event.points.points())
-    preview = f"{first.name}={number(first.value)} {_tags(first.tags)}".rstrip()
+    count, things, preview = _preview(recorded)
     print_line(
         (iso_milliseconds(recorded.receipt.milliseconds), "dim"),
         "  ",
         (str(recorded.receipt), "cyan"),
         "  ",
         (owner, "bold"),
-        f"  {count} point{'s' if count != 1 else ''}  ",
+        f"  {count} {things}{'s' if count != 1 else ''}  ",
         preview if count == 1 else f"{preview} …",
     )
+
+
+def _preview(recorded: RecordedEvent) -> tuple[int, str, str]:
+    """Return how many things an event has, what each is called, and the first one in words."""
+    if isinstance(recorded, RecordedDescriptions):
+        descriptions = recorded.event.descriptions
+        described = descriptions[0]
+        words = (described.name, described.type, described.unit, described.temporality)
+        return len(descriptions), "description", " ".join(filter(None, words))
+    points = recorded.event.points
+    first = next(points.points())
+    preview = f"{first.name}={number(first.value)} {_tags(first.tags)}".rstrip()
+    return len(points), "point", preview
 
 
 def _print_unreadable(recorded: UnreadableMetrics, *, as_json: bool) -> None:

@@ -10,7 +10,12 @@ from typing import Literal
 
 from msgspec import Struct
 
-from application.event_log.ports import RecordedMetrics, UnreadableMetrics
+from application.event_log.ports import (
+    RecordedDescriptions,
+    RecordedEvent,
+    RecordedMetrics,
+    UnreadableMetrics,
+)
 from application.publishing.refused_points import KeptRefusal
 from domain.organization import Organization, Team
 from domain.token import Token
@@ -142,6 +147,49 @@ class EventRecord(Struct, frozen=True, kw_only=True):
                 for point in event.points.points()
             ),
         )
+
+
+class DescriptionRecord(Struct, frozen=True):
+    name: str
+    type: str
+    unit: str
+    help: str
+    temporality: str
+
+
+class DescribedRecord(Struct, frozen=True, kw_only=True):
+    """Descriptions of metrics in the log; `time` is when they were appended."""
+
+    receipt: str
+    time: str
+    organization: str
+    team: str | None
+    token_id: str
+    count: int
+    descriptions: tuple[DescriptionRecord, ...]
+
+    @classmethod
+    def of(cls, recorded: RecordedDescriptions) -> DescribedRecord:
+        event = recorded.event
+        return cls(
+            receipt=str(recorded.receipt),
+            time=iso_milliseconds(recorded.receipt.milliseconds),
+            organization=event.organization,
+            team=event.team,
+            token_id=event.token_id,
+            count=len(event.descriptions),
+            descriptions=tuple(
+                DescriptionRecord(d.name, d.type.value, d.unit, d.help, d.temporality.value)
+                for d in event.descriptions
+            ),
+        )
+
+
+def event_record(recorded: RecordedEvent) -> EventRecord | DescribedRecord:
+    """Return the record of an event."""
+    if isinstance(recorded, RecordedDescriptions):
+        return DescribedRecord.of(recorded)
+    return EventRecord.of(recorded)
 
 
 class UnreadableRecord(Struct, frozen=True, kw_only=True):

@@ -70,9 +70,9 @@ def replay(
 ) -> None:
     """Rebuild a projection from the log, or copy it as of a time.
 
-    NAME is points or metric_names. The projection is rebuilt from the first event alongside the
-    live one, then swapped in atomically: readers never see a partial rebuild. If interrupted, it
-    leaves the live one untouched, and the same command continues where it stopped.
+    NAME is points, metric_names or metric_metadata. The projection is rebuilt from the first event
+    alongside the live one, then swapped in atomically: readers never see a partial rebuild. If
+    interrupted, it leaves the live one untouched, and the same command continues where it stopped.
 
     If events are missing from the log, nothing is swapped in, and the exit code is 1.
 

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 def verify(tools: ProjectionTools, projection: Projection, *, as_json: bool) -> None:
     """Check that a projection matches the log.
 
-    NAME is points or metric_names. The log is replayed into a scratch copy, which is compared with
-    the live projection; that one is still updated meanwhile.
+    NAME is points, metric_names or metric_metadata. The log is replayed into a scratch copy, which
+    is compared with the live projection; that one is still updated meanwhile.
 
     If they match, prints the digest of the rows, which does not depend on their order. If not,
     prints the owners whose rows differ and the events that only one of the two set aside, and exits

@@ -8,6 +8,7 @@ from msgspec import Struct, field
 from redis import Redis
 
 from adapters.http_client.client import Answer
+from application.event_log.ports import RecordedMetrics
 from application.event_log.reader import MetricLogReader
 
 
@@ -52,6 +53,8 @@ def read_back(reader: MetricLogReader, organization: str) -> Stored:
     """Decode every event of an organization."""
     stored = Stored()
     for recorded in reader.of_organization(organization):
+        if not isinstance(recorded, RecordedMetrics):
+            continue
         stored.receipts.add(str(recorded.receipt))
         stored.organizations.add(recorded.event.organization)
         for point in recorded.event.points.points():

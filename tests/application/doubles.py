@@ -102,6 +102,7 @@ def service_use_cases(
     log: MemoryMetricLog | None = None,
     limits: Limits | None = None,
     monotonic: FakeMonotonic | None = None,
+    threads: QueryThreads | None = None,
 ) -> UseCases:
     """Compose a worker's use cases over the given adapters, by default those in memory."""
     organizations = organizations or Organizations({"PERSISTENCE_MODULE": "eventsourcing.popo"})
@@ -120,7 +121,7 @@ def service_use_cases(
         queries=model,
         positions=model,
         generations=model,
-        threads=QueryThreads(2),
+        threads=threads or QueryThreads(2),
     )
     return compose(
         ports,

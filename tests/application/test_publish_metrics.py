@@ -7,11 +7,12 @@ from datetime import timedelta
 from hashlib import sha256
 
 import pytest
+from msgspec.structs import replace
 
 from adapters.memory.metric_log import MemoryMetricLog
-from application.errors import BodyTooLarge, LogUnavailable
+from application.errors import BodyTooLarge, LogUnavailable, OutcomeUnknown
 from application.event_log.partitioning import partition_of
-from application.event_log.ports import RecordedMetrics
+from application.event_log.ports import RecordedEvent, RecordedMetrics
 from application.event_log.reader import MetricLogReader
 from application.organizations.access import Grant
 from application.publishing.idempotency import idempotency_of
@@ -20,10 +21,10 @@ from application.publishing.publish_metrics import PublishMetrics
 from application.publishing.quota import BURST_SECONDS
 from application.use_cases import Limits
 from domain.errors import IdempotencyConflict, InvalidArgument, QuotaExceeded
-from domain.events import MetricsPublished
+from domain.events import MetricEvent, MetricsDescribed, MetricsPublished
 from domain.metric_point import PointBatch
 from tests.application.doubles import NOW, FakeClock, FakeMonotonic, service_use_cases
-from tests.contracts.metric_log import POINT, batch_of
+from tests.contracts.metric_log import DESCRIPTIONS, POINT, batch_of, described
 
 GILT = Grant("gilt", None, "t1")
 WEB = Grant("gilt", "web", "t2")
@@ -78,15 +79,14 @@ class Publishing:
         assert published.points == len(points)
         return published.appended
 
+    def events(self) -> list[RecordedEvent]:
+        reader = MetricLogReader(self.log.entries, self.log.codec)
+        partitions = range(self.log.partitions())
+        entries = [entry for partition in partitions for entry in reader.read(partition, 0, 1000)]
+        return [entry for entry in entries if isinstance(entry, RecordedEvent)]
+
     def kept(self) -> list[RecordedMetrics]:
-        return [
-            recorded
-            for partition in range(self.log.partitions())
-            for recorded in MetricLogReader(self.log.entries, self.log.codec).read(
-                partition, 0, 1000
-            )
-            if isinstance(recorded, RecordedMetrics)
-        ]
+        return [event for event in self.events() if isinstance(event, RecordedMetrics)]
 
 
 @pytest.fixture
@@ -187,7 +187,7 @@ def test_an_error_of_the_log_is_raised_without_a_retry(clock: FakeClock) -> None
         tries = 0
 
         async def append(
-            self, event: MetricsPublished, idempotency: Idempotency | None = None
+            self, event: MetricEvent, idempotency: Idempotency | None = None
         ) -> Appended:
             self.tries += 1
             raise LogUnavailable("no")
@@ -207,6 +207,52 @@ def test_a_format_is_called_once_with_the_body_and_the_limits(
     asyncio.run(publish.handler(PublishMetrics(GILT, asked, b"as sent")))
     latest = int(NOW.timestamp()) * 1000 + DAY_MS + 1
     assert asked.asked == [(b"as sent", latest, MAX_POINTS)]
+
+
+class DescribingFormat(StubFormat):
+    """A format whose bodies have descriptions as well as points."""
+
+    async def decode(self, body: bytes, terms: BodyTerms) -> Decoded:
+        return replace(await super().decode(body, terms), descriptions=DESCRIPTIONS)
+
+
+def test_descriptions_of_metrics_are_an_event_before_the_points(publish: Publishing) -> None:
+    for _ in range(3):
+        asyncio.run(publish.handler(PublishMetrics(WEB, DescribingFormat(), b"body")))
+    events = [recorded.event for recorded in publish.events()]
+    batch = MetricsPublished(organization="gilt", team="web", token_id="t2", points=BATCH)
+    assert events == [described(team="web", token_id="t2"), batch, batch, batch]
+
+
+def test_descriptions_without_points_have_a_receipt_if_they_are_new(publish: Publishing) -> None:
+    body = PublishMetrics(GILT, DescribingFormat(EMPTY), b"body")
+    first, second = (asyncio.run(publish.handler(body)) for _ in range(2))
+    [recorded] = publish.events()
+    assert (first.points, first.appended) == (0, Appended(recorded.receipt))
+    assert (second.points, second.appended) == (0, None)
+
+
+def test_points_are_stored_without_descriptions_that_cannot_be(clock: FakeClock) -> None:
+    class PointsOnly(MemoryMetricLog):
+        async def append(
+            self, event: MetricEvent, idempotency: Idempotency | None = None
+        ) -> Appended:
+            if isinstance(event, MetricsDescribed):
+                raise OutcomeUnknown("no")
+            return await super().append(event, idempotency)
+
+    log = PointsOnly(clock)
+    publish = Publishing(clock, log=log)
+    published = asyncio.run(publish.handler(PublishMetrics(GILT, DescribingFormat(), b"body")))
+    assert published.appended is not None
+    with pytest.raises(OutcomeUnknown):
+        asyncio.run(publish.handler(PublishMetrics(GILT, DescribingFormat(EMPTY), b"body")))
+
+
+def test_descriptions_cost_no_quota(clock: FakeClock) -> None:
+    publish = Publishing(clock, 0.1, FakeMonotonic())
+    for _ in range(100):
+        asyncio.run(publish.handler(PublishMetrics(GILT, DescribingFormat(EMPTY), b"body")))
 
 
 def test_a_format_that_does_not_count_is_held_to_the_limit_all_the_same(
@@ -244,7 +290,7 @@ def test_a_batch_that_is_not_stored_costs_no_quota(clock: FakeClock) -> None:
         broken = False
 
         async def append(
-            self, event: MetricsPublished, idempotency: Idempotency | None = None
+            self, event: MetricEvent, idempotency: Idempotency | None = None
         ) -> Appended:
             if self.broken:
                 raise LogUnavailable("no")

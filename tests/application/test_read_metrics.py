@@ -135,6 +135,15 @@ def test_a_batch_that_one_projection_lacks_cannot_be_read_yet(
     assert pairs(asyncio.run(reading(model)(query))) == [(7, 1)]
 
 
+def test_a_batch_can_be_read_while_the_descriptions_of_metrics_lag_behind(
+    model: WatchedReadModel,
+) -> None:
+    model.add(event(7))
+    model.behind = "metric_metadata"
+    query = ReadMetrics(grant=GILT, metric="m", limit=9, receipt=Receipt.at(PARTITION, 7))
+    assert pairs(asyncio.run(reading(model)(query))) == [(7, 1)]
+
+
 def test_a_projection_that_is_not_there_yet_is_waited_for(model: WatchedReadModel) -> None:
     """For example if a batch is read back right after the very first start."""
     model.add(event(7))

@@ -120,6 +120,7 @@ def test_its_log_is_read_event_by_event(opened: Opened) -> None:
 
 def test_its_copy_is_listed_and_read(opened: Opened) -> None:
     listed = {record["name"]: record for record in opened.records("projections")}
+    assert listed.pop("metric_metadata")["copies"] == [], "it is newer than that release"
     assert listed.keys() == PROJECTIONS.keys()
     for record in listed.values():
         assert record["state"] == "live"

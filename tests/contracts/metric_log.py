@@ -20,12 +20,18 @@ from msgspec import Struct
 from adapters.event_format.codec import MetricEventCodec
 from application.errors import IdempotencyFull, UnknownReceipt
 from application.event_log.partitioning import partition_of
-from application.event_log.ports import EntryLog, RecordedMetrics
+from application.event_log.ports import (
+    EntryLog,
+    RecordedEvent,
+    RecordedMetrics,
+    SkippedMetrics,
+)
 from application.event_log.reader import MetricLogReader
 from application.event_log.receipts import Receipt
 from application.publishing.ports import Appended, Idempotency, MetricLog
 from domain.errors import IdempotencyConflict
-from domain.events import MetricsPublished
+from domain.events import MetricEvent, MetricsDescribed, MetricsPublished
+from domain.metric_description import MetricDescription, MetricType, Temporality
 from domain.metric_point import PointBatch, TagSet, tag_set
 from domain.values import STALE, from_bits
 
@@ -119,8 +125,30 @@ def published(
     return MetricsPublished(organization=organization, team=team, token_id=token_id, points=batch)
 
 
-def exactly(event: MetricsPublished) -> tuple[Any, ...]:
+DESCRIPTIONS = (
+    MetricDescription(
+        "http.cache.hits", MetricType.COUNTER, "1", "Hits, é名😀.", Temporality.CUMULATIVE
+    ),
+    MetricDescription("a9b", MetricType.EXPONENTIAL_HISTOGRAM, "s", "", Temporality.DELTA),
+    MetricDescription("n" * 255, help="h" * 1024),
+)
+
+
+def described(
+    organization: str = "gilt",
+    team: str | None = None,
+    descriptions: tuple[MetricDescription, ...] = DESCRIPTIONS,
+    token_id: str = "t1",
+) -> MetricsDescribed:
+    return MetricsDescribed(
+        organization=organization, team=team, token_id=token_id, descriptions=descriptions
+    )
+
+
+def exactly(event: MetricEvent) -> tuple[Any, ...]:
     """Return everything in an event, values bit for bit, whatever types its columns have."""
+    if isinstance(event, MetricsDescribed):
+        return event.organization, event.team, event.token_id, event.descriptions
     rows = [
         (point.name, point.timestamp, struct.pack(">d", point.value), point.tags)
         for point in event.points.points()
@@ -350,7 +378,6 @@ class MetricLogContract(ABC):
             assert len(found) == 3
             for recorded in found:
                 assert exactly(recorded.event) == exactly(event)
-                assert len(recorded.event.points) == len(points)
 
         self.run(scenario)
 
@@ -468,11 +495,77 @@ class MetricLogContract(ABC):
 
         self.run(scenario, max_records=limit)
 
+    @pytest.mark.parametrize("team", [None, "web"])
+    @pytest.mark.parametrize(
+        "descriptions",
+        [DESCRIPTIONS, tuple(MetricDescription(f"m{n}", help="text" * n) for n in range(200))],
+        ids=["few", "many"],
+    )
+    def test_descriptions_are_events_of_the_same_log(
+        self, team: str | None, descriptions: tuple[MetricDescription, ...]
+    ) -> None:
+        async def scenario(log: MetricLog, reader: MetricLogReader) -> None:
+            events: list[MetricEvent] = [
+                published(team=team),
+                described(team=team, descriptions=descriptions),
+                published(team=team),
+                described(team=team, descriptions=descriptions[::-1]),
+            ]
+            receipts = [(await log.append(event)).receipt for event in events]
+            assert {receipt.partition for receipt in receipts} == {receipts[0].partition}
+            found = [
+                [*map(reader.get, receipts)],
+                reader.read(receipts[0].partition, 0, 10),
+                [*reader.of_organization("gilt")],
+            ]
+            for read in found:
+                assert [recorded.receipt for recorded in read] == receipts
+                for recorded, event in zip(read, events, strict=True):
+                    assert isinstance(recorded, RecordedEvent)
+                    assert type(recorded.event) is type(event)
+                    assert exactly(recorded.event) == exactly(event)
+            assert all(reader.has(receipt, "gilt") for receipt in receipts)
+
+        self.run(scenario)
+
+    def test_descriptions_take_an_idempotency_key_like_batches(self) -> None:
+        async def scenario(log: MetricLog, reader: MetricLogReader) -> None:
+            key = Idempotency("key", b"body")
+            first = await log.append(described(), key)
+            assert await log.append(described(), key) == Appended(first.receipt, replayed=True)
+            assert exactly(reader.get(first.receipt).event) == exactly(described())
+
+        self.run(scenario)
+
+    def test_of_both_types_of_events_one_can_be_read_alone(self) -> None:
+        async def scenario(log: MetricLog, reader: MetricLogReader) -> None:
+            events: list[MetricEvent] = [published(points=[POINT] * 7), described(), published()]
+            receipts = [(await log.append(event)).receipt for event in events]
+            partition = receipts[0].partition
+            whole = reader.read(partition, 0, 10)
+            for wanted in (MetricsPublished, MetricsDescribed):
+                only = reader.read_only(wanted, partition, 0, 10)
+                assert [entry.receipt for entry in only] == receipts
+                assert [entry.digest for entry in only] == [entry.digest for entry in whole]
+                for entry, event, read in zip(only, events, whole, strict=True):
+                    if isinstance(event, wanted):
+                        assert entry == read
+                        continue
+                    assert isinstance(entry, SkippedMetrics)
+                    assert entry.outline.event is type(event)
+                    assert entry.outline.count == (
+                        len(event.points)
+                        if isinstance(event, MetricsPublished)
+                        else len(event.descriptions)
+                    )
+
+        self.run(scenario)
+
     def test_many_threads_may_read_concurrently(self) -> None:
         async def scenario(log: MetricLog, reader: MetricLogReader) -> None:
             receipts = [(await log.append(published())).receipt for _ in range(10)]
 
-            def read(_: int) -> list[RecordedMetrics]:
+            def read(_: int) -> list[RecordedEvent]:
                 return [
                     *read_events(reader, receipts[0].partition, 0, 100),
                     *map(reader.get, receipts),

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 
 import pytest
 
-from application.event_log.ports import RecordedMetrics
+from application.event_log.ports import RecordedDescriptions, RecordedEvent, RecordedMetrics
 from application.event_log.receipts import Receipt
 from application.projections.errors import (
     ProjectionBusy,
@@ -19,7 +19,14 @@ from application.projections.errors import (
     RowsRefused,
     StoreUnavailable,
 )
-from application.projections.folds import METRIC_NAMES, POINTS, Projection, metric_names
+from application.projections.folds import (
+    METRIC_METADATA,
+    METRIC_NAMES,
+    POINTS,
+    Projection,
+    metric_metadata,
+    metric_names,
+)
 from application.projections.ports import (
     Checkpoint,
     Generation,
@@ -29,7 +36,15 @@ from application.projections.ports import (
     Role,
     SetAside,
 )
-from tests.contracts.metric_log import NOT_FINITE, TRICKY_BATCHES, Point, published
+from domain.metric_description import MetricDescription, MetricType, Temporality
+from tests.contracts.metric_log import (
+    DESCRIPTIONS,
+    NOT_FINITE,
+    TRICKY_BATCHES,
+    Point,
+    described,
+    published,
+)
 
 NEVER_STORED = 1 << 61
 """A time in milliseconds that does not fit any type of time."""
@@ -63,7 +78,20 @@ def recorded(
     return RecordedMetrics(receipt, published(organization, team, points), digest)
 
 
-def checkpoint(event: RecordedMetrics) -> Checkpoint:
+def describing(
+    partition: int,
+    number: int,
+    *descriptions: MetricDescription,
+    organization: str = "gilt",
+    team: str | None = None,
+) -> RecordedDescriptions:
+    """Return the event with the given number in its partition."""
+    known = recorded(partition, number)
+    event = described(organization, team, descriptions)
+    return RecordedDescriptions(known.receipt, event, known.digest)
+
+
+def checkpoint(event: RecordedEvent) -> Checkpoint:
     return Checkpoint(event.receipt.partition, event.receipt.position, event.digest)
 
 
@@ -280,6 +308,51 @@ class ProjectionStoresContract(ABC):
             store.commit(metric_names([*first, *second]), [], [checkpoint(second[-1])])
         assert stores.info(live).rows == stores.info(once).rows == 7
         assert dict(stores.digests(live)) == dict(stores.digests(once))
+
+    def test_every_description_is_kept_with_its_event(
+        self, stores: ProjectionStores, open_stores: OpenStores
+    ) -> None:
+        live = stores.create(METRIC_METADATA, Role.LIVE)
+        once = stores.create(METRIC_METADATA, Role.BUILDING)
+        events = [
+            describing(0, 1, *DESCRIPTIONS),
+            describing(0, 2, MetricDescription("a", MetricType.GAUGE)),
+            describing(0, 3, MetricDescription("a"), team="web"),
+            describing(0, 4, MetricDescription("a")),
+        ]
+        with stores.open(live) as store:
+            store.commit(metric_metadata(events[:2]), [], [checkpoint(events[1])])
+        with open_stores() as again, again.open(live) as store:
+            for event in events[2:]:
+                store.commit(metric_metadata([event]), [], [checkpoint(event)])
+                store.tidy()
+        with stores.open(once) as store:
+            store.commit(metric_metadata(events), [], [checkpoint(events[-1])])
+        rows = len(DESCRIPTIONS) + 3
+        assert stores.info(live).rows == stores.info(once).rows == rows
+        assert dict(stores.digests(live)) == dict(stores.digests(once))
+        up_to = {0: events[1].receipt.position}
+        assert stores.digests(live, up_to)["gilt", ""].rows == rows - 2, "as it was then"
+
+    def test_digests_differ_for_any_change_of_a_description(self, stores: ProjectionStores) -> None:
+        live = stores.create(METRIC_METADATA, Role.LIVE)
+        sent = [
+            MetricDescription("a"),
+            MetricDescription("b"),
+            MetricDescription("a", MetricType.GAUGE),
+            MetricDescription("a", unit="s"),
+            MetricDescription("a", help="s"),
+            MetricDescription("a", temporality=Temporality.DELTA),
+        ]
+        events = [describing(0, 1, d, organization=f"o{i}") for i, d in enumerate(sent)]
+        events += [
+            describing(1, 1, sent[0], organization="partition"),
+            describing(0, 2, sent[0], organization="position"),
+        ]
+        with stores.open(live) as store:
+            store.commit(metric_metadata(events), [], [])
+        digests = {owner.digest for owner in stores.digests(live).values()}
+        assert len(digests) == len(events)
 
     def digest_of(self, stores: ProjectionStores, *commits: list[RecordedMetrics]) -> Owners:
         generation = stores.create(POINTS, Role.BUILDING)

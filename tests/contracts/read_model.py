@@ -11,7 +11,11 @@ from typing import Any
 import pytest
 from msgspec import Struct
 
-from application.event_log.ports import RecordedMetrics
+from application.event_log.ports import (
+    RecordedDescriptions,
+    RecordedEvent,
+    RecordedMetrics,
+)
 from application.event_log.receipts import Receipt
 from application.projections.errors import ProjectionMissing
 from application.reading.ports import (
@@ -24,8 +28,9 @@ from application.reading.ports import (
     Sample,
     Selection,
 )
+from domain.metric_description import MetricDescription, MetricType, Temporality
 from domain.values import bits_of
-from tests.contracts.metric_log import NOT_FINITE, Point, published
+from tests.contracts.metric_log import DESCRIPTIONS, NOT_FINITE, Point, described, published
 
 DAY = 86_400_000
 NOW = 1414154248000
@@ -102,8 +107,8 @@ class ReadModelUnderTest(Struct):
     model: PointQueries
     export: PointExport
     progress: ProjectionPositions
-    add: Callable[[Sequence[RecordedMetrics]], None]
-    copy: Callable[[str, Sequence[RecordedMetrics]], None]
+    add: Callable[[Sequence[RecordedEvent]], None]
+    copy: Callable[[str, Sequence[RecordedEvent]], None]
     suffix: str = ""
 
     def named(self, organization: str) -> str:
@@ -119,6 +124,16 @@ class ReadModelUnderTest(Struct):
     ) -> RecordedMetrics:
         event = published(self.named(organization), team, list(points))
         return RecordedMetrics(Receipt.at(partition, position), event, b"digest")
+
+    def described(
+        self,
+        *descriptions: MetricDescription,
+        position: int = 1,
+        organization: str = "gilt",
+        team: str | None = None,
+    ) -> RecordedDescriptions:
+        event = described(self.named(organization), team, descriptions)
+        return RecordedDescriptions(Receipt.at(3, position), event, b"digest")
 
     def selection(self, *, organization: str = "gilt", **more: Any) -> Selection:
         return Selection(**{"organization": self.named(organization), "metric": "m", **more})
@@ -156,6 +171,32 @@ class ReadModelContract(ABC):
         assert not model.knows(gilt, None, "web")
         assert not model.knows(gilt, "web", "b")
         assert not model.knows(nobody, None, "b")
+
+    def test_a_metric_has_its_last_description(self, opened: ReadModelUnderTest) -> None:
+        old, new = MetricDescription("m", help="old"), MetricDescription("m", MetricType.COUNTER)
+        opened.add([opened.described(old, *DESCRIPTIONS, position=1)])
+        opened.add([opened.recorded(point(1, 1)), opened.described(new, position=2)])
+        opened.add([
+            opened.described(old, team="web", position=3),
+            opened.described(new, old, organization="other", position=4),
+        ])  # fmt: skip
+        find = opened.model.descriptions
+        gilt = opened.named("gilt")
+        assert find(gilt, None) == {"m": new} | {d.name: d for d in DESCRIPTIONS}
+        assert find(gilt, "web") == {"m": old}
+        assert find(gilt, "none") == find(opened.named("nobody"), None) == {}
+        assert find(opened.named("other"), None) == {"m": old}, "the last of its event"
+
+    def test_every_type_and_temporality_is_read_as_it_was_described(
+        self, opened: ReadModelUnderTest
+    ) -> None:
+        sent = [
+            MetricDescription(f"{kind}.{temporality}", kind, "é", "名\"'", temporality)
+            for kind in MetricType
+            for temporality in Temporality
+        ]
+        opened.add([opened.described(*sent)])
+        assert opened.model.descriptions(opened.named("gilt"), None) == {d.name: d for d in sent}
 
     def test_points_are_the_latest_in_order_of_time_and_then_of_the_log(
         self, opened: ReadModelUnderTest
@@ -338,7 +379,7 @@ class ReadModelContract(ABC):
         cached = model.cached_samples(selection, buckets, 5)
         assert cached in (None, model.samples(selection, buckets, 5))
 
-    @pytest.mark.parametrize("projection", ["points", "metric_names"])
+    @pytest.mark.parametrize("projection", ["points", "metric_names", "metric_metadata"])
     def test_positions_are_those_of_the_last_events(
         self, opened: ReadModelUnderTest, projection: str
     ) -> None:

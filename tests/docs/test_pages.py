@@ -10,7 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from adapters.eventsourcing.topics import EVENT_TYPES, ORGANIZATION_TOPICS
-from adapters.event_format.topics import TOPIC
+from adapters.event_format.topics import DESCRIBED_TOPIC, TOPIC
 from adapters.http.telemetry import exposition
 from application.publishing.ports import IdempotencyRecords
 from adapters.redis_streams.metrics.keys import MetricKeys
@@ -75,6 +75,7 @@ def test_the_event_format_names_every_topic_and_key() -> None:
     for name in EVENT_TYPES:
         assert f"`{ORGANIZATION_TOPICS.current(name)}`" in text
     assert f"`{TOPIC}`" in text
+    assert f"`{DESCRIBED_TOPIC}`" in text
     keys = MetricKeys("cave")
     assert f"`{keys.settings}`" in text
     assert keys.log(7).replace("7", "<p>") in text

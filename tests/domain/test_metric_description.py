@@ -16,6 +16,7 @@ from domain.metric_description import (
     MetricDescription,
     MetricType,
     Temporality,
+    description_for,
     description_of,
     descriptions_fault,
 )
@@ -88,3 +89,28 @@ def test_a_description_that_was_made_in_another_way_is_checked(field: str, value
     fault = descriptions_fault([sound, broken])
     assert fault is not None
     assert "\n" not in fault
+
+
+@pytest.mark.parametrize(
+    ("kind", "ends"),
+    [
+        (MetricType.HISTOGRAM, {"_bucket", "_count", "_sum"}),
+        (MetricType.EXPONENTIAL_HISTOGRAM, {"_bucket", "_count", "_sum"}),
+        (MetricType.GAUGE_HISTOGRAM, {"_bucket", "_gcount", "_gsum"}),
+        (MetricType.SUMMARY, {"_count", "_sum"}),
+        (MetricType.COUNTER, {"_total"}),
+        (MetricType.INFO, {"_info"}),
+        (MetricType.GAUGE, set()),
+        (MetricType.STATE_SET, set()),
+        (MetricType.UNKNOWN, set()),
+    ],
+)
+def test_the_parts_of_a_metric_have_its_description(kind: MetricType, ends: set[str]) -> None:
+    whole = MetricDescription("a_b", kind)
+    known = {"a_b": whole}
+    assert description_for("a_b", known) == whole
+    tried = ("_bucket", "_count", "_sum", "_gcount", "_gsum", "_total", "_info", "_x", "_")
+    assert {end for end in tried if description_for(f"a_b{end}", known)} == ends
+    own = MetricDescription("a_b_sum", MetricType.GAUGE)
+    assert description_for("a_b_sum", {**known, "a_b_sum": own}) == own
+    assert description_for("a", known) is description_for("sum", known) is None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from adapters.ducklake.database import Location
 from adapters.ducklake.store.stores import DuckLakeStores
-from application.event_log.ports import RecordedMetrics
+from application.event_log.ports import RecordedEvent
 from application.projections.folds import PROJECTIONS
 from application.projections.ports import Checkpoint, Generation, ProjectionStore, Role
 
@@ -27,7 +27,7 @@ class Lake:
             self._writing[generation] = self._opened.enter_context(self.stores.open(generation))
         return made
 
-    def commit(self, generations: Sequence[Generation], events: Sequence[RecordedMetrics]) -> None:
+    def commit(self, generations: Sequence[Generation], events: Sequence[RecordedEvent]) -> None:
         checkpoints = {
             event.receipt.partition: Checkpoint(
                 event.receipt.partition, event.receipt.position, event.digest
@@ -35,7 +35,7 @@ class Lake:
             for event in events
         }
         for generation, projection in zip(generations, PROJECTIONS, strict=True):
-            rows = projection.fold(events)
+            rows = projection.fold([e for e in events if isinstance(e.event, projection.event)])
             self._writing[generation].commit(rows, [], list(checkpoints.values()))
             self._writing[generation].tidy()
 

@@ -15,7 +15,7 @@ from adapters.ducklake.store.generation import DuckLakeStore
 from adapters.ducklake.store.stored_names import lake_name
 from adapters.ducklake.store.stores import DuckLakeStores
 from adapters.ducklake.store.tables import TABLES
-from application.projections.folds import PROJECTIONS, Projection
+from application.projections.folds import METRIC_NAMES, POINTS, Projection
 from application.projections.ports import Generation, ProjectionStore, ProjectionStores, Role
 from tests.contracts.projection_store import (
     ManualClock,
@@ -80,7 +80,8 @@ def test_a_directory_that_was_moved_can_be_read_and_written(tmp_path: Path) -> N
 
 def test_two_processes_change_the_registry_at_once(tmp_path: Path) -> None:
     """SQLite immediately answers "locked" to a transaction that read before another one wrote."""
-    gate = threading.Barrier(2)
+    two = (POINTS, METRIC_NAMES)
+    gate = threading.Barrier(len(two))
 
     def change(projection: Projection) -> None:
         with closing(DuckLakeStores(Location(root=tmp_path))) as stores:
@@ -89,7 +90,7 @@ def test_two_processes_change_the_registry_at_once(tmp_path: Path) -> None:
                 stores.drop(stores.create(projection, Role.BUILDING))
 
     with ThreadPoolExecutor(2) as executor:
-        for done in [executor.submit(change, projection) for projection in PROJECTIONS]:
+        for done in [executor.submit(change, projection) for projection in two]:
             done.result()
     with closing(DuckLakeStores(Location(root=tmp_path))) as stores:
-        assert [list(stores.generations(p.name)) for p in PROJECTIONS] == [[], []]
+        assert [list(stores.generations(p.name)) for p in two] == [[], []]

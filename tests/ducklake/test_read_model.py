@@ -213,6 +213,8 @@ def test_there_is_nothing_to_read_before_the_first_build(
     with pytest.raises(ProjectionMissing):
         model.metric_names("gilt", None)
     with pytest.raises(ProjectionMissing):
+        model.descriptions("gilt", None)
+    with pytest.raises(ProjectionMissing):
         model.positions("points")
     assert model.live("points") is None
     model.close()

@@ -15,7 +15,7 @@ import uvicorn
 from adapters.http.publish.endpoint import PublishEndpoint
 from adapters.point_formats.json.format import JsonFormat
 from application.publishing.ports import Appended, Idempotency
-from domain.events import MetricsPublished
+from domain.events import MetricEvent
 from tests.e2e.tenant import POINT, metrics
 from tests.http.conftest import Service, problem_of, service  # noqa: F401  the fixture
 
@@ -25,9 +25,7 @@ LIMIT = 1 << 20
 class BrokenLog:
     """A port that fails with an unexpected error."""
 
-    async def append(
-        self, event: MetricsPublished, idempotency: Idempotency | None = None
-    ) -> Appended:
+    async def append(self, event: MetricEvent, idempotency: Idempotency | None = None) -> Appended:
         raise ZeroDivisionError("internal words")
 
 

@@ -89,10 +89,11 @@ def start(service: Service, *arguments: str) -> subprocess.Popen[str]:
 
 def test_every_projection_is_live_and_complete(service: Service) -> None:
     found = {record["name"]: record for record in records(service, "projections")}
-    assert sorted(found) == ["metric_names", "points"]
+    assert sorted(found) == ["metric_metadata", "metric_names", "points"]
     assert {record["state"] for record in found.values()} == {"live"}
     assert found["points"]["rows"] == BATCHES * POINTS + 1
     assert found["metric_names"]["rows"] == 9
+    assert found["metric_metadata"]["rows"] == 0
     for record in found.values():
         positions = [p["position"] for p in record["partitions"] if p["position"]]
         assert positions == [max(service.stored(), key=Receipt.parse)]

@@ -24,7 +24,8 @@ from application.projections.live import live_generation
 from application.projections.ports import Role
 from application.projections.runner import ProjectionRunner
 from application.use_cases import Commands, LogPorts, ProjectionPorts, ProjectionTools, compose
-from domain.events import MetricsPublished
+from domain.events import MetricsDescribed, MetricsPublished
+from domain.metric_description import MetricDescription
 from domain.metric_point import PointBatch, tag_set
 from entrypoints.cli import main
 from entrypoints.cli.context import Roots
@@ -114,6 +115,13 @@ class CommandLine:
         receipt = asyncio.run(self.metrics.append(event)).receipt
         self.read_model.add(self.reader.get(receipt))
         return str(receipt)
+
+    def describe(self, organization: str, *descriptions: MetricDescription) -> str:
+        """Append descriptions of metrics to the log; return their receipt."""
+        event = MetricsDescribed(
+            organization=organization, team=None, token_id="t1", descriptions=descriptions
+        )
+        return str(asyncio.run(self.metrics.append(event)).receipt)
 
     def project(self, *projections: Projection) -> None:
         """Bring the live generations, all by default, up to date with the log."""

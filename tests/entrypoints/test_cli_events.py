@@ -9,6 +9,7 @@ import pytest
 
 from application.organizations.access import Grant
 from application.publishing.refusals import Reason, Refusals
+from domain.metric_description import MetricDescription, MetricType, Temporality
 from domain.values import TEXTS
 from entrypoints.cli import events
 from tests.entrypoints.cli_in_memory import CommandLine
@@ -48,6 +49,37 @@ def test_show_prints_values_that_are_not_finite_as_texts(cave: CommandLine) -> N
     assert [point["value"] for point in record["points"]] == list(TEXTS)
     output = cave.output("events", "show", receipt)
     assert all(f"Z  {text} " in output for text in TEXTS)
+
+
+def test_show_and_tail_print_descriptions_of_metrics(cave: CommandLine) -> None:
+    orders = MetricDescription("orders", MetricType.COUNTER, "1", "Paid ones.", Temporality.DELTA)
+    one = cave.describe("gilt", orders)
+    two = cave.describe("gilt", MetricDescription("hits"), orders)
+    [record] = cave.json("events", "show", one)
+    assert record == {
+        "receipt": one,
+        "time": "2014-10-24T12:37:28.000Z",
+        "organization": "gilt",
+        "team": None,
+        "token_id": "t1",
+        "count": 1,
+        "descriptions": [
+            {
+                "name": "orders",
+                "type": "counter",
+                "unit": "1",
+                "help": "Paid ones.",
+                "temporality": "delta",
+            }
+        ],
+    }
+    assert record in cave.json("events", "tail", "--no-follow")
+    assert "orders  counter  1     delta        Paid ones." in cave.output("events", "show", one)
+    time = "2014-10-24T12:37:28.000Z"
+    assert cave.output("events", "tail", "--no-follow").splitlines() == [
+        f"{time}  {one}  gilt  1 description  orders counter 1 delta",
+        f"{time}  {two}  gilt  2 descriptions  hits unknown …",
+    ]
 
 
 def test_show_of_an_unknown_receipt_fails(cave: CommandLine) -> None:

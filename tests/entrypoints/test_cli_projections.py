@@ -9,9 +9,10 @@ import pytest
 
 from application.event_log.ports import Entry, Extent, RecordedMetrics
 from application.event_log.receipts import Receipt
-from application.projections.folds import METRIC_NAMES, POINTS, Projection
+from application.projections.folds import METRIC_NAMES, POINTS, PROJECTIONS, Projection
 from application.projections.live import live_generation
 from application.projections.ports import Role, SetAside
+from domain.metric_description import MetricDescription
 from entrypoints.settings import LogSettings
 from tests.entrypoints.cli_in_memory import NOW, CommandLine
 
@@ -82,8 +83,8 @@ def test_a_live_projection_shows_its_lag(cave: CommandLine) -> None:
     output = cave.output("projections")
     assert "state       live\n" in output
     assert "lag         2 events, 3.0 s\n" in output
-    assert output.count(str(read)) == 2
-    assert output.count("15 partitions without events") == 2
+    assert output.count(str(read)) == len(PROJECTIONS)
+    assert output.count("15 partitions without events") == len(PROJECTIONS)
 
 
 def test_a_stopped_projection_shows_the_reason_and_the_remedy(cave: CommandLine) -> None:
@@ -129,6 +130,19 @@ def test_a_replay_reports_its_result(cave: CommandLine) -> None:
         "events": 1,
         "points": 3,
     }
+
+
+def test_descriptions_of_metrics_are_replayed_and_verified(cave: CommandLine) -> None:
+    cave.publish("gilt", points=3)
+    cave.describe("gilt", MetricDescription("a"), MetricDescription("b"))
+    cave.describe("gilt", MetricDescription("a", help="another"))
+    [record] = cave.json("replay", "metric_metadata")
+    assert (record["projection"], record["events"], record["points"]) == ("metric_metadata", 3, 3)
+    [verified] = cave.json("verify", "metric_metadata")
+    assert (verified["agrees"], verified["rows"]) == (True, 3)
+    cave.project()
+    assert (shown(cave)["rows"], shown(cave, "metric_metadata")["rows"]) == (3, 3)
+    assert shown(cave, "metric_metadata")["lag_events"] == 0
 
 
 def test_a_copy_is_as_of_its_time(cave: CommandLine) -> None:

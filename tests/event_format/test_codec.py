@@ -8,10 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.event_format.codec import MetricEventCodec
-from application.event_log.ports import Entry, UnreadableEvent
+from application.event_log.ports import Entry, Outline, UnreadableEvent
 from application.event_log.receipts import Receipt
+from domain.events import MetricsDescribed, MetricsPublished
+from domain.metric_description import MetricDescription
 from domain.values import all_finite, from_bits
-from tests.contracts.metric_log import exactly, published
+from tests.contracts.metric_log import DESCRIPTIONS, described, exactly, published
 
 FIELDS = {
     b"topic": b"metrics.published.v1",
@@ -64,10 +66,78 @@ def test_an_event_has_the_earliest_version_that_can_say_its_values(values: list[
     assert exactly(second) == exactly(event)
     first = {**fields, b"topic": b"metrics.published.v1"}
     if finite:
-        assert codec.decode(first).points.known_finite
+        decoded = codec.decode(first)
+        assert isinstance(decoded, MetricsPublished)
+        assert decoded.points.known_finite
     else:
         with pytest.raises(UnreadableEvent, match="not finite"):
             codec.decode(first)
+
+
+@pytest.mark.parametrize(
+    "descriptions",
+    [DESCRIPTIONS, DESCRIPTIONS[:1], tuple(MetricDescription(f"m{n}") for n in range(999))],
+    ids=["long", "short", "many"],
+)
+def test_descriptions_are_decoded_unchanged(descriptions: tuple[MetricDescription, ...]) -> None:
+    codec = MetricEventCodec()
+    event = described(team="web", descriptions=descriptions)
+    fields = codec.encode(event)
+    assert fields[b"topic"] == b"metrics.described.v1"
+    assert codec.decode(fields) == event
+    assert codec.organization(fields) == "gilt"
+    assert codec.outline(fields) == Outline(MetricsDescribed, len(descriptions))
+
+
+def test_the_outline_of_an_entry_needs_neither_its_payload_nor_a_known_version() -> None:
+    outline = MetricEventCodec().outline
+    fields = {b"topic": b"metrics.published.v7", b"count": b"12"}
+    assert outline(fields) == Outline(MetricsPublished, 12)
+    for topic in (b"metrics.erased.v1", b"metrics.published", b"", b".v1", b"\xff"):
+        assert outline({b"topic": topic}) == Outline(None, 1)
+    assert outline({}) == Outline(None, 1)
+    for count in (b"", b"0", b"-1", b"x", b"9" * 5000, b"\xb2"):
+        assert outline({**fields, b"count": count}) == Outline(MetricsPublished, 1)
+
+
+_DESCRIBED = MetricEventCodec().encode(described(descriptions=DESCRIPTIONS[:1]))
+
+
+@given(
+    st.dictionaries(st.sampled_from(list(_DESCRIBED)), st.binary(max_size=40), min_size=1),
+    st.sets(st.sampled_from(list(_DESCRIBED))),
+)
+def test_invalid_fields_of_descriptions_raise_only_unreadable_event(
+    changed: dict[bytes, bytes], missing: set[bytes]
+) -> None:
+    fields = {k: v for k, v in {**_DESCRIBED, **changed}.items() if k not in missing}
+    codec = MetricEventCodec()
+    try:
+        event = codec.decode(fields)
+    except UnreadableEvent:
+        return
+    assert exactly(codec.decode(codec.encode(event))) == exactly(event)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [],
+        [["a", "counter", "", "", ""]] * 2,
+        [["9a", "counter", "", "", ""]],
+        [["a", "count", "", "", ""]],
+        [["a", "counter", "", "", "both"]],
+        [["a", "counter", "\n", "", ""]],
+        [["a", "counter", "", "x" * 1025, ""]],
+        [["a", "counter", "", ""]],
+        [["a", "counter", "", 7, ""]],
+        7,
+    ],
+)
+def test_descriptions_that_break_a_rule_are_unreadable(rows: object) -> None:
+    fields = {**_DESCRIBED, b"encoding": b"", b"payload": msgspec.msgpack.encode(rows)}
+    with pytest.raises(UnreadableEvent):
+        MetricEventCodec().decode(fields)
 
 
 _KNOWN = MetricEventCodec().encode(published())

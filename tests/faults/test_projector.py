@@ -15,7 +15,7 @@ from tests.faults.conftest import ROUNDS
 from tests.service import Service, running
 from tests.waiting import wait_until
 
-PROJECTIONS = ("points", "metric_names")
+PROJECTIONS = ("points", "metric_names", "metric_metadata")
 
 
 def kill_projector(service: Service) -> None:

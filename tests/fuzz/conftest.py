@@ -19,6 +19,7 @@ from redis import Redis
 from adapters.event_format.codec import MetricEventCodec
 from adapters.redis_streams.metrics.hot_log import RedisHotLog
 from adapters.redis_streams.metrics.keys import MetricKeys
+from application.event_log.ports import RecordedMetrics
 from application.event_log.reader import MetricLogReader
 from application.event_log.receipts import Receipt
 from application.event_log.tiered import TieredLog
@@ -89,6 +90,7 @@ class Target:
     def stored(self, receipt: str) -> list[Row]:
         """Return the points of an event."""
         recorded = self._reader.get(Receipt.parse(receipt))
+        assert isinstance(recorded, RecordedMetrics)
         return [(p.name, p.timestamp, p.value, p.tags) for p in recorded.event.points.points()]
 
     def events(self) -> int:

@@ -14,11 +14,12 @@ from msgspec.structs import replace
 from adapters.http.api.query_parameters import metrics_query
 from adapters.http.openapi import document
 from application.event_log.partitioning import partition_of
-from application.event_log.ports import Entry, RecordedMetrics
+from application.event_log.ports import Entry, RecordedDescriptions, RecordedMetrics
 from application.event_log.receipts import Receipt
 from application.projections import errors as projections
+from domain.metric_description import MetricDescription, MetricType, Temporality
 from tests.application.test_query_values import escaped, tag_sets
-from tests.contracts.metric_log import Point, published
+from tests.contracts.metric_log import Point, described, published
 from tests.http.conftest import Service, problem_of
 from tests.http.test_openapi import conforms
 
@@ -43,6 +44,17 @@ def publish(service: Service, *points: Point, position: int = 1, team: str | Non
     event = published("gilt", team, list(points))
     service.read_model.add(RecordedMetrics(receipt, event))
     return str(receipt)
+
+
+def describe(
+    service: Service,
+    *descriptions: MetricDescription,
+    position: int = 3,
+    team: str | None = None,
+) -> None:
+    """Let the read model hold descriptions."""
+    event = described("gilt", team, descriptions)
+    service.read_model.add(RecordedDescriptions(Receipt(PARTITION, T, position), event))
 
 
 def append(service: Service, *points: Point, position: int = 1, team: str | None = None) -> Receipt:
@@ -326,8 +338,59 @@ def test_all_wrong_parameters_are_reported_together(service: Service, token: str
     assert set(faults) == {"metric", "tags", "start", "limit", "period", "more", "receipt"}
 
 
-def test_names_take_no_parameters(service: Service, token: str) -> None:
+def test_names_take_no_other_parameters(service: Service, token: str) -> None:
     assert "limit" in faults_of(service.call("GET", f"{NAMES}?limit=1", token))
+
+
+@pytest.mark.parametrize("value", ["", "1", "True", "yes", "true%20"])
+def test_metadata_is_true_or_false(service: Service, token: str, value: str) -> None:
+    faults = faults_of(service.call("GET", f"{NAMES}?metadata={value}", token))
+    assert "must be true or false" in faults["metadata"]
+
+
+def test_names_have_what_is_known_of_them_if_that_is_asked_for(
+    service: Service, token: str
+) -> None:
+    publish(service, point(1, host="a"), point(1, name="hits"), point(1, name="plain"))
+    publish(service, point(1, name="seconds_bucket"), position=2)
+    describe(
+        service,
+        MetricDescription("seconds", MetricType.HISTOGRAM),
+        MetricDescription("hits", MetricType.COUNTER, "1", "Hits.", Temporality.CUMULATIVE),
+        MetricDescription("orders", unit="EUR"),
+        MetricDescription("never.published", MetricType.GAUGE),
+    )
+    names = [
+        {"name": "hits", "tags": []},
+        {"name": "orders", "tags": ["host"]},
+        {"name": "plain", "tags": []},
+        {"name": "seconds_bucket", "tags": []},
+    ]
+    for path in (NAMES, f"{NAMES}?metadata=false"):
+        assert service.call("GET", path, token).json() == names
+    response = service.call("GET", f"{NAMES}?metadata=true", token)
+    assert response.status_code == 200
+    hits, orders, plain, bucket = names
+    assert response.json() == [
+        hits | {"type": "counter", "unit": "1", "help": "Hits.", "temporality": "cumulative"},
+        orders | {"unit": "EUR"},
+        plain,
+        bucket | {"type": "histogram"},
+    ]
+    operation = document()["paths"]["/organizations/{organization}/metric-names"]["get"]
+    schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
+    assert all(conforms(known, schema["items"]) for known in response.json())
+
+
+def test_a_teams_metadata_are_its_own(service: Service, token: str) -> None:
+    service.create_team("gilt", "web")
+    publish(service, point(1))
+    publish(service, point(1), position=2, team="web")
+    describe(service, MetricDescription("orders", help="all"))
+    describe(service, MetricDescription("orders", help="web's"), position=4, team="web")
+    for path, text in ((NAMES, "all"), ("/organizations/gilt/teams/web/metric-names", "web's")):
+        [known] = service.call("GET", f"{path}?metadata=true", token).json()
+        assert known == {"name": "orders", "tags": [], "help": text}
 
 
 def test_with_a_receipt_its_batch_is_in_the_answer(service: Service, token: str) -> None:
@@ -395,6 +458,7 @@ def test_tag_values_are_any_text(service: Service, token: str) -> None:
         (("points",), True, False, True),
         (("metric_names",), False, True, True),
         (("points", "metric_names"), True, True, True),
+        (("metric_metadata",), False, False, False),
     ],
 )
 def test_an_answer_from_a_stopped_projection_has_the_time_of_its_last_event(
@@ -411,7 +475,9 @@ def test_an_answer_from_a_stopped_projection_has_the_time_of_its_last_event(
         generation = service.read_model.generations[name]
         service.read_model.generations[name] = replace(generation, stopped="the log is another")
     since = "2014-10-24T12:37:28.000Z"
+    metadata = bool({"metric_names", "metric_metadata"} & {*stopped})
     for query, stale in (
+        (f"{NAMES}?metadata=true", metadata),
         (f"{METRICS}?metric=orders", of_points),
         (f"{METRICS}?metric=orders&aggregator=sum&period=1m", of_points),
         (f"{METRICS}?metric=orders&end=0", of_points),

@@ -13,7 +13,11 @@ from typing import Any
 from msgspec import Struct
 
 from adapters.ducklake.store.rows import tag_text
-from adapters.ducklake.store.stored_names import METRIC_NAMES_TABLE, POINTS_TABLE
+from adapters.ducklake.store.stored_names import (
+    METRIC_METADATA_TABLE,
+    METRIC_NAMES_TABLE,
+    POINTS_TABLE,
+)
 from application.reading.ports import Selection
 
 Query = tuple[str, list[Any]]
@@ -111,6 +115,18 @@ def name(source: str, organization: str, team: str | None, metric: str) -> Query
         f"SELECT 1 FROM {source}.{METRIC_NAMES_TABLE} "
         "WHERE organization = ? AND team = ? AND name = ? LIMIT 1",
         [organization, team or "", metric],
+    )
+
+
+def descriptions(source: str, organization: str, team: str | None) -> Query:
+    """Rows (name, type, unit, help, temporality) of each name's last event, in any order."""
+    last = ", ".join(
+        f"arg_max({column}, position)" for column in ("type", "unit", "help", "temporality")
+    )
+    return (
+        f"SELECT name, {last} FROM {source}.{METRIC_METADATA_TABLE} "
+        "WHERE organization = ? AND team = ? GROUP BY name",
+        [organization, team or ""],
     )
 
 

@@ -19,9 +19,10 @@ from adapters.ducklake.query.parquet_files import ParquetFile
 from adapters.ducklake.query.readers import Readers, Reading
 from adapters.ducklake.query.windows import DAY, windows_back
 from application.projections.errors import ProjectionMissing, QueryTooLarge
-from application.projections.folds import METRIC_NAMES, POINTS
+from application.projections.folds import METRIC_METADATA, METRIC_NAMES, POINTS
 from application.projections.ports import LiveProgress
 from application.reading.ports import Aggregation, MetricName, Sample, Selection
+from domain.metric_description import MetricDescription, MetricType, Temporality
 
 BYTES_PER_POINT = 48
 """Upper bound of a point's bytes while aggregated: bucket, value and their order, twice."""
@@ -69,6 +70,14 @@ class DuckLakeReadModel:
         with self._query(METRIC_NAMES.name) as query:
             found = query.rows(queries.names(query.source, organization, team))
         return [MetricName(name, tuple(tags)) for name, tags in found]
+
+    def descriptions(self, organization: str, team: str | None) -> Mapping[str, MetricDescription]:
+        with self._query(METRIC_METADATA.name) as query:
+            found = query.rows(queries.descriptions(query.source, organization, team))
+        return {
+            name: MetricDescription(name, MetricType(kind), unit, text, Temporality(temporality))
+            for name, kind, unit, text, temporality in found
+        }
 
     def knows(self, organization: str, team: str | None, metric: str) -> bool:
         with self._query(METRIC_NAMES.name) as query:

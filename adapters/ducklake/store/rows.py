@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from adapters.ducklake.store.nan_bits import with_nan_bits
 from application.event_log.ports import RecordedMetrics
-from application.projections.folds import MetricNameRow
+from application.projections.folds import MetricDescriptionRow, MetricNameRow
 from domain.columns import CodedColumn, coded
 from domain.memo import Memo
 from domain.metric_point import TagSet
@@ -108,6 +108,26 @@ def metric_names_table(rows: Sequence[MetricNameRow]) -> pa.Table:
             "team": pa.array([row.team or "" for row in rows], pa.string()),
             "name": pa.array([row.name for row in rows], pa.string()),
             "tag": pa.array([row.tag or "" for row in rows], pa.string()),
+            "partition": pa.array([row.receipt.partition for row in rows], pa.int64()),
+            "position": pa.array([row.receipt.position for row in rows], pa.int64()),
+        }
+    )
+
+
+def metric_metadata_table(rows: Sequence[MetricDescriptionRow]) -> pa.Table:
+    """Return descriptions of metrics as columns."""
+    columns: dict[str, Sequence[str]] = {
+        "organization": [row.organization for row in rows],
+        "team": [row.team or "" for row in rows],
+        "name": [row.description.name for row in rows],
+        "type": [row.description.type for row in rows],
+        "unit": [row.description.unit for row in rows],
+        "help": [row.description.help for row in rows],
+        "temporality": [row.description.temporality for row in rows],
+    }
+    return pa.table(
+        {
+            **{name: pa.array(values, pa.string()) for name, values in columns.items()},
             "partition": pa.array([row.receipt.partition for row in rows], pa.int64()),
             "position": pa.array([row.receipt.position for row in rows], pa.int64()),
         }

@@ -7,12 +7,17 @@ the same data, in any order and by any number of processes.
 
 from __future__ import annotations
 
-from application.projections.folds import METRIC_NAMES, POINTS
+from application.projections.folds import METRIC_METADATA, METRIC_NAMES, POINTS
 
 POINTS_TABLE = "series"
 METRIC_NAMES_TABLE = "catalog"
+METRIC_METADATA_TABLE = "metadata"
 
-STORED_NAMES = {POINTS.name: POINTS_TABLE, METRIC_NAMES.name: METRIC_NAMES_TABLE}
+STORED_NAMES = {
+    POINTS.name: POINTS_TABLE,
+    METRIC_NAMES.name: METRIC_NAMES_TABLE,
+    METRIC_METADATA.name: METRIC_METADATA_TABLE,
+}
 PROJECTIONS = {stored: name for name, stored in STORED_NAMES.items()}
 
 

@@ -9,10 +9,18 @@ import pyarrow as pa
 from msgspec import Struct
 
 from adapters.ducklake.database import Connection, transaction
-from adapters.ducklake.store.rows import metric_names_table, points_table
-from adapters.ducklake.store.stored_names import METRIC_NAMES_TABLE, POINTS_TABLE
+from adapters.ducklake.store.rows import (
+    metric_metadata_table,
+    metric_names_table,
+    points_table,
+)
+from adapters.ducklake.store.stored_names import (
+    METRIC_METADATA_TABLE,
+    METRIC_NAMES_TABLE,
+    POINTS_TABLE,
+)
 from application.projections import folds
-from application.projections.folds import MetricNameRow
+from application.projections.folds import MetricDescriptionRow, MetricNameRow
 
 INLINED_ROWS = 1000
 """Inserts of at most this many rows, except points, are stored in the catalog's own database."""
@@ -42,6 +50,10 @@ class Table(Struct, frozen=True):
 
 def _metric_name_key(row: MetricNameRow) -> Hashable:
     return row.organization, row.team, row.name, row.tag
+
+
+def _description_key(row: MetricDescriptionRow) -> Hashable:
+    return row.organization, row.team, row.description.name, row.receipt
 
 
 POINTS = Table(
@@ -83,7 +95,24 @@ METRIC_NAMES = Table(
     digest="hash(name, tag, partition, position)",
     key=_metric_name_key,
 )
-TABLES = {folds.POINTS.name: POINTS, folds.METRIC_NAMES.name: METRIC_NAMES}
+METRIC_METADATA = Table(
+    name=METRIC_METADATA_TABLE,
+    columns=(
+        "organization VARCHAR, team VARCHAR, name VARCHAR, type VARCHAR, unit VARCHAR, "
+        "help VARCHAR, temporality VARCHAR, partition USMALLINT, position BIGINT"
+    ),
+    layout=("SET SORTED BY (organization, team, name, position)",),
+    options=OPTIONS,
+    arrow=metric_metadata_table,
+    add="FROM arriving",
+    digest="hash(name, type, unit, help, temporality, partition, position)",
+    key=_description_key,
+)
+TABLES = {
+    folds.POINTS.name: POINTS,
+    folds.METRIC_NAMES.name: METRIC_NAMES,
+    folds.METRIC_METADATA.name: METRIC_METADATA,
+}
 
 CHECKPOINTS = "partition USMALLINT, position BIGINT, digest BLOB"
 SET_ASIDE = "partition USMALLINT, position BIGINT, reason VARCHAR"

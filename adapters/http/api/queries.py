@@ -16,18 +16,19 @@ from msgspec import Meta, Struct
 
 from adapters.http.api.administration import AnyRequest, token_in
 from adapters.http.api.organizations import NO_STORE
-from adapters.http.api.query_parameters import metrics_query, no_parameters
+from adapters.http.api.query_parameters import metrics_query, wants_metadata
 from adapters.http.errors import InvalidParameters, ParameterFault
 from adapters.http.failures import ProblemResponse
 from adapters.http.problems import problem_answer
 from application.organizations.access import AccessControl, Grant
 from application.projections.errors import UnknownMetric
-from application.projections.folds import METRIC_NAMES, POINTS, Projection
+from application.projections.folds import METRIC_METADATA, METRIC_NAMES, POINTS, Projection
 from application.projections.watch import ProjectionWatch
-from application.reading.ports import Sample
+from application.reading.ports import MetricName, Sample
 from application.reading.read_metrics import ReadMetrics
 from application.use_cases import Queries
 from domain.errors import InvalidArgument
+from domain.metric_description import MetricType, Temporality
 from domain.token import Scope
 
 STALE = "Cave-Stale"
@@ -63,11 +64,32 @@ class Reading(Struct, frozen=True):
         return {} if since is None else {STALE: _iso(since)}
 
 
-class MetricNameView(Struct, frozen=True):
-    """A metric's name, and all tag names it was ever published with, sorted."""
+class MetricNameView(Struct, frozen=True, omit_defaults=True):
+    """A metric's name, and all tag names it was ever published with, sorted.
+
+    With `metadata=true`, also what is known of its type, unit, help text and temporality.
+    """
 
     name: str
     tags: list[str]
+    type: MetricType = MetricType.UNKNOWN
+    unit: str = ""
+    help: str = ""
+    temporality: Temporality = Temporality.UNSPECIFIED
+
+    @classmethod
+    def of(cls, known: MetricName) -> MetricNameView:
+        tags, described = list(known.tags), known.description
+        if described is None:
+            return cls(known.name, tags)
+        return cls(
+            known.name,
+            tags,
+            described.type,
+            described.unit,
+            described.help,
+            described.temporality,
+        )
 
 
 class SampleView(Struct, frozen=True):
@@ -114,11 +136,12 @@ async def list_metric_names(
     team: FromPath[str | None] = None,
 ) -> Response[list[MetricNameView]]:
     grant = reading.grant(request, organization, team)
-    no_parameters(request.scope["query_string"])
-    stale = await reading.stale_headers(METRIC_NAMES)
-    found = await reading.queries.list_metric_names(grant)
+    metadata = wants_metadata(request.scope["query_string"])
+    projections = (METRIC_NAMES, METRIC_METADATA) if metadata else (METRIC_NAMES,)
+    stale = await reading.stale_headers(*projections)
+    found = await reading.queries.list_metric_names(grant, metadata=metadata)
     return Response(
-        [MetricNameView(known.name, list(known.tags)) for known in found],
+        [MetricNameView.of(known) for known in found],
         headers={**NO_STORE, **stale},
     )
 

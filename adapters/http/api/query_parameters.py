@@ -44,11 +44,19 @@ class MetricsQuery(Struct, frozen=True, kw_only=True):
     receipt: Receipt | None = None
 
 
-def no_parameters(query_string: bytes) -> None:
-    """Raises InvalidParameters if there are any."""
-    _, faults = _given(query_string, ())
+def wants_metadata(query_string: bytes) -> bool:
+    """Return the value of the parameter `metadata`, by default false.
+
+    Raises InvalidParameters if it is invalid, or if there is any other parameter.
+    """
+    texts, faults = _given(query_string, ("metadata",))
+    text = texts.get("metadata", "false")
+    if text not in {"true", "false"}:
+        fault = ParameterFault("metadata", f"must be true or false, is {abbreviated(text)}")
+        faults["metadata"] = fault
     if faults:
         raise InvalidParameters(faults.values())
+    return text == "true"
 
 
 def metrics_query(query_string: bytes) -> MetricsQuery:

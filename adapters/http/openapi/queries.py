@@ -81,6 +81,14 @@ _PARAMETERS: list[Json] = [
     ),
 ]
 
+_METADATA = _parameter(
+    "metadata",
+    "Whether to return what is known of each metric's type, unit, help text and temporality. What "
+    "is not known is left out.",
+    type="boolean",
+    default=False,
+)
+
 _PROBLEMS = {
     400: "a parameter is missing, unknown or invalid; `errors` lists the first 100 of these.",
     401: "no usable credentials, or a scheme that is neither Basic nor Bearer.",
@@ -104,10 +112,11 @@ def _names(operation: str, summary: str, path_parameters: list[Json]) -> Json:
             "operationId": operation,
             "tags": ["metrics"],
             "summary": summary,
-            "description": "Each name with all tag names it was ever published with. Needs a "
-            "token with the scope `read`.",
+            "description": "Each name with all tag names it was ever published with. Metadata come "
+            "from clients whose protocol has them; of each metric, the last ones are returned. "
+            "Needs a token with the scope `read`.",
             "security": TOKEN,
-            "parameters": path_parameters,
+            "parameters": [*path_parameters, _METADATA],
             "responses": {"200": answer, **problems(_PROBLEMS)},
         }
     }

@@ -6,7 +6,7 @@ A description that is invalid is left out: it never costs anybody their points.
 from __future__ import annotations
 
 from adapters.point_formats.mapping import Unmappable, mapped_metric_name
-from domain.metric_description import MetricDescription, MetricType, description_of
+from domain.metric_description import PARTS, MetricDescription, MetricType, description_of
 
 _TYPES = (
     MetricType.UNKNOWN,
@@ -20,13 +20,6 @@ _TYPES = (
 )
 """The types by their numbers, which both versions share."""
 
-_IN_PARTS = {
-    MetricType.HISTOGRAM: ("_bucket", "_count", "_sum"),
-    MetricType.GAUGE_HISTOGRAM: ("_bucket", "_gcount", "_gsum"),
-    MetricType.SUMMARY: ("_count", "_sum"),
-}
-"""The series that metrics of a type consist of; the description is of the metric as a whole."""
-
 
 def type_of(number: int) -> MetricType:
     """Return the type with a number, UNKNOWN for one that is not known."""
@@ -35,7 +28,7 @@ def type_of(number: int) -> MetricType:
 
 def family_of(name: str, kind: MetricType) -> str:
     """Return the name of the metric that a series with samples is a part of."""
-    for suffix in _IN_PARTS.get(kind, ()):
+    for suffix in PARTS.get(kind, ()):
         if name.endswith(suffix) and name != suffix:
             return name.removesuffix(suffix)
     return name

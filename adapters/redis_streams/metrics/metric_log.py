@@ -8,6 +8,7 @@ from typing import Any
 
 import hiredis
 
+from adapters.event_format.descriptions import descriptions_fields
 from adapters.event_format.encoder import MetricEncoder, origin_fields, topic_of
 from adapters.redis_streams.functions import METRICS
 from adapters.redis_streams.metrics.append_connection import (
@@ -39,7 +40,7 @@ from application.event_log.partitioning import partition_of
 from application.event_log.receipts import SEQUENCE_LIMIT, Receipt
 from application.publishing.ports import Appended, Idempotency, IdempotencyRecords
 from domain.errors import IdempotencyConflict
-from domain.events import MetricsPublished
+from domain.events import MetricEvent, MetricsDescribed
 from domain.idempotency import REPEAT_WINDOW, WINDOW
 
 MAX_WAITING = 64 << 20
@@ -48,8 +49,8 @@ MAX_WAITING = 64 << 20
 MAX_BEGINNINGS = 4096
 """Cached beginnings of packed commands: packing is most of the cost of a small append."""
 
-_POINTS_FIELDS = 6
-_HEADER = b"*%d\r\n" % _POINTS_FIELDS
+_CONTENT_FIELDS = 6
+_HEADER = b"*%d\r\n" % _CONTENT_FIELDS
 _PUBLISH = METRICS.function("publish")
 _RECALL = METRICS.script("recall", "no-writes")
 
@@ -134,10 +135,12 @@ class RedisMetricLog:
         except LogError:
             return False
 
-    async def append(
-        self, event: MetricsPublished, idempotency: Idempotency | None = None
-    ) -> Appended:
-        fields: tuple[bytes | str, ...] = self._encoder.points_fields(event.points)
+    async def append(self, event: MetricEvent, idempotency: Idempotency | None = None) -> Appended:
+        fields: tuple[bytes | str, ...]
+        if isinstance(event, MetricsDescribed):
+            fields = descriptions_fields(event.descriptions)
+        else:
+            fields = self._encoder.points_fields(event.points)
         if idempotency is None:
             partition, beginning = self._beginning(event)
             if self._guard:
@@ -223,15 +226,15 @@ class RedisMetricLog:
             )
         return receipt
 
-    def _beginning(self, event: MetricsPublished) -> tuple[int, bytes]:
-        """Return the partition, and the packed command up to the fields of the points."""
-        origin = (event.organization, event.team, event.token_id, topic_of(event.points))
+    def _beginning(self, event: MetricEvent) -> tuple[int, bytes]:
+        """Return the partition, and the packed command up to the fields of the content."""
+        origin = (event.organization, event.team, event.token_id, topic_of(event))
         known = self._beginnings.get(origin)
         if known is None:
             partition = partition_of(event.organization, self._partitions)
             before = ("XADD", self._logs[partition], "*", *origin_fields(event))
             _, rest = pack(before).split(b"\r\n", 1)
-            known = partition, b"*%d\r\n%b" % (len(before) + _POINTS_FIELDS, rest)
+            known = partition, b"*%d\r\n%b" % (len(before) + _CONTENT_FIELDS, rest)
             if len(self._beginnings) >= MAX_BEGINNINGS:
                 self._beginnings.clear()
             self._beginnings[origin] = known

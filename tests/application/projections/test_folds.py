@@ -5,10 +5,11 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from application.event_log.ports import RecordedMetrics
+from application.event_log.ports import RecordedDescriptions, RecordedMetrics
 from application.event_log.receipts import Receipt
-from application.projections.folds import metric_names, points
-from domain.events import MetricsPublished
+from application.projections.folds import metric_metadata, metric_names, points
+from domain.events import MetricsDescribed, MetricsPublished
+from domain.metric_description import MetricDescription
 from domain.metric_point import PointBatch, TagSet
 
 Point = tuple[str, list[str], str]
@@ -60,3 +61,43 @@ def test_points_returns_the_events_unchanged(
 ) -> None:
     events = [recorded(number, *each) for number, each in enumerate(batches)]
     assert points(events) == events
+
+
+described = st.tuples(
+    st.sampled_from(["gilt", "acme"]),
+    st.sampled_from([None, "web"]),
+    st.lists(
+        st.builds(
+            MetricDescription, st.sampled_from("abc"), help=st.sampled_from(["one", "another"])
+        ),
+        min_size=1,
+        max_size=5,
+    ),
+)
+
+
+@given(st.lists(described, max_size=6))
+def test_metric_metadata_has_each_events_last_description_of_a_name(
+    sent: list[tuple[str, str | None, list[MetricDescription]]],
+) -> None:
+    events = [
+        RecordedDescriptions(
+            Receipt(0, 1, number),
+            MetricsDescribed(
+                organization=owner, team=team, token_id="t", descriptions=tuple(descriptions)
+            ),
+        )
+        for number, (owner, team, descriptions) in enumerate(sent)
+    ]
+    expected = {}
+    for event in events:
+        for description in event.event.descriptions:
+            key = (event.event.organization, event.event.team, description.name, event.receipt)
+            expected[key] = description
+    rows = metric_metadata(events)
+    found = {
+        (row.organization, row.team, row.description.name, row.receipt): row.description
+        for row in rows
+    }
+    assert found == expected
+    assert len(rows) == len(found)

@@ -110,7 +110,7 @@ def test_a_generation_of_another_version_is_stopped_until_it_is_rebuilt() -> Non
         assert len(projected(stores)) == 6
         rebuilt = stores.create(replace(POINTS, version=2), Role.BUILDING)
         with stores.open(rebuilt) as store:
-            store.commit(list(map(log.reader.get, receipts)), [], checkpoints(stores))
+            store.commit(list(map(log.batch, receipts)), [], checkpoints(stores))
         assert stores.swap_in(rebuilt)
         wait_until(lambda: len(projected(stores)) == 12)
 
@@ -122,7 +122,7 @@ def test_it_continues_with_a_generation_that_was_swapped_in() -> None:
         wait_until(lambda: projected(stores) == sorted(places(receipts)))
         rebuilt = stores.create(POINTS, Role.BUILDING)
         with stores.open(rebuilt) as store:
-            store.commit(list(map(log.reader.get, receipts)), [], checkpoints(stores))
+            store.commit(list(map(log.batch, receipts)), [], checkpoints(stores))
         assert stores.swap_in(rebuilt)
         receipts += log.publish_many(4)
         wait_until(lambda: projected(stores) == sorted(places(receipts)))

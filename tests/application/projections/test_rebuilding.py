@@ -5,14 +5,16 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from application.event_log.partitioning import partition_of
 from application.event_log.receipts import Receipt
 from application.projections.errors import ProjectionBusy, ProjectionMissing, StoreUnavailable
-from application.projections.folds import POINTS
+from application.projections.folds import METRIC_METADATA, POINTS
 from application.projections.live import live_generation
 from application.projections.ports import Generation, Role, SetAside
 from application.projections.replay import ReplayProgress
 from application.projections.runner import ProjectionRunner
 from application.projections.verify import VerifyHandler
+from domain.metric_description import MetricDescription
 from tests.application.projections.world import Log, Stores, places, tools
 
 
@@ -172,6 +174,30 @@ def test_a_live_generation_that_matches_the_log_agrees(
     assert verified.rows == 20
     assert verified == verify(log, stores)(POINTS, ignore)
     assert stores.generations("points") == [live]
+
+
+def test_descriptions_that_change_after_the_verification_began_are_not_compared(
+    log: Log, stores: Stores
+) -> None:
+    live = stores.create(METRIC_METADATA, Role.LIVE)
+    log.describe("gilt", MetricDescription("a"), MetricDescription("b"))
+    with stores.open(live) as store:
+        runner = ProjectionRunner(log.reader, store, METRIC_METADATA)
+        while runner.step().events:
+            pass
+        before = verify(log, stores)(METRIC_METADATA, ignore)
+        assert (before.agrees, before.rows) == (True, 2)
+        log.describe("gilt", MetricDescription("a", help="another"))  # in the scratch copy only
+        assert verify(log, stores)(METRIC_METADATA, ignore) == before
+
+        def change(progress: ReplayProgress) -> None:
+            log.describe("gilt", MetricDescription("b", help=str(progress.events)))
+            if log.count(partition_of("gilt", log.partitions()), 0) < 9:
+                runner.step()
+
+        after = verify(log, stores)(METRIC_METADATA, change)
+        assert (after.agrees, after.rows) == (True, 2)
+    assert stores.info(live).rows > 3
 
 
 @pytest.mark.parametrize("damage", ["missing", "doubled", "changed"])

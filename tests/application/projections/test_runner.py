@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from application.event_log.ports import RecordedMetrics
+from application.event_log.ports import Entry, RecordedMetrics
+from application.event_log.reader import MetricLogReader
+from application.event_log.receipts import Receipt
+from application.event_log.tiered import TieredLog
 from application.projections.errors import ProjectionDiverged, StoreUnavailable
-from application.projections.folds import POINTS, Projection, Rows
+from application.projections.folds import METRIC_METADATA, METRIC_NAMES, POINTS, Projection, Rows
+from application.projections.ports import Role
 from application.projections.runner import ProjectionRunner
-from tests.application.projections.world import Log, Store, batch, places
+from domain.metric_description import MetricDescription
+from tests.application.projections.world import Log, Store, Stores, batch, places
 
 
 def run_to_the_end(runner: ProjectionRunner) -> None:
@@ -52,6 +58,77 @@ def test_a_commit_stays_within_its_limit_unless_a_single_event_exceeds_it() -> N
     *others, most = sorted(store.commits)
     assert 50 <= most <= 60
     assert max(others) <= 11
+
+
+EVENTS = st.lists(st.tuples(st.sampled_from("pd"), st.integers(1, 7), st.integers(0, 4)))
+
+
+@given(EVENTS, st.integers(1, 40))
+def test_events_of_the_other_type_only_move_the_positions_on(
+    sent: list[tuple[str, int, int]], max_points: int
+) -> None:
+    log = Log()
+    batches, descriptions = [], []
+    for kind, size, owner in sent:
+        if kind == "p":
+            batches += places([log.publish(f"o{owner}", batch([1.0] * size))], size)
+        else:
+            of_event = [MetricDescription(f"m{n}") for n in range(size)]
+            descriptions += places([log.describe(f"o{owner}", *of_event)], size)
+    ends = [log.entries.last_position(partition) for partition in range(log.partitions())]
+    for projection, wanted in (
+        (POINTS, batches),
+        (METRIC_NAMES, None),
+        (METRIC_METADATA, descriptions),
+    ):
+        stores = Stores()
+        live = stores.create(projection, Role.LIVE)
+        with stores.open(live) as store:
+            runner = ProjectionRunner(log.reader, store, projection, max_points=max_points)
+            run_to_the_end(runner)
+            assert runner.positions == ends
+            assert store.set_aside() == []
+        if wanted is not None:
+            assert stores.places(live) == sorted(wanted)
+
+
+def test_the_points_of_a_step_are_those_it_passed() -> None:
+    log = Log()
+    log.publish("gilt", batch([1.0] * 5))
+    log.describe("gilt", MetricDescription("a"), MetricDescription("b"))
+    for projection in (POINTS, METRIC_METADATA):
+        progress = ProjectionRunner(log.reader, Store(), projection).step()
+        assert (progress.events, progress.points) == (2, 5)
+
+
+def test_events_that_are_skipped_are_not_decoded() -> None:
+    log, store = Log(), Store()
+    log.publish_many(1)
+    log.put(
+        Entry(
+            Receipt(0, 1 << 42, 0),
+            {b"topic": b"metrics.published.v1", b"encoding": b"zstd", b"payload": b"damaged"},
+        )
+    )
+    run_to_the_end(ProjectionRunner(log.reader, store, METRIC_METADATA))
+    assert store.set_aside() == []
+    run_to_the_end(ProjectionRunner(log.reader, store_of_points := Store(), POINTS))
+    assert len(store_of_points.set_aside()) == 1
+
+
+def test_large_events_that_are_skipped_are_read_few_at_a_time() -> None:
+    log, limits = Log(), []
+
+    class Counted(TieredLog):
+        def read(self, partition: int, after: int, limit: int) -> Sequence[Entry]:
+            limits.append(limit)
+            return super().read(partition, after, limit)
+
+    for _ in range(40):
+        log.publish("gilt", batch([1.0] * 100))
+    reader = MetricLogReader(Counted(log, log.codec), log.codec)
+    run_to_the_end(ProjectionRunner(reader, Store(), METRIC_METADATA, max_points=500))
+    assert max(limits) <= 1 + 500 // 100
 
 
 def test_no_partition_waits_until_another_one_is_read_to_its_end() -> None:

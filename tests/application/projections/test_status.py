@@ -92,19 +92,19 @@ def test_a_projection_is_live_stopped_or_missing() -> None:
     live = model.generations["points"]
 
     model.generations["points"] = replace(live, stopped="the event 1-2-3 is gone")
-    [points, names] = status()
+    [points, names, _] = status()
     assert (points.now.state, points.now.reason) == (State.STOPPED, "the event 1-2-3 is gone")
     assert points.now.help == "rebuild it: cave replay points"
     assert points.now.last_event == receipt.milliseconds
     assert (names.now.state, names.now.help) == (State.LIVE, None)
 
     model.generations["points"] = replace(live, version=live.version - 1)
-    [points, _] = status()
+    [points, *_] = status()
     assert points.now.state is State.STOPPED
     assert f"this release has version {live.version}" in str(points.now.reason)
 
     del model.generations["points"]
-    [points, _] = status()
+    [points, *_] = status()
     assert (points.now.state, points.now.last_event, points.lag_events) == (State.MISSING, 0, 1)
 
 
@@ -118,7 +118,7 @@ def test_the_overview_agrees_with_the_status() -> None:
     log.publish_many(2)
     copy = stores.create(POINTS, Role.COPY, label="then")
     stores.create(POINTS, Role.BUILDING)
-    [points, names] = tools(log, stores).overview()
+    [points, names, _] = tools(log, stores).overview()
     assert (points.status.lag_events, names.status.lag_events) == (2, 2)
     assert points.status.now.state is State.LIVE
     assert points.live is not None

@@ -66,10 +66,10 @@ def test_every_projection_that_lags_by_more_than_a_minute_is_named() -> None:
     log.clock.advance(timedelta(seconds=75))
     assert asyncio.run(watch(model, log).warnings()) == [
         f"the projection {name} is 75 s behind the log, by 2 events"
-        for name in ("points", "metric_names")
+        for name in ("points", "metric_names", "metric_metadata")
     ]
     model.generations.clear()
-    [first, _] = asyncio.run(watch(model, log).warnings())
+    [first, *_] = asyncio.run(watch(model, log).warnings())
     assert first == (
         "the projection points, which was not built yet, is 75 s behind the log, by 3 events"
     )

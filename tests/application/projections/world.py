@@ -23,7 +23,8 @@ from application.projections.errors import RowsRefused
 from application.projections.folds import Rows
 from application.projections.ports import Checkpoint, Generation, SetAside
 from application.use_cases import ProjectionPorts, ProjectionTools, compose
-from domain.events import MetricsPublished
+from domain.events import MetricsDescribed, MetricsPublished
+from domain.metric_description import MetricDescription
 from domain.metric_point import PointBatch, tag_set
 from tests.application.doubles import CountedTokens, FakeClock
 
@@ -57,6 +58,21 @@ class Log(MemoryMetricLog):
         self.clock.advance(timedelta(milliseconds=1))
         event = MetricsPublished(organization=organization, team=team, token_id="t1", points=points)
         return asyncio.run(self.append(event)).receipt
+
+    def describe(
+        self, organization: str, *descriptions: MetricDescription, team: str | None = None
+    ) -> Receipt:
+        self.clock.advance(timedelta(milliseconds=1))
+        event = MetricsDescribed(
+            organization=organization, team=team, token_id="t1", descriptions=descriptions
+        )
+        return asyncio.run(self.append(event)).receipt
+
+    def batch(self, receipt: Receipt) -> RecordedMetrics:
+        """Return the event of a publish."""
+        recorded = self.reader.get(receipt)
+        assert isinstance(recorded, RecordedMetrics)
+        return recorded
 
     def publish_many(self, count: int, points: int = 2) -> list[Receipt]:
         return [
