@@ -13,7 +13,10 @@ from domain.metric_point import PointBatch, TagSet, timestamp_fault
 
 
 class PointColumns:
-    """Collects valid points as columns, and refuses those at a time that is not accepted."""
+    """Collects valid points as columns, and refuses those at a time that is not accepted.
+
+    `descriptions` are for the format to fill: those of the body's metrics, by name.
+    """
 
     def __init__(self, terms: BodyTerms) -> None:
         self._terms = terms
@@ -23,6 +26,7 @@ class PointColumns:
         self._values = array("d")
         self._tag_sets: list[TagSet] = []
         self.refused = Refusals()
+        self.descriptions: dict[str, MetricDescription] = {}
 
     def add(self, place: str, name: str, timestamp: int, value: float, tags: TagSet) -> bool:
         """Add a point with a valid name; return whether its time is accepted.
@@ -85,8 +89,9 @@ class PointColumns:
         *,
         timed: bool = True,
         sent: Mapping[str, int] | None = None,
-        descriptions: Sequence[MetricDescription] = (),
     ) -> Decoded:
         """Return the points, those that were refused, and what came with them (see Decoded)."""
         points = PointBatch(self._names, self._timestamps, self._values, self._tag_sets)
-        return Decoded(points, self.refused or None, timed, sent or {}, descriptions)
+        return Decoded(
+            points, self.refused or None, timed, sent or {}, tuple(self.descriptions.values())
+        )

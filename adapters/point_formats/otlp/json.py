@@ -12,10 +12,12 @@ from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
+from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality
 
 from adapters.json_text.broken_text import readable, without_surrogates
 from adapters.point_formats.mapping import Unmappable, mapped_metric_name
 from adapters.point_formats.otlp.attributes import Allowlist, point_tags, resource_tags
+from adapters.point_formats.otlp.descriptions import Described, Descriptions, described
 from adapters.point_formats.otlp.json_messages import (
     InvalidField,
     double,
@@ -54,11 +56,15 @@ class _Number(Struct, gc=False, rename="camel"):
 
 
 class _Numbers(Struct, gc=False, rename="camel"):
+    aggregation_temporality: int | str | None = None
+    is_monotonic: bool | None = None
     data_points: list[_Number] | None = None
 
 
 class _Metric(Struct, gc=False, rename="camel"):
     name: str | None = None
+    unit: str | None = None
+    description: str | None = None
     gauge: _Numbers | None = None
     sum: _Numbers | None = None
     histogram: Raw = _NONE
@@ -82,11 +88,18 @@ class _Request(Struct, gc=False, rename="camel"):
 _decode_request = msgspec.json.Decoder(_Request).decode
 _decode_metric = msgspec.json.Decoder(_Metric).decode
 
+_TEMPORALITIES: dict[int | str | None, int] = {
+    None: 0,
+    **{number: number for number in AggregationTemporality.values()},
+    **dict(AggregationTemporality.items()),
+}
+"""The temporalities that are read by the short way."""
+
 _flags_of = attrgetter("flags")
 
 
 class JsonReader:
-    """Reads bodies, for one thread at a time. Keeps bounded memos of names, times and tags."""
+    """Reads bodies, for one thread at a time. Keeps bounded memos of what recurs."""
 
     def __init__(self, allowed: Allowlist) -> None:
         self._allowed = allowed
@@ -98,6 +111,7 @@ class JsonReader:
         self._tags: Memo[tuple[TagSet, bytes], TagSet] = Memo(
             _tags, lambda key, tags: len(key[1]) + tags.size()
         )
+        self._descriptions = Descriptions()
         self._rules = MetricRules(point_tags)
 
     def read(self, body: bytes, terms: BodyTerms) -> Decoded:
@@ -133,6 +147,8 @@ class JsonReader:
             columns.refused.add(place, Reason.SYNTAX, f"the metric {error}")
             return
         columns.check_room(_points_of(message))
+        if kind := message.WhichOneof("data"):
+            self._descriptions.add(columns.descriptions, described(message, kind))
         self._rules.add(columns, place, message, resource, invalid=invalid)
 
     def _add_numbers(self, columns: PointColumns, metric: _Metric, resource: TagSet) -> bool:
@@ -141,6 +157,9 @@ class JsonReader:
         if numbers is None or (metric.gauge is not None and metric.sum is not None):
             return False
         if (metric.histogram, metric.exponential_histogram, metric.summary) != _NO_OTHER:
+            return False
+        temporality = _TEMPORALITIES.get(numbers.aggregation_temporality)
+        if temporality is None:
             return False
         points = numbers.data_points or []
         columns.check_room(len(points))
@@ -159,7 +178,18 @@ class JsonReader:
             return False
         if any(map(_flags_of, points)):
             return False
-        return columns.extend(name, times, values, tag_sets)
+        if not columns.extend(name, times, values, tag_sets):
+            return False
+        sent = Described(
+            metric.name or "",
+            "gauge" if metric.sum is None else "sum",
+            metric.unit or "",
+            metric.description or "",
+            0 if metric.sum is None else temporality,
+            bool(metric.sum and metric.sum.is_monotonic),
+        )
+        self._descriptions.add(columns.descriptions, sent)
+        return True
 
     def _resource(self, raw: bytes) -> TagSet:
         """Raises Unmappable."""

@@ -15,6 +15,7 @@ from google.protobuf.message import DecodeError
 
 from adapters.point_formats.mapping import Unmappable, mapped_metric_name
 from adapters.point_formats.otlp.attributes import Allowlist, point_tags, resource_tags
+from adapters.point_formats.otlp.descriptions import Descriptions, described
 from adapters.point_formats.otlp.messages import (
     KeyValue,
     MetricOutline,
@@ -41,7 +42,7 @@ _LEVELS = 3
 
 
 class ProtobufReader:
-    """Reads bodies, for one thread at a time. Keeps bounded memos of names and tags."""
+    """Reads bodies, for one thread at a time. Keeps bounded memos of what recurs."""
 
     def __init__(self, allowed: Allowlist) -> None:
         self._allowed = allowed
@@ -53,6 +54,7 @@ class ProtobufReader:
             _tags,
             lambda key, tags: sum(map(len, key[1:])) + tags.size(),  # type: ignore[arg-type]
         )
+        self._descriptions = Descriptions()
         self._rules = MetricRules(lambda resource, sent: self._tags[(resource, *sent)])
 
     def read(self, body: bytes, terms: BodyTerms) -> Decoded:
@@ -104,6 +106,7 @@ class ProtobufReader:
             kind = metric.WhichOneof("data")
             if kind is None:
                 continue
+            self._descriptions.add(columns.descriptions, described(metric, kind))
             points = [*getattr(metric, kind).data_points]
             columns.check_room(len(points))
             if kind in ("gauge", "sum") and self._add_numbers(columns, metric, points, resource):

@@ -95,7 +95,5 @@ class SeriesPoints:
 
     def decoded(self, descriptions: Iterable[MetricDescription]) -> Decoded:
         """Return what was collected."""
-        return self._columns.decoded(
-            sent={SAMPLES: self._samples, HISTOGRAMS: self._histograms},
-            descriptions=tuple(descriptions),
-        )
+        self._columns.descriptions.update((each.name, each) for each in descriptions)
+        return self._columns.decoded(sent={SAMPLES: self._samples, HISTOGRAMS: self._histograms})

@@ -38,6 +38,7 @@ from adapters.point_formats.point_columns import PointColumns
 from application.errors import MalformedBody
 from application.publishing.ports import BodyTerms, Decoded
 from application.publishing.refusals import RefusedPoint
+from domain.metric_description import MetricDescription
 
 LATEST = 2_000_000_000_000
 SECOND = 1_700_000_000
@@ -46,6 +47,7 @@ ALLOWED = Allowlist(RESOURCE_ATTRIBUTES)
 
 Row = tuple[str, int, bytes, tuple[tuple[str, str], ...]]
 Outcome = tuple[list[Row], list[RefusedPoint]] | None
+Descriptions = dict[str, MetricDescription]
 
 
 def outcome(decoded: Decoded) -> tuple[list[Row], list[RefusedPoint]]:
@@ -288,6 +290,8 @@ def metrics(draw: st.DrawFn) -> Metric:
     data.data_points.extend(draw(st.lists(points, max_size=3)))
     if kind in ("sum", "histogram", "exponential_histogram"):
         data.aggregation_temporality = draw(st.integers(0, 3))
+    if kind == "sum":
+        data.is_monotonic = draw(st.booleans())
     return metric
 
 
@@ -300,3 +304,8 @@ def requests(draw: st.DrawFn) -> ExportMetricsServiceRequest:
         for _ in range(draw(st.integers(0, 2))):
             of_resource.scope_metrics.add().metrics.extend(draw(st.lists(metrics(), max_size=3)))
     return made
+
+
+def read_descriptions(reader: ProtobufReader | JsonReader, body: bytes) -> Descriptions:
+    """Return the descriptions of a body that is not malformed."""
+    return {each.name: each for each in reader.read(body, TERMS).descriptions}
