@@ -44,9 +44,13 @@ _SUFFIXES = {
 
 
 class Reading:
-    """The verdict on a body. `sent` is the numbers of samples and histograms stored."""
+    """The verdict on a body. `sent` is the numbers of samples and histograms stored.
 
-    def __init__(self) -> None:
+    `latest` is the latest time that is accepted, in milliseconds since the epoch.
+    """
+
+    def __init__(self, latest: int = LATEST) -> None:
+        self.latest = latest
         self.rows: list[Row] = []
         self.refused: list[Refused] = []
         self.sent = {"samples": 0, "histograms": 0}
@@ -85,13 +89,13 @@ class Reading:
                 self.refused.append((place, known.reason, len(messages) + len(parsed)))
             return
         for time, value in messages:
-            if 0 <= time <= LATEST:
+            if 0 <= time <= self.latest:
                 self.rows.append((known.name, time, value, known.tags.pairs))
                 self.sent["samples"] += 1
             else:
                 self.refused.append((place, Reason.TIME, 1))
         for each in parsed:
-            if not 0 <= each.timestamp <= LATEST:
+            if not 0 <= each.timestamp <= self.latest:
                 self.refused.append((place, Reason.TIME, 1))
                 continue
             try:
@@ -105,9 +109,9 @@ class Reading:
             self.sent["histograms"] += 1
 
 
-def read_version_1(body: bytes) -> Reading:
+def read_version_1(body: bytes, latest: int = LATEST) -> Reading:
     """Read a prometheus.WriteRequest. Raises Malformed."""
-    found = Reading()
+    found = Reading(latest)
     descriptions = []
     number = 0
     for field, wire_type, content in fields(body):
@@ -125,9 +129,9 @@ def read_version_1(body: bytes) -> Reading:
     return found
 
 
-def read_version_2(body: bytes) -> Reading:
+def read_version_2(body: bytes, latest: int = LATEST) -> Reading:
     """Read an io.prometheus.write.v2.Request. Raises Malformed."""
-    found = Reading()
+    found = Reading(latest)
     request = fields(body)
     symbols = repeated(request, 4)
     if symbols and symbols[0]:

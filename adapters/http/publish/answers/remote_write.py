@@ -8,14 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from adapters.http.problems import Answer, Headers
-from adapters.http.publish.answers.ports import Asked, answer, kept_headers, receipt_headers
+from adapters.http.publish.answers.ports import (
+    Asked,
+    answer,
+    first_reasons,
+    kept_headers,
+    receipt_headers,
+)
 from application.publishing.publish_metrics import Published
-from application.publishing.refusals import Refusals
 
 VERSION_2 = "remote_write_2"
-NAMED = 5
-"""Refused points that the text about them names."""
-
 _TEXT = b"text/plain; charset=utf-8"
 _WRITTEN = ("samples", "histograms", "exemplars")
 
@@ -29,7 +31,7 @@ class RemoteWriteAnswers:
         if not refused:
             return answer(204, headers)
         sent = published.points + refused.points
-        text = f"{refused.points} of {sent} points were refused: {_reasons(refused)}"
+        text = f"{refused.points} of {sent} points were refused: {first_reasons(refused)}"
         return answer(400, headers, _TEXT, text.encode())
 
     def failed(self, problem: Answer, asked: Asked) -> Answer:
@@ -46,8 +48,3 @@ def _written(asked: Asked, sent: Mapping[str, int]) -> Headers:
         (b"x-prometheus-remote-write-%b-written" % kind.encode(), b"%d" % sent.get(kind, 0))
         for kind in _WRITTEN
     ]
-
-
-def _reasons(refused: Refusals) -> str:
-    first = [f"{point.place}: {point.detail}" for point in refused.first[:NAMED]]
-    return "; ".join(first) + ("; …" if len(refused.first) > NAMED else "")
