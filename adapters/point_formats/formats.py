@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from adapters.point_formats.influx import precisions
-from adapters.point_formats.influx.format import InfluxFormat
+from adapters.point_formats.influx.format import InfluxFormat, LineReaders
 from adapters.point_formats.json.format import JsonFormat
 from adapters.point_formats.json_points import JsonPointsFormat
 from adapters.point_formats.kairosdb.quick import KairosReader
@@ -31,13 +31,14 @@ def all_formats(
     """
     resource_attributes = Allowlist(otlp_resource_attributes)
     scanner = ScannerLoading(max_points)
+    lines = LineReaders(max_points)
     return {
         "json": JsonFormat(max_points),
         "otlp_protobuf": OtlpFormat(ProtobufReader, resource_attributes),
         "otlp_json": OtlpFormat(JsonReader, resource_attributes),
-        "influx_1": InfluxFormat(precisions.VERSION_1),
-        "influx_2": InfluxFormat(precisions.VERSION_2),
-        "influx_3": InfluxFormat(precisions.VERSION_3),
+        "influx_1": InfluxFormat(lines, precisions.VERSION_1),
+        "influx_2": InfluxFormat(lines, precisions.VERSION_2),
+        "influx_3": InfluxFormat(lines, precisions.VERSION_3),
         "remote_write_1": RemoteWriteFormat(lambda: ScanningReader(scanner)),
         "remote_write_2": RemoteWriteFormat(Version2Reader),
         "opentsdb": JsonPointsFormat(PutReader, read_put),

@@ -1,16 +1,87 @@
-"""The line protocol as a format of points."""
+"""The line protocol as a format of points.
+
+Three readers follow one set of rules. The readable reader defines them; the quick one and, for
+bodies of many points, the compiled scanner leave it what they do not know. Tests check that all
+three agree.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import gc
+import threading
+from typing import TYPE_CHECKING
 
-from adapters.point_formats.influx.precisions import Precisions, precision_of
+import structlog
+
+from adapters.point_formats.influx.precisions import Precisions, ToMilliseconds, precision_of
 from adapters.point_formats.influx.quick import QuickReader
 from application.errors import MalformedBody
 from application.publishing.ports import BodyTerms, Decoded
 
+if TYPE_CHECKING:
+    from adapters.point_formats.influx.scanner import LineScanner
+
+SCAN_FROM = 2048
+"""Minimum bytes of a body that is scanned. For smaller ones the call costs more than it saves."""
+
 MAX_ON_LOOP = 256 * 1024
-"""Maximum bytes of a body that is read on the event loop; larger ones use a thread."""
+"""Maximum bytes of a body that is read on the event loop without the scanner."""
+
+_log = structlog.get_logger(__name__)
+
+
+class LineReaders:
+    """The readers that the versions of the API share. For one event loop.
+
+    The scanner has room for `max_points` points.
+    """
+
+    def __init__(self, max_points: int, *, scan_from: int = SCAN_FROM) -> None:
+        self._capacity = max_points
+        self._scan_from = scan_from
+        self._quick = QuickReader()
+        self.scanner: LineScanner | None = None
+        self.loading: threading.Thread | None = None
+
+    async def read(self, body: bytes, terms: BodyTerms, to_milliseconds: ToMilliseconds) -> Decoded:
+        """Return the points of a body. Raises BodyTooLarge."""
+        if len(body) >= self._scan_from:
+            scanned = self._scanned(body, terms, to_milliseconds)
+            if scanned is not None:
+                return scanned
+        if len(body) <= MAX_ON_LOOP:
+            return self._quick.read(body, terms, to_milliseconds)
+        # A reader is for one thread. A body of this size has no use for what others had.
+        return await asyncio.to_thread(QuickReader().read, body, terms, to_milliseconds)
+
+    def _scanned(
+        self, body: bytes, terms: BodyTerms, to_milliseconds: ToMilliseconds
+    ) -> Decoded | None:
+        if self.scanner is not None:
+            return self.scanner.scan(body, terms, to_milliseconds)
+        if self.loading is None:
+            self.loading = threading.Thread(target=self.load_scanner, name="load line scanner")
+            self.loading.start()
+        return None
+
+    def load_scanner(self) -> None:
+        """Use the scanner from now on, unless Numba is missing.
+
+        Takes a second, or ten if nothing is compiled yet. Unless this was called before, the first
+        large body starts it in the background.
+        """
+        try:
+            from adapters.point_formats.influx.scanner import LineScanner
+
+            scanner = LineScanner(self._capacity)
+            scanner.scan(b"", BodyTerms(0, 0, 0), lambda time: time)
+        except (ImportError, OSError) as error:  # no Numba, or nowhere to put its cache
+            _log.warning("large bodies of lines are read without the scanner", reason=str(error))
+            return
+        gc.freeze()  # keeps the compiler's many permanent objects out of collections
+        self.scanner = scanner
+        _log.info("large bodies of lines are scanned from now on")
 
 
 class InfluxFormat:
@@ -18,17 +89,13 @@ class InfluxFormat:
 
     repeats = True
 
-    def __init__(self, precisions: Precisions) -> None:
+    def __init__(self, readers: LineReaders, precisions: Precisions) -> None:
+        self.readers = readers
         self._precisions = precisions
-        self._reader = QuickReader()
 
     async def decode(self, body: bytes, terms: BodyTerms) -> Decoded:
         to_milliseconds = precision_of(terms.parameters, self._precisions)
-        if len(body) <= MAX_ON_LOOP:
-            decoded = self._reader.read(body, terms, to_milliseconds)
-        else:
-            # A reader is for one thread. A body of this size has no use for what others had.
-            decoded = await asyncio.to_thread(QuickReader().read, body, terms, to_milliseconds)
+        decoded = await self.readers.read(body, terms, to_milliseconds)
         if decoded.refused and terms.parameters.get("accept_partial") == "false":
             first = decoded.refused.first[0]
             raise MalformedBody(f"{first.place}: {first.detail}; nothing was stored")

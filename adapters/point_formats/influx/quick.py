@@ -26,17 +26,17 @@ MAX_LINE = 16 * 1024
 """Characters of a line that is read quickly, which bounds the lists that it is split into."""
 
 _are_numbers = re.compile("[0-9.eE+-]*").fullmatch
-_is_integer = re.compile("[+-]?[0-9]{1,18}i").fullmatch  # in range for certain
+_is_integer = re.compile("(?!-0)[+-]?[0-9]{1,18}i").fullmatch  # in range, and not -0
 _is_time = re.compile("[0-9]{1,19}\r?").fullmatch
 _DIGITS = frozenset("0123456789")
 _NUMBERS = {text: repr(value) for text, value in BOOLEANS.items()}
 
 
-class _NotPlain(Exception):
+class NotPlain(Exception):
     """A line is left to the readable reader."""
 
 
-class _Series:
+class Series:
     """The measurement and tags of a line. Compared by identity, which is fast."""
 
     __slots__ = ("measurement", "tags")
@@ -55,20 +55,20 @@ class _Times(dict[str, int]):
 
     def __missing__(self, text: str) -> int:
         if not _is_time(text):
-            raise _NotPlain
+            raise NotPlain
         time = self._to_milliseconds(int(text))
         if timestamp_fault(time, self._latest):
-            raise _NotPlain
+            raise NotPlain
         self[text] = time
         return time
 
 
 class QuickReader:
-    """Reads bodies, for one thread. Keeps bounded memos of series and names."""
+    """Reads bodies, for one thread."""
 
     def __init__(self) -> None:
-        self._series = Memo(_read_series, lambda text, series: len(text) + series.tags.size())
-        self._names = Memo(_read_name, lambda of, name: len(of[0]) + len(of[1]) + len(name))
+        self._series = Memo(read_plain_series, lambda text, each: len(text) + each.tags.size())
+        self._names = Memo(read_plain_name, lambda of, name: len(of[0]) + len(of[1]) + len(name))
 
     def read(self, body: bytes, terms: BodyTerms, to_milliseconds: ToMilliseconds) -> Decoded:
         """Return the points of a body, as `read_readably` does. Raises BodyTooLarge."""
@@ -91,7 +91,7 @@ class QuickReader:
         names: list[str] = []
         times: list[int] = []
         values: list[str] = []
-        series_of: list[_Series] = []
+        series_of: list[Series] = []
         refused = Refusals()
         odd = LineReader(terms, to_milliseconds, refused)
         known_series, known_names = self._series, self._names
@@ -112,7 +112,7 @@ class QuickReader:
                     times.append(time)
                     values.append(value)
                     series_of.append(series)
-            except (ValueError, IndexError, _NotPlain):
+            except (ValueError, IndexError, NotPlain):
                 for column in (names, times, values, series_of):
                     del column[count:]
                 at += sum(map(len, lines[line_at:index])) + index - line_at
@@ -121,7 +121,7 @@ class QuickReader:
                     names.append(name)
                     times.append(time)
                     values.append(repr(number))
-                    series_of.append(_Series("", tags))
+                    series_of.append(Series("", tags))
                 read = text.count("\n", at, end)  # several if a string has newlines
                 at, line_at = end, index + read
                 if end < len(text):
@@ -140,27 +140,28 @@ class QuickReader:
         return Decoded(points_read, refused or None, odd.timed)
 
 
-def _read_series(text: str) -> _Series:
-    """Return the series that a text is, which ends at a space."""
+def read_plain_series(text: str) -> Series:
+    """Return the series that a text before a space is. Raises NotPlain."""
     if text[:1] in ("#", "\t", "\r") or text.endswith("\\"):
-        raise _NotPlain
+        raise NotPlain
     try:
         measurement, pairs, end = read_series(text, 0)
         if end != len(text):
-            raise _NotPlain
-        return _Series(measurement, mapped_tags(pairs))
+            raise NotPlain
+        return Series(measurement, mapped_tags(pairs))
     except (BadLine, Unmappable):
-        raise _NotPlain from None
+        raise NotPlain from None
 
 
-def _read_name(field: tuple[str, str]) -> str:
+def read_plain_name(field: tuple[str, str]) -> str:
+    """Return the name of a metric by measurement and key. Raises NotPlain."""
     measurement, key = field
     if not key or "\\" in key:
-        raise _NotPlain
+        raise NotPlain
     try:
         return metric_name(measurement, key)
     except Unmappable:
-        raise _NotPlain from None
+        raise NotPlain from None
 
 
 def _number(text: str) -> str:
@@ -169,7 +170,7 @@ def _number(text: str) -> str:
         return text[:-1]
     number = _NUMBERS.get(text)
     if number is None:
-        raise _NotPlain
+        raise NotPlain
     return number
 
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from adapters.point_formats.influx.format import MAX_ON_LOOP, InfluxFormat
+from adapters.point_formats.influx.format import MAX_ON_LOOP, InfluxFormat, LineReaders
 from adapters.point_formats.influx.precisions import VERSION_1, VERSION_2, VERSION_3, Precisions
 from adapters.point_formats.influx.readable import read_readably
 from application.errors import BodyTooLarge, MalformedBody
@@ -181,7 +181,7 @@ def test_times_outside_the_range_are_refused() -> None:
 
 def decode(body: bytes, precisions: Precisions, terms: BodyTerms = TERMS, **given: str) -> Decoded:
     terms = BodyTerms(terms.latest, terms.received, terms.max_points, given)
-    return asyncio.run(InfluxFormat(precisions).decode(body, terms))
+    return asyncio.run(InfluxFormat(LineReaders(1000), precisions).decode(body, terms))
 
 
 @pytest.mark.parametrize(

@@ -1,29 +1,42 @@
-"""The quick reader has the readable one's verdict on any body."""
+"""The quick reader and the scanner have the readable reader's verdict on any body."""
 
 from __future__ import annotations
 
+import asyncio
 import struct
+import sys
+from collections.abc import Callable
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from numba.core.dispatcher import Dispatcher
 
-from adapters.point_formats.influx import quick
+from adapters.point_formats.influx import compiled_scan, quick
+from adapters.point_formats.influx.compiled_scan import MAX_TEXT
+from adapters.point_formats.influx.format import LineReaders
 from adapters.point_formats.influx.precisions import VERSION_1, VERSION_3, ToMilliseconds
 from adapters.point_formats.influx.quick import QuickReader
 from adapters.point_formats.influx.readable import LineReader, read_readably
+from adapters.point_formats.influx.scanner import MAX_ODD_LINES, LineScanner
 from application.errors import BodyTooLarge
 from application.publishing.limits import check_count
 from application.publishing.ports import BodyTerms, Decoded
-from tests.point_formats.influx.bodies import bodies
+from application.publishing.refusals import Reason
+from tests.point_formats.influx.bodies import bodies, good_lines
 
 RECEIVED = 1_790_000_000_000
-TERMS = BodyTerms(RECEIVED + 86_400_000, RECEIVED, 1000)
-KEPT = QuickReader()
+CAPACITY = 1000
+TERMS = BodyTerms(RECEIVED + 86_400_000, RECEIVED, CAPACITY)
+KEPT, SCANNER = QuickReader(), LineScanner(CAPACITY)
+SECONDS = VERSION_1["s"]
+
+Read = Callable[[bytes, BodyTerms, ToMilliseconds], Decoded | None]
 
 
-def verdict(decoded: Decoded) -> tuple[object, ...]:
+def verdict(decoded: Decoded | None) -> tuple[object, ...]:
     """Return all that a reader says, values bit for bit."""
+    assert decoded is not None
     rows = [
         (point.name, point.timestamp, struct.pack(">d", point.value), point.tags)
         for point in decoded.points.points()
@@ -32,43 +45,146 @@ def verdict(decoded: Decoded) -> tuple[object, ...]:
     return rows, refused and (refused.first, refused.counts), decoded.timed
 
 
-@pytest.mark.parametrize("precision", [VERSION_1["s"], VERSION_3["auto"]])
+@pytest.mark.parametrize("precision", [SECONDS, VERSION_3["auto"]])
 @example(body=b'm f="3 5\nm f=1 2')
 @example(body=b'm f=1 2\nm f="\nm f=1 2')
 @example(body=rb"m\ f=1 2")
 @example(body=b"m\\\\ f=1 2\nm f\\\\=1 2")
 @example(body=b"\tm f=1 2\n#m f=1 2")
 @example(body=b'm f="\n\n",g=2 3\nm f=1 2')
+@example(body=b"m f=-0,g=-0i,h=-0.0 1\nm f=1 9223372036854775808")
+@example(body=b"m f=True,g=TRUE,h=t,i=tr\x00 1\nm f=1 2\x00")
 @given(body=bodies())
-def test_the_quick_reader_says_what_the_readable_one_says(
+def test_the_other_readers_say_what_the_readable_one_says(
     precision: ToMilliseconds, body: bytes
 ) -> None:
     expected = verdict(read_readably(body, TERMS, precision))
     assert verdict(QuickReader().read(body, TERMS, precision)) == expected
     # What a reader remembers of other bodies makes no difference.
     assert verdict(KEPT.read(body, TERMS, precision)) == expected
+    scanned = SCANNER.scan(body, TERMS, precision)
+    if scanned is not None:
+        assert verdict(scanned) == expected
 
 
 @given(body=bodies(), limit=st.integers(0, 6))
-def test_both_refuse_the_same_bodies_as_too_large(body: bytes, limit: int) -> None:
+def test_all_refuse_the_same_bodies_as_too_large(body: bytes, limit: int) -> None:
     terms = BodyTerms(TERMS.latest, RECEIVED, limit)
-    outcomes: list[object] = []
-    for read in (read_readably, QuickReader().read):
+
+    def outcome(read: Read) -> object:
         try:
-            decoded = read(body, terms, VERSION_1["s"])
+            decoded = read(body, terms, SECONDS)
+            if decoded is None:
+                return None
             refused = decoded.refused.points if decoded.refused else 0
             check_count(len(decoded.points) + refused, limit)  # as the use case does
-            outcomes.append(verdict(decoded))
+            return verdict(decoded)
         except BodyTooLarge:
-            outcomes.append("too large")
-    assert outcomes[0] == outcomes[1]
+            return "too large"
+
+    expected = outcome(read_readably)
+    assert outcome(QuickReader().read) == expected
+    assert outcome(SCANNER.scan) in (expected, None)
+    assert outcome(LineScanner(limit).scan) in (expected, None)
 
 
-def test_plain_lines_are_not_read_readably(monkeypatch: pytest.MonkeyPatch) -> None:
+TIMED = b"""\
+cpu,host=a user=1.5,idle=2i 1500000000
+mem value=-3e5,free=t 1500000001\r
+disk,host=\xc3\xa9 f=12345678901234567890.5,g=false,h=1i 1500000001
+"""
+UNTIMED = b"""\
+# a comment, with "quotes" and \xff
+
+disk,host=\xc3\xa9 f=1u
+"""
+
+
+@pytest.mark.parametrize(
+    ("read", "body"),
+    [(QuickReader().read, TIMED), (SCANNER.scan, TIMED), (SCANNER.scan, UNTIMED + TIMED)],
+)
+def test_plain_lines_are_not_read_readably(
+    monkeypatch: pytest.MonkeyPatch, read: Read, body: bytes
+) -> None:
     def fail(*_: object) -> None:
         raise AssertionError
 
+    expected = verdict(read_readably(body, TERMS, SECONDS))
     monkeypatch.setattr(quick, "read_readably", fail)
     monkeypatch.setattr(LineReader, "read", fail)
-    body = b"cpu,host=a user=1.5,idle=2i,on=t 1500000000\nmem value=-3e5 1500000001\r\n"
-    assert len(QuickReader().read(body, TERMS, VERSION_1["s"]).points) == 4
+    assert verdict(read(body, TERMS, SECONDS)) == expected
+
+
+@given(lines=st.lists(good_lines(), min_size=1, max_size=20), data=st.data())
+def test_a_scan_goes_on_behind_lines_that_are_not_plain(
+    lines: list[str], data: st.DataObject
+) -> None:
+    odd = st.sampled_from(['m s="a\nb",f=1', "bad", r"a\,b f=1 1500000000", "m f=1,g="])
+    for _ in range(data.draw(st.integers(1, 5))):
+        lines.insert(data.draw(st.integers(0, len(lines))), data.draw(odd))
+    body = "\n".join(lines).encode("ascii", "replace")
+    expected = read_readably(body, TERMS, SECONDS)
+    scanned = SCANNER.scan(body, TERMS, SECONDS)
+    reasons = set(expected.refused.counts) if expected.refused else set()
+    if reasons <= {Reason.SYNTAX, Reason.UNSUPPORTED}:  # of others, the series or time is invalid
+        assert verdict(scanned) == verdict(expected)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"bad\n" * (MAX_ODD_LINES + 1),
+        b"m f=1\n" * (CAPACITY + 1),
+        b"m,t= f=1\n",
+        b"m f=1e400\n",
+        b"m f=1 99999999999999\n",
+        b"m,t=\xff f=1\n",
+        b"bad\nm,t=\xc3\xa9 f=1\n",
+        b"m" * (MAX_TEXT + 1) + b" f=1\nm,t=\xc3\xa9 f=1\n",
+    ],
+)
+def test_a_scanner_gives_up_on_a_body_that_takes_long_or_is_invalid(body: bytes) -> None:
+    assert SCANNER.scan(body, TERMS, SECONDS) is None
+
+
+def test_a_line_of_many_keys_is_scanned_or_given_up() -> None:
+    few = b"m " + b",".join(b"f%d=%d" % (n, n) for n in range(CAPACITY)) + b" 1500000000"
+    assert verdict(SCANNER.scan(few, TERMS, SECONDS)) == verdict(read_readably(few, TERMS, SECONDS))
+    large = LineScanner(50_000)
+    many = b"m " + b",".join(b"f%d=%d" % (n, n) for n in range(50_000)) + b" 1500000000"
+    assert large.scan(many, BodyTerms(TERMS.latest, RECEIVED, 50_000), SECONDS) is None
+
+
+def test_all_compiled_functions_are_defined_in_one_file() -> None:
+    """Numba's cache does not notice a change of a called function in another file."""
+    package = compiled_scan.__name__.rpartition(".")[0]
+    modules = [module for name, module in sys.modules.items() if name.startswith(package)]
+    found = [each for module in modules for each in vars(module).values()]
+    places = {each.py_func.__module__ for each in found if isinstance(each, Dispatcher)}
+    assert places == {compiled_scan.__name__}
+
+
+def read_by(readers: LineReaders, body: bytes) -> Decoded:
+    return asyncio.run(readers.read(body, TERMS, SECONDS))
+
+
+def test_the_first_large_body_loads_the_scanner() -> None:
+    readers = LineReaders(CAPACITY)
+    read_by(readers, TIMED)
+    assert readers.loading is None
+    large = TIMED * 30
+    expected = verdict(read_readably(large, TERMS, SECONDS))
+    assert verdict(read_by(readers, large)) == expected
+    assert readers.loading is not None
+    readers.loading.join()
+    assert readers.scanner is not None
+    assert verdict(read_by(readers, large)) == expected
+
+
+def test_without_numba_lines_are_read_without_the_scanner(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "adapters.point_formats.influx.scanner", None)
+    readers = LineReaders(CAPACITY, scan_from=0)
+    readers.load_scanner()
+    assert readers.scanner is None
+    assert len(read_by(readers, TIMED).points) == 7
