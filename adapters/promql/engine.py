@@ -1,0 +1,66 @@
+"""PromQL's engine: parses an expression, evaluates it, and returns the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from adapters.promql import parse
+from adapters.promql.evaluation import Evaluation
+from adapters.promql.result import instant_result, range_result
+from adapters.promql.select import Selecting
+from adapters.promql.vectors import Steps, Value
+from application.reading.promql import InstantResult, Matrix
+from application.reading.promql_errors import BadData, ExecutionFailed
+from application.reading.query_budget import QueryBudget
+from application.reading.series import Matcher, Owner, SeriesSource
+
+
+class PromqlEngine:
+    """Implements Promql on any source of series."""
+
+    def __init__(self, source: SeriesSource) -> None:
+        self._source = source
+
+    def instant(
+        self, owner: Owner, expression: str, time: int, budget: QueryBudget
+    ) -> InstantResult:
+        steps = Steps(np.array([time], np.int64), time, time)
+        return instant_result(self._value(owner, expression, steps, budget), steps)
+
+    def range(
+        self, owner: Owner, expression: str, start: int, end: int, step: int, budget: QueryBudget
+    ) -> Matrix:
+        if end < start:
+            raise BadData('invalid parameter "end": end timestamp must not be before start time')
+        if step <= 0:
+            raise BadData(
+                'invalid parameter "step": zero or negative query resolution step widths are not '
+                "accepted. Try a positive integer"
+            )
+        budget.take_steps((end - start) // step)
+        times = np.arange(start, end + 1, step, dtype=np.int64)
+        steps = Steps(times, start, end)
+        return range_result(self._value(owner, expression, steps, budget), steps)
+
+    def selector(self, text: str) -> Sequence[Matcher]:
+        return parse.selector(text)
+
+    def formatted(self, expression: str) -> str:
+        return parse.parsed(expression).prettify()
+
+    def _value(self, owner: Owner, expression: str, steps: Steps, budget: QueryBudget) -> Value:
+        try:
+            tree = parse.parsed(expression)
+        except BadData as error:
+            raise BadData(f'invalid parameter "query": {error}') from error
+        evaluation = Evaluation(Selecting(self._source, owner, budget), budget)
+        try:
+            # Division by zero and the like have their results; NaN and infinities are values.
+            with np.errstate(all="ignore"):
+                return evaluation.evaluate(tree, steps)
+        except MemoryError as error:
+            raise ExecutionFailed(
+                "query processing would use too much memory in query execution"
+            ) from error

@@ -1,0 +1,156 @@
+"""Functions of instant vectors and scalars that compute values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import promql_parser
+from promql_parser import Expr
+
+from adapters.promql.calls import Call, Function
+from adapters.promql.labels import Labels
+from adapters.promql.matchers import selector_matchers
+from adapters.promql.vectors import Bools, Floats, Vector
+from application.reading.series import NAME, MatchOperator
+
+
+def elementwise(compute: Callable[[Floats], Floats]) -> Function:
+    """Return the function that computes every sample's new value, and drops the name."""
+
+    def function(call: Call) -> Vector:
+        vector = call.vector(0)
+        return vector.with_values(compute(vector.values)).without_names()
+
+    return function
+
+
+def rounded(call: Call) -> Vector:
+    """Round to the nearest multiple of the second argument (1 by default); halves go up."""
+    vector = call.vector(0)
+    inverse = 1.0 / (call.scalar(1) if len(call) > 1 else np.ones(len(call.steps)))
+    return vector.with_values(np.floor(vector.values * inverse + 0.5) / inverse).without_names()
+
+
+def clamp(call: Call) -> Vector:
+    """Limit the values to a minimum and a maximum; empty if the maximum is the smaller one."""
+    return _clamped(call.vector(0), call.scalar(1), call.scalar(2))
+
+
+def clamp_min(call: Call) -> Vector:
+    """Limit the values to a minimum."""
+    return _clamped(call.vector(0), call.scalar(1), np.array(np.inf))
+
+
+def clamp_max(call: Call) -> Vector:
+    """Limit the values to a maximum."""
+    return _clamped(call.vector(0), np.array(-np.inf), call.scalar(1))
+
+
+def sign(values: Floats) -> Floats:
+    """1 for positive values, -1 for negative ones, else the value: 0 or NaN."""
+    return np.where(values > 0, 1.0, np.where(values < 0, -1.0, values))
+
+
+def absent(call: Call) -> Vector:
+    """1 where the vector is empty; its labels are those the selector requires to be equal."""
+    vector = call.vector(0)
+    return _absence(call, np.logical_or.reduce(vector.present, axis=0))
+
+
+def absent_over_time(call: Call) -> Vector:
+    """1 where no series has a sample in the range; labels as of `absent`."""
+    rows = call.rows(0)
+    found = np.zeros(len(call.steps), np.bool_)
+    for times in rows.times:
+        first = np.searchsorted(times, rows.ends - rows.width, "right")
+        found |= np.searchsorted(times, rows.ends, "right") > first
+    return _absence(call, found)
+
+
+def scalar(call: Call) -> Floats:
+    """The value of the vector's only sample, NaN where it has none or several."""
+    vector = call.vector(0)
+    alone = vector.present.sum(axis=0) == 1
+    return np.where(alone, np.where(vector.present, vector.values, 0.0).sum(axis=0), np.nan)
+
+
+def vector(call: Call) -> Vector:
+    """The scalar as a vector without labels."""
+    return unlabelled(call.scalar(0))
+
+
+def time(call: Call) -> Floats:
+    """The time of the step in seconds; not the clock's."""
+    return call.steps.times / 1000
+
+
+def timestamp(call: Call) -> Vector:
+    """The time of each sample in seconds; that of the step, unless a selector is asked directly."""
+    vector = call.vector(0)
+    seconds = np.broadcast_to(call.steps.times / 1000, vector.values.shape)
+    return vector.with_values(seconds).without_names()
+
+
+def pi(call: Call) -> Floats:
+    """The number pi."""
+    return np.full(len(call.steps), np.pi)
+
+
+def sort(call: Call) -> Vector:
+    """Sort an instant query's samples by value, NaN last; a range query has its own order."""
+    return _sorted(call, 1.0)
+
+
+def sort_desc(call: Call) -> Vector:
+    """Sort an instant query's samples by value, largest first, NaN last."""
+    return _sorted(call, -1.0)
+
+
+def unlabelled(values: Floats) -> Vector:
+    """Return a vector of one sample without labels; `values` has one per step."""
+    return Vector([{}], values[np.newaxis], np.ones((1, len(values)), np.bool_))
+
+
+def _clamped(vector: Vector, low: Floats, high: Floats) -> Vector:
+    values = np.maximum(low, np.minimum(high, vector.values))
+    present = vector.present & ~(high < low)
+    return vector.with_values(values, present).without_empty_rows().without_names()
+
+
+def _absence(call: Call, found: Bools) -> Vector:
+    absent = ~found[np.newaxis]
+    labels = [_required(call.written[0])]
+    return Vector(labels, np.ones(absent.shape), absent).without_empty_rows()
+
+
+def _required(expression: Expr) -> Labels:
+    """Return the labels for which a selector has one matcher, and that one is an equality."""
+    while isinstance(expression, promql_parser.ParenExpr):
+        expression = expression.expr
+    if isinstance(expression, promql_parser.MatrixSelector):
+        expression = expression.vector_selector
+    if not isinstance(expression, promql_parser.VectorSelector):
+        return {}
+    required: dict[str, str] = {}
+    several: set[str] = set()
+    for one in selector_matchers(expression):
+        if one.name == NAME:
+            continue
+        if one.operator is MatchOperator.EQUAL and one.name not in required | dict.fromkeys(
+            several
+        ):
+            required[one.name] = one.value
+        else:
+            several.add(one.name)
+    return {
+        name: value for name, value in sorted(required.items()) if value and name not in several
+    }
+
+
+def _sorted(call: Call, direction: float) -> Vector:
+    vector = call.vector(0)
+    if len(call.steps) != 1:
+        return vector
+    # argsort puts NaN last.
+    return vector.take(np.argsort(direction * vector.values[:, 0], kind="stable"))

@@ -1,0 +1,51 @@
+"""Labels of series: a dict whose names are sorted, and which has no empty values."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from typing import TypeAlias
+
+from application.reading.series import NAME
+
+Labels: TypeAlias = Mapping[str, str]
+
+BUCKET = "le"
+"""The label with the upper bound of a histogram's bucket."""
+
+
+def without_name(labels: Labels) -> Labels:
+    """Return the labels without the metric's name."""
+    return {name: value for name, value in labels.items() if name != NAME}
+
+
+def kept(labels: Labels, names: Collection[str]) -> Labels:
+    """Return only the labels with these names."""
+    return {name: value for name, value in labels.items() if name in names}
+
+
+def dropped(labels: Labels, names: Collection[str]) -> Labels:
+    """Return only the labels without these names."""
+    return {name: value for name, value in labels.items() if name not in names}
+
+
+def changed(labels: Labels, changes: Labels) -> Labels:
+    """Return the labels with other values for some; an empty value removes a label."""
+    merged = {**labels, **changes}
+    return {name: merged[name] for name in sorted(merged) if merged[name]}
+
+
+def key(labels: Labels) -> tuple[tuple[str, str], ...]:
+    """Return what is equal for equal labels, and sorts as Prometheus sorts labels."""
+    return tuple(labels.items())
+
+
+def text(labels: Labels) -> str:
+    """Return the labels as Prometheus writes them in messages: `up{job="a"}`."""
+    name = labels.get(NAME, "")
+    inner = ", ".join(
+        f"{label}={json.dumps(value, ensure_ascii=False)}"
+        for label, value in labels.items()
+        if label != NAME
+    )
+    return f"{name}{{{inner}}}" if inner or not name else name

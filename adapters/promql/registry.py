@@ -1,0 +1,133 @@
+"""The functions and aggregations that exist, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from adapters.promql import functions, histograms, over_time, rates, regression
+from adapters.promql.aggregate import REDUCTIONS
+from adapters.promql.calls import Call, Function
+from adapters.promql.dates import DATE_FUNCTIONS
+from adapters.promql.functions import elementwise
+from adapters.promql.label_functions import label_join, label_replace
+from adapters.promql.vectors import Floats, Vector
+from adapters.promql.windows import Result, WindowFunction, Windows, over
+
+AGGREGATIONS = {*REDUCTIONS, "quantile", "topk", "bottomk", "count_values"}
+
+
+def _of_range(compute: WindowFunction, *, keep_name: bool = False) -> Function:
+    """Return the function of a range vector, its only argument."""
+
+    def function(call: Call) -> Vector:
+        found = over(call.rows(0), call.steps.times, compute, call.budget)
+        return found if keep_name else found.without_names()
+
+    return function
+
+
+def _with_scalar(
+    compute: Callable[[Windows, Floats], Result], *, rows: int, scalar: int
+) -> Function:
+    """Return the function of a range vector and a scalar, at these places."""
+
+    def function(call: Call) -> Vector:
+        parameter = call.scalar(scalar)
+        found = over(
+            call.rows(rows),
+            call.steps.times,
+            lambda windows: compute(windows, parameter),
+            call.budget,
+        )
+        return found.without_names()
+
+    return function
+
+
+_ELEMENTWISE: Mapping[str, Callable[[Floats], Floats]] = {
+    "abs": np.abs,
+    "acos": np.arccos,
+    "acosh": np.arccosh,
+    "asin": np.arcsin,
+    "asinh": np.arcsinh,
+    "atan": np.arctan,
+    "atanh": np.arctanh,
+    "ceil": np.ceil,
+    "cos": np.cos,
+    "cosh": np.cosh,
+    "deg": lambda values: values * 180 / np.pi,
+    "exp": np.exp,
+    "floor": np.floor,
+    "ln": np.log,
+    "log10": np.log10,
+    "log2": np.log2,
+    "rad": lambda values: values * np.pi / 180,
+    "sgn": functions.sign,
+    "sin": np.sin,
+    "sinh": np.sinh,
+    "sqrt": np.sqrt,
+    "tan": np.tan,
+    "tanh": np.tanh,
+}
+
+FUNCTIONS: Mapping[str, Function] = {
+    **{
+        function.__name__: _of_range(function)
+        for function in (
+            rates.rate,
+            rates.increase,
+            rates.delta,
+            rates.irate,
+            rates.idelta,
+            rates.changes,
+            rates.resets,
+            regression.deriv,
+            over_time.avg_over_time,
+            over_time.count_over_time,
+            over_time.mad_over_time,
+            over_time.max_over_time,
+            over_time.min_over_time,
+            over_time.present_over_time,
+            over_time.stddev_over_time,
+            over_time.stdvar_over_time,
+            over_time.sum_over_time,
+            over_time.ts_of_first_over_time,
+            over_time.ts_of_last_over_time,
+        )
+    },
+    "first_over_time": _of_range(over_time.first_over_time, keep_name=True),
+    "last_over_time": _of_range(over_time.last_over_time, keep_name=True),
+    "predict_linear": _with_scalar(regression.predict_linear, rows=0, scalar=1),
+    "quantile_over_time": _with_scalar(over_time.quantile_over_time, rows=1, scalar=0),
+    "absent": functions.absent,
+    "absent_over_time": functions.absent_over_time,
+    "clamp": functions.clamp,
+    "clamp_max": functions.clamp_max,
+    "clamp_min": functions.clamp_min,
+    "pi": functions.pi,
+    "round": functions.rounded,
+    "scalar": functions.scalar,
+    "sort": functions.sort,
+    "sort_desc": functions.sort_desc,
+    "time": functions.time,
+    "timestamp": functions.timestamp,
+    "vector": functions.vector,
+    "label_join": label_join,
+    "label_replace": label_replace,
+    "histogram_fraction": histograms.histogram_fraction,
+    "histogram_quantile": histograms.histogram_quantile,
+    **dict.fromkeys(
+        (
+            "histogram_avg",
+            "histogram_count",
+            "histogram_stddev",
+            "histogram_stdvar",
+            "histogram_sum",
+        ),
+        histograms.of_native_histograms,
+    ),
+    **DATE_FUNCTIONS,
+    **{name: elementwise(compute) for name, compute in _ELEMENTWISE.items()},
+}

@@ -1,0 +1,120 @@
+"""Selectors: the samples they read, and a series' value at each step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import numpy as np
+import promql_parser
+from msgspec import Struct
+
+from adapters.promql.matchers import selector_matchers
+from adapters.promql.vectors import Integers, SampleRows, Steps, Vector, is_stale
+from adapters.promql.windows import Result, Windows, over
+from application.reading.query_budget import QueryBudget
+from application.reading.series import Owner, Series, SeriesSource
+
+LOOK_BACK = 5 * 60 * 1000
+"""A sample counts for so long (ms), unless another one or a stale marker follows."""
+
+
+class Selecting:
+    """Reads the series of selectors, each range once per query."""
+
+    def __init__(self, source: SeriesSource, owner: Owner, budget: QueryBudget) -> None:
+        self._source = source
+        self._owner = owner
+        self._budget = budget
+        self._read: dict[object, Sequence[_Read]] = {}
+
+    def instant(
+        self, selector: promql_parser.VectorSelector, steps: Steps, *, times: bool = False
+    ) -> Vector:
+        """Return each series' last sample before or at each step, at most LOOK_BACK old.
+
+        A series that ended with a stale marker has none. With `times`, return the samples' times
+        in seconds instead of their values.
+        """
+        ends = shifted(steps, selector.offset, selector.at)
+        found = self._series(selector, ends, LOOK_BACK)
+        rows = SampleRows(
+            [one.labels for one in found],
+            [one.times for one in found],
+            [one.values for one in found],
+            ends,
+            LOOK_BACK,
+        )
+
+        def last(windows: Windows) -> Result:
+            values = windows.at(windows.end - 1)
+            present = (windows.count > 0) & ~is_stale(values)
+            return windows.times_at(windows.end - 1) / 1000 if times else values, present
+
+        return over(rows, steps.times, last, self._budget)
+
+    def range(self, selector: promql_parser.MatrixSelector, steps: Steps) -> SampleRows:
+        """Return the samples of a range selector, without stale markers."""
+        inner = selector.vector_selector
+        ends = shifted(steps, inner.offset, inner.at)
+        width = milliseconds(selector.range)
+        found = self._series(inner, ends, width)
+        times, values = [], []
+        for one in found:
+            stale = is_stale(one.values)
+            sound = ~stale if stale.any() else slice(None)
+            times.append(one.times[sound])
+            values.append(one.values[sound])
+        return SampleRows([one.labels for one in found], times, values, ends, width)
+
+    def _series(
+        self, selector: promql_parser.VectorSelector, ends: Integers, width: int
+    ) -> Sequence[_Read]:
+        matchers = selector_matchers(selector)
+        start, end = int(ends.min()) - width + 1, int(ends.max())
+        key = (tuple((one.name, one.operator, one.value) for one in matchers), start, end)
+        if key not in self._read:
+            found = self._source.select(self._owner, matchers, start, end, self._budget)
+            self._read[key] = [_Read.of(series) for series in found]
+            self._budget.check_time()
+        return self._read[key]
+
+
+def shifted(
+    steps: Steps, offset: timedelta | None, at: promql_parser.AtModifier | None
+) -> Integers:
+    """Return the times (ms) a selector refers to, by its `offset` and `@`, one per step."""
+    times = steps.times
+    if at is not None:
+        times = np.full(len(steps), _fixed(at, steps), np.int64)
+    return times - (0 if offset is None else milliseconds(offset))
+
+
+def milliseconds(duration: timedelta) -> int:
+    """Return a duration in ms."""
+    return round(duration.total_seconds() * 1000)
+
+
+def _fixed(at: promql_parser.AtModifier, steps: Steps) -> int:
+    if at.type == promql_parser.AtModifierType.Start:
+        return steps.start
+    if at.type == promql_parser.AtModifierType.End:
+        return steps.end
+    # Its text has the time in seconds; the attribute of that name fails for times before 1970.
+    return round(float(str(at).removeprefix("@ ")) * 1000)
+
+
+class _Read(Struct, frozen=True):
+    """A series as arrays."""
+
+    labels: dict[str, str]
+    times: Integers
+    values: np.ndarray[tuple[int], np.dtype[np.float64]]
+
+    @classmethod
+    def of(cls, series: Series) -> _Read:
+        return cls(
+            dict(sorted(series.labels.items())),
+            np.asarray(series.times).view(np.int64),
+            np.asarray(series.values).view(np.float64),
+        )

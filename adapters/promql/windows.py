@@ -1,0 +1,124 @@
+"""Range vectors: the samples of each series and step, found and handled block by block.
+
+A block is a few series at all steps. Functions of ranges see one block at a time, so their
+temporary arrays stay small, whatever the number of series.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from msgspec import Struct
+
+from adapters.promql.vectors import Bools, Floats, Integers, SampleRows, Vector
+from application.reading.query_budget import QueryBudget
+
+BLOCK = 32_768
+"""Windows per block, so that a dozen arrays of them fit into a processor's cache."""
+
+
+_NO_TIME = np.zeros(1, np.int64)
+_NO_VALUE = np.zeros(1)
+
+
+class Windows(Struct, frozen=True):
+    """The windows of some series (rows) at all steps (columns).
+
+    The samples of all rows are in `times` (ms) and `values`, one row after the other, and then one
+    that belongs to no window, so that every place has a value. Window
+    (i, j) is `values[first[i, j]:end[i, j]]`, those in the range `(ends[j] - width, ends[j]]`;
+    `steps[j]` is the time of evaluation. All times are in ms.
+    """
+
+    times: Integers
+    values: Floats
+    first: Integers
+    end: Integers
+    ends: Integers
+    width: int
+    steps: Integers
+
+    @property
+    def count(self) -> Integers:
+        """The number of samples of each window."""
+        return self.end - self.first
+
+    def at(self, places: Integers) -> Floats:
+        """Return the values at these places; a place past the end gives any value."""
+        return self.values.take(places, mode="clip")
+
+    def times_at(self, places: Integers) -> Integers:
+        return self.times.take(places, mode="clip")
+
+    def terms(self) -> Iterator[tuple[Integers, Bools]]:
+        """Yield the place of each window's first sample, second and so on, and whether it exists.
+
+        Calculations that add up samples one by one do so for all windows at once.
+        """
+        count = self.count
+        for term in range(int(count.max(initial=0))):
+            yield self.first + term, count > term
+
+
+Result = tuple[Floats, Bools]
+"""Values, and which of them are present; both like `Windows.first`."""
+
+WindowFunction = Callable[[Windows], Result]
+
+
+def over(
+    rows: SampleRows, steps: Integers, function: WindowFunction, budget: QueryBudget
+) -> Vector:
+    """Apply a function to each window. Series without any result are left out."""
+    shape = (len(rows.labels), len(steps))
+    budget.check_memory(shape[0] * shape[1] * 9)
+    values, present = np.empty(shape), np.empty(shape, np.bool_)
+    done = 0
+    for block in _blocks(rows, steps):
+        budget.check_time()
+        part = slice(done, done + len(block.first))
+        values[part], present[part] = function(block)
+        done = part.stop
+    return Vector(rows.labels, values, present).without_empty_rows()
+
+
+def _blocks(rows: SampleRows, steps: Integers) -> Iterator[Windows]:
+    size = max(1, BLOCK // max(1, len(steps)))
+    places = _Places(rows.ends)
+    for start in range(0, len(rows.labels), size):
+        part = slice(start, start + size)
+        times, values = rows.times[part], rows.values[part]
+        first = np.empty((len(times), len(steps)), np.int64)
+        end = np.empty_like(first)
+        offset = 0
+        for row, one in enumerate(times):
+            places.find(one, rows.width)
+            np.add(places.first, offset, out=first[row])
+            np.add(places.end, offset, out=end[row])
+            offset += len(one)
+        yield Windows(
+            np.concatenate([*times, _NO_TIME]),
+            np.concatenate([*values, _NO_VALUE]),
+            first,
+            end,
+            rows.ends,
+            rows.width,
+            steps,
+        )
+
+
+class _Places:
+    """Finds windows in one series' times. Series that are scraped together share their times."""
+
+    def __init__(self, ends: Integers) -> None:
+        self._ends = ends
+        self._times: Integers | None = None
+        self.first = self.end = np.empty(0, np.int64)
+
+    def find(self, times: Integers, width: int) -> None:
+        if self._times is not None and np.array_equal(self._times, times):
+            return
+        self._times = times
+        self.first = np.searchsorted(times, self._ends - width, "right")
+        self.end = np.searchsorted(times, self._ends, "right")
