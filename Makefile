@@ -4,11 +4,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 ROUNDS ?= 50
 EXAMPLES ?= 5000
+EXPRESSIONS ?= tests/promql/expressions.txt
 
 # Container images often set it; every process that a test starts would compile all modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo serve quick test coverage faults fuzz bench picture check clean
+.PHONY: help demo serve quick test coverage faults fuzz bench promql picture check clean
 
 help: ## list the targets
 	@grep -hE '^[a-z.]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -66,6 +67,9 @@ fuzz: .venv ## send generated requests, EXAMPLES per test
 
 bench: .venv ## compare with VictoriaMetrics and InfluxDB; ARGUMENTS="publish --quick" runs one part
 	$(BIN)/python -m tests.benchmarks $(ARGUMENTS)
+
+promql: .venv ## compare answers to a file of EXPRESSIONS with Prometheus
+	$(BIN)/python -m tests.promql.compare $(EXPRESSIONS)
 
 picture: .venv ## redraw the picture in the README
 	$(BIN)/python -m tests.docs.picture

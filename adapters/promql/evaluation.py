@@ -31,8 +31,7 @@ class Evaluation:
     def evaluate(self, node: Expr, steps: Steps) -> Value:
         """Return the value of an expression at all steps."""
         self._budget.check_time()
-        while isinstance(node, promql_parser.ParenExpr):
-            node = node.expr
+        node = _unwrapped(node)
         match node:
             case promql_parser.NumberLiteral():
                 return np.full(len(steps), node.val)
@@ -95,8 +94,10 @@ class Evaluation:
 
     def _call(self, node: promql_parser.Call, steps: Steps) -> Value:
         name, written = node.func.name, node.args
-        if name == "timestamp" and isinstance(written[0], promql_parser.VectorSelector):
-            return self._selecting.instant(written[0], steps, times=True).without_names()
+        if name == "timestamp":
+            inner = _unwrapped(written[0])
+            if isinstance(inner, promql_parser.VectorSelector):
+                return self._selecting.instant(inner, steps, times=True).without_names()
         arguments = [self.evaluate(argument, steps) for argument in written]
         return FUNCTIONS[name](Call(arguments, written, steps, self._budget))
 
@@ -106,6 +107,13 @@ class Evaluation:
         if isinstance(value, Vector):
             return value
         return Vector([{}], _scalar(value)[np.newaxis], np.ones((1, len(steps)), np.bool_))
+
+
+def _unwrapped(node: Expr) -> Expr:
+    """Return what parentheses contain."""
+    while isinstance(node, promql_parser.ParenExpr):
+        node = node.expr
+    return node
 
 
 def _scalar(value: Value) -> Floats:

@@ -41,11 +41,8 @@ def key(labels: Labels) -> tuple[tuple[str, str], ...]:
 
 
 def text(labels: Labels) -> str:
-    """Return the labels as Prometheus writes them in messages: `up{job="a"}`."""
-    name = labels.get(NAME, "")
+    """Return the labels as Prometheus writes them in messages: `{__name__="up", job="a"}`."""
     inner = ", ".join(
-        f"{label}={json.dumps(value, ensure_ascii=False)}"
-        for label, value in labels.items()
-        if label != NAME
+        f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in labels.items()
     )
-    return f"{name}{{{inner}}}" if inner or not name else name
+    return f"{{{inner}}}"

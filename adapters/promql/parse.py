@@ -29,7 +29,8 @@ _NOT_NESTED = re.compile(
     """,
     re.VERBOSE,
 )
-_OPERATOR = re.compile(r"[-+*/%^=<>!~]+?|\b(?:and|or|unless|atan2)\b", re.IGNORECASE)
+_MATCHERS = re.compile(r"\{[^{}]*\}")
+_OPERATOR = re.compile(r"[-+*/%^]|[=<>!]+|\b(?:and|or|unless|atan2)\b", re.IGNORECASE)
 _BRACKET = re.compile(r"[()\[\]{}]")
 
 
@@ -65,7 +66,7 @@ def selector(text: str) -> Sequence[Matcher]:
 
 def _check_nesting(expression: str) -> None:
     """Refuse what could exhaust the parser's stack, which would end the process."""
-    code = _NOT_NESTED.sub(" ", expression)
+    code = _MATCHERS.sub(" ", _NOT_NESTED.sub(" ", expression))
     depth = deepest = 0
     for bracket in _BRACKET.findall(code):
         depth += 1 if bracket in "([{" else -1
