@@ -10,7 +10,7 @@ import numpy as np
 from adapters.promql.grouping import Clause, Groups
 from adapters.promql.labels import Labels, changed, key
 from adapters.promql.quantiles import quantile
-from adapters.promql.summation import CompensatedSum
+from adapters.promql.summation import CompensatedSum, grouped_sum
 from adapters.promql.vectors import Bools, Floats, Integers, Vector
 from application.reading.promql_errors import ExecutionFailed
 
@@ -19,19 +19,17 @@ Reduction = Callable[[Vector, Groups], Floats]
 
 def total(vector: Vector, groups: Groups) -> Floats:
     """`sum`: the sum of the values."""
-    sums, _ = _sums(vector, groups)
-    return sums.result()
+    return _sums(vector, groups).result()
 
 
 def average(vector: Vector, groups: Groups) -> Floats:
     """`avg`: the average of the values, also where their sum would overflow."""
-    sums, finite = _sums(vector, groups)
+    sums = _sums(vector, groups)
     number = np.maximum(count(vector, groups), 1)
-    found = np.where(np.isinf(sums.sum), sums.sum, sums.sum / number + sums.error / number)
-    overflowed = finite & ~np.isfinite(sums.sum)
-    if overflowed.any():
+    found = sums.average(number)
+    if not np.isfinite(sums.sum).all():
         shares = vector.with_values(vector.values / number[groups.of_row])
-        found = np.where(overflowed, total(shares, groups), found)
+        found = np.where(np.isfinite(sums.sum), found, total(shares, groups))
     return found
 
 
@@ -171,20 +169,10 @@ def _present(vector: Vector, groups: Groups) -> Bools:
     return np.logical_or.reduceat(vector.present[order], starts, axis=0)
 
 
-def _sums(vector: Vector, groups: Groups) -> tuple[CompensatedSum, Bools]:
-    """Return the sums, and whether all summed values are finite."""
-    sums = CompensatedSum((len(groups), vector.values.shape[1]))
-    terms = np.where(vector.present, vector.values, 0.0)
-    # Large groups first, so that those with an n-th row are the first rows of the sums.
-    sizes = np.bincount(groups.of_row, minlength=len(groups))
-    by_size = np.argsort(-sizes, kind="stable")
-    place = np.empty_like(by_size)
-    place[by_size] = np.arange(len(by_size))
-    for _, rows in Groups(groups.labels, place[groups.of_row]).turns():
-        sums.add(terms[rows], len(rows))
-    sums.sum, sums.error = sums.sum[place], sums.error[place]
+def _sums(vector: Vector, groups: Groups) -> CompensatedSum:
     order, starts = groups.ordered()
-    return sums, np.logical_and.reduceat(np.isfinite(terms)[order], starts, axis=0)
+    terms = np.where(vector.present, vector.values, 0.0)
+    return grouped_sum(terms[order], starts)
 
 
 def _extreme(vector: Vector, groups: Groups, better: np.ufunc) -> Floats:

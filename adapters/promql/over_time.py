@@ -21,16 +21,11 @@ def sum_over_time(windows: Windows) -> Result:
 def avg_over_time(windows: Windows) -> Result:
     """The average of all values in the range, also where their sum would overflow."""
     total = CompensatedSum(windows.first.shape)
-    finite = np.ones(windows.first.shape, np.bool_)
     for places, exists in windows.terms():
-        term = np.where(exists, windows.at(places), 0.0)
-        finite &= np.isfinite(term)
-        total.add(term)
-    count = np.maximum(windows.count, 1)
-    overflowed = finite & ~np.isfinite(total.sum)
-    average = np.where(np.isinf(total.sum), total.sum, total.sum / count + total.error / count)
-    if overflowed.any():
-        average = np.where(overflowed, _average_of_shares(windows), average)
+        total.add(np.where(exists, windows.at(places), 0.0))
+    average = total.average(np.maximum(windows.count, 1))
+    if not np.isfinite(total.sum).all():
+        average = np.where(np.isfinite(total.sum), average, _average_of_shares(windows))
     return average, windows.count > 0
 
 

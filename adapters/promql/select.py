@@ -9,14 +9,19 @@ import numpy as np
 import promql_parser
 from msgspec import Struct
 
+from adapters.promql.labels import Labels
 from adapters.promql.matchers import selector_matchers
-from adapters.promql.vectors import Integers, SampleRows, Steps, Vector, is_stale
+from adapters.promql.vectors import Floats, Integers, SampleRows, Steps, Vector, is_stale
 from adapters.promql.windows import Result, Windows, over
 from application.reading.query_budget import QueryBudget
 from application.reading.series import Owner, Series, SeriesSource
 
 LOOK_BACK = 5 * 60 * 1000
 """A sample counts for so long (ms), unless another one or a stale marker follows."""
+
+
+BATCH = 64
+"""Series that are searched for stale markers at once."""
 
 
 class Selecting:
@@ -59,13 +64,19 @@ class Selecting:
         ends = shifted(steps, inner.offset, inner.at)
         width = milliseconds(selector.range)
         found = self._series(inner, ends, width)
-        times, values = [], []
-        for one in found:
-            stale = is_stale(one.values)
-            sound = ~stale if stale.any() else slice(None)
-            times.append(one.times[sound])
-            values.append(one.values[sound])
-        return SampleRows([one.labels for one in found], times, values, ends, width)
+        sound: list[_Read] = []
+        for start in range(0, len(found), BATCH):
+            batch = found[start : start + BATCH]
+            if is_stale(np.concatenate([one.values for one in batch])).any():
+                batch = [one.without_stale_markers() for one in batch]
+            sound.extend(batch)
+        return SampleRows(
+            [one.labels for one in sound],
+            [one.times for one in sound],
+            [one.values for one in sound],
+            ends,
+            width,
+        )
 
     def _series(
         self, selector: promql_parser.VectorSelector, ends: Integers, width: int
@@ -107,14 +118,18 @@ def _fixed(at: promql_parser.AtModifier, steps: Steps) -> int:
 class _Read(Struct, frozen=True):
     """A series as arrays."""
 
-    labels: dict[str, str]
+    labels: Labels
     times: Integers
-    values: np.ndarray[tuple[int], np.dtype[np.float64]]
+    values: Floats
 
     @classmethod
     def of(cls, series: Series) -> _Read:
         return cls(
-            dict(sorted(series.labels.items())),
-            np.asarray(series.times).view(np.int64),
-            np.asarray(series.values).view(np.float64),
+            series.labels,
+            np.frombuffer(series.times, np.int64),
+            np.frombuffer(series.values, np.float64),
         )
+
+    def without_stale_markers(self) -> _Read:
+        sound = ~is_stale(self.values)
+        return _Read(self.labels, self.times[sound], self.values[sound])

@@ -18,6 +18,9 @@ BLOCK = 32_768
 """Windows per block, so that a dozen arrays of them fit into a processor's cache."""
 
 
+MAX_SHARED = 200
+"""Sequences of times that are remembered while windows are found."""
+
 _NO_TIME = np.zeros(1, np.int64)
 _NO_VALUE = np.zeros(1)
 
@@ -85,7 +88,7 @@ def over(
 
 def _blocks(rows: SampleRows, steps: Integers) -> Iterator[Windows]:
     size = max(1, BLOCK // max(1, len(steps)))
-    places = _Places(rows.ends)
+    places = _Places(rows.ends, rows.width)
     for start in range(0, len(rows.labels), size):
         part = slice(start, start + size)
         times, values = rows.times[part], rows.values[part]
@@ -93,9 +96,9 @@ def _blocks(rows: SampleRows, steps: Integers) -> Iterator[Windows]:
         end = np.empty_like(first)
         offset = 0
         for row, one in enumerate(times):
-            places.find(one, rows.width)
-            np.add(places.first, offset, out=first[row])
-            np.add(places.end, offset, out=end[row])
+            begins, ends = places.of(one)
+            np.add(begins, offset, out=first[row])
+            np.add(ends, offset, out=end[row])
             offset += len(one)
         yield Windows(
             np.concatenate([*times, _NO_TIME]),
@@ -109,16 +112,21 @@ def _blocks(rows: SampleRows, steps: Integers) -> Iterator[Windows]:
 
 
 class _Places:
-    """Finds windows in one series' times. Series that are scraped together share their times."""
+    """Finds windows in series' times. Series that are scraped together share their times."""
 
-    def __init__(self, ends: Integers) -> None:
+    def __init__(self, ends: Integers, width: int) -> None:
         self._ends = ends
-        self._times: Integers | None = None
-        self.first = self.end = np.empty(0, np.int64)
+        self._starts = ends - width
+        self._found: dict[tuple[int, ...], tuple[Integers, Integers, Integers]] = {}
 
-    def find(self, times: Integers, width: int) -> None:
-        if self._times is not None and np.array_equal(self._times, times):
-            return
-        self._times = times
-        self.first = np.searchsorted(times, self._ends - width, "right")
-        self.end = np.searchsorted(times, self._ends, "right")
+    def of(self, times: Integers) -> tuple[Integers, Integers]:
+        """Return the place of each window's first sample, and of the one after its last."""
+        sketch = (len(times), int(times[0]), int(times[-1])) if len(times) else (0,)
+        known = self._found.get(sketch)
+        if known is not None and (known[0] == times).all():
+            return known[1:]
+        first = times.searchsorted(self._starts, "right")
+        end = times.searchsorted(self._ends, "right")
+        if len(self._found) < MAX_SHARED:
+            self._found[sketch] = times, first, end
+        return first, end

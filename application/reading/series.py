@@ -50,9 +50,10 @@ def all_accept(matchers: Sequence[Matcher], labels: Mapping[str, str]) -> bool:
 class Series(Struct, frozen=True):
     """A series' samples in a range of time.
 
-    `labels` includes `__name__` and no empty values. `times` (int64, ms since the epoch, strictly
-    ascending) and `values` (float64) are one-dimensional and of equal length. Of points at one time
-    there is the one accepted last. Stale markers are values like others, and keep their bits.
+    `labels` are sorted by name, include `__name__`, and have no empty values. `times` (int64, ms
+    since the epoch, strictly ascending) and `values` (float64) are one-dimensional and of equal
+    length. Of points at one time there is the one accepted last. Stale markers are values like
+    others, and keep their bits.
     """
 
     labels: Mapping[str, str]
