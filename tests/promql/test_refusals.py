@@ -1,0 +1,175 @@
+"""What is refused, with which error, and what is limited."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import count
+
+import numpy as np
+import pytest
+
+from adapters.promql import PromqlEngine
+from application.reading.promql import String
+from application.reading.promql_errors import (
+    BadData,
+    ExecutionFailed,
+    PromqlError,
+    QueryTimedOut,
+)
+from application.reading.query_budget import QueryBudget, QueryLimits
+from application.reading.series import Matcher, Owner, Series
+from tests.promql.evaluating import Evaluated
+
+
+@pytest.mark.parametrize(
+    ("expression", "message"),
+    [
+        ("foo(x)", "unknown function with name .foo"),
+        ("info(x)", 'unknown function with name "info"'),
+        ("sort_by_label(x, 'a')", 'unknown function with name "sort_by_label"'),
+        ("limitk(2, x)", 'unknown aggregation with name "limitk"'),
+        ("x + fill(0) y", '"fill" is not supported'),
+        ('x{a="b" or c="d"}', 'unexpected "or" in label matching'),
+        ('x{a=~"("}', "parse error"),
+        ("rate(x)", "expected type matrix"),
+        ("{}", "at least one non-empty matcher"),
+        ("x[1e30]", "parse error"),
+        ("", "no expression"),
+        ("(" * 5000 + "x" + ")" * 5000, "more than 200 operators and levels"),
+        ("-" * 5000 + "x", "more than 200"),
+        ("+".join(["x"] * 5000), "more than 200"),
+        (" and ".join(["x"] * 5000), "more than 200"),
+        ("x" * 200_000, "longer than"),
+    ],
+)
+def test_bad_expressions(expression: str, message: str) -> None:
+    with pytest.raises(BadData, match=message) as raised:
+        Evaluated({}).instant(expression)
+    assert str(raised.value).startswith('invalid parameter "query": ')
+    assert raised.value.error_type == "bad_data"
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "(" * 190 + "x" + ")" * 190,
+        "-" * 190 + "x",
+        "+".join(["x"] * 190),
+        "abs(" * 190 + "x" + ")" * 190,
+        'x{a!="' + "(" * 5000 + '"} # ' + "+" * 5000,
+    ],
+)
+def test_what_is_nested_less_is_evaluated(expression: str) -> None:
+    assert len(Evaluated({"x": [1]}).vector(expression)) == 1
+
+
+@pytest.mark.parametrize("expression", ["'text'", "x[5m]"])
+def test_range_queries_need_a_vector_or_scalar(expression: str) -> None:
+    assert Evaluated({}).instant("'text'") == String(0, "text")
+    with pytest.raises(BadData, match="invalid expression type"):
+        Evaluated({}).range(expression, 0, 10, 10)
+
+
+def test_a_range_needs_an_end_after_its_start_and_a_step() -> None:
+    with pytest.raises(BadData, match="end timestamp must not be before start time"):
+        Evaluated({}).range("1", 10, 0, 10)
+    with pytest.raises(BadData, match="zero or negative query resolution step"):
+        Evaluated({}).range("1", 0, 10, 0)
+
+
+def test_a_range_query_has_at_most_11000_steps() -> None:
+    assert len(Evaluated({}).range("1", 0, 11_000, 1)[""]) == 11_001
+    with pytest.raises(BadData, match="exceeded maximum resolution of 11,000 points"):
+        Evaluated({}).range("1", 0, 11_001, 1)
+
+
+SERIES = {f'x{{a="{number}"}}': range(100) for number in range(10)}
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "message"),
+    [
+        ("series", 9, "too many series"),
+        ("samples", 299, "too many samples into memory"),
+        ("memory", 4_000, "too much memory"),
+    ],
+)
+def test_what_a_query_may_use_is_limited(limit: str, value: int, message: str) -> None:
+    assert len(Evaluated(SERIES).vector("x", 990)) == 10
+    with pytest.raises(ExecutionFailed, match=message) as raised:
+        Evaluated(SERIES, **{limit: value}).vector("x", 990)
+    assert raised.value.error_type == "execution"
+
+
+def test_matrices_need_memory_too() -> None:
+    with pytest.raises(ExecutionFailed, match="too much memory"):
+        Evaluated(SERIES, memory=100_000).range("x", 0, 10_000, 1)
+    with pytest.raises(ExecutionFailed, match="too much memory"):
+        Evaluated({}, memory=100_000).instant("max_over_time(vector(1)[1y:1s])")
+
+
+def test_a_query_ends_at_its_deadline() -> None:
+    ticks = count()
+    budget = QueryBudget(QueryLimits(seconds=5), clock=lambda: float(next(ticks)))
+    engine = PromqlEngine(_Nothing())
+    with pytest.raises(QueryTimedOut, match="timed out") as raised:
+        engine.instant(Owner("tests"), "1 + 2 + 3 + 4 + 5 + 6", 0, budget)
+    assert raised.value.error_type == "timeout"
+
+
+def test_each_range_of_a_selector_is_read_once() -> None:
+    source = _Nothing()
+    engine = PromqlEngine(source)
+    engine.instant(Owner("tests"), "x / x + rate(x[5m]) - rate(x[5m])", 0, _budget())
+    assert len(source.ranges) == 1
+    engine.instant(Owner("tests"), "x offset 1s + x", 0, _budget())
+    assert len(source.ranges) == 3
+
+
+def test_only_the_needed_range_is_read() -> None:
+    source = _Nothing()
+    PromqlEngine(source).range(
+        Owner("tests"), "rate(x[1m] offset 10s)", 60_000, 90_000, 5, _budget()
+    )
+    assert source.ranges == [(60_000 - 10_000 - 60_000 + 1, 90_000 - 10_000)]
+
+
+def test_selectors_and_formatting() -> None:
+    engine = PromqlEngine(_Nothing())
+    first, second = engine.selector('up{job=~"a|b"}')
+    assert (first.name, first.operator.value, first.value) == ("__name__", "=", "up")
+    assert (second.name, second.operator.value, second.value) == ("job", "=~", "a|b")
+    assert second.accepts("b")
+    assert not second.accepts("ab")
+    for text in ("sum(up)", "up[5m]", "up offset 1m", "up @ 1", "1"):
+        with pytest.raises(BadData, match="expected an instant vector selector"):
+            engine.selector(text)
+    assert engine.formatted("sum(rate(x[5m]))by(a)") == "sum by (a) (rate(x[5m]))"
+    with pytest.raises(PromqlError):
+        engine.formatted("sum(")
+
+
+def _budget() -> QueryBudget:
+    return QueryBudget(QueryLimits())
+
+
+class _Nothing:
+    """A source with an empty series of any selector; it remembers what was asked for."""
+
+    def __init__(self) -> None:
+        self.ranges: list[tuple[int, int]] = []
+
+    def select(
+        self, owner: Owner, matchers: Sequence[Matcher], start: int, end: int, budget: QueryBudget
+    ) -> Sequence[Series]:
+        self.ranges.append((start, end))
+        return [Series({"__name__": "x"}, np.zeros(0, np.int64).data, np.zeros(0).data)]
+
+    def labels(self, *_: object) -> list[dict[str, str]]:
+        return []
+
+    def label_names(self, *_: object) -> list[str]:
+        return []
+
+    def label_values(self, *_: object) -> list[str]:
+        return []
