@@ -13,8 +13,7 @@ def rate(windows: Windows) -> Result:
 
     Resets are added up, and the increase is extrapolated to the ends of the range.
     """
-    values, present = _extrapolated(windows, counter=True)
-    return values / (windows.width / 1000), present
+    return _extrapolated(windows, counter=True, seconds=windows.width / 1000)
 
 
 def increase(windows: Windows) -> Result:
@@ -67,8 +66,8 @@ def _occurrences(windows: Windows, events: Bools) -> Floats:
     return np.asarray(before[windows.end] - before[first], np.float64)
 
 
-def _extrapolated(windows: Windows, *, counter: bool) -> Result:
-    """Return the increase within each window, extrapolated to the ends of its range.
+def _extrapolated(windows: Windows, *, counter: bool, seconds: float = 1.0) -> Result:
+    """Return the increase within each window, extrapolated to the ends of its range, per `seconds`.
 
     It is extrapolated up to an end if the distance from there to the nearest sample is less than
     1.1 times the average interval of samples, else by half an interval. A counter is not
@@ -79,7 +78,7 @@ def _extrapolated(windows: Windows, *, counter: bool) -> Result:
     first, last = windows.at(windows.first), windows.at(windows.end - 1)
     increased = last - first
     if counter:
-        increased = increased + _lost_by_resets(windows, count)
+        _add_lost_by_resets(increased, windows, count)
     first_time, last_time = windows.times_at(windows.first), windows.times_at(windows.end - 1)
     to_start = (first_time - (windows.ends - windows.width)) / 1000
     to_end = (windows.ends - last_time) / 1000
@@ -92,21 +91,20 @@ def _extrapolated(windows: Windows, *, counter: bool) -> Result:
         to_zero = sampled * (first / np.where(rising, increased, 1))
         to_start = np.where(rising & (to_zero < to_start), to_zero, to_start)
     to_end = np.where(to_end >= threshold, interval / 2, to_end)
-    return increased * ((sampled + to_start + to_end) / sampled), present
+    factor = (sampled + to_start + to_end) / sampled / seconds
+    return increased * factor, present
 
 
-def _lost_by_resets(windows: Windows, count: Integers) -> Floats:
-    """Return the sum of the values before each reset of a window."""
+def _add_lost_by_resets(increased: Floats, windows: Windows, count: Integers) -> None:
+    """Add the value before each reset of a window to its increase, one after the other."""
     values = windows.values
     resets = np.flatnonzero(values[1:] < values[:-1])
-    lost = np.zeros(windows.first.shape)
     if not len(resets):
-        return lost
+        return
     # A reset at i, between the samples i and i + 1, is in windows with first <= i and i + 1 < end.
     begin = np.searchsorted(resets, windows.first)
     after = np.searchsorted(resets, windows.end - 1)
     number = np.where(count > 1, after - begin, 0)
     for term in range(int(number.max(initial=0))):
         here = number > term
-        lost[here] += values[resets[begin[here] + term]]
-    return lost
+        increased[here] += values[resets[begin[here] + term]]

@@ -21,16 +21,62 @@ COUNTERS = ("_total", "_count", "_sum", "_bucket")
 def fitting_series(expressions: Iterable[str]) -> Sequence[SampleSeries]:
     """Return series for the selectors of all expressions that can be parsed."""
     wanted: dict[tuple[tuple[str, str], ...], bool] = {}
+    ones: list[tuple[str, frozenset[str]]] = []
     for expression in expressions:
         try:
             tree = promql_parser.parse(expression)
         except ValueError:
             continue
+        sides = list(_one_sides(tree))
+        ones.extend((name, compared) for name, compared, _ in sides)
+        included = {name: labels for name, _, labels in sides}
         grouped = sorted(set(_grouping_labels(tree)))
         for selector in _selectors(tree):
-            for labels in _labels(selector_matchers(selector), grouped):
+            names = [*grouped, *included.get(selector.name or "", ())]
+            for labels in _labels(selector_matchers(selector), names):
                 wanted[tuple(sorted(labels.items()))] = True
-    return [_series(dict(labels), number) for number, labels in enumerate(sorted(wanted))]
+    chosen = _without_duplicates([dict(labels) for labels in sorted(wanted)], ones)
+    return [_series(labels, number) for number, labels in enumerate(chosen)]
+
+
+def _one_sides(tree: Expr) -> Iterator[tuple[str, frozenset[str], Sequence[str]]]:
+    """Yield the metrics that must have one series per match, the labels compared by `on`, and
+    those taken from them.
+    """
+    found: list[tuple[str, frozenset[str], Sequence[str]]] = []
+
+    def enter(node: Expr) -> None:
+        if not isinstance(node, promql_parser.BinaryExpr) or not node.modifier:
+            return
+        modifier = node.modifier
+        if modifier.card == promql_parser.VectorMatchCardinality.ManyToOne and modifier.matching:
+            one = node.rhs
+            while isinstance(one, promql_parser.ParenExpr):
+                one = one.expr
+            if isinstance(one, promql_parser.VectorSelector) and one.name:
+                compared = frozenset(modifier.matching.labels)
+                found.append((one.name, compared, modifier.group_labels or ()))
+
+    promql_parser.walk(tree, enter)
+    yield from found
+
+
+def _without_duplicates(
+    series: Sequence[dict[str, str]], ones: Sequence[tuple[str, frozenset[str]]]
+) -> Sequence[dict[str, str]]:
+    """Leave out series that would match the same as others where only one may."""
+    seen: set[object] = set()
+    chosen = []
+    for labels in series:
+        keys = {
+            (name, names, tuple(labels.get(one, "") for one in sorted(names)))
+            for name, names in ones
+            if name == labels[NAME]
+        }
+        if not keys & seen:
+            seen |= keys
+            chosen.append(labels)
+    return chosen
 
 
 def _series(labels: dict[str, str], number: int) -> SampleSeries:
@@ -59,10 +105,8 @@ def _grouping_labels(tree: Expr) -> Iterator[str]:
     def enter(node: Expr) -> None:
         if isinstance(node, promql_parser.AggregateExpr) and node.modifier:
             found.extend(node.modifier.labels)
-        if isinstance(node, promql_parser.BinaryExpr) and node.modifier:
-            if node.modifier.matching:
-                found.extend(node.modifier.matching.labels)
-            found.extend(node.modifier.group_labels or ())
+        if isinstance(node, promql_parser.BinaryExpr) and node.modifier and node.modifier.matching:
+            found.extend(node.modifier.matching.labels)
         if isinstance(node, promql_parser.Call) and node.func.name == "label_replace":
             found.append(node.args[3].val)
         if isinstance(node, promql_parser.Call) and node.func.name == "label_join":

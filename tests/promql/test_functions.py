@@ -93,7 +93,7 @@ def test_times() -> None:
     ],
 )
 def test_dates(name: str, values: tuple[int, ...]) -> None:
-    """1234567990 is 2009-02-13 23:53:10, a Friday; 1230767999.9 is the last second of 2008."""
+    """1234569190 is 2009-02-13 23:53:10, a Friday; 1230767999.9 is the last second of 2008."""
     moments = (1234569190, 1230767999.9, 0)
     for moment, value in zip(moments, values, strict=True):
         assert Evaluated({}).value(f"{name}(vector({moment}))") == value
