@@ -61,11 +61,15 @@ from application.reading.export_points import ExportPointsHandler
 from application.reading.list_metric_names import ListMetricNamesHandler
 from application.reading.plot_samples import PlotSamplesHandler
 from application.reading.ports import PointExport, PointQueries, ProjectionPositions
+from application.reading.promql import Promql
+from application.reading.promql_queries import PromqlQueries
+from application.reading.query_budget import QueryLimits
 from application.reading.query_threads import QueryThreads
 from application.reading.read_metrics import ReadMetricsHandler
 from application.reading.readable_receipts import INTERVAL as RECEIPT_INTERVAL
 from application.reading.readable_receipts import PATIENCE as RECEIPT_PATIENCE
 from application.reading.readable_receipts import ReadableReceipts
+from application.reading.series import SeriesSource
 
 
 class ManageOrganizations(Struct, frozen=True, kw_only=True):
@@ -85,6 +89,7 @@ class Queries(Struct, frozen=True, kw_only=True):
 
     list_metric_names: ListMetricNamesHandler
     read_metrics: ReadMetricsHandler
+    promql: PromqlQueries
 
 
 class Projector(Struct, frozen=True, kw_only=True):
@@ -180,6 +185,8 @@ class ServicePorts(LogPorts, frozen=True, kw_only=True):
     log_health: LogHealth
     weaknesses: tuple[str, ...] = ()
     queries: PointQueries
+    promql: Promql
+    series: SeriesSource
     positions: ProjectionPositions
     generations: LiveGenerations
     threads: QueryThreads
@@ -221,6 +228,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     status_share: float = STATUS_SHARE
     status_patience: float = STATUS_PATIENCE
     archive_policy: ArchivePolicy = ArchivePolicy()
+    promql: QueryLimits = QueryLimits()
 
 
 @overload
@@ -430,6 +438,9 @@ def _service(
         queries=Queries(
             list_metric_names=ListMetricNamesHandler(ports.queries, ports.threads),
             read_metrics=ReadMetricsHandler(ports.queries, ports.threads, receipts),
+            promql=PromqlQueries(
+                ports.promql, ports.series, ports.queries, ports.threads, limits.promql
+            ),
         ),
         projections=projections,
         log=watch,

@@ -25,6 +25,7 @@ from adapters.ducklake.query.read_model import DuckLakeReadModel
 from adapters.ducklake.store.stores import DuckLakeStores
 from adapters.event_format.codec import MetricEventCodec
 from adapters.eventsourcing.organizations import Organizations
+from adapters.promql import PromqlEngine
 from adapters.redis_streams.metrics.archiving import LogIdentity, RedisArchivedLogServer
 from adapters.redis_streams.metrics.hot_log import RedisHotLog
 from adapters.redis_streams.metrics.idempotency import record_limit
@@ -43,6 +44,7 @@ from application.errors import LogUnavailable, LogUnfit
 from application.event_log.archive import OnStep, ignore_step
 from application.organizations.issue_token import NewToken
 from application.organizations.token_directory import DirectoryFollower, TokenDirectory
+from application.reading.query_budget import QueryLimits
 from application.reading.query_threads import QueryThreads
 from application.use_cases import (
     Commands,
@@ -212,6 +214,8 @@ async def open_use_cases(settings: ServiceSettings, url: str) -> AsyncIterator[U
             log_health=metric_log,
             weaknesses=log.weaknesses,
             queries=read_model,
+            promql=PromqlEngine(read_model.series),
+            series=read_model.series,
             positions=read_model,
             generations=read_model,
             threads=threads,
@@ -221,6 +225,7 @@ async def open_use_cases(settings: ServiceSettings, url: str) -> AsyncIterator[U
             max_points=settings.limits.max_points,
             points_per_second=settings.quota / settings.workers if settings.quota else None,
             archive_policy=settings.log.archive_policy,
+            promql=QueryLimits(seconds=query_limits.seconds, memory=query_limits.memory),
         )
         await metric_log.open()
         following.start()

@@ -21,6 +21,8 @@ from adapters.http.api import (
 )
 from adapters.http.api.administration import Administration, AnyRequest
 from adapters.http.failures import EXCEPTION_HANDLERS, allowed_methods
+from adapters.http.prometheus import api as prometheus
+from adapters.http.prometheus.api import PrometheusApi
 from adapters.http.publish.routes import ROUTES, Destination, PublishRoute, find_destination
 from adapters.http.telemetry import record_request
 from application.clock import Clock, utc_now
@@ -48,7 +50,7 @@ def create_app(
     """Wire the application. It opens and closes nothing: its arguments must be open."""
     administration = Administration.of(use_cases, operator_token, clock)
     reading = queries.Reading(use_cases.access, use_cases.queries, use_cases.projections)
-    routed = _routed(publish, administration, reading, use_cases)
+    routed = _routed(publish, administration, reading, use_cases, clock)
     return HttpService(publish, routed)
 
 
@@ -116,6 +118,7 @@ ROUTE_HANDLERS = (
     *map(_publish_handler, ROUTES),
     queries.list_metric_names,
     queries.read_metrics,
+    *prometheus.ROUTE_HANDLERS,
     organizations.register_organization,
     organizations.show_organization,
     teams.list_teams,
@@ -157,6 +160,7 @@ def _routed(
     administration: Administration,
     reading: queries.Reading,
     use_cases: UseCases,
+    clock: Clock,
 ) -> Litestar:
     return Litestar(
         route_handlers=[options, *ROUTE_HANDLERS],
@@ -164,6 +168,9 @@ def _routed(
             "publish": _provide(publish),
             "administration": _provide(administration),
             "reading": _provide(reading),
+            "prometheus": _provide(
+                PrometheusApi(use_cases.access, use_cases.queries.promql, clock)
+            ),
             "readiness": _provide(use_cases.readiness),
             "projections": _provide(use_cases.projections),
             "log": _provide(use_cases.log),

@@ -14,6 +14,8 @@ from adapters.eventsourcing.organizations import Organizations
 from adapters.memory.metric_log import MemoryMetricLog
 from adapters.memory.read_model import MemoryReadModel
 from adapters.memory.refused_points import MemoryRefusedPoints
+from adapters.memory.series_source import MemorySeriesSource
+from adapters.promql import PromqlEngine
 from application.errors import VersionConflict
 from application.organizations.issue_token import NewToken
 from application.organizations.ports import (
@@ -119,6 +121,8 @@ def service_use_cases(
         metric_log=metric_log or log,
         log_health=log,
         queries=model,
+        promql=PromqlEngine(MemorySeriesSource()),
+        series=MemorySeriesSource(),
         positions=model,
         generations=model,
         threads=threads or QueryThreads(2),

@@ -7,6 +7,8 @@ import asyncio
 from adapters.memory.metric_log import MemoryMetricLog
 from adapters.memory.read_model import MemoryReadModel
 from adapters.memory.refused_points import MemoryRefusedPoints
+from adapters.memory.series_source import MemorySeriesSource
+from adapters.promql import PromqlEngine
 from application.organizations.token_directory import (
     MAX_SILENCE,
     DirectoryFollower,
@@ -47,6 +49,8 @@ def test_a_worker_is_ready_once_the_log_answers_and_its_directory_is_up_to_date(
             log_health=log,
             weaknesses=("appendfsync is everysec",),
             queries=model,
+            promql=PromqlEngine(MemorySeriesSource()),
+            series=MemorySeriesSource(),
             positions=model,
             generations=model,
             threads=QueryThreads(1),

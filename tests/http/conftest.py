@@ -18,6 +18,8 @@ from adapters.http.publish.routes import Destination
 from adapters.memory.metric_log import MemoryMetricLog
 from adapters.memory.read_model import MemoryReadModel
 from adapters.memory.refused_points import MemoryRefusedPoints
+from adapters.memory.series_source import MemorySeriesSource
+from adapters.promql import PromqlEngine
 from application.organizations.create_team import CreateTeam
 from application.organizations.issue_token import IssueToken, NewToken
 from application.organizations.register_organization import RegisterOrganization
@@ -63,6 +65,7 @@ class Service:
         self.readiness = StubReadiness()
         self._issued = 0
         self.read_model = MemoryReadModel()
+        self.series = MemorySeriesSource()
         self.threads = QueryThreads(1)
         self._organizations = organizations
         self._directory = TokenDirectory(lambda: self.seconds)
@@ -85,6 +88,8 @@ class Service:
             metric_log=metric_log,
             log_health=self.log,
             queries=self.read_model,
+            promql=PromqlEngine(self.series),
+            series=self.series,
             positions=self.read_model,
             generations=self.read_model,
             threads=self.threads,

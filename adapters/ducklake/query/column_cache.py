@@ -27,6 +27,7 @@ from adapters.ducklake.query.parquet_files import ParquetFile
 from adapters.ducklake.query.readers import Reading
 from adapters.ducklake.store.nan_bits import without_nan_bits
 from adapters.ducklake.store.rows import tag_text
+from application.projections.errors import QueryTooLarge
 from application.reading.ports import Selection
 from domain.values import NAN_BITS
 
@@ -40,6 +41,9 @@ PART = 4
 """The columns of one query take at most one part in so many of the cache. While they are aggregated
 they take several times as much."""
 
+MAX_RANGE_POINTS = 20_000_000
+"""Points of a file and metric that a query reads at most if they are not cached."""
+
 BATCH = 100_000
 """Points read at a time, whose tags are held as text meanwhile."""
 
@@ -48,7 +52,7 @@ ENTRY_BYTES = 1000
 
 
 class MetricColumns(Struct, frozen=True):
-    """A metric's points of one file, ordered by time.
+    """A metric's points of one file, ordered by time, and at one time in log order.
 
     Row i has the time `first + offsets[i]` (ms), `values[i]`, and `series[i]`, the number of its
     tag set. `tags` holds the tag sets as text, one per line; `ends` has each line's end in bytes.
@@ -65,10 +69,24 @@ class MetricColumns(Struct, frozen=True):
     ends: array[int]
 
     @classmethod
-    def of(cls, times: Integers, values: Floats, series: Integers, tags: pa.Array) -> MetricColumns:
-        """Make columns of points in any order, as stored; `tags` may include unused tag sets."""
+    def of(
+        cls,
+        times: Integers,
+        values: Floats,
+        series: Integers,
+        tags: pa.Array,
+        log_order: tuple[Integers, Integers] | None = None,
+    ) -> MetricColumns:
+        """Make columns of points in any order, as stored; `tags` may include unused tag sets.
+
+        `log_order` has the positions and items of the points; without it they are in log order.
+        """
         values, series, tags = _with_own_bits(values, series, tags)
-        order = np.argsort(times, kind="stable")
+        if log_order is None:
+            order = np.argsort(times, kind="stable")
+        else:
+            positions, items = log_order
+            order = np.lexsort((items, positions, times))
         first = int(times[order[0]]) if len(times) else 0
         (used,) = np.bincount(series, minlength=len(tags)).nonzero()
         place = np.zeros(len(tags), np.int64)
@@ -88,6 +106,10 @@ class MetricColumns(Struct, frozen=True):
     def nbytes(self) -> int:
         columns = self.offsets.nbytes + self.values.nbytes + self.series.nbytes
         return ENTRY_BYTES + columns + len(self.tags) + len(self.ends) * self.ends.itemsize
+
+    def tag_texts(self) -> list[str]:
+        """Return the tag sets as text, in the order of their numbers."""
+        return self.tags.decode().splitlines()
 
     def rows(self, start: int | None, end: int | None) -> slice:
         """Return the rows from `start` to before `end` (ms)."""
@@ -191,6 +213,26 @@ class ColumnCache:
             parts.append((columns, columns.rows(selection.start, selection.end)))
         return _points(selection, parts)
 
+    def columns(
+        self, reading: Reading, selection: Selection, files: Sequence[ParquetFile]
+    ) -> Iterator[MetricColumns]:
+        """Yield a metric's columns of files, in the order of the log.
+
+        Files with more points than are cached are read in the selection's range alone.
+        """
+        ordered = sorted(files, key=lambda file: file.first_position)
+        found = {file: self._kept_columns(selection, file) for file in ordered}
+        missing = [file for file, columns in found.items() if columns is MISSING]
+        for group in _groups(missing, self._max_points):
+            for file, columns in _read(reading, selection, group, self._max_points).items():
+                found[file] = columns
+                self._keep(_key(selection, file), columns)
+        for file, columns in found.items():
+            if isinstance(columns, MetricColumns):
+                yield columns
+            else:
+                yield _read_range(reading, selection, file)
+
     def points_at_hand(
         self, selection: Selection, files: Sequence[ParquetFile], most: int
     ) -> Points | None:
@@ -255,11 +297,7 @@ def _read(
 ) -> dict[ParquetFile, MetricColumns | _Instead]:
     """Read a metric's columns from files; TOO_MANY if they exceed `max_points`."""
     whole = msgspec.structs.replace(selection, tags={}, start=None, end=None)
-    query = queries.columns([file.path for file in files], whole, max_points + 1)
-    batches = reading.connection.execute(*query).to_arrow_reader(BATCH)
-    # Text is encoded batch by batch, since tags make up most of the points' size.
-    read = pa.Table.from_batches([_coded(batch) for batch in batches], _LAYOUT)
-    reading.points += len(read)
+    read = _table(reading, files, whole, max_points + 1)
     if len(read) > max_points:
         return dict.fromkeys(files, TOO_MANY)
     of_file = read["filename"].combine_chunks()
@@ -268,24 +306,51 @@ def _read(
         path: np.flatnonzero(codes == code)
         for code, path in enumerate(of_file.dictionary.to_pylist())
     }
-    times, values = read["time"].to_numpy(), read["value"].to_numpy()
+    return {file: _columns(read, rows_of.get(file.path, _NO_ROWS)) for file in files}
+
+
+def _read_range(reading: Reading, selection: Selection, file: ParquetFile) -> MetricColumns:
+    """Read a metric's columns of one file, within the selection's range.
+
+    Raises QueryTooLarge.
+    """
+    read = _table(reading, [file], msgspec.structs.replace(selection, tags={}), MAX_RANGE_POINTS)
+    if len(read) == MAX_RANGE_POINTS:
+        raise QueryTooLarge(
+            f"more than {MAX_RANGE_POINTS:,} points of one metric; ask for a shorter range of time"
+        )
+    return _columns(read, np.arange(len(read)))
+
+
+def _table(
+    reading: Reading, files: Sequence[ParquetFile], selection: Selection, limit: int
+) -> pa.Table:
+    query = queries.columns([file.path for file in files], selection, limit)
+    batches = reading.connection.execute(*query).to_arrow_reader(BATCH)
+    # Text is encoded batch by batch, since tags make up most of the points' size.
+    read = pa.Table.from_batches([_coded(batch) for batch in batches], _LAYOUT)
+    reading.points += len(read)
+    return read
+
+
+def _columns(read: pa.Table, rows: Integers) -> MetricColumns:
     tags = read["tags"].combine_chunks()
-    series = tags.indices.to_numpy()
-    found: dict[ParquetFile, MetricColumns | _Instead] = {}
-    for file in files:
-        rows = rows_of.get(file.path, _NO_ROWS)
-        found[file] = MetricColumns.of(times[rows], values[rows], series[rows], tags.dictionary)
-    return found
+    times, values, positions, items = (
+        read[name].to_numpy()[rows] for name in ("time", "value", "position", "item")
+    )
+    series = tags.indices.to_numpy()[rows]
+    return MetricColumns.of(times, values, series, tags.dictionary, (positions, items))
 
 
 def _coded(batch: pa.RecordBatch) -> pa.RecordBatch:
-    columns = [batch["time"], batch["value"]]
+    columns = [batch[name] for name in ("time", "value", "position", "item")]
     columns += [batch[name].dictionary_encode() for name in ("tags", "filename")]
     return pa.record_batch(columns, schema=_LAYOUT)
 
 
 _TEXT = pa.dictionary(pa.int32(), pa.string())
-_LAYOUT = pa.schema({"time": pa.int64(), "value": pa.float64(), "tags": _TEXT, "filename": _TEXT})
+_NUMBERS = {"time": pa.int64(), "value": pa.float64(), "position": pa.int64(), "item": pa.int64()}
+_LAYOUT = pa.schema({**_NUMBERS, "tags": _TEXT, "filename": _TEXT})
 _NO_ROWS = np.empty(0, np.int64)
 
 

@@ -17,12 +17,17 @@ from application.reading.ports import Selection
 
 
 class ParquetFile(Struct, frozen=True):
-    """A Parquet file with its number of points, from `first` to `last` (ms). It never changes."""
+    """A Parquet file with its number of points, from `first` to `last` (ms). It never changes.
+
+    `first_position` is the lowest position of its points' events. Files are written in the order of
+    the log, and only neighbours are merged, so it orders the files of a partition's events.
+    """
 
     path: str
     points: int
     first: int
     last: int
+    first_position: int
 
     def overlaps(self, selection: Selection) -> bool:
         """Return whether it may have points in the selection's time range."""
@@ -39,30 +44,33 @@ class ParquetFiles:
     def __init__(self, connection: Connection, source: str, schema: str) -> None:
         self._catalog = f"__ducklake_metadata_{source}.{schema}"
         found = connection.execute(
-            "SELECT data_path || schemas.path || tables.path, table_id, times.column_id, "
-            "numbers.column_id "
+            "SELECT data_path || schemas.path || tables.path, table_id, "
+            "max(column_id) FILTER (column_name = 'time'), "
+            "max(column_id) FILTER (column_name = 'position'), "
+            "max(column_id) FILTER (column_name = 'value') "
             f"FROM {self._catalog}.ducklake_table tables "
             f"JOIN {self._catalog}.ducklake_schema schemas USING (schema_id) "
-            f"JOIN {self._catalog}.ducklake_column times USING (table_id) "
-            f"JOIN {self._catalog}.ducklake_column numbers USING (table_id), "
+            f"JOIN {self._catalog}.ducklake_column columns USING (table_id), "
             f"ducklake_settings('{source}') "
-            "WHERE table_name = ? AND times.column_name = 'time' "
-            "AND numbers.column_name = 'value'",
+            "WHERE table_name = ? GROUP BY ALL",
             [POINTS_TABLE],
         ).fetchone()
         if found is None:
             raise ProjectionMissing("the points have not been built yet")
-        self._directory, self._table, self._time, self._value = found
+        self._directory, self._table, self._time, self._position, self._value = found
 
     def __call__(self, connection: Connection) -> Sequence[ParquetFile]:
         """Return the files of the latest snapshot."""
         rows = connection.execute(
-            "SELECT path, record_count, epoch_ms(min_value::TIMESTAMP_MS), "
-            "epoch_ms(max_value::TIMESTAMP_MS) "
+            "SELECT path, record_count, epoch_ms(times.min_value::TIMESTAMP_MS), "
+            "epoch_ms(times.max_value::TIMESTAMP_MS), positions.min_value::BIGINT "
             f"FROM {self._catalog}.ducklake_data_file files "
-            f"JOIN {self._catalog}.ducklake_file_column_stats stats USING (data_file_id) "
-            "WHERE files.table_id = ? AND files.end_snapshot IS NULL AND stats.column_id = ?",
-            [self._table, self._time],
+            f"JOIN {self._catalog}.ducklake_file_column_stats times "
+            "ON times.data_file_id = files.data_file_id AND times.column_id = ? "
+            f"JOIN {self._catalog}.ducklake_file_column_stats positions "
+            "ON positions.data_file_id = files.data_file_id AND positions.column_id = ? "
+            "WHERE files.table_id = ? AND files.end_snapshot IS NULL",
+            [self._time, self._position, self._table],
         ).fetchall()
         return [ParquetFile(self._directory + path, *more) for path, *more in rows]
 

@@ -87,15 +87,25 @@ def values(
 
 
 def columns(files: Sequence[str], selection: Selection, limit: int) -> Query:
-    """Columns `time` (ms), `value`, `tags` and `filename` of the points in files, in any order.
+    """Columns of the points in files, in any order: `time` (ms), `value`, `tags`, `filename`,
+    `position` and `item`.
 
     Values and tags are as stored (see `store.nan_bits`), and values need not be finite.
     """
     condition, parameters = _condition(selection, only_finite=False)
     return (
-        f"SELECT epoch_ms(time) AS time, value, tags, filename FROM {_FILES} WHERE {condition} "
+        "SELECT epoch_ms(time) AS time, value, tags, filename, position, item::BIGINT AS item "
+        f"FROM {_FILES} WHERE {condition} "
         f"LIMIT {limit:d}",
         [files, *parameters],
+    )
+
+
+def series(files: Sequence[str], organization: str, team: str | None) -> Query:
+    """Rows (file, name, tags as stored) of an owner's series in files, each once."""
+    return (
+        f"SELECT DISTINCT filename, name, tags FROM {_FILES} WHERE organization = ? AND team = ?",
+        [files, organization, team or ""],
     )
 
 

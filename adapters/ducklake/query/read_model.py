@@ -17,6 +17,7 @@ from adapters.ducklake.query.deadline import Deadline
 from adapters.ducklake.query.freed_memory import give_back
 from adapters.ducklake.query.parquet_files import ParquetFile
 from adapters.ducklake.query.readers import Readers, Reading
+from adapters.ducklake.query.series import DuckLakeSeries
 from adapters.ducklake.query.windows import DAY, windows_back
 from application.projections.errors import ProjectionMissing, QueryTooLarge
 from application.projections.folds import METRIC_METADATA, METRIC_NAMES, POINTS
@@ -42,6 +43,8 @@ LARGE_QUERY = 250_000
 class DuckLakeReadModel:
     """Implements PointQueries, ProjectionPositions and LiveGenerations. Close it after use.
 
+    `series` implements SeriesSource on the same cache.
+
     A query runs for at most `seconds`. `memory` (bytes) bounds all queries together within DuckDB,
     and each query outside it; cached columns may take half as much on top. The caller limits how
     many queries run at once.
@@ -59,6 +62,7 @@ class DuckLakeReadModel:
         self._readers = Readers(location, threads=threads, memory=memory)
         self._cache = ColumnCache(memory // CACHE_SHARE)
         self._seconds = seconds
+        self.series = DuckLakeSeries(self._readers, self._cache, seconds)
         self._max_points = memory // BYTES_PER_POINT
         self._clock = clock
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from adapters.http.openapi import influx, management, operations, publish, queries
+from adapters.http.openapi import influx, management, operations, prometheus, publish, queries
 from adapters.http.openapi.parts import SECURITY_SCHEMES, view_schemas
 
 DESCRIPTION = """\
@@ -38,6 +38,7 @@ def document() -> dict[str, Any]:
         "servers": [{"url": "/"}],
         "tags": [
             {"name": "metrics", "description": "Publishing data points and reading them."},
+            {"name": "promql", "description": "Prometheus' HTTP API, for Grafana and others."},
             {"name": "organizations", "description": "Organizations and their teams."},
             {"name": "tokens", "description": "Credentials of applications."},
             {"name": "operations", "description": "Health, metrics and documentation."},
@@ -49,11 +50,12 @@ def document() -> dict[str, Any]:
                 for path, item in publish.PATHS.items()
             },
             **influx.PATHS,
+            **prometheus.PATHS,
             **management.PATHS,
             **operations.PATHS,
         },
         "components": {
-            "schemas": {**publish.SCHEMAS, **view_schemas()},
+            "schemas": {**publish.SCHEMAS, **prometheus.SCHEMAS, **view_schemas()},
             "securitySchemes": SECURITY_SCHEMES,
         },
     }

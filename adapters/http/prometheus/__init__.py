@@ -1,0 +1,1 @@
+"""Prometheus' HTTP API (Prometheus documentation, "HTTP API"), for Grafana and others."""

@@ -1,0 +1,121 @@
+"""Answers of Prometheus' HTTP API: results and errors as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from adapters.http.problems import RETRY_AFTER, Answer
+from application.reading.promql import InstantResult, InstantVector, Matrix, Scalar
+from application.reading.promql_errors import BadData, ExecutionFailed, PromqlError, QueryTimedOut
+
+CONTENT_TYPE = b"application/json"
+
+STATUS_OF: Mapping[type[PromqlError], int] = {
+    BadData: 400,
+    ExecutionFailed: 422,
+    QueryTimedOut: 503,
+}
+ERROR_TYPES = {400: "bad_data", 401: "unauthorized", 403: "forbidden", 404: "not_found"}
+ERROR_TYPES |= {413: "bad_data", 422: "execution", 500: "internal", 503: "unavailable"}
+
+_encode = msgspec.json.encode
+
+
+def success(data: object) -> Answer:
+    """Return an answer with data that can be encoded as JSON, or was (`msgspec.Raw`)."""
+    return _answer(200, {"status": "success", "data": data})
+
+
+def error(status: int, error_type: str, words: str) -> Answer:
+    return _answer(status, {"status": "error", "errorType": error_type, "error": words})
+
+
+def failed(failure: PromqlError) -> Answer:
+    """Return the answer to a query that has none."""
+    found = error(STATUS_OF[type(failure)], failure.error_type, str(failure))
+    if found.status == 503:
+        found.headers.append((b"retry-after", b"%d" % RETRY_AFTER))
+    return found
+
+
+def result(found: InstantResult) -> Answer:
+    """Return the answer to a query."""
+    match found:
+        case Matrix():
+            kind, values = "matrix", _matrix(found)
+        case InstantVector():
+            kind, values = "vector", _vector(found)
+        case Scalar():
+            kind, values = "scalar", b'[%b,"%b"]' % (_time(found.time), number(found.value))
+        case _:
+            kind, values = "string", b"[%b,%b]" % (_time(found.time), _encode(found.value))
+    return success({"resultType": kind, "result": msgspec.Raw(values)})
+
+
+def _matrix(found: Matrix) -> bytes:
+    # Series have the same steps, and counters the same values: each text is made once.
+    texts: dict[float, bytes] = {}
+    times: dict[int, bytes] = {}
+    parts = []
+    for series in found.series:
+        pairs = []
+        for time, value in zip(series.times.tolist(), series.values.tolist(), strict=True):
+            at = times.get(time)
+            if at is None:
+                at = times[time] = _time(time)
+            text = texts.get(value)
+            if text is None:
+                text = number(value)
+                if value:  # zero equals minus zero
+                    texts[value] = text
+            pairs.append(b'[%b,"%b"]' % (at, text))
+        parts.append(b'{"metric":%b,"values":[%b]}' % (_encode(series.labels), b",".join(pairs)))
+    return b"[%b]" % b",".join(parts)
+
+
+def _vector(found: InstantVector) -> bytes:
+    at = _time(found.time)
+    parts = [
+        b'{"metric":%b,"value":[%b,"%b"]}' % (_encode(sample.labels), at, number(sample.value))
+        for sample in found.samples
+    ]
+    return b"[%b]" % b",".join(parts)
+
+
+def number(value: float) -> bytes:
+    """Return a value as Prometheus writes it: the shortest text that is read back as the same.
+
+    Exponents only below 1e-6 and from 1e21 on (its `MarshalFloat`).
+    """
+    if value != value:
+        return b"NaN"
+    text = repr(value)
+    if text == "inf":
+        return b"+Inf"
+    if text == "-inf":
+        return b"-Inf"
+    if text.endswith(".0"):
+        return text[:-2].encode()
+    size = abs(value)
+    if size < 1e-6 or size >= 1e21:
+        return text.encode() if "e" in text else f"{value:e}".encode()
+    if "e" in text:
+        return format(Decimal(text), "f").encode()
+    return text.encode()
+
+
+def _time(milliseconds: int) -> bytes:
+    """Return seconds, with three decimals unless they are whole."""
+    seconds, rest = divmod(abs(milliseconds), 1000)
+    sign = b"-" if milliseconds < 0 else b""
+    return b"%b%d.%03d" % (sign, seconds, rest) if rest else b"%b%d" % (sign, seconds)
+
+
+def _answer(status: int, content: Mapping[str, Any]) -> Answer:
+    body = _encode(content)
+    headers = [(b"content-type", CONTENT_TYPE), (b"content-length", b"%d" % len(body))]
+    return Answer(status, [*headers, (b"cache-control", b"no-store")], body)

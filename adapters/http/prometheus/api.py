@@ -1,0 +1,232 @@
+"""The routes of Prometheus' HTTP API, for organizations, for teams and, at the root, for the owner
+of the token."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from importlib.metadata import version
+from typing import Any
+
+from litestar import HttpMethod, Response, route
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from msgspec import Struct
+
+from adapters.http.api.administration import AnyRequest, token_in
+from adapters.http.body import read_body
+from adapters.http.failures import ProblemResponse, failure_answer
+from adapters.http.problems import Answer
+from adapters.http.prometheus import answers
+from adapters.http.prometheus.parameters import MAX_TIME, Parameters
+from application.clock import Clock, milliseconds
+from application.organizations.access import AccessControl, Grant
+from application.reading.promql_errors import BadData, PromqlError
+from application.reading.promql_queries import PromqlQueries
+from domain.token import Scope
+
+MAX_FORM = 1 << 20
+"""Bytes of a form."""
+
+PREFIXES = (
+    "/organizations/{organization:str}/prometheus/api/v1",
+    "/organizations/{organization:str}/teams/{team:str}/prometheus/api/v1",
+    "/api/v1",
+)
+SPOKEN_VERSION = "3.0.0"
+"""The release of Prometheus whose rules are followed; Grafana asks for it."""
+
+GET_AND_POST = [HttpMethod.GET, HttpMethod.POST]
+
+
+class PrometheusApi(Struct, frozen=True):
+    """Shared by the routes: the use cases, and authorization."""
+
+    access: AccessControl
+    queries: PromqlQueries
+    now: Clock
+
+    def grant(self, request: AnyRequest, organization: str | None, team: str | None) -> Grant:
+        """Raises MissingCredentials, and the errors of AccessControl."""
+        token = token_in(request)
+        if organization is None:
+            return self.access.owners_grant(token, Scope.READ)
+        return self.access.grant(organization, team, token, Scope.READ)
+
+
+class Asking(Struct, frozen=True):
+    """A request that may read."""
+
+    grant: Grant
+    parameters: Parameters
+    now: int
+
+    def range(self) -> tuple[int, int]:
+        """Return `start` and `end`, by default all of the time until now. Raises BadData."""
+        return self.parameters.time("start", 0), self.parameters.time("end", MAX_TIME)
+
+
+Handler = Callable[[PromqlQueries, Asking, Mapping[str, str]], Awaitable[Answer]]
+
+
+def _endpoint(path: str, methods: Sequence[HttpMethod] = GET_AND_POST) -> Callable[[Handler], Any]:
+    """Make a handler the route of a path below each prefix, with errors in Prometheus' form."""
+
+    def routed(handler: Handler) -> Any:
+        @route(
+            [f"{prefix}/{path}" for prefix in PREFIXES],
+            http_method=list(methods),
+            status_code=200,
+            name=f"prometheus_{handler.__name__}",
+        )
+        async def answer(
+            request: AnyRequest,
+            prometheus: NamedDependency[PrometheusApi],
+            organization: FromPath[str | None] = None,
+            team: FromPath[str | None] = None,
+        ) -> Response[bytes]:
+            try:
+                grant = prometheus.grant(request, organization, team)
+                parameters = await _parameters(request)
+                asking = Asking(grant, parameters, milliseconds(prometheus.now))
+                found = await handler(prometheus.queries, asking, request.path_params)
+            except PromqlError as error:
+                found = answers.failed(error)
+            except Exception as error:  # noqa: BLE001  answered, a defect with a 500
+                found = _failed(failure_answer(error, request.method, request.scope["path"]))
+            return ProblemResponse(found)
+
+        return answer
+
+    return routed
+
+
+async def _parameters(request: AnyRequest) -> Parameters:
+    """Return the parameters of the URL, and those of a form. Raises BadData, BodyTooLarge."""
+    query_string = request.scope["query_string"]
+    content_type = request.headers.get("content-type", "")
+    if request.method != "POST" or "x-www-form-urlencoded" not in content_type.lower():
+        return Parameters.of(query_string)
+    return Parameters.of(query_string, await read_body(request.receive, MAX_FORM))
+
+
+def _failed(problem: Answer) -> Answer:
+    """Return a problem in Prometheus' form."""
+    words = problem.problem.detail if problem.problem else ""
+    error_type = answers.ERROR_TYPES.get(problem.status, "bad_data")
+    found = answers.error(problem.status, error_type, words)
+    kept = [header for header in problem.headers if not header[0].startswith(b"content-")]
+    found.headers.extend(kept)
+    return found
+
+
+@_endpoint("query")
+async def query(queries: PromqlQueries, asking: Asking, _: Mapping[str, str]) -> Answer:
+    parameters = asking.parameters
+    found = await queries.instant(
+        asking.grant,
+        parameters.text("query"),
+        parameters.time("time", asking.now),
+        parameters.duration("timeout", MAX_TIME) / 1000,
+    )
+    return answers.result(found)
+
+
+@_endpoint("query_range")
+async def query_range(queries: PromqlQueries, asking: Asking, _: Mapping[str, str]) -> Answer:
+    parameters = asking.parameters
+    start, end = parameters.time("start"), parameters.time("end")
+    if end < start:
+        raise BadData('invalid parameter "end": end timestamp must not be before start time')
+    step = parameters.duration("step")
+    if step <= 0:
+        raise BadData(
+            'invalid parameter "step": zero or negative query resolution step widths are not '
+            "accepted. Try a positive integer"
+        )
+    timeout = parameters.duration("timeout", MAX_TIME) / 1000
+    found = await queries.range(asking.grant, parameters.text("query"), start, end, step, timeout)
+    return answers.result(found)
+
+
+@_endpoint("series")
+async def series(queries: PromqlQueries, asking: Asking, _: Mapping[str, str]) -> Answer:
+    selectors = asking.parameters.all("match[]")
+    if not selectors:
+        raise BadData("no match[] parameter provided")
+    found = await queries.series(asking.grant, selectors, *asking.range())
+    return answers.success(list(found)[: asking.parameters.limit()])
+
+
+@_endpoint("labels")
+async def labels(queries: PromqlQueries, asking: Asking, _: Mapping[str, str]) -> Answer:
+    selectors = asking.parameters.all("match[]")
+    found = await queries.label_names(asking.grant, selectors, *asking.range())
+    return answers.success(list(found)[: asking.parameters.limit()])
+
+
+@_endpoint("label/{name:str}/values", [HttpMethod.GET])
+async def label_values(queries: PromqlQueries, asking: Asking, path: Mapping[str, str]) -> Answer:
+    selectors = asking.parameters.all("match[]")
+    found = await queries.label_values(asking.grant, path["name"], selectors, *asking.range())
+    return answers.success(list(found)[: asking.parameters.limit()])
+
+
+@_endpoint("metadata", [HttpMethod.GET])
+async def metadata(queries: PromqlQueries, asking: Asking, _: Mapping[str, str]) -> Answer:
+    found = await queries.metadata(asking.grant)
+    wanted = asking.parameters.text("metric")
+    chosen = [each for each in found.values() if wanted in ("", each.name)]
+    described = {
+        each.name: [{"type": each.type, "help": each.help, "unit": each.unit}]
+        for each in chosen[: asking.parameters.limit()]
+    }
+    return answers.success(described)
+
+
+@_endpoint("format_query")
+async def format_query(queries: PromqlQueries, asking: Asking, _: Mapping[str, str]) -> Answer:
+    return answers.success(queries.formatted(asking.parameters.text("query")))
+
+
+@_endpoint("status/buildinfo", [HttpMethod.GET])
+async def build_info(_: PromqlQueries, __: Asking, ___: Mapping[str, str]) -> Answer:
+    return answers.success(
+        {
+            "version": SPOKEN_VERSION,
+            "revision": f"cave {version('cave')}",
+            "branch": "",
+            "buildUser": "",
+            "buildDate": "",
+            "goVersion": "",
+        }
+    )
+
+
+@_endpoint("query_exemplars")
+async def query_exemplars(_: PromqlQueries, __: Asking, ___: Mapping[str, str]) -> Answer:
+    return answers.success([])
+
+
+@_endpoint("rules", [HttpMethod.GET])
+async def rules(_: PromqlQueries, __: Asking, ___: Mapping[str, str]) -> Answer:
+    return answers.success({"groups": []})
+
+
+@_endpoint("alerts", [HttpMethod.GET])
+async def alerts(_: PromqlQueries, __: Asking, ___: Mapping[str, str]) -> Answer:
+    return answers.success({"alerts": []})
+
+
+ROUTE_HANDLERS = (
+    query,
+    query_range,
+    series,
+    labels,
+    label_values,
+    metadata,
+    format_query,
+    build_info,
+    query_exemplars,
+    rules,
+    alerts,
+)

@@ -1,0 +1,214 @@
+"""Prometheus' HTTP API over series in memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from application.event_log.ports import RecordedDescriptions
+from application.event_log.receipts import Receipt
+from application.reading.series import Owner
+from domain.events import MetricsDescribed
+from domain.metric_description import description_of
+from tests.http.conftest import START, Service, service  # noqa: F401  a fixture
+
+NOW = int(START.timestamp())
+ORGANIZATION = "/organizations/gilt/prometheus/api/v1"
+TEAM = "/organizations/gilt/teams/web/prometheus/api/v1"
+ROOT = "/api/v1"
+
+
+class Asking:
+    """A service with an organization `gilt` and its team `web`, which have series `up`."""
+
+    def __init__(self, service: Service) -> None:  # noqa: F811
+        self.service = service
+        self.token = service.register("gilt", "read")
+        service.create_team("gilt", "web")
+        self.team_token = service.issue("gilt", "read", team="web")
+        times = [(NOW - 60 + 15 * n) * 1000 for n in range(5)]
+        for owner, hosts in ((Owner("gilt"), ("a", "b")), (Owner("gilt", "web"), ("c",))):
+            for host in hosts:
+                labels = {"__name__": "up", "host": host}
+                service.series.add(owner, labels, [(t, float(n)) for n, t in enumerate(times)])
+
+    def get(self, path: str, token: str | None = None, **parameters: Any) -> httpx.Response:
+        return self.service.call("GET", path, token or self.token, params=parameters)
+
+    def post(self, path: str, **form: Any) -> httpx.Response:
+        return self.service.call("POST", path, self.token, data=form)
+
+
+@pytest.fixture
+def asking(service: Service) -> Asking:  # noqa: F811
+    return Asking(service)
+
+
+def data_of(answer: httpx.Response) -> Any:
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == "application/json"
+    content = answer.json()
+    assert content["status"] == "success"
+    return content["data"]
+
+
+def error_of(answer: httpx.Response, status: int) -> tuple[str, str]:
+    assert answer.status_code == status, answer.text
+    content = answer.json()
+    assert content["status"] == "error"
+    return content["errorType"], content["error"]
+
+
+def test_an_instant_query_is_a_vector_at_a_time(asking: Asking) -> None:
+    found = data_of(asking.get(f"{ORGANIZATION}/query", query="up", time=NOW - 30))
+    assert found == {
+        "resultType": "vector",
+        "result": [
+            {"metric": {"__name__": "up", "host": host}, "value": [NOW - 30, "2"]}
+            for host in ("a", "b")
+        ],
+    }
+    now = data_of(asking.get(f"{ORGANIZATION}/query", query='up{host="a"}'))
+    assert now["result"][0]["value"] == [NOW, "4"]
+
+
+def test_times_have_three_decimals_unless_they_are_whole(asking: Asking) -> None:
+    answer = asking.get(f"{ORGANIZATION}/query", query="1", time=f"{NOW}.5")
+    assert f"[{NOW}.500," in answer.text
+    iso = START.isoformat().replace("+00:00", "Z")
+    assert data_of(asking.get(f"{ORGANIZATION}/query", query="1", time=iso)) == {
+        "resultType": "scalar",
+        "result": [NOW, "1"],
+    }
+
+
+def test_a_range_query_is_a_matrix(asking: Asking) -> None:
+    parameters: dict[str, Any] = {
+        "query": 'up{host="b"}',
+        "start": NOW - 60,
+        "end": NOW,
+        "step": "30s",
+    }
+    for found in (
+        data_of(asking.get(f"{ORGANIZATION}/query_range", **parameters)),
+        data_of(asking.post(f"{ORGANIZATION}/query_range", **parameters)),
+    ):
+        assert found["resultType"] == "matrix"
+        [series] = found["result"]
+        assert series["values"] == [[NOW - 60, "0"], [NOW - 30, "2"], [NOW, "4"]]
+
+
+def test_strings_and_range_vectors(asking: Asking) -> None:
+    assert data_of(asking.get(f"{ORGANIZATION}/query", query='"é"'))["result"] == [NOW, "é"]
+    found = data_of(asking.get(f"{ORGANIZATION}/query", query='up{host="a"}[20s]'))
+    assert found["resultType"] == "matrix"
+    assert found["result"][0]["values"] == [[NOW - 15, "3"], [NOW, "4"]]
+
+
+@pytest.mark.parametrize("path", ["query", "query_range"])
+def test_post_may_have_its_parameters_in_the_url(asking: Asking, path: str) -> None:
+    """As vmalert sends them: with a media type that says otherwise, and no body."""
+    query = f"query=up&start={NOW - 15}&end={NOW}&step=15"
+    answer = asking.service.call(
+        "POST",
+        f"{ORGANIZATION}/{path}?{query}",
+        asking.token,
+        headers={"Content-Type": "application/json"},
+    )
+    assert len(data_of(answer)["result"]) == 2
+
+
+def test_teams_and_owners_of_tokens_have_series_of_their_own(asking: Asking) -> None:
+    def hosts(path: str, token: str) -> list[str]:
+        found = data_of(asking.get(f"{path}/query", token, query="up"))
+        return [series["metric"]["host"] for series in found["result"]]
+
+    assert hosts(TEAM, asking.token) == hosts(TEAM, asking.team_token) == ["c"]
+    assert hosts(ROOT, asking.team_token) == ["c"]
+    assert hosts(ROOT, asking.token) == ["a", "b"]
+
+
+def test_labels_values_and_series(asking: Asking) -> None:
+    assert data_of(asking.get(f"{ORGANIZATION}/labels")) == ["__name__", "host"]
+    assert data_of(asking.get(f"{ORGANIZATION}/label/host/values")) == ["a", "b"]
+    only: dict[str, Any] = {"match[]": ['{host="b"}', "none"]}
+    assert data_of(asking.get(f"{ORGANIZATION}/label/host/values", **only)) == ["b"]
+    found = data_of(asking.get(f"{ORGANIZATION}/series", **only))
+    assert found == [{"__name__": "up", "host": "b"}]
+    assert data_of(asking.post(f"{ORGANIZATION}/series", **{"match[]": "up", "limit": 1})) == [
+        {"__name__": "up", "host": "a"}
+    ]
+
+
+def test_metadata_is_the_last_description_of_each_metric(asking: Asking) -> None:
+    up = description_of("up", "gauge", "", "Whether it answers.")
+    seconds = description_of("job_seconds", "counter", "s", "Time.")
+    assert up is not None
+    assert seconds is not None
+    event = MetricsDescribed(
+        organization="gilt", team=None, token_id="t", descriptions=(up, seconds)
+    )
+    asking.service.read_model.add(RecordedDescriptions(Receipt(3, 1, 0), event, b""))
+    found = data_of(asking.get(f"{ORGANIZATION}/metadata"))
+    assert found == {
+        "up": [{"type": "gauge", "help": "Whether it answers.", "unit": ""}],
+        "job_seconds": [{"type": "counter", "help": "Time.", "unit": "s"}],
+    }
+    only = data_of(asking.get(f"{ORGANIZATION}/metadata", metric="up"))
+    assert list(only) == ["up"]
+    assert data_of(asking.get(f"{ORGANIZATION}/metadata", metric="none")) == {}
+    assert data_of(asking.get(f"{TEAM}/metadata")) == {}
+
+
+def test_what_else_clients_ask(asking: Asking) -> None:
+    assert data_of(asking.get(f"{ORGANIZATION}/status/buildinfo"))["version"]
+    assert data_of(asking.get(f"{ORGANIZATION}/rules")) == {"groups": []}
+    assert data_of(asking.get(f"{ORGANIZATION}/alerts")) == {"alerts": []}
+    assert data_of(asking.get(f"{ORGANIZATION}/query_exemplars", query="up")) == []
+    assert data_of(asking.get(f"{ORGANIZATION}/format_query", query="sum( up )")) == "sum(up)"
+
+
+@pytest.mark.parametrize(
+    ("path", "parameters", "words"),
+    [
+        ("query", {}, ""),
+        ("query", {"query": "sum("}, ""),
+        ("query", {"query": "unknown(up)"}, "unknown"),
+        ("query", {"query": "up", "time": "x"}, 'invalid parameter "time"'),
+        ("query_range", {"query": "up", "start": 1, "end": 2}, 'invalid parameter "step"'),
+        ("query_range", {"query": "up", "start": 3, "end": 2, "step": 1}, "before start"),
+        ("query_range", {"query": "up", "start": 0, "end": 20_000, "step": 1}, "exceeded maximum"),
+        ("query_range", {"query": "up", "start": 0, "end": 2, "step": "1x"}, "valid duration"),
+        ("query_range", {"query": "up", "start": 0, "end": 2, "step": 0}, "zero or negative"),
+        ("series", {}, "no match[]"),
+        ("series", {"match[]": "{"}, ""),
+        ("labels", {"limit": "x"}, "limit"),
+        ("format_query", {"query": "("}, ""),
+    ],
+)
+def test_bad_parameters_are_named(
+    asking: Asking, path: str, parameters: dict[str, Any], words: str
+) -> None:
+    kind, said = error_of(asking.get(f"{ORGANIZATION}/{path}", **parameters), 400)
+    assert kind == "bad_data"
+    assert words in said
+
+
+def test_an_expression_that_cannot_be_evaluated_is_an_execution_error(asking: Asking) -> None:
+    query = "up * on() up"
+    assert error_of(asking.get(f"{ORGANIZATION}/query", query=query), 422)[0] == "execution"
+
+
+def test_a_token_that_may_not_read_is_refused_in_the_same_form(asking: Asking) -> None:
+    publisher = asking.service.issue("gilt", "publish")
+    assert error_of(asking.get(f"{ORGANIZATION}/query", publisher, query="up"), 403)
+    answer = asking.service.call("GET", f"{ORGANIZATION}/query?query=up")
+    assert error_of(answer, 401)
+    assert "Basic" in answer.headers["www-authenticate"]
+    assert error_of(asking.get(f"{ROOT}/query", "cave_unknown", query="up"), 403)
+
+
+def test_a_form_that_is_too_large_is_refused(asking: Asking) -> None:
+    assert error_of(asking.post(f"{ORGANIZATION}/query", query="x" * (2 << 20)), 413)
