@@ -233,6 +233,26 @@ def test_agents_that_start_together_record_what_they_share_once(world: World) ->
     assert sum(each is not None for each in appended) == 1
 
 
+def test_no_task_is_needed_to_await_it(world: World) -> None:
+    """As the protocol does, which has none for a plain publish."""
+
+    async def scenario() -> Appended | None:
+        done: asyncio.Future[Appended | None] = asyncio.get_running_loop().create_future()
+        answering = world.handler(GILT, (A,))
+
+        def advance(_: object = None) -> None:
+            assert asyncio.current_task() is None
+            try:
+                answering.send(None).add_done_callback(advance)
+            except StopIteration as end:
+                done.set_result(end.value)
+
+        asyncio.get_running_loop().call_soon(advance)
+        return await done
+
+    assert asyncio.run(scenario()) == Appended(Receipt(0, 1, 0))
+
+
 def test_descriptions_that_change_in_turn_are_recorded_a_few_times_only(world: World) -> None:
     for _ in range(100):
         world(A, B)

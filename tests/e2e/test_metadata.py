@@ -6,6 +6,8 @@ import asyncio
 import json
 from typing import Any
 
+import cramjam
+import httpx
 from redis import Redis
 
 from adapters.redis_streams.metrics.keys import MetricKeys
@@ -14,6 +16,7 @@ from adapters.redis_streams.metrics.settings import settle_partitions
 from domain.events import MetricsDescribed
 from domain.metric_description import MetricDescription, MetricType, Temporality
 from tests.e2e.tenant import TEAM, Tenant, metrics, point
+from tests.point_formats.remote_write.requests import metadata_1, named, request_1, sample, series_1
 from tests.service import Service
 from tests.waiting import wait_until
 
@@ -83,3 +86,38 @@ def test_the_last_description_is_shown_with_the_name_and_survives_a_rebuild(
     assert (names(), names(TEAM)) == (of_organization, of_team)
     describe(tenant, MetricDescription("hits"))
     wait_until(lambda: names()[:1] == [{"name": "hits"}])
+
+
+def test_metadata_sent_by_remote_write_are_recorded_once(tenant: Tenant) -> None:
+    names, before = Reader(tenant), len(batches_and_descriptions(tenant))
+    body = request_1(
+        series_1(named("hits_total"), sample(time=1_398_788_625_000)),
+        metadata=[metadata_1(1, "hits_total", "Hits.", "1")],
+    )
+    only_metadata = request_1(metadata=[metadata_1(2, "hits_total", "Not what it was.")])
+    # One connection, and so one worker: another one would not know yet what this one has recorded.
+    with httpx.Client(base_url=tenant.service.url, timeout=30) as agent:
+        for content, receipts in ((body, True), (only_metadata, True), (only_metadata, False)):
+            response = agent.post(
+                f"{tenant.path}/prometheus/api/v1/write",
+                content=bytes(cramjam.snappy.compress_raw(content)),
+                headers={
+                    "Authorization": f"Bearer {tenant.token}",
+                    "Content-Type": "application/x-protobuf",
+                    "Content-Encoding": "snappy",
+                },
+            )
+            assert response.status_code == 204, tenant.service.errors()[-4000:]
+            assert ("cave-receipt" in response.headers) is receipts
+    wait_until(
+        lambda: names() == [{"name": "hits_total", "type": "gauge", "help": "Not what it was."}]
+    )
+    assert len(batches_and_descriptions(tenant)) == before + 3
+
+
+def batches_and_descriptions(tenant: Tenant) -> list[str]:
+    """Return the receipts of all events of the organization."""
+    lines = tenant.service.cave(
+        "events", "tail", "--org", tenant.name, "--from-start", "--no-follow", "--json"
+    )
+    return [json.loads(line)["receipt"] for line in lines.splitlines()]
