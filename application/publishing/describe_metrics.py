@@ -157,17 +157,13 @@ class DescribeMetricsHandler:
     async def _read(self, owner: Owner, known: _Known) -> None:
         """Read what the projection knows; if that is not possible, keep what is known."""
         try:
-            # A task of its own: only tasks have timeouts, and publishing need not be in one.
-            found = await asyncio.ensure_future(self._find(owner))
+            async with asyncio.timeout(PATIENCE):
+                found = await self._threads.run(lambda: self._projection.descriptions(*owner))
         except (ProjectionError, TimeoutError):
             known.expires = self._monotonic() + RETRY_SECONDS
             return
         known.replace(found)
         known.expires = self._monotonic() + MEMORY_SECONDS
-
-    async def _find(self, owner: Owner) -> Mapping[str, MetricDescription]:
-        async with asyncio.timeout(PATIENCE):
-            return await self._threads.run(lambda: self._projection.descriptions(*owner))
 
     def _count(self, owner: Owner, known: _Known) -> None:
         """Count what an owner takes, and forget those used least recently if it is too much."""
