@@ -14,19 +14,22 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-DONE, ODD, FULL = 0, 1, 2
-"""How a scan ends: at the body's end, at a line that is not plain, or without room for more."""
+DONE, ODD, FULL, TEXTS_FULL = 0, 1, 2, 3
+"""How a scan ends: at the body's end, at a line that is not plain, without room for more, or
+without room for more texts."""
 
 NO_TIME = -1
 """The time of lines that have none."""
 
-PADDING = bytes(8)  # ends every loop
+PADDING = bytes(8)  # ends every loop, and allows reading eight bytes at any place
 RECENT = 1 << 8
 MAX_TEXT = 1 << 14
 """Bytes of a measurement with its tags, or of a field's key, that are scanned."""
 
 _GAVE_UP = -1
 _POWERS = tuple(10.0**power for power in range(23))  # exact, as are integers up to 2**53
+_EIGHT = np.uint64(8)
+_MULTIPLIER = np.uint64(0x9E37_79B9_7F4A_7C15)  # 2**64 over the golden ratio
 _EXACT = np.uint64(1 << 53)
 _MAX_TIME = np.uint64((1 << 63) - 1)
 _NEWLINE, _RETURN, _SPACE, _HASH, _COMMA, _EQUALS, _BACKSLASH = b"\n\r #,=\\"
@@ -44,13 +47,12 @@ def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 class Columns(NamedTuple):
     """The result of a scan.
 
-    Per line, where its series begins and ends; per point, the numbers of its line, its key and its
-    time, and its value. `keys` has pairs of places, of the keys that were seen, perhaps several of
-    one key; `time_table` has times as sent.
+    Per point, the number of its series' text, the codes of its key and its time, and its value.
+    `key_table` has pairs of places, of the keys that were seen, perhaps several of one key;
+    `time_table` has times as sent.
     """
 
-    series: NDArray[np.int64]  # pairs of places
-    lines: NDArray[np.uint32]
+    series: NDArray[np.uint32]
     keys: NDArray[np.uint32]
     times: NDArray[np.uint32]
     values: NDArray[np.float64]
@@ -62,13 +64,13 @@ class Columns(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """How much a scan has read: lines, points, keys, times and hard numbers."""
+    """How much a scan has read: points, keys, times and hard numbers; and its last series."""
 
-    lines: int = 0
     rows: int = 0
     keys: int = 0
     times: int = 0
     hard: int = 0
+    last_series: int = 0
 
 
 @_compiled
@@ -148,26 +150,103 @@ def _value(body, at):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def _same(body, at, other, length):  # type: ignore[no-untyped-def]
-    for byte in range(length):  # noqa: SIM110  Numba compiles no generators
-        if body[at + byte] != body[other + byte]:
-            return False
-    return True
+def _word_at(data, at):  # type: ignore[no-untyped-def]
+    """Return eight bytes as a number, which compiles to a single load."""
+    at = np.uint64(at)  # unsigned, which saves a check for negative indexes
+    word = np.uint64(data[at])
+    for byte in range(1, 8):
+        word |= np.uint64(data[at + np.uint64(byte)]) << np.uint64(8 * byte)
+    return word
 
 
 @_compiled
-def scan(body, size, at, counts, columns):  # type: ignore[no-untyped-def]
+def _mask(length):  # type: ignore[no-untyped-def]
+    """Return the bits of a word's first one to eight bytes."""
+    return ~np.uint64(0) >> (_EIGHT * (_EIGHT - np.uint64(length)))
+
+
+@_compiled
+def _same(data, at, others, start, length):  # type: ignore[no-untyped-def]
+    """Return whether two texts of at least one byte are equal."""
+    at, start, length = np.uint64(at), np.uint64(start), np.uint64(length)
+    while length > _EIGHT:
+        if _word_at(data, at) != _word_at(others, start):
+            return False
+        at, start, length = at + _EIGHT, start + _EIGHT, length - _EIGHT
+    difference = _word_at(data, at) ^ _word_at(others, start)
+    return difference & _mask(length) == 0
+
+
+@_compiled
+def _matched(content, starts, number, body, at, size):  # type: ignore[no-untyped-def]
+    """Return the length of a known text if the body has it at this place, else 0."""
+    start = starts[number]
+    length = starts[number + 1] - start
+    return length if at + length <= size and _same(body, at, content, start, length) else 0
+
+
+@_compiled
+def _hash(data, at, length, seed):  # type: ignore[no-untyped-def]
+    found = seed ^ np.uint64(length)
+    while length > 0:
+        word = _word_at(data, at)
+        if length < 8:
+            word &= _mask(length)
+        found = (found ^ word) * _MULTIPLIER
+        found ^= found >> np.uint64(29)
+        at, length = at + 8, length - 8
+    return found
+
+
+@_compiled
+def _number_of(texts, data, at, length):  # type: ignore[no-untyped-def]
+    """Return the number of a text, a new one if it is unknown, or GAVE_UP if there is no room."""
+    content, starts, after = texts.content, texts.starts, texts.after
+    hashes, slots, count = texts.hashes, texts.slots, texts.numbers
+    wanted = _hash(data, at, length, texts.seed)
+    slot = np.int64(wanted >> np.uint64(32)) % slots.size
+    while slots[slot] > 0:
+        found = np.int64(slots[slot])
+        start = starts[found]
+        if (
+            hashes[found] == wanted
+            and starts[found + 1] - start == length
+            and _same(data, at, content, start, length)
+        ):
+            return found
+        slot = (slot + 1) % slots.size
+    new = count[0]
+    start = starts[new]
+    if new == hashes.size or start + length > content.size - len(PADDING):
+        return np.int64(_GAVE_UP)
+    for byte in range(length):
+        content[start + byte] = data[at + byte]
+    starts[new + 1] = start + length
+    hashes[new] = wanted
+    slots[slot] = new
+    after[new] = new
+    count[0] = new + 1
+    return new
+
+
+@_compiled
+def scan(body, size, at, texts, counts, columns):  # type: ignore[no-untyped-def]
     """Read plain lines from a place on; return how it ended, where, and what there is now.
 
-    The lines before that place are `counts`. A line that is not plain leaves no point.
+    What was read before that place is `counts`. A line that is not plain leaves no point.
+
+    Clients send the same series in the same order again and again. So a text is first compared
+    with the one that followed its predecessor last time, which is faster than finding its end and
+    hashing it. The text of a series includes the space behind it.
     """
     # Taken out of their tuple only once, because each access counts references.
-    series, line_of, key_of, time_of = columns.series, columns.lines, columns.keys, columns.times
+    content, starts, after = texts.content, texts.starts, texts.after
+    series, key_of, time_of = columns.series, columns.keys, columns.times
     values, left, key_table = columns.values, columns.hard, columns.key_table
     time_table = columns.time_table
     recent_keys, recent_times = columns.recent_keys, columns.recent_times
-    lines, rows, keys, times, hard = counts
-    at = np.int64(at)
+    rows, keys, times, hard, last_series = counts
+    at, line_start = np.int64(at), np.int64(at)
     end = DONE
     while at < size:
         if body[at] == _NEWLINE:
@@ -179,14 +258,26 @@ def scan(body, size, at, counts, columns):  # type: ignore[no-untyped-def]
             continue
         line_start, line_rows, line_hard = at, rows, hard
         end = ODD
-        if 2 * lines == series.size:
-            end = FULL
+        if body[at] <= _SPACE:  # before it is compared with text 0, which is a zero byte
             break
-        while body[at] > _SPACE and body[at] != _BACKSLASH:
-            at += 1
-        if body[at] != _SPACE or at == line_start or at - line_start > MAX_TEXT:
-            break
-        series[2 * lines], series[2 * lines + 1] = line_start, at
+        number = last_series
+        length = _matched(content, starts, number, body, at, size)
+        if length == 0:
+            number = np.int64(after[last_series])
+            length = _matched(content, starts, number, body, at, size)
+        if length == 0:
+            while body[at] > _SPACE and body[at] != _BACKSLASH:
+                at += 1
+            length = at + 1 - line_start
+            if body[at] != _SPACE or length == 1 or length > MAX_TEXT:
+                break
+            number = _number_of(texts, body, line_start, length)
+            if number < 0:
+                end = TEXTS_FULL
+                break
+            after[last_series] = number
+        last_series = number
+        at = line_start + length - 1
         plain = True
         while plain:
             at += 1
@@ -210,7 +301,7 @@ def scan(body, size, at, counts, columns):  # type: ignore[no-untyped-def]
             if (
                 code >= keys
                 or key_table[2 * code + 1] - key_table[2 * code] != length
-                or not _same(body, start, key_table[2 * code], length)
+                or not _same(body, start, body, key_table[2 * code], length)
             ):
                 if 2 * keys == key_table.size:
                     end = FULL
@@ -227,7 +318,7 @@ def scan(body, size, at, counts, columns):  # type: ignore[no-untyped-def]
             if not exact:
                 left[3 * hard], left[3 * hard + 1], left[3 * hard + 2] = rows, at + 1, number_end
                 hard += 1
-            line_of[rows], key_of[rows], values[rows] = lines, code, value
+            series[rows], key_of[rows], values[rows] = number, code, value
             rows += 1
             at = value_end
             if body[at] != _COMMA:
@@ -239,11 +330,11 @@ def scan(body, size, at, counts, columns):  # type: ignore[no-untyped-def]
         time = np.int64(NO_TIME)
         if body[at] == _SPACE:
             start = at + 1
-            number, at = _digits(body, start, np.uint64(0))
-            if at == start or at > start + 19 or number > _MAX_TIME:
+            sent, at = _digits(body, start, np.uint64(0))
+            if at == start or at > start + 19 or sent > _MAX_TIME:
                 rows, hard, at = line_rows, line_hard, line_start
                 break
-            time = np.int64(number)
+            time = np.int64(sent)
         if body[at] == _RETURN:
             at += 1
         if at < size and body[at] != _NEWLINE:
@@ -258,9 +349,8 @@ def scan(body, size, at, counts, columns):  # type: ignore[no-untyped-def]
             times += 1
         for row in range(line_rows, rows):
             time_of[row] = code
-        lines += 1
         at += 1
         end = DONE
     if end != DONE:
         at = line_start
-    return end, at, (lines, rows, keys, times, hard)
+    return end, at, (rows, keys, times, hard, last_series)

@@ -32,12 +32,16 @@ _DIGITS = frozenset("0123456789")
 _NUMBERS = {text: repr(value) for text, value in BOOLEANS.items()}
 
 
+Pairs = tuple[tuple[str, str], ...]
+"""Keys and values of tags as they are sent, in that order."""
+
+
 class NotPlain(Exception):
     """A line is left to the readable reader."""
 
 
 class Series:
-    """The measurement and tags of a line. Compared by identity, which is fast."""
+    """The measurement and tags of a line."""
 
     __slots__ = ("measurement", "tags")
 
@@ -67,8 +71,9 @@ class QuickReader:
     """Reads bodies, for one thread."""
 
     def __init__(self) -> None:
-        self._series = Memo(read_plain_series, lambda text, each: len(text) + each.tags.size())
-        self._names = Memo(read_plain_name, lambda of, name: len(of[0]) + len(of[1]) + len(name))
+        self._series = Memo(self._read_series, lambda text, _: len(text))
+        self._tag_sets = Memo(plain_tags, lambda _, tags: tags.size())
+        self._names = Memo(plain_name, lambda of, name: len(of[0]) + len(of[1]) + len(name))
 
     def read(self, body: bytes, terms: BodyTerms, to_milliseconds: ToMilliseconds) -> Decoded:
         """Return the points of a body, as `read_readably` does. Raises BodyTooLarge."""
@@ -117,11 +122,11 @@ class QuickReader:
                     del column[count:]
                 at += sum(map(len, lines[line_at:index])) + index - line_at
                 points, end = odd.read(text, at, index + 1)
-                for name, time, number, tags in points:
+                for name, time, number, tag_set in points:
                     names.append(name)
                     times.append(time)
                     values.append(repr(number))
-                    series_of.append(Series("", tags))
+                    series_of.append(Series("", tag_set))
                 read = text.count("\n", at, end)  # several if a string has newlines
                 at, line_at = end, index + read
                 if end < len(text):
@@ -134,26 +139,40 @@ class QuickReader:
         numbers = _numbers(values)
         if numbers is None:
             return None
-        coded_series = coded(series_of)
-        tag_sets = [series.tags for series in coded_series.table]
-        points_read = PointBatch(names, times, numbers, CodedColumn(tag_sets, coded_series.codes))
-        return Decoded(points_read, refused or None, odd.timed)
+        # Interned, so those of equal tags are one object: compared by identity, which is fast.
+        tags_of = [series.tags for series in series_of]
+        ids = coded([*map(id, tags_of)])
+        tag_sets = dict(zip(map(id, tags_of), tags_of, strict=True))
+        tags = CodedColumn([*map(tag_sets.__getitem__, ids.table)], ids.codes)
+        return Decoded(PointBatch(names, times, numbers, tags), refused or None, odd.timed)
+
+    def _read_series(self, text: str) -> Series:
+        measurement, pairs = plain_series(text)
+        return Series(measurement, self._tag_sets[pairs])
 
 
-def read_plain_series(text: str) -> Series:
-    """Return the series that a text before a space is. Raises NotPlain."""
+def plain_series(text: str) -> tuple[str, Pairs]:
+    """Return the measurement and tags that a text before a space is. Raises NotPlain."""
     if text[:1] in ("#", "\t", "\r") or text.endswith("\\"):
         raise NotPlain
     try:
         measurement, pairs, end = read_series(text, 0)
-        if end != len(text):
-            raise NotPlain
-        return Series(measurement, mapped_tags(pairs))
-    except (BadLine, Unmappable):
+    except BadLine:
+        raise NotPlain from None
+    if end != len(text):
+        raise NotPlain
+    return measurement, tuple(pairs)
+
+
+def plain_tags(pairs: Pairs) -> TagSet:
+    """Raises NotPlain."""
+    try:
+        return mapped_tags(pairs)
+    except Unmappable:
         raise NotPlain from None
 
 
-def read_plain_name(field: tuple[str, str]) -> str:
+def plain_name(field: tuple[str, str]) -> str:
     """Return the name of a metric by measurement and key. Raises NotPlain."""
     measurement, key = field
     if not key or "\\" in key:

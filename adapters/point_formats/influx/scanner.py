@@ -1,6 +1,8 @@
 """The fastest reader of bodies: one pass of compiled code over their bytes.
 
-The scanner writes columns directly, and says where each line has its series and each point its key.
+The scanner writes columns directly: numbers as numbers, and each measurement with its tags as the
+number of its text. A new text is read once and then remembered.
+
 A line that is not plain is left to the readable reader, and the pass goes on behind it. A body with
 many of those is left to the quick reader, and so is one with a series or a time that is invalid.
 """
@@ -10,7 +12,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,17 +23,19 @@ from adapters.point_formats.influx.compiled_scan import (
     ODD,
     PADDING,
     RECENT,
+    TEXTS_FULL,
     Columns,
     Counts,
     scan,
 )
+from adapters.point_formats.influx.known_series import KnownSeries
 from adapters.point_formats.influx.precisions import ToMilliseconds
-from adapters.point_formats.influx.quick import NotPlain, Series, read_plain_name, read_plain_series
+from adapters.point_formats.influx.quick import NotPlain, plain_name
 from adapters.point_formats.influx.readable import LineReader, Point
 from application.publishing.limits import check_count
 from application.publishing.ports import BodyTerms, Decoded
 from application.publishing.refusals import Refusals
-from domain.columns import CodedColumn, code_type, coded
+from domain.columns import CodedColumn, code_type
 from domain.memo import Memo
 from domain.metric_point import PointBatch, TagSet, timestamp_fault
 
@@ -42,22 +46,34 @@ MAX_ODD_BODY = 1 << 20
 """Bytes of a body that may have such lines, since they are read on the event loop."""
 
 MAX_KEYS = 1 << 14
+DENSE = 1 << 20
+"""Numbers up to which distinct ones are found by marking them, which is faster than sorting."""
 
+Numbers = NDArray[np.int64]
 T = TypeVar("T")
+
+
+class _Scanned(NamedTuple):
+    """What a pass has found: the plain points are in the columns, `odd` says before which rows."""
+
+    counts: Counts
+    odd: list[tuple[int, Point]]
+    refused: Refusals
+    timed: bool
 
 
 class LineScanner:
     """Scans bodies of at most `max_points` points, for one thread.
 
-    Memory is bounded: 68 bytes of arrays per point of `max_points`, and memos of series and names.
+    Memory is bounded: 56 bytes of arrays per point of `max_points`, what `KnownSeries` keeps, and a
+    memo of names.
     """
 
     def __init__(self, max_points: int) -> None:
-        self._series = Memo(_series, lambda text, series: len(text) + series.tags.size())
+        self._series = KnownSeries()
         self._names = Memo(_name, lambda of, name: len(of[0]) + len(of[1]) + len(name))
         self._columns = Columns(
-            series=np.zeros(2 * max_points, np.int64),
-            lines=np.zeros(max_points, np.uint32),
+            series=np.zeros(max_points, np.uint32),
             keys=np.zeros(max_points, np.uint32),
             times=np.zeros(max_points, np.uint32),
             values=np.zeros(max_points, np.float64),
@@ -72,6 +88,20 @@ class LineScanner:
         self, body: bytes, terms: BodyTerms, to_milliseconds: ToMilliseconds
     ) -> Decoded | None:
         """Return the points of a body, or None if it gives up. Raises BodyTooLarge."""
+        try:
+            found = self._scanned(body, terms, to_milliseconds)
+            if found is None:
+                return None
+            batch = self._batch(body, found.counts, terms, to_milliseconds)
+        except NotPlain:
+            return None
+        check_count(found.counts.rows + len(found.odd), terms.max_points)
+        points = _merged(batch, found.odd) if found.odd else batch
+        return Decoded(points, found.refused or None, found.timed)
+
+    def _scanned(
+        self, body: bytes, terms: BodyTerms, to_milliseconds: ToMilliseconds
+    ) -> _Scanned | None:
         columns = self._columns
         padded = np.frombuffer(body + PADDING, np.uint8)
         refused = Refusals()
@@ -81,8 +111,11 @@ class LineScanner:
         counts, at, tries = Counts(), 0, 0
         number, counted = 1, 0  # of lines up to a place
         while True:
-            ended, at, found = scan(padded, len(body), at, counts, columns)
-            counts = Counts(*found)
+            ended, at, read = scan(padded, len(body), at, self._series.arrays, counts, columns)
+            counts = Counts(*read)
+            self._series.learn()
+            if ended == TEXTS_FULL:
+                self._series.forget()
             if ended != ODD:
                 break
             tries += 1
@@ -92,21 +125,14 @@ class LineScanner:
                 text = body.decode("ascii")
             number += text.count("\n", counted, at)
             counted = at
-            points, end = odd_lines.read(text, at, number)
+            points, at = odd_lines.read(text, at, number)
             odd += [(counts.rows, point) for point in points]
             if counts.rows + len(odd) > terms.max_points:
                 return None
-            at = end
-        if ended == FULL:
+        if ended in (FULL, TEXTS_FULL):
             return None
-        try:
-            batch = self._batch(body, counts, terms, to_milliseconds)
-        except NotPlain:
-            return None
-        check_count(counts.rows + len(odd), terms.max_points)
-        times = columns.time_table[: counts.times]
-        timed = odd_lines.timed and not (times == NO_TIME).any()
-        return Decoded(_merged(batch, odd) if odd else batch, refused or None, timed)
+        timed = odd_lines.timed and not (columns.time_table[: counts.times] == NO_TIME).any()
+        return _Scanned(counts, odd, refused, timed)
 
     def _batch(
         self, body: bytes, counts: Counts, terms: BodyTerms, to_milliseconds: ToMilliseconds
@@ -115,66 +141,50 @@ class LineScanner:
         if not counts.rows:
             return PointBatch((), (), (), ())
         columns, rows = self._columns, slice(counts.rows)
-        lines, keys = columns.lines[rows], columns.keys[rows]
-        series_of_line = coded(
-            [
-                *map(
-                    self._series.__getitem__,
-                    _texts(body, columns.series[: 2 * counts.lines].tolist()),
-                )
-            ]
-        )
-        table = series_of_line.table
-        series = np.frombuffer(series_of_line.codes, series_of_line.codes.typecode)[lines]
         for row, start, end in columns.hard[: 3 * counts.hard].reshape(-1, 3).tolist():
             columns.values[row] = float(body[start:end])
         values = array("d", columns.values[rows].tobytes())
         if not math.isfinite(sum(values)) and not all(map(math.isfinite, values)):
             raise NotPlain
-        key_table = _texts(body, columns.key_table[: 2 * counts.keys].tolist())
+        series = columns.series[rows]
         times = columns.time_table[: counts.times].tolist()
+        tags, tag_codes = _distinct(self._series.tag_sets_of(series), len(self._series.tag_sets))
         return PointBatch(
-            self._names_of(table, series, key_table, keys),
+            self._names_of(body, series, columns.keys[rows], counts.keys),
             _column([_time(time, terms, to_milliseconds) for time in times], columns.times[rows]),
             values,
-            _column([each.tags for each in table], series),
+            _column([*map(self._series.tag_sets.__getitem__, tags)], tag_codes),
         )
 
     def _names_of(
-        self,
-        table: Sequence[Series],
-        series: NDArray[np.unsignedinteger],
-        keys: Sequence[bytes],
-        key_of: NDArray[np.uint32],
+        self, body: bytes, series: NDArray[np.uint32], key_of: NDArray[np.uint32], count: int
     ) -> CodedColumn[str]:
         """Return the names of points, each made once per measurement and key."""
-        measurements = coded([each.measurement for each in table])
-        codes = np.frombuffer(measurements.codes, measurements.codes.typecode)
-        pairs = codes[series].astype(np.int64) * len(keys) + key_of
-        distinct, inverse = np.unique(pairs, return_inverse=True)
-        names = [
-            self._names[measurements.table[pair // len(keys)], keys[pair % len(keys)]]
-            for pair in distinct.tolist()
-        ]
-        return _column(names, inverse)
+        places = self._columns.key_table[: 2 * count].tolist()
+        keys = [body[start:end] for start, end in zip(places[::2], places[1::2], strict=True)]
+        measurements = self._series.measurements
+        pairs = self._series.measurements_of(series) * count + key_of
+        found, codes = _distinct(pairs, len(measurements) * count)
+        names = [self._names[measurements[each // count], keys[each % count]] for each in found]
+        return _column(names, codes)
 
 
-def _texts(body: bytes, places: Sequence[int]) -> list[bytes]:
-    """Return the texts at pairs of places."""
-    return [body[start:end] for start, end in zip(places[::2], places[1::2], strict=True)]
-
-
-def _series(text: bytes) -> Series:
-    return read_plain_series(_decoded(text))
+def _distinct(numbers: Numbers, size: int) -> tuple[list[int], Numbers]:
+    """Return the distinct ones of numbers below `size`, and per number its place among them."""
+    if size > DENSE:
+        distinct, places = np.unique(numbers, return_inverse=True)
+        return distinct.tolist(), places
+    seen = np.zeros(size, np.bool_)
+    seen[numbers] = True
+    distinct = np.flatnonzero(seen)
+    place_of = np.empty(size, np.int64)
+    place_of[distinct] = np.arange(distinct.size)
+    return distinct.tolist(), place_of[numbers]
 
 
 def _name(field: tuple[str, bytes]) -> str:
-    return read_plain_name((field[0], _decoded(field[1])))
-
-
-def _decoded(text: bytes) -> str:
     try:
-        return text.decode()
+        return plain_name((field[0], field[1].decode()))
     except UnicodeDecodeError:
         raise NotPlain from None
 

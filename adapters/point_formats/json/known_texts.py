@@ -1,4 +1,4 @@
-"""The names and tag sets that a scanner has read, so that each is decoded only once."""
+"""The texts that a scanner has read, so that each is decoded only once."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ T = TypeVar("T")
 
 
 class KnownTexts(Generic[T]):
-    """Names and tag sets as they are written, and their meanings, by number. Bounded in memory.
+    """Texts such as names and tag sets as they are written, and their meanings, by number.
 
-    `name` and `tag_set` decode the JSON of a name and of tags, and return None if it is invalid.
+    `meaning` decodes a text, and returns None if it is invalid. Memory is bounded:
 
     - At most `MAX_TEXTS` texts of together `MAX_BYTES` are kept, in arrays of 13 MiB.
     - Their meanings take at most 150 MiB. Sets of four to ten tags with names and values of one to
@@ -32,11 +32,8 @@ class KnownTexts(Generic[T]):
       255 characters with values of 1024, are longer: 51,160 characters without the punctuation.
     """
 
-    def __init__(
-        self, name: Callable[[bytes], str | None], tag_set: Callable[[bytes], T | None]
-    ) -> None:
-        self._name = name
-        self._tag_set = tag_set
+    def __init__(self, meaning: Callable[[bytes], T | None]) -> None:
+        self._meaning = meaning
         self.meanings: list[Any] = []
         self.arrays = Texts(
             content=np.zeros(MAX_BYTES + len(PADDING), np.uint8),
@@ -56,8 +53,7 @@ class KnownTexts(Generic[T]):
         starts = self.arrays.starts
         for number in range(len(self.meanings), int(self.arrays.numbers[0])):
             text = self.arrays.content[starts[number] : starts[number + 1]].tobytes()
-            meaning = self._name if text.startswith(b'"') else self._tag_set
-            self.meanings.append(meaning(text))
+            self.meanings.append(self._meaning(text))
 
     def forget(self) -> None:
         """Remove all texts."""

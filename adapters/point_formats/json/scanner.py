@@ -49,7 +49,10 @@ class BodyScanner(Generic[T]):
         name: Callable[[bytes], str | None],
         tag_set: Callable[[bytes], T | None],
     ) -> None:
-        self._texts = KnownTexts(name, tag_set)
+        def meaning(text: bytes) -> str | T | None:
+            return name(text) if text.startswith(b'"') else tag_set(text)
+
+        self._texts = KnownTexts(meaning)
         self._batch = 0
         self._columns = Columns(
             names=np.zeros(max_points, np.uint32),

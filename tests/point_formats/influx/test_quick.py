@@ -23,6 +23,7 @@ from application.errors import BodyTooLarge
 from application.publishing.limits import check_count
 from application.publishing.ports import BodyTerms, Decoded
 from application.publishing.refusals import Reason
+from domain.columns import CodedColumn
 from tests.point_formats.influx.bodies import bodies, good_lines
 
 RECEIVED = 1_790_000_000_000
@@ -53,6 +54,7 @@ def verdict(decoded: Decoded | None) -> tuple[object, ...]:
 @example(body=b"\tm f=1 2\n#m f=1 2")
 @example(body=b'm f="\n\n",g=2 3\nm f=1 2')
 @example(body=b"m f=-0,g=-0i,h=-0.0 1\nm f=1 9223372036854775808")
+@example(body=b"\x00 f=1 2\n\x00f=1 2\n f=1 2\n=f=1 2")
 @example(body=b"m f=True,g=TRUE,h=t,i=tr\x00 1\nm f=1 2\x00")
 @given(body=bodies())
 def test_the_other_readers_say_what_the_readable_one_says(
@@ -146,6 +148,30 @@ def test_a_scan_goes_on_behind_lines_that_are_not_plain(
 )
 def test_a_scanner_gives_up_on_a_body_that_takes_long_or_is_invalid(body: bytes) -> None:
     assert SCANNER.scan(body, TERMS, SECONDS) is None
+
+
+def test_a_scanner_whose_texts_are_full_forgets_them() -> None:
+    scanner = LineScanner(50_000)
+    terms = BodyTerms(TERMS.latest, RECEIVED, 50_000)
+
+    def body(first: int) -> bytes:
+        return b"".join(b"m,host=%d f=1 1500000000\n" % n for n in range(first, first + 50_000))
+
+    read = [scanner.scan(body(number * 50_000), terms, SECONDS) for number in range(5)]
+    assert [found is None for found in read] == [False, False, True, False, False]
+    for number, found in enumerate(read):
+        if found is not None:
+            tags = [each.as_dict() for each in found.points.tag_sets]
+            assert tags == [{"host": str(n + number * 50_000)} for n in range(50_000)]
+
+
+def test_equal_tag_sets_are_in_a_batch_once() -> None:
+    body = b"a,t=x f=1 1500000000\nb,t=x f=1 1500000000\na,u=y,t=x f=1 1500000000\n"
+    for read in (SCANNER.scan, QuickReader().read):
+        found = read(body, TERMS, SECONDS)
+        assert found is not None
+        assert isinstance(found.points.tag_sets, CodedColumn)
+        assert [len(found.points.tag_sets.table), *found.points.tag_sets.codes] == [2, 0, 0, 1]
 
 
 def test_a_line_of_many_keys_is_scanned_or_given_up() -> None:
