@@ -18,8 +18,19 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
 from adapters.point_formats.formats import all_formats
 from adapters.point_formats.json.format import JsonFormat
+from adapters.point_formats.remote_write.format import RemoteWriteFormat
+from adapters.point_formats.remote_write.scanning import ScannerLoading, ScanningReader
+from adapters.point_formats.remote_write.version_1 import Version1Reader
 from application.publishing.ports import BodyTerms
 from tests.point_formats.otlp.requests import attribute, json_body, number, request
+from tests.point_formats.remote_write.requests import (
+    named,
+    request_1,
+    request_2,
+    sample,
+    series_1,
+    series_2,
+)
 
 HOSTS, METRICS = 200, 5
 BODIES = 20
@@ -33,6 +44,13 @@ def main() -> None:
     json_format = formats["json"]
     assert isinstance(json_format, JsonFormat)
     json_format.load_scanner()
+    loading = ScannerLoading(HOSTS * METRICS)
+    loading.load()
+    formats = {
+        **formats,
+        "remote_write_1": RemoteWriteFormat(lambda: ScanningReader(loading)),
+        "without Numba": RemoteWriteFormat(Version1Reader),
+    }
     bodies = [_bodies(SECOND + 10 * index) for index in range(BODIES)]
     for name, point_format in formats.items():
         if name in bodies[0]:
@@ -74,12 +92,24 @@ def _bodies(second: int) -> dict[str, bytes]:
     ]
     puts = [{"metric": item.pop("name"), **item} for item in map(dict, items)]
     kairos = [{**item, "timestamp": second * 1000} for item in items]
+    series = [
+        (
+            named(item["name"].replace(".", "_"), **item["tags"]),
+            sample(item["value"], second * 1000),
+        )
+        for item in items
+    ]
+    write_1 = request_1(*(series_1(*each) for each in series))
+    described = (2, "A metric.", "1")
     otlp = request(*metrics, service__instance__id="6f9619ff-8b86-d011-b42d-00cf4fc964ff")
     return {
         "json": json.dumps({"metrics": items}, separators=(",", ":")).encode(),
         "influx_3": "".join(lines).encode(),
         "opentsdb": json.dumps(puts, separators=(",", ":")).encode(),
         "kairosdb": json.dumps(kairos, separators=(",", ":")).encode(),
+        "remote_write_1": write_1,
+        "without Numba": write_1,
+        "remote_write_2": request_2(*(series_2(*each, metadata=described) for each in series)),
         "otlp_protobuf": otlp.SerializeToString(),
         "otlp_json": json_body(otlp).replace(b", ", b",").replace(b": ", b":"),
     }

@@ -26,15 +26,15 @@ class ScannerLoading:
     def __init__(self, max_points: int) -> None:
         self._max_points = max_points
         self._scanner: type[Scanner] | None = None
-        self._thread: threading.Thread | None = None
+        self.thread: threading.Thread | None = None
 
     def scanner(self) -> Scanner | None:
         """Return a new scanner for bodies of at most `max_points` points, None if not loaded."""
         if self._scanner is not None:
             return self._scanner(self._max_points)
-        if self._thread is None:
-            self._thread = threading.Thread(target=self.load, name="load scanner")
-            self._thread.start()
+        if self.thread is None:
+            self.thread = threading.Thread(target=self.load, name="load scanner")
+            self.thread.start()
         return None
 
     def load(self) -> None:
