@@ -4,12 +4,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 ROUNDS ?= 50
 EXAMPLES ?= 5000
+SECONDS ?= 60
 EXPRESSIONS ?= tests/promql/expressions.txt
 
 # Container images often set it; every process that a test starts would compile all modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo serve quick test coverage faults fuzz bench promql picture check clean
+.PHONY: help demo serve quick test coverage faults clients fuzz bench promql picture check clean
 
 help: ## list the targets
 	@grep -hE '^[a-z.]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -62,6 +63,10 @@ coverage: .venv ## measure coverage, and fail if it is below the floor
 faults: .venv ## kill and stall processes under load, ROUNDS times per kind
 	CAVE_FAULT_ROUNDS=$(ROUNDS) $(BIN)/pytest tests/faults
 
+clients: .venv ## fetch other agents and clients, and let them publish for SECONDS
+	$(BIN)/python -m tests.clients.packages
+	CAVE_CLIENT_SECONDS=$(SECONDS) $(BIN)/pytest -rs tests/clients
+
 fuzz: .venv ## send generated requests, EXAMPLES per test
 	CAVE_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/pytest --timeout=0 tests/fuzz
 
@@ -82,6 +87,6 @@ check: .venv ## check style, types, imports and the examples in docs/
 	$(BIN)/pytest -q tests/docs tests/architecture
 
 clean: ## delete everything made here, including environments, but not cave-data
-	rm -rf .venv .venv-quick build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache \
+	rm -rf .venv .venv-quick .clients build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache \
 	  .import_linter_cache .hypothesis .benchmarks .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

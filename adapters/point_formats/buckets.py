@@ -31,10 +31,13 @@ def cumulative_buckets(
 
     `positive` and `negative` have (index, count) per bucket, ascending by index. A positive bucket
     with index i holds values above base ** i and up to base ** (i + 1), where base is
-    2 ** (2 ** -scale); a negative one the same with both signs changed. Raises TooManyBuckets.
+    2 ** (2 ** -scale); a negative one the same with both signs changed. A side without an
+    observation has no buckets, however many were sent. Raises TooManyBuckets.
     """
     if len(positive) + len(negative) > MAX_BUCKETS:
         raise TooManyBuckets(f"the histogram has more than {MAX_BUCKETS} buckets")
+    # OpenTelemetry's SDK for Python sends such a side as one bucket with a count of zero.
+    positive, negative = _observed(positive), _observed(negative)
     total = 0.0
     for index, count in reversed(negative):
         total += count
@@ -45,6 +48,10 @@ def cumulative_buckets(
     for index, count in positive:
         total += count
         yield power(scale, index + 1), total
+
+
+def _observed(side: Sequence[tuple[int, float]]) -> Sequence[tuple[int, float]]:
+    return side if any(count for _, count in side) else ()
 
 
 def power(scale: int, exponent: int) -> float:

@@ -1,126 +1,121 @@
-"""OpenTelemetry's SDK publishes unmodified, and the log has what it sent."""
+"""OpenTelemetry's SDKs for Python and Node.js export by OTLP, protobuf and JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any
+import os
+import signal
+import sys
+import time
+from pathlib import Path
 
 import pytest
-from opentelemetry.exporter.otlp.proto.http import Compression
-from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
-from opentelemetry.metrics import CallbackOptions, Meter, Observation
-from opentelemetry.sdk.metrics import (
-    Counter,
-    Histogram,
-    MeterProvider,
-    ObservableGauge,
-    UpDownCounter,
-)
-from opentelemetry.sdk.metrics.export import AggregationTemporality, PeriodicExportingMetricReader
-from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation, View
-from opentelemetry.sdk.resources import Resource
 
-from tests.e2e.tenant import Tenant
+from tests.clients.account import Account
+from tests.clients.conftest import SECONDS
+from tests.clients.otlp import exports, is_refused, stored_points
+from tests.clients.packages import node_modules, python
+from tests.clients.points import doubled, same
+from tests.clients.processes import Client, StartClient
+from tests.waiting import wait_until
 
-TAGS = {"service.name": "checkout"}
-DELTA = AggregationTemporality.DELTA
-
-Series = tuple[str, tuple[tuple[str, str], ...]]
+PROGRAMS = Path(__file__).parent / "programs"
+MISSING = "is missing; `make clients` fetches it"
 
 
-@contextmanager
-def meter(tenant: Tenant, **options: Any) -> Iterator[Meter]:
-    """A meter whose metrics are sent at the end."""
-    exporter = OTLPMetricExporter(
-        endpoint=f"{tenant.service.url}/v1/metrics",
-        headers={"Authorization": f"Bearer {tenant.token}"},
-        **options,
+def check(account: Account, client: Client) -> None:
+    """Check that what was exported is stored once, except what cannot be, which is refused."""
+    made = exports(client.output())
+    assert {export.result for export in made} == {"SUCCESS"}, client.errors()[-3000:]
+    assert len(made) > 3
+    same(account.stored(), stored_points(made))
+    refused = [each for export in made for each in export.data_points if is_refused(each)]
+    assert account.refused() == len(refused) > 0
+
+
+@pytest.mark.parametrize("encoding", ["proto", "json"])
+@pytest.mark.parametrize("temporality", ["cumulative", "delta"])
+def test_python(
+    account: Account, start_client: StartClient, encoding: str, temporality: str
+) -> None:
+    interpreter = Path(sys.executable) if encoding == "proto" else python("otlp-json")
+    if interpreter is None:
+        pytest.skip(f"the exporter of JSON {MISSING}")
+    client = start_client(
+        interpreter,
+        PROGRAMS / "opentelemetry_sdk.py",
+        encoding,
+        str(min(SECONDS, 3)),
+        OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE=temporality,
+        **account.environment("opentelemetry.env"),
     )
-    provider = MeterProvider(
-        [PeriodicExportingMetricReader(exporter, export_interval_millis=3_600_000)],
-        resource=Resource.create({"service.name": "checkout", "process.pid": 1}),
-        views=[
-            View(
-                instrument_name="*.exponential",
-                aggregation=ExponentialBucketHistogramAggregation(),
-            )
-        ],
+    client.wait()
+    check(account, client)
+
+
+@pytest.mark.parametrize("encoding", ["proto", "http"])
+def test_node(account: Account, start_client: StartClient, encoding: str, tmp_path: Path) -> None:
+    modules = node_modules()
+    if modules is None:
+        pytest.skip(f"Node.js or its exporter {MISSING}")
+    (tmp_path / "node_modules").symlink_to(modules)
+    program = tmp_path / "opentelemetry_sdk.mjs"
+    program.write_text((PROGRAMS / program.name).read_text())
+    client = start_client(
+        "node",
+        program,
+        encoding,
+        str(min(SECONDS, 3)),
+        **account.environment("opentelemetry.env"),
     )
-    try:
-        yield provider.get_meter("tests")
-        assert provider.force_flush()
-    finally:
-        provider.shutdown()
+    client.wait()
+    check(account, client)
 
 
-def series(name: str, **tags: str) -> Series:
-    return name, tuple(sorted({**TAGS, **tags}.items()))
-
-
-def last_values(tenant: Tenant) -> Mapping[Series, float]:
-    """Return the last value of each series."""
-    events = tenant.events()
-    return {
-        (point.name, tuple(sorted(point.tags.items()))): point.value
-        for receipt in sorted(events)
-        for point in events[receipt].event.points.points()
-    }
-
-
-@pytest.mark.parametrize("compression", [*Compression])
-def test_instruments_are_stored_as_their_points(tenant: Tenant, compression: Compression) -> None:
-    def observe(_: CallbackOptions) -> Iterator[Observation]:
-        yield Observation(21.5, {"room": "hall", "floor": 2})
-
-    with meter(tenant, compression=compression) as instruments:
-        requests = instruments.create_counter("http.requests", unit="{request}")
-        requests.add(3, {"method": "GET", "ok": True})
-        requests.add(4, {"method": "GET", "ok": True})
-        instruments.create_up_down_counter("queue.length").add(-2)
-        instruments.create_observable_gauge("temperature", callbacks=[observe])
-        latency = instruments.create_histogram(
-            "latency", unit="s", explicit_bucket_boundaries_advisory=[0.1, 1.0]
-        )
-        for value in (0.05, 0.5, 0.5, 5.0):
-            latency.record(value)
-        instruments.create_histogram("size.exponential").record(3.0)
-    stored = last_values(tenant)
-    exponential = {key: stored[key] for key in stored if key[0].startswith("size.exponential")}
-    assert {key: value for key, value in stored.items() if key not in exponential} == {
-        series("http.requests", method="GET", ok="true"): 7,
-        series("queue.length"): -2,
-        series("temperature", room="hall", floor="2"): 21.5,
-        series("latency_bucket", le="0.1"): 1,
-        series("latency_bucket", le="1"): 3,
-        series("latency_bucket", le="+Inf"): 4,
-        series("latency_count"): 4,
-        series("latency_sum"): 6.05,
-        series("latency_min"): 0.05,
-        series("latency_max"): 5,
-    }
-    assert exponential[series("size.exponential_bucket", le="+Inf")] == 1
-    assert exponential[series("size.exponential_sum")] == 3
-    bounds = {dict(tags)["le"] for name, tags in exponential if name.endswith("_bucket")}
-    assert any(float(bound) >= 3 for bound in bounds - {"+Inf"})
-
-
-def test_deltas_are_stored_as_sent(tenant: Tenant) -> None:
-    delta = dict.fromkeys((Counter, Histogram, UpDownCounter, ObservableGauge), DELTA)
-    for added in (3, 4):
-        with meter(tenant, preferred_temporality=delta) as instruments:
-            instruments.create_counter("http.requests").add(added)
-        assert last_values(tenant) == {series("http.requests"): added}
-
-
-def test_a_point_that_is_refused_does_not_cost_the_others(tenant: Tenant) -> None:
-    with meter(tenant) as instruments:
-        counter = instruments.create_counter("http.requests")
-        counter.add(1, {"path": "/"})
-        counter.add(1, {"path": "x" * 2000})
-    assert last_values(tenant) == {series("http.requests", path="/"): 1}
-    answer = tenant.client.get(
-        f"{tenant.path}/refused", headers={"Authorization": f"Bearer {tenant.token}"}
+def test_killed_workers_and_a_killed_service_lose_and_double_nothing(
+    disturbed: Account, start_client: StartClient
+) -> None:
+    """The SDK tries again for as long as its timeout, here a minute."""
+    service = disturbed.service
+    client = start_client(
+        sys.executable,
+        PROGRAMS / "opentelemetry_sdk.py",
+        "proto",
+        "8",
+        **disturbed.environment("opentelemetry.env"),
     )
-    refused = answer.json()["refused"]  # once for each export: the SDK makes another at the end
-    assert {(each["protocol"], each["reason"]) for each in refused} == {("otlp", "invalid_tag")}
+    wait_until(lambda: '"result"' in client.output())
+    for pid in service.pids("worker"):
+        os.kill(pid, signal.SIGKILL)
+    time.sleep(1)
+    service.kill_all()
+    time.sleep(1)
+    service.start()
+    client.wait()
+    made = exports(client.output())
+    assert {export.result for export in made} == {"SUCCESS"}, client.errors()[-3000:]
+    same(disturbed.stored(), stored_points(made))
+    assert "retrying" in client.errors()
+
+
+def test_a_killed_client_that_starts_again_loses_and_doubles_nothing(
+    account: Account, start_client: StartClient
+) -> None:
+    """An export that had no answer when the client was killed is stored or not, but not twice."""
+    client = start_client(
+        sys.executable,
+        PROGRAMS / "opentelemetry_sdk.py",
+        "proto",
+        "2",
+        **account.environment("opentelemetry.env"),
+    )
+    wait_until(lambda: client.output().count('"result"') > 3)
+    client.kill()
+    output = client.output()
+    client.start()
+    client.wait()
+    made = exports(output) + exports(client.output()[len(output) :])
+    answered = stored_points(export for export in made if export.result == "SUCCESS")
+    unanswered = set(stored_points(export for export in made if export.result is None))
+    stored = account.stored()
+    assert not doubled(stored)
+    same([point for point in stored if point not in unanswered], answered)

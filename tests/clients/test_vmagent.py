@@ -1,136 +1,108 @@
-"""vmagent, unmodified, scrapes and sends by remote write; the log has what it scraped."""
+"""vmagent scrapes itself, and writes to the service and to a recorder."""
 
 from __future__ import annotations
 
-import shutil
-import struct
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import re
+import shlex
+import time
 from pathlib import Path
-from threading import Thread
+from urllib.request import urlopen
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
-from domain.metric_point import MetricPoint
-from tests.e2e.tenant import Tenant
-from tests.point_formats.remote_write.requests import STALE
+from tests.clients.account import Account
+from tests.clients.conftest import SECONDS
+from tests.clients.points import doubled, same
+from tests.clients.processes import Client, StartClient, free_port, listens
+from tests.clients.recorder import recording
+from tests.clients.remote_write import Recorder
+from tests.debian import program
 from tests.waiting import wait_until
 
-VMAGENT = shutil.which("vmagent") or ""
+VMAGENT = program("vmagent")
 
-pytestmark = pytest.mark.skipif(not VMAGENT, reason="vmagent is not installed")
-
-EXPOSITION = b"""\
-# TYPE requests_total counter
-requests_total{path="/a b",empty=""} 3
-# TYPE odd gauge
-odd NaN
-odd_too{le="+Inf"} +Inf
-too_long{path="%b"} 1
-""" % (b"x" * 2000)
+pytestmark = pytest.mark.skipif(
+    VMAGENT is None, reason="vmagent is missing; `make clients` fetches it"
+)
 
 
-class _Target(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        if not self.server.is_up:  # type: ignore[attr-defined]
-            self.send_error(503)
-            return
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(EXPOSITION)))
-        self.end_headers()
-        self.wfile.write(EXPOSITION)
+class Agent:
+    """A vmagent, and the second receiver of what it writes."""
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  its name there
-        pass
+    def __init__(
+        self, account: Account, recorder_port: int, start: StartClient, directory: Path
+    ) -> None:
+        self._port = free_port()
+        self._config = directory / "vmagent.yml"
+        text = account.config("vmagent.yml").replace("scrape_interval: 15s", "scrape_interval: 1s")
+        self._config.write_text(text.replace("127.0.0.1:8429", f"127.0.0.1:{self._port}"))
+        _, *arguments = shlex.split(account.config("vmagent.sh").replace("\\\n", " "))
+        assert VMAGENT
+        self.process: Client = start(
+            VMAGENT,
+            *arguments,
+            f"-remoteWrite.url=http://127.0.0.1:{recorder_port}/recorded",
+            f"-httpListenAddr=127.0.0.1:{self._port}",
+            directory=directory,
+        )
+        self.wait_until_serving()
 
+    def wait_until_serving(self) -> None:
+        """Wait until it answers."""
+        wait_until(lambda: self.process.runs() and listens(self._port))
 
-class _Server(ThreadingHTTPServer):
-    """The target of scrapes, which fail while it is not up."""
+    def stop_scraping(self) -> None:
+        """Stop it, which keeps on its disk what was not sent, and start it without targets."""
+        self.process.stop()
+        text = self._config.read_text()
+        self._config.write_text(re.sub(r"targets: \[.*\]", "targets: []", text))
+        self.process.start()
+        self.wait_until_serving()
 
-    is_up = True
+    def drain(self) -> None:
+        """Wait until nothing is left to send."""
+        wait_until(lambda: self._pending() == 0, 60)
+        self.process.stop()
 
-    @property
-    def address(self) -> str:
-        return f"127.0.0.1:{self.server_port}"
-
-
-@pytest.fixture
-def target() -> Iterator[_Server]:
-    """Serve an exposition."""
-    server = _Server(("127.0.0.1", 0), _Target)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-@contextmanager
-def vmagent(tenant: Tenant, target: _Server, directory: Path) -> Iterator[None]:
-    """Run vmagent, and end it as an operator does: it then sends what it has."""
-    config = directory / "scrape.yml"
-    config.write_text(
-        "global: {scrape_interval: 1s, external_labels: {site: berlin}}\n"
-        f"scrape_configs: [{{job_name: test, static_configs: [{{targets: [{target.address}]}}]}}]\n"
-    )
-    command = [
-        VMAGENT,
-        "-httpListenAddr=127.0.0.1:0",
-        f"-promscrape.config={config}",
-        f"-remoteWrite.url={tenant.service.url}/api/v1/write",
-        f"-remoteWrite.bearerToken={tenant.token}",
-        f"-remoteWrite.tmpDataPath={directory / 'queue'}",
-    ]
-    output = directory / "vmagent.log"
-    with output.open("ab") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log)
-        try:
-            yield
-        finally:
-            process.terminate()
-            assert process.wait(60) == 0, output.read_text()
+    def _pending(self) -> float:
+        with urlopen(f"http://127.0.0.1:{self._port}/metrics", timeout=30) as answer:
+            text = answer.read().decode()
+        return sum(
+            sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+            if sample.name.startswith("vmagent_remotewrite_pending_")
+        )
 
 
-def is_stale(point: MetricPoint) -> bool:
-    return struct.pack("<d", point.value) == STALE
+def test_nothing_is_lost(account: Account, start_client: StartClient, tmp_path: Path) -> None:
+    recorder = Recorder()
+    with recording(recorder.record) as port:
+        agent = Agent(account, port, start_client, tmp_path)
+        wait_until(lambda: recorder.points)
+        time.sleep(min(SECONDS, 10))
+        agent.stop_scraping()
+        agent.drain()
+    stored = account.stored()
+    assert not doubled(stored)
+    same(set(stored), set(recorder.points))
+    assert account.refused() == 0
+    assert all(("cluster", "eu-1") in point.tags for point in stored)
 
 
-def points(tenant: Tenant, name: str) -> list[MetricPoint]:
-    """Return the points of a metric, in the order they were accepted."""
-    return [
-        point
-        for recorded in tenant.events().values()
-        for point in recorded.event.points.points()
-        if point.name == name
-    ]
-
-
-def test_what_is_scraped_is_stored_with_its_labels(
-    tenant: Tenant, target: _Server, tmp_path: Path
+def test_a_killed_service_and_a_client_that_starts_again_lose_and_double_nothing(
+    disturbed: Account, start_client: StartClient, tmp_path: Path
 ) -> None:
-    with vmagent(tenant, target, tmp_path):
-        wait_until(lambda: len(points(tenant, "requests_total")) >= 3)
-        target.is_up = False
-        wait_until(lambda: is_stale(points(tenant, "requests_total")[-1]))
-    tags = {"instance": target.address, "job": "test", "site": "berlin"}
-    found = points(tenant, "requests_total")
-    assert {(p.value, tuple(sorted(p.tags.items()))) for p in found[:3]} == {
-        (3.0, tuple(sorted({**tags, "path": "/a b"}.items())))
-    }
-    times = [point.timestamp for point in found]
-    assert times == sorted(set(times))
-    assert {point.value for point in points(tenant, "up")[:3]} == {1.0}
-    assert points(tenant, "odd_too")[0].value == float("inf")
-    assert [is_stale(point) for point in found] == [False] * (len(found) - 1) + [True]
-    assert points(tenant, "up")[-1].value == 0.0
-    assert points(tenant, "too_long") == []
-    answer = tenant.client.get(
-        f"{tenant.path}/refused", headers={"Authorization": f"Bearer {tenant.token}"}
-    )
-    refused = answer.json()["refused"]
-    assert {(each["protocol"], each["reason"]) for each in refused} == {
-        ("remote_write", "invalid_tag")
-    }
+    recorder = Recorder()
+    with recording(recorder.record) as port:
+        agent = Agent(disturbed, port, start_client, tmp_path)
+        wait_until(lambda: recorder.points)
+        disturbed.service.kill_all()
+        time.sleep(2)
+        agent.stop_scraping()
+        disturbed.service.start()
+        agent.drain()
+    stored = disturbed.stored()
+    assert not doubled(stored)
+    same(set(stored), set(recorder.points))

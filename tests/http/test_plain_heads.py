@@ -31,6 +31,15 @@ def test_a_publish_as_documented_is_plain(path: str, team: str | None) -> None:
     assert find(*(line.upper() if "Len" in line else line for line in lines)) == expected
 
 
+@pytest.mark.parametrize("line", [BEARER, LENGTH, "X: y"])
+def test_a_line_may_end_without_a_carriage_return_but_the_head_may_not(line: str) -> None:
+    lines = [GILT, *({BEARER, LENGTH} - {line})]
+    assert find(*lines, f"{line}\nHost: cave") == find(*lines, line)
+    assert find(*lines, f"{line}\n", "Host: cave") is None
+    assert find(*lines, f"{line}\n\nHost: cave") is None
+    assert find(*lines, f"{line}\n") is None
+
+
 def test_parameters_and_a_content_coding_are_part_of_it() -> None:
     path = "POST /organizations/gilt/metrics?partial=true&a=%c3%a9 HTTP/1.1"
     found = find(path, BEARER, LENGTH, "Content-Encoding: x-gzip")

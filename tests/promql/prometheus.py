@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import socket
 import subprocess
 import time
@@ -24,10 +23,8 @@ from application.reading.promql import (
     Scalar,
     String,
 )
+from tests.debian import fetch, program
 from tests.promql.samples import SampleSeries, array_of
-
-CACHE = Path(__file__).parents[2] / ".prometheus"
-"""Where the package is unpacked if Prometheus is not installed; git ignores it."""
 
 
 class PrometheusMissing(Exception):
@@ -108,21 +105,15 @@ def prometheus_with(series: Iterable[SampleSeries], directory: Path) -> Iterator
 
 def programs() -> tuple[Path, Path]:
     """Return the paths of prometheus and promtool. Raises PrometheusMissing."""
-    installed = shutil.which("prometheus"), shutil.which("promtool")
-    if installed[0] and installed[1]:
-        return Path(installed[0]), Path(installed[1])
-    unpacked = CACHE / "usr/bin"
-    if not (unpacked / "promtool").exists():
-        CACHE.mkdir(exist_ok=True)
+    if program("promtool") is None or program("prometheus") is None:
         try:
-            subprocess.run(
-                ["apt-get", "download", "prometheus"], cwd=CACHE, check=True, capture_output=True
-            )
-            for package in CACHE.glob("prometheus_*.deb"):
-                subprocess.run(["dpkg-deb", "-x", package, CACHE], check=True)
+            fetch("prometheus")
         except (OSError, subprocess.CalledProcessError) as error:
             raise PrometheusMissing("Prometheus is not installed") from error
-    return unpacked / "prometheus", unpacked / "promtool"
+    prometheus, promtool = program("prometheus"), program("promtool")
+    assert prometheus
+    assert promtool
+    return prometheus, promtool
 
 
 def _open_metrics(series: Iterable[SampleSeries]) -> Iterator[str]:

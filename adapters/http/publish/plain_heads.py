@@ -6,6 +6,7 @@ by their bytes, and parsing one again is a single look-up.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import httptools
@@ -25,6 +26,7 @@ MAX_HEADS = 1024
 """Maximum number of heads that are remembered. Past it, all are forgotten and parsed again."""
 
 _START = b"POST /"
+_empty_line = re.compile(rb"\n\r?\n").search
 _NOT_PLAIN = frozenset({b"transfer-encoding", b"expect", b"idempotency-key"})
 
 
@@ -65,8 +67,13 @@ class PlainHeads:
         return found
 
     def _read(self, head: bytes) -> PlainHead | None:
+        if _empty_line(head + b"\r\n"):  # the head would end here, before its end by the caller
+            return None
         parts = _Parts()
         parser = httptools.HttpRequestParser(parts)
+        # netdata ends the line with its credentials so. RFC 9112, section 2.2, allows it, and no
+        # chunked body comes this way, in which it would be dangerous.
+        parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True)
         try:
             parser.feed_data(head + b"\r\n\r\n")
             if parser.get_http_version() != "1.1" or not parser.should_keep_alive():

@@ -1,0 +1,8 @@
+import { InfluxDB } from "influx";
+
+export const client = new InfluxDB({
+  hosts: [{ host: "127.0.0.1", port: 8000, path: "/organizations/gilt/influx" }],
+  username: "cave_YOUR_TOKEN",
+  password: "",
+  database: "any",
+});
