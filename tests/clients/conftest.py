@@ -18,6 +18,10 @@ from tests.clients.account import Account
 from tests.clients.processes import Client, StartClient, free_port
 from tests.service import Service, running
 
+takes_long = pytest.mark.skipif(
+    "CAVE_CLIENT_SECONDS" not in os.environ, reason="takes long; `make clients` runs it"
+)
+
 SECONDS = float(os.environ.get("CAVE_CLIENT_SECONDS", "2"))
 
 

@@ -1,6 +1,7 @@
 """The clients that are no Python packages of the tests' own environment.
 
 `python -m tests.clients.packages` fetches those that are missing to `.clients`, which git ignores.
+With `--debian` it fetches only the programs from Debian.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ DEBIAN = {
 
 DEBIAN_LIBRARIES = ("libyajl2", "libcurl3-gnutls")
 """What collectd's plugin `write_http` loads, beyond the libraries of every Debian."""
+
+FROM_DEBIAN = "Debian packages"
 
 PYTHON = {
     "otlp-json": ("opentelemetry-sdk", "opentelemetry-exporter-otlp-json-http==0.66b1"),
@@ -79,7 +82,7 @@ def missing() -> dict[str, Callable[[], None]]:
     jobs: dict[str, Callable[[], None]] = {}
     packages: Sequence[str]
     if packages := [package for name, package in DEBIAN.items() if program(name) is None]:
-        jobs["Debian packages"] = partial(fetch, *packages, *DEBIAN_LIBRARIES)
+        jobs[FROM_DEBIAN] = partial(fetch, *packages, *DEBIAN_LIBRARIES)
     for name, packages in PYTHON.items():
         if python(name) is None:
             jobs[f"Python packages, {name}"] = partial(_fetch_python, name, packages)
@@ -88,9 +91,11 @@ def missing() -> dict[str, Callable[[], None]]:
     return jobs
 
 
-def fetch_missing() -> None:
+def fetch_missing(*, only_debian: bool) -> None:
     """Fetch what is missing. What cannot be fetched is reported, and its tests are skipped."""
     for what, get in missing().items():
+        if only_debian and what != FROM_DEBIAN:
+            continue
         print(f"fetching {what}", flush=True)
         try:
             get()
@@ -99,4 +104,4 @@ def fetch_missing() -> None:
 
 
 if __name__ == "__main__":
-    fetch_missing()
+    fetch_missing(only_debian="--debian" in sys.argv)

@@ -16,7 +16,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.clients.account import Account
-from tests.clients.conftest import SECONDS
+from tests.clients.conftest import SECONDS, takes_long
 from tests.clients.points import Point, doubled, same
 from tests.clients.processes import StartClient, free_port, listens
 from tests.clients.recorder import recording
@@ -151,6 +151,7 @@ def test_nothing_is_lost_neither_samples_nor_markers_of_their_end(
     assert len(series) > 500
 
 
+@takes_long
 @pytest.mark.timeout(0)
 def test_killed_workers_and_a_killed_service_lose_and_double_nothing(
     disturbed: Account, start_client: StartClient, tmp_path: Path
@@ -170,6 +171,7 @@ def test_killed_workers_and_a_killed_service_lose_and_double_nothing(
         assert agent.metric("samples_failed_total") == agent.metric("samples_dropped_total") == 0
 
 
+@takes_long
 @pytest.mark.timeout(0)
 def test_a_killed_client_that_starts_again_loses_nothing_from_then_on_and_doubles_nothing(
     account: Account, agent: Agent

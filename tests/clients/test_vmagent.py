@@ -12,7 +12,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.clients.account import Account
-from tests.clients.conftest import SECONDS
+from tests.clients.conftest import SECONDS, takes_long
 from tests.clients.points import doubled, same
 from tests.clients.processes import Client, StartClient, free_port, listens
 from tests.clients.recorder import recording
@@ -91,6 +91,7 @@ def test_nothing_is_lost(account: Account, start_client: StartClient, tmp_path: 
     assert all(("cluster", "eu-1") in point.tags for point in stored)
 
 
+@takes_long
 def test_a_killed_service_and_a_client_that_starts_again_lose_and_double_nothing(
     disturbed: Account, start_client: StartClient, tmp_path: Path
 ) -> None:
