@@ -111,7 +111,7 @@ ROUTES = (
     PublishRoute(
         "kairosdb/api/v1/datapoints",
         "kairosdb",
-        {"application/json": "kairosdb", "application/gzip": "kairosdb"},
+        {"application/json": "kairosdb", "application/gzip": "kairosdb", ANY_MEDIA: "kairosdb"},
         root="/api/v1/datapoints",
         coded_media={"application/gzip": "gzip"},
     ),

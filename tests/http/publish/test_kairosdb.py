@@ -87,7 +87,7 @@ def test_errors_have_the_protocols_form(publishing: Publishing) -> None:
         (403, publishing.post(PATH, body(GOOD), "wrong")),
         (404, publishing.post(nobody, body(GOOD))),
         (413, publishing.post(PATH, b" " * (LIMIT + 1))),
-        (415, publishing.post(PATH, body(GOOD), Content_Type="text/plain")),
+        (415, publishing.post(PATH, body(GOOD), Content_Encoding="br")),
     ):
         assert len(errors_of(answer, status)) == 1
     assert publishing.events() == []
@@ -111,3 +111,10 @@ def test_a_full_log_is_a_503_with_retry_after(
     answer = publishing.post(PATH, body(GOOD))
     assert errors_of(answer, 503) == ["the log is full"]
     assert answer.headers["retry-after"] == "1"
+
+
+def test_any_media_type_is_taken_for_json(publishing: Publishing) -> None:
+    """As KairosDB does; curl calls a body a form unless told otherwise."""
+    form = "application/x-www-form-urlencoded"
+    assert publishing.post(PATH, body(GOOD), Content_Type=form).status_code == 204
+    assert len(publishing.points()) == 1
