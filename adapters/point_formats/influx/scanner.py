@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Sequence
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,14 +28,14 @@ from adapters.point_formats.influx.compiled_scan import (
     Counts,
     scan,
 )
-from adapters.point_formats.influx.known_series import KnownSeries
 from adapters.point_formats.influx.precisions import ToMilliseconds
-from adapters.point_formats.influx.quick import NotPlain, plain_name
+from adapters.point_formats.influx.quick import NotPlain, plain_name, plain_series, plain_tags
 from adapters.point_formats.influx.readable import LineReader, Point
+from adapters.point_formats.known_series import KnownSeries, OddSeries, coded_column, distinct
 from application.publishing.limits import check_count
 from application.publishing.ports import BodyTerms, Decoded
 from application.publishing.refusals import Refusals
-from domain.columns import CodedColumn, code_type
+from domain.columns import CodedColumn
 from domain.memo import Memo
 from domain.metric_point import PointBatch, TagSet, timestamp_fault
 
@@ -46,11 +46,6 @@ MAX_ODD_BODY = 1 << 20
 """Bytes of a body that may have such lines, since they are read on the event loop."""
 
 MAX_KEYS = 1 << 14
-DENSE = 1 << 20
-"""Numbers up to which distinct ones are found by marking them, which is faster than sorting."""
-
-Numbers = NDArray[np.int64]
-T = TypeVar("T")
 
 
 class _Scanned(NamedTuple):
@@ -70,7 +65,7 @@ class LineScanner:
     """
 
     def __init__(self, max_points: int) -> None:
-        self._series = KnownSeries()
+        self._series = KnownSeries(_series)
         self._names = Memo(_name, lambda of, name: len(of[0]) + len(of[1]) + len(name))
         self._columns = Columns(
             series=np.zeros(max_points, np.uint32),
@@ -93,7 +88,7 @@ class LineScanner:
             if found is None:
                 return None
             batch = self._batch(body, found.counts, terms, to_milliseconds)
-        except NotPlain:
+        except (NotPlain, OddSeries):
             return None
         check_count(found.counts.rows + len(found.odd), terms.max_points)
         points = _merged(batch, found.odd) if found.odd else batch
@@ -137,7 +132,7 @@ class LineScanner:
     def _batch(
         self, body: bytes, counts: Counts, terms: BodyTerms, to_milliseconds: ToMilliseconds
     ) -> PointBatch:
-        """Return the points of the plain lines. Raises NotPlain."""
+        """Return the points of the plain lines. Raises NotPlain, OddSeries."""
         if not counts.rows:
             return PointBatch((), (), (), ())
         columns, rows = self._columns, slice(counts.rows)
@@ -148,12 +143,14 @@ class LineScanner:
             raise NotPlain
         series = columns.series[rows]
         times = columns.time_table[: counts.times].tolist()
-        tags, tag_codes = _distinct(self._series.tag_sets_of(series), len(self._series.tag_sets))
+        tags, tag_codes = distinct(self._series.tag_sets_of(series), len(self._series.tag_sets))
         return PointBatch(
             self._names_of(body, series, columns.keys[rows], counts.keys),
-            _column([_time(time, terms, to_milliseconds) for time in times], columns.times[rows]),
+            coded_column(
+                [_time(time, terms, to_milliseconds) for time in times], columns.times[rows]
+            ),
             values,
-            _column([*map(self._series.tag_sets.__getitem__, tags)], tag_codes),
+            coded_column([*map(self._series.tag_sets.__getitem__, tags)], tag_codes),
         )
 
     def _names_of(
@@ -162,24 +159,20 @@ class LineScanner:
         """Return the names of points, each made once per measurement and key."""
         places = self._columns.key_table[: 2 * count].tolist()
         keys = [body[start:end] for start, end in zip(places[::2], places[1::2], strict=True)]
-        measurements = self._series.measurements
-        pairs = self._series.measurements_of(series) * count + key_of
-        found, codes = _distinct(pairs, len(measurements) * count)
+        measurements = self._series.names
+        pairs = self._series.names_of(series) * count + key_of
+        found, codes = distinct(pairs, len(measurements) * count)
         names = [self._names[measurements[each // count], keys[each % count]] for each in found]
-        return _column(names, codes)
+        return coded_column(names, codes)
 
 
-def _distinct(numbers: Numbers, size: int) -> tuple[list[int], Numbers]:
-    """Return the distinct ones of numbers below `size`, and per number its place among them."""
-    if size > DENSE:
-        distinct, places = np.unique(numbers, return_inverse=True)
-        return distinct.tolist(), places
-    seen = np.zeros(size, np.bool_)
-    seen[numbers] = True
-    distinct = np.flatnonzero(seen)
-    place_of = np.empty(size, np.int64)
-    place_of[distinct] = np.arange(distinct.size)
-    return distinct.tolist(), place_of[numbers]
+def _series(text: bytes) -> tuple[str, TagSet] | None:
+    """Return the measurement and tags that a text is, None if it is to be read readably."""
+    try:
+        measurement, pairs = plain_series(text[:-1].decode())
+        return measurement, plain_tags(pairs)
+    except (NotPlain, UnicodeDecodeError):
+        return None
 
 
 def _name(field: tuple[str, bytes]) -> str:
@@ -194,11 +187,6 @@ def _time(time: int, terms: BodyTerms, to_milliseconds: ToMilliseconds) -> int:
     if timestamp_fault(milliseconds, terms.latest):
         raise NotPlain
     return milliseconds
-
-
-def _column(table: Sequence[T], codes: NDArray[np.integer]) -> CodedColumn[T]:
-    sort = code_type(len(table))
-    return CodedColumn(table, array(sort, codes.astype(sort).tobytes()))
 
 
 def _merged(plain: PointBatch, odd: Sequence[tuple[int, Point]]) -> PointBatch:

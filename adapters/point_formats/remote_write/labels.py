@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from adapters.point_formats.mapping import Unmappable, mapped_metric_name, mapped_tags
 from application.publishing.refusals import Reason
+from domain.memo import Memo
 from domain.metric_point import MAX_TAGS, TagSet
 from domain.names import abbreviated
 
@@ -36,6 +37,24 @@ def identity_of(labels: Iterable[tuple[bytes, bytes]]) -> Known:
         return _identity([(_text(name), _text(value)) for name, value in labels])
     except Unmappable as refusal:
         return refusal
+
+
+class Identities:
+    """Makes the identities of series, for one thread at a time.
+
+    The metrics of a program have the same tags, and get the same object here. It is found by its
+    address when a batch is encoded; comparing equal ones takes five times as long.
+    """
+
+    def __init__(self) -> None:
+        self._tag_sets: Memo[TagSet, TagSet] = Memo(lambda tags: tags, lambda tags, _: tags.size())
+
+    def of(self, labels: Iterable[tuple[bytes, bytes]]) -> Known:
+        """Return the same as `identity_of`."""
+        known = identity_of(labels)
+        if isinstance(known, Identity):
+            known = Identity(known.name, self._tag_sets[known.tags])
+        return known
 
 
 def _identity(labels: Sequence[tuple[str, str]]) -> Identity:

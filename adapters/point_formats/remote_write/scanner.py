@@ -1,7 +1,7 @@
 """The fastest reader of a WriteRequest: one pass of compiled code over its bytes.
 
 A parser makes an object per label and per sample, which then have to be sorted into columns. The
-scanner writes the columns directly, and says where each series has its labels. It gives up on
+scanner writes the columns directly, and knows series by the bytes of their labels. It gives up on
 anything that few clients write, such as a native histogram or a label behind a sample.
 """
 
@@ -12,68 +12,63 @@ from array import array
 import numpy as np
 from google.protobuf.message import DecodeError
 
-from adapters.point_formats.remote_write.compiled_scan import Columns, scan
-from adapters.point_formats.remote_write.labels import Identity
+from adapters.point_formats.known_series import KnownSeries, OddSeries, coded_column, distinct
+from adapters.point_formats.remote_write.compiled_scan import FULL, PADDING, Columns, scan
+from adapters.point_formats.remote_write.labels import Identity, identity_of
 from adapters.point_formats.remote_write.messages import TimeSeries, WriteRequest
 from adapters.point_formats.remote_write.series import HISTOGRAMS, SAMPLES
-from adapters.point_formats.remote_write.version_1 import descriptions_in, identity_of_labels
+from adapters.point_formats.remote_write.version_1 import descriptions_in, label_pairs
 from application.publishing.ports import BodyTerms, Decoded
-from domain.columns import coded
-from domain.memo import Memo
 from domain.metric_description import MetricDescription
 from domain.metric_point import PointBatch, TagSet
-
-
-class _GaveUp(Exception):
-    """The scanner leaves a body to the other reader."""
 
 
 class Scanner:
     """Scans bodies of at most `max_points` samples, for one thread at a time.
 
-    Memory is bounded: 52 bytes of arrays per point of `max_points`, and a memo of labels.
+    Memory is bounded: 36 bytes of arrays per point of `max_points`, and what `KnownSeries` keeps.
     """
 
     def __init__(self, max_points: int) -> None:
+        self._known = KnownSeries(_series)
         self._columns = Columns(
             series=np.zeros(max_points, np.uint32),
             times=np.zeros(max_points, np.int64),
             values=np.zeros(max_points, np.uint64),
-            labels=np.zeros(2 * max_points, np.int64),
             metadata=np.zeros(2 * max_points, np.int64),
-        )
-        self._identities: Memo[bytes, tuple[str, TagSet]] = Memo(
-            _identity, lambda raw, found: len(raw) + len(found[0]) + found[1].size()
         )
 
     def scan(self, body: bytes, terms: BodyTerms) -> Decoded | None:
         """Return the points of a body, all of which are good, or None if it gives up."""
-        columns = self._columns
-        rows, series, described = scan(np.frombuffer(body, np.uint8), columns)
-        times = columns.times[:rows]
+        columns, known = self._columns, self._known
+        rows, described = self._scanned(body)
+        times = columns.times[: max(rows, 0)]
         if rows <= 0 or rows > terms.max_points or times.max() > terms.latest:
             return None
-        places = columns.labels[: 2 * series].tolist()
+        series = columns.series[:rows]
         try:
-            found = [
-                *map(
-                    self._identities.__getitem__,
-                    [body[a:b] for a, b in zip(places[::2], places[1::2], strict=True)],
-                )
-            ]
+            names, name_codes = distinct(known.names_of(series), len(known.names))
+            tags, tag_codes = distinct(known.tag_sets_of(series), len(known.tag_sets))
             descriptions = self._descriptions(body, described)
-        except (_GaveUp, DecodeError):
+        except (OddSeries, DecodeError):
             return None
-        if rows != series or (columns.series[:rows] != np.arange(rows)).any():
-            found = [*map(found.__getitem__, columns.series[:rows].tolist())]
-        names, tag_sets = zip(*found, strict=True)
         points = PointBatch(
-            coded(names),
+            coded_column([*map(known.names.__getitem__, names)], name_codes),
             array("q", times.tobytes()),
             array("d", columns.values[:rows].tobytes()),
-            coded(tag_sets),
+            coded_column([*map(known.tag_sets.__getitem__, tags)], tag_codes),
         )
         return Decoded(points, sent={SAMPLES: rows, HISTOGRAMS: 0}, descriptions=descriptions)
+
+    def _scanned(self, body: bytes) -> tuple[int, int]:
+        """Return the numbers of samples and of metadata, after learning new labels."""
+        padded = np.frombuffer(body + PADDING, np.uint8)
+        found: tuple[int, int] = scan(padded, len(body), self._known.arrays, self._columns)
+        if found[0] == FULL:
+            self._known.forget()
+            found = scan(padded, len(body), self._known.arrays, self._columns)
+        self._known.learn()
+        return found
 
     def _descriptions(self, body: bytes, described: int) -> tuple[MetricDescription, ...]:
         """Return the descriptions. Raises DecodeError."""
@@ -84,12 +79,13 @@ class Scanner:
         return tuple(descriptions_in(WriteRequest.FromString(b"".join(fields)).metadata).values())
 
 
-def _identity(labels: bytes) -> tuple[str, TagSet]:
-    """Return the name and tags of a series with these labels. Raises DecodeError."""
-    known = identity_of_labels(TimeSeries.FromString(labels).labels)
-    if not isinstance(known, Identity):
-        raise _GaveUp
-    return known.name, known.tags
+def _series(labels: bytes) -> tuple[str, TagSet] | None:
+    """Return the name and tags of a series with these labels, None if they are not good."""
+    try:
+        known = identity_of(label_pairs(TimeSeries.FromString(labels).labels))
+    except DecodeError:
+        return None
+    return (known.name, known.tags) if isinstance(known, Identity) else None
 
 
 def main() -> None:

@@ -6,14 +6,14 @@ body of a client. Exemplars are left out: Prometheus sends them along with the s
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from operator import attrgetter
 from typing import Any
 
 from google.protobuf.message import DecodeError
 
 from adapters.point_formats.remote_write.descriptions import description, type_of
-from adapters.point_formats.remote_write.labels import Known, identity_of, size_of
+from adapters.point_formats.remote_write.labels import Identities, Known, size_of
 from adapters.point_formats.remote_write.messages import Label, WriteRequest
 from adapters.point_formats.remote_write.series import SeriesPoints
 from adapters.point_formats.remote_write.wire import pieces
@@ -29,8 +29,9 @@ class Version1Reader:
     """Reads bodies, for one thread at a time. Keeps a bounded memo of labels."""
 
     def __init__(self) -> None:
+        identities = Identities()
         self._known: Memo[tuple[bytes, ...], Known] = Memo(
-            identity_of_labels,
+            lambda labels: identities.of(label_pairs(labels)),
             lambda labels, known: sum(map(len, labels)) + 40 * len(labels) + size_of(known),
         )
 
@@ -63,7 +64,7 @@ def descriptions_in(metadata: Iterable[Any]) -> dict[str, MetricDescription]:
     return {each.name: each for each in found if each is not None}
 
 
-def identity_of_labels(labels: Iterable[bytes]) -> Known:
-    """Return the identity of a series with these Label messages. Raises DecodeError."""
-    parsed = map(Label.FromString, labels)
-    return identity_of((label.name, label.value) for label in parsed)
+def label_pairs(labels: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the names and values of Label messages. Raises DecodeError."""
+    for label in map(Label.FromString, labels):
+        yield label.name, label.value

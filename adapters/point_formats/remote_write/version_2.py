@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError
 
 from adapters.point_formats.mapping import Unmappable
 from adapters.point_formats.remote_write.descriptions import description, family_of, type_of
-from adapters.point_formats.remote_write.labels import Identity, Known, identity_of, size_of
+from adapters.point_formats.remote_write.labels import Identities, Identity, Known, size_of
 from adapters.point_formats.remote_write.messages import Metadata, Series, Symbols
 from adapters.point_formats.remote_write.series import SeriesPoints
 from adapters.point_formats.remote_write.wire import pieces
@@ -36,8 +36,9 @@ class Version2Reader:
     """Reads bodies, for one thread at a time. Keeps a bounded memo of labels."""
 
     def __init__(self) -> None:
+        self._identities = Identities()
         self._known: Memo[tuple[bytes, ...], Known] = Memo(
-            _identity,
+            self._identity_of,
             lambda labels, known: sum(map(len, labels)) + 40 * len(labels) + size_of(known),
         )
 
@@ -70,6 +71,12 @@ class Version2Reader:
         except IndexError:  # "References MUST point to the existing index"
             detail = f"a label is symbol {max(references)}, but the body has {len(symbols)} symbols"
             return Unmappable(Reason.SYNTAX, detail)
+
+    def _identity_of(self, labels: tuple[bytes, ...]) -> Known:
+        """Return the identity of a series with these names and values, alternating."""
+        if len(labels) % 2:  # "always a multiple of two" (the message's comment)
+            return Unmappable(Reason.SYNTAX, "a label has no value")
+        return self._identities.of(zip(labels[::2], labels[1::2], strict=True))
 
     @staticmethod
     def _refuse_exemplars(points: SeriesPoints, first: int, series: Sequence[Any]) -> None:
@@ -108,10 +115,3 @@ class _Descriptions:
             described = description(family, kind, unit, text)
             if described is not None:
                 self.found[described.name] = described
-
-
-def _identity(labels: tuple[bytes, ...]) -> Known:
-    """Return the identity of a series with these names and values, alternating."""
-    if len(labels) % 2:  # "always a multiple of two" (the message's comment)
-        return Unmappable(Reason.SYNTAX, "a label has no value")
-    return identity_of(zip(labels[::2], labels[1::2], strict=True))

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from adapters.point_formats.json.compiled_scan import MAX_TEXTS
 from adapters.point_formats.remote_write import wire
 from adapters.point_formats.remote_write.scanner import Scanner
 from adapters.point_formats.remote_write.version_1 import Version1Reader
@@ -39,6 +40,8 @@ from tests.point_formats.remote_write.wire import Malformed
 
 TERMS = BodyTerms(LATEST, TIME, 1000)
 VERSION_1, VERSION_2, SCANNER = Version1Reader(), Version2Reader(), Scanner(1000)
+
+MORE = [(b"job", b"node"), (b"zone", b"b")]
 
 thorough = settings(
     deadline=None,
@@ -125,15 +128,33 @@ def test_a_body_in_pieces_is_read_like_the_whole(
             assert read(reader, body) == whole
 
 
-@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 3)), min_size=1, max_size=30))
-def test_what_most_clients_send_is_scanned(shape: list[tuple[int, int]]) -> None:
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 4), st.integers(0, 2), st.integers(1, 3)), min_size=1, max_size=30
+    )
+)
+def test_what_most_clients_send_is_scanned(shape: list[tuple[int, int, int]]) -> None:
+    """Labels are often the beginning of other ones, and follow others than last time."""
     body = request_1(
         *(
-            series_1(named("up", host=f"h{host}"), *[sample(float(n)) for n in range(samples)])
-            for host, samples in shape
+            series_1([*named("up", host=f"h{host}"), *MORE[:more]], *[sample(1.0)] * samples)
+            for host, more, samples in shape
         )
     )
-    if any(samples for _, samples in shape):
-        scanned = SCANNER.scan(body, TERMS)
+    scanned = SCANNER.scan(body, TERMS)
+    assert scanned is not None
+    assert reading_of(scanned) == read_version_1(body)
+
+
+def test_more_series_than_are_remembered_are_scanned() -> None:
+    scanner = Scanner(TERMS.max_points)
+    assert scanner._known.arrays.hashes.size == MAX_TEXTS
+    for first in range(0, MAX_TEXTS + 3000, 1000):
+        numbers = range(first, first + 1000)
+        body = request_1(*(series_1(named("up", n=f"{n}"), sample(float(n))) for n in numbers))
+        scanned = scanner.scan(body, TERMS)
         assert scanned is not None
-        assert reading_of(scanned) == read_version_1(body)
+        assert [*scanned.points.values] == [float(n) for n in numbers]
+        assert [each.pairs for each in scanned.points.tag_sets] == [
+            (("n", f"{n}"),) for n in numbers
+        ]
