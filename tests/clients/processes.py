@@ -9,13 +9,17 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from adapters.embedded_valkey import tied_to_parent
 from tests.service import clean_environment
 
 STOP_SECONDS = 30.0
 
 
 class Client:
-    """A client's process. Its output goes to two files in `directory`, over all starts."""
+    """A client's process, which ends with the tests.
+
+    Its output goes to two files in `directory`, over all starts.
+    """
 
     def __init__(
         self,
@@ -46,6 +50,7 @@ class Client:
                 env=self._environment,
                 cwd=self._directory,
                 process_group=0,
+                preexec_fn=tied_to_parent(signal.SIGKILL),
             )
 
     def stop(self) -> None:
