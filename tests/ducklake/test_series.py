@@ -116,7 +116,7 @@ def budget() -> QueryBudget:
     return QueryBudget(QueryLimits())
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     st.lists(st.lists(POINTS, min_size=1, max_size=8), min_size=1, max_size=4),
     st.lists(MATCHERS, max_size=3),

@@ -19,7 +19,7 @@ from application.projections.ports import Generation, ProjectionStore
 from tests.contracts.projection_store import commit, recorded
 from tests.ducklake.support import live_store
 
-ROUNDS = 20
+ROUNDS = 10
 
 
 @contextmanager
