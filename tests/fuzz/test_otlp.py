@@ -54,7 +54,8 @@ def test_any_request_gets_the_rules_verdict(target: Target, request: Any, media_
     assert answer.receipt is not None
     stored = exactly(target.stored(answer.receipt))
     assert stored == [(name, at, value[::-1], dict(tags)) for name, at, value, tags in rows]
-    assert target.events() - before == 1
+    # Points are one event, and descriptions another one, if they are new.
+    assert 1 <= target.events() - before <= 2
 
 
 @many

@@ -73,7 +73,8 @@ def check_scanner(body: bytes, expected: Reading | None) -> None:
 @thorough
 @given(body=requests_1())
 def test_version_1_is_read_as_the_slow_reader_does(body: bytes) -> None:
-    expected = read_version_1(body)
+    # An unknown field may have the number of one that is known, but not its form.
+    expected = read_slowly(read_version_1, body)
     for _ in range(2):
         assert read(VERSION_1, body) == expected
     check_scanner(body, expected)
