@@ -140,3 +140,8 @@ def plain_problem(
         body,
         problem,
     )
+
+
+def kept_headers(problem: Answer) -> Headers:
+    """Return the headers of a problem that do not describe its body, such as Retry-After."""
+    return [header for header in problem.headers if not header[0].startswith(b"content-")]

@@ -60,3 +60,10 @@ def power(scale: int, exponent: int) -> float:
         return math.pow(2.0, math.ldexp(exponent, -scale))
     except OverflowError:
         return math.inf
+
+
+def number_text(number: float) -> str:
+    """Return a number as Prometheus writes it: `0.5`, `10`, `1e-05`, `+Inf`, `-Inf`, `NaN`."""
+    if math.isfinite(number):
+        return repr(number).removesuffix(".0")
+    return "NaN" if math.isnan(number) else "+Inf" if number > 0 else "-Inf"

@@ -13,10 +13,9 @@ from adapters.point_formats.kairosdb.readable import read_kairos
 from adapters.point_formats.opentsdb.quick import PutReader
 from adapters.point_formats.opentsdb.readable import read_put
 from adapters.point_formats.otlp.attributes import RESOURCE_ATTRIBUTES, Allowlist
-from adapters.point_formats.otlp.format import OtlpFormat
 from adapters.point_formats.otlp.json import JsonReader
 from adapters.point_formats.otlp.protobuf import ProtobufReader
-from adapters.point_formats.remote_write.format import RemoteWriteFormat
+from adapters.point_formats.reader_format import ReaderFormat
 from adapters.point_formats.remote_write.scanning import ScannerLoading, ScanningReader
 from adapters.point_formats.remote_write.version_2 import Version2Reader
 from application.publishing.ports import PointFormat
@@ -34,13 +33,13 @@ def all_formats(
     lines = LineReaders(max_points)
     return {
         "json": JsonFormat(max_points),
-        "otlp_protobuf": OtlpFormat(ProtobufReader, resource_attributes),
-        "otlp_json": OtlpFormat(JsonReader, resource_attributes),
+        "otlp_protobuf": ReaderFormat(lambda: ProtobufReader(resource_attributes)),
+        "otlp_json": ReaderFormat(lambda: JsonReader(resource_attributes)),
         "influx_1": InfluxFormat(lines, precisions.VERSION_1),
         "influx_2": InfluxFormat(lines, precisions.VERSION_2),
         "influx_3": InfluxFormat(lines, precisions.VERSION_3),
-        "remote_write_1": RemoteWriteFormat(lambda: ScanningReader(scanner)),
-        "remote_write_2": RemoteWriteFormat(Version2Reader),
+        "remote_write_1": ReaderFormat(lambda: ScanningReader(scanner)),
+        "remote_write_2": ReaderFormat(Version2Reader),
         "opentsdb": JsonPointsFormat(PutReader, read_put),
         "kairosdb": JsonPointsFormat(KairosReader, read_kairos),
     }

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from adapters.point_formats.mapping import Unmappable, mapped_metric_name, mapped_tags
+from adapters.point_formats.reader_format import MAX_ON_LOOP
 from application.errors import BodyTooLarge, MalformedBody
 from application.publishing.ports import BodyTerms, Decoded
 from application.publishing.refusals import Reason
@@ -21,9 +22,6 @@ from domain.names import abbreviated, json_type
 
 MAX_ORIGINAL = 1000
 """Characters of a refused item that are kept, so that it can be repeated; longer ones are not."""
-
-MAX_ON_LOOP = 256 * 1024
-"""Maximum bytes of a body that is read on the event loop; larger ones use a thread."""
 
 MARKS_PER_POINT = 60
 """Brackets, braces and commas of a large body per point of the limit, which bound its objects."""

@@ -18,7 +18,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
 from adapters.point_formats.formats import all_formats
 from adapters.point_formats.json.format import JsonFormat
-from adapters.point_formats.remote_write.format import RemoteWriteFormat
+from adapters.point_formats.reader_format import ReaderFormat
 from adapters.point_formats.remote_write.scanning import ScannerLoading, ScanningReader
 from adapters.point_formats.remote_write.version_1 import Version1Reader
 from application.publishing.ports import BodyTerms
@@ -48,8 +48,8 @@ def main() -> None:
     loading.load()
     formats = {
         **formats,
-        "remote_write_1": RemoteWriteFormat(lambda: ScanningReader(loading)),
-        "without Numba": RemoteWriteFormat(Version1Reader),
+        "remote_write_1": ReaderFormat(lambda: ScanningReader(loading)),
+        "without Numba": ReaderFormat(Version1Reader),
     }
     bodies = [_bodies(SECOND + 10 * index) for index in range(BODIES)]
     for name, point_format in formats.items():

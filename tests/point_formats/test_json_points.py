@@ -14,11 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.point_formats.formats import all_formats
-from adapters.point_formats.json_points import MARKS_PER_POINT, MAX_ON_LOOP, Reader
+from adapters.point_formats.json_points import MARKS_PER_POINT, Reader
 from adapters.point_formats.kairosdb.quick import KairosReader
 from adapters.point_formats.kairosdb.readable import read_kairos
 from adapters.point_formats.opentsdb.quick import PutReader
 from adapters.point_formats.opentsdb.readable import read_put
+from adapters.point_formats.reader_format import MAX_ON_LOOP
 from application.errors import BodyTooLarge, MalformedBody
 from application.publishing.ports import BodyTerms, Decoded
 from application.publishing.refusals import Reason

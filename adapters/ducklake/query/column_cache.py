@@ -11,7 +11,7 @@ import threading
 from array import array
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from enum import Enum
 from itertools import accumulate
 
@@ -197,13 +197,9 @@ class ColumnCache:
         if len(files) > MAX_FILES:
             return None
         found = {file: self._kept_columns(selection, file) for file in files}
-        missing = [file for file, columns in found.items() if columns is MISSING]
         left = self._memory // PART - sum(map(_size, found.values()))
-        for group in _groups(missing, self._max_points):
-            for file, columns in _read(reading, selection, group, self._max_points).items():
-                found[file] = columns
-                self._keep(_key(selection, file), columns)
-                left -= _size(columns)
+        for read in self._read_missing(reading, selection, found):
+            left -= sum(map(_size, read))
             if left < 0:
                 return None
         parts = []
@@ -222,11 +218,8 @@ class ColumnCache:
         """
         ordered = sorted(files, key=lambda file: file.first_position)
         found = {file: self._kept_columns(selection, file) for file in ordered}
-        missing = [file for file, columns in found.items() if columns is MISSING]
-        for group in _groups(missing, self._max_points):
-            for file, columns in _read(reading, selection, group, self._max_points).items():
-                found[file] = columns
-                self._keep(_key(selection, file), columns)
+        for _ in self._read_missing(reading, selection, found):
+            pass
         for file, columns in found.items():
             if isinstance(columns, MetricColumns):
                 yield columns
@@ -248,6 +241,21 @@ class ColumnCache:
                 return None
             parts.append((columns, rows))
         return _points(selection, parts)
+
+    def _read_missing(
+        self,
+        reading: Reading,
+        selection: Selection,
+        found: dict[ParquetFile, MetricColumns | _Instead],
+    ) -> Iterator[Collection[MetricColumns | _Instead]]:
+        """Read and keep what is missing of `found`; yield what was read, group by group."""
+        missing = [file for file, columns in found.items() if columns is MISSING]
+        for group in _groups(missing, self._max_points):
+            read = _read(reading, selection, group, self._max_points)
+            found.update(read)
+            for file, columns in read.items():
+                self._keep(_key(selection, file), columns)
+            yield read.values()
 
     def _kept_columns(self, selection: Selection, file: ParquetFile) -> MetricColumns | _Instead:
         key = _key(selection, file)

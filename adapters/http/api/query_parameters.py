@@ -6,11 +6,11 @@ import math
 import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 from msgspec import Struct
 
 from adapters.http.errors import InvalidParameters, ParameterFault
+from adapters.http.url_text import url_text
 from application.event_log.receipts import Receipt
 from application.reading.ports import Aggregation
 from application.reading.query_values import (
@@ -84,7 +84,7 @@ def _given(
     faults: dict[str, ParameterFault] = {}
     for pair in filter(None, query_string.split(b"&")):
         encoded_name, _, encoded = pair.partition(b"=")
-        name = _decoded(encoded_name, "replace")
+        name = url_text(encoded_name)
         if name not in allowed:
             known = ", ".join(allowed) or "none"
             faults[name] = ParameterFault(name, f"is not a parameter here; the parameters: {known}")
@@ -92,14 +92,10 @@ def _given(
             faults[name] = ParameterFault(name, "is given more than once")
         else:
             try:
-                texts[name] = _decoded(encoded, "strict")
+                texts[name] = url_text(encoded, "strict")
             except UnicodeDecodeError:
                 faults[name] = ParameterFault(name, "must be UTF-8, percent-encoded")
     return {name: text for name, text in texts.items() if name not in faults}, faults
-
-
-def _decoded(encoded: bytes, errors: str) -> str:
-    return unquote_to_bytes(encoded.replace(b"+", b" ")).decode("utf-8", errors)
 
 
 def _check_together(values: Mapping[str, Any], faults: dict[str, ParameterFault]) -> None:

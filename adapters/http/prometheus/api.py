@@ -15,7 +15,7 @@ from msgspec import Struct
 from adapters.http.api.administration import AnyRequest, token_in
 from adapters.http.body import read_body
 from adapters.http.failures import ProblemResponse, failure_answer
-from adapters.http.problems import Answer
+from adapters.http.problems import Answer, kept_headers
 from adapters.http.prometheus import answers
 from adapters.http.prometheus.parameters import MAX_TIME, Parameters
 from application.clock import Clock, milliseconds
@@ -114,8 +114,7 @@ def _failed(problem: Answer) -> Answer:
     words = problem.problem.detail if problem.problem else ""
     error_type = answers.ERROR_TYPES.get(problem.status, "bad_data")
     found = answers.error(problem.status, error_type, words)
-    kept = [header for header in problem.headers if not header[0].startswith(b"content-")]
-    found.headers.extend(kept)
+    found.headers.extend(kept_headers(problem))
     return found
 
 

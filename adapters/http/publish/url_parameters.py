@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from urllib.parse import unquote_to_bytes
+
+from adapters.http.url_text import url_text
 
 _NONE: Mapping[str, str] = {}
 
@@ -17,8 +18,4 @@ def url_parameters(query_string: bytes) -> Mapping[str, str]:
     if not query_string:
         return _NONE
     pairs = [pair.partition(b"=") for pair in query_string.split(b"&") if pair]
-    return {_decoded(name): _decoded(value) for name, _, value in pairs}
-
-
-def _decoded(encoded: bytes) -> str:
-    return unquote_to_bytes(encoded.replace(b"+", b" ")).decode("utf-8", "replace")
+    return {url_text(name): url_text(value) for name, _, value in pairs}

@@ -6,7 +6,6 @@ and a time.
 
 from __future__ import annotations
 
-import math
 import re
 from array import array
 from itertools import islice
@@ -21,6 +20,7 @@ from application.publishing.refusals import Refusals
 from domain.columns import CodedColumn, coded
 from domain.memo import Memo
 from domain.metric_point import PointBatch, TagSet, timestamp_fault
+from domain.values import all_finite
 
 MAX_LINE = 16 * 1024
 """Characters of a line that is read quickly, which bounds the lists that it is split into."""
@@ -201,4 +201,4 @@ def _numbers(texts: list[str]) -> array[float] | None:
         numbers = array("d", [*map(float, texts)])
     except ValueError:
         return None
-    return numbers if math.isfinite(sum(numbers)) or all(map(math.isfinite, numbers)) else None
+    return numbers if all_finite(numbers) else None

@@ -9,7 +9,6 @@ many of those is left to the quick reader, and so is one with a series or a time
 
 from __future__ import annotations
 
-import math
 from array import array
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -38,6 +37,7 @@ from application.publishing.refusals import Refusals
 from domain.columns import CodedColumn
 from domain.memo import Memo
 from domain.metric_point import PointBatch, TagSet, timestamp_fault
+from domain.values import all_finite
 
 MAX_ODD_LINES = 200
 """Lines of a body that are read readably, which takes some 30 µs each."""
@@ -139,7 +139,7 @@ class LineScanner:
         for row, start, end in columns.hard[: 3 * counts.hard].reshape(-1, 3).tolist():
             columns.values[row] = float(body[start:end])
         values = array("d", columns.values[rows].tobytes())
-        if not math.isfinite(sum(values)) and not all(map(math.isfinite, values)):
+        if not all_finite(values):
             raise NotPlain
         series = columns.series[rows]
         times = columns.time_table[: counts.times].tolist()

@@ -5,7 +5,6 @@ It reads bodies of valid points and gives up on all others.
 
 from __future__ import annotations
 
-import math
 from array import array
 
 import msgspec
@@ -16,6 +15,7 @@ from adapters.point_formats.kairosdb.readable import STRING
 from application.publishing.limits import check_count
 from application.publishing.ports import BodyTerms
 from domain.metric_point import PointBatch, TagSet, timestamp_fault
+from domain.values import all_finite
 
 
 class _Metric(Struct, gc=False):
@@ -76,6 +76,6 @@ class KairosReader:
             tag_sets += [tags] * added
         if times and (timestamp_fault(min(times), terms.latest) or max(times) > terms.latest):
             raise GaveUp
-        if not math.isfinite(sum(values)) and not all(map(math.isfinite, values)):
+        if not all_finite(values):
             raise GaveUp
         return PointBatch(names, times, values, tag_sets)

@@ -5,7 +5,6 @@ It reads bodies of valid points and gives up on all others.
 
 from __future__ import annotations
 
-import math
 import re
 from array import array
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from application.publishing.limits import check_count
 from application.publishing.ports import BodyTerms
 from domain.columns import CodedColumn, coded
 from domain.metric_point import PointBatch, timestamp_fault
+from domain.values import all_finite
 
 
 class _Put(Struct, gc=False):
@@ -85,6 +85,6 @@ def _numbers(values: Sequence[float | str]) -> array[float]:
         numbers = array("d", [*map(float, values)])
     except ValueError:
         raise GaveUp from None
-    if not math.isfinite(sum(numbers)) and not all(map(math.isfinite, numbers)):
+    if not all_finite(numbers):
         raise GaveUp
     return numbers

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from adapters.point_formats.buckets import number_text
 from adapters.point_formats.mapping import Unmappable, mapped_tags
 from application.publishing.refusals import Reason
 from domain.metric_point import MAX_TAGS, TagSet
@@ -69,13 +70,6 @@ def with_tag(tags: TagSet, name: str, number: float) -> TagSet:
     if len(tags.pairs) == MAX_TAGS:
         raise _too_many()
     return TagSet(tuple(sorted((*tags.pairs, (name, number_text(number))))))
-
-
-def number_text(number: float) -> str:
-    """Return a number as Prometheus writes it: `0.5`, `10`, `1e-05`, `+Inf`, `-Inf`, `NaN`."""
-    if math.isfinite(number):
-        return repr(number).removesuffix(".0")
-    return "NaN" if math.isnan(number) else "+Inf" if number > 0 else "-Inf"
 
 
 def _texts(attributes: Iterable[Any]) -> Iterable[tuple[str, str]]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate, pairwise
-from struct import unpack
 from typing import Any
 
 from msgspec import Struct
@@ -23,12 +22,10 @@ from adapters.point_formats.point_columns import PointColumns
 from application.publishing.refusals import Reason
 from domain.memo import Memo
 from domain.metric_point import TagSet, timestamp_fault
+from domain.values import STALE
 
 NANOSECONDS = 1_000_000
 """Nanoseconds of a millisecond."""
-
-STALE: float = unpack("<d", (0x7FF0_0000_0000_0002).to_bytes(8, "little"))[0]
-"""Prometheus' stale marker, a NaN."""
 
 NO_RECORDED_VALUE = 1
 """The flag of a data point that ends its series (proto, "DataPointFlags")."""

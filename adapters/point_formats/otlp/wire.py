@@ -13,13 +13,21 @@ from typing import Any
 from google.protobuf.message import DecodeError
 
 from adapters.point_formats.otlp.messages import DATA, MetricOutline
+from adapters.point_formats.protobuf_wire import (
+    END_GROUP,
+    FIXED32,
+    FIXED64,
+    LENGTH,
+    START_GROUP,
+    VARINT,
+    varint,
+)
 from application.errors import BodyTooLarge
 
 PIECE = 1 << 20
 """Bytes of a message that are parsed at once."""
 
-_VARINT, _FIXED64, _LENGTH, _START_GROUP, _END_GROUP, _FIXED32 = range(6)
-_SIZES = {_FIXED64: 8, _FIXED32: 4, _START_GROUP: 0, _END_GROUP: 0}
+_SIZES = {FIXED64: 8, FIXED32: 4, START_GROUP: 0, END_GROUP: 0}
 _DATA_FIELDS = frozenset(MetricOutline.DESCRIPTOR.fields_by_name[name].number for name in DATA)
 
 
@@ -81,13 +89,13 @@ def _fields(raw: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
     The fields within a group count as the message's own: here they only need to be counted.
     """
     while at < end:
-        tag, at = _varint(raw, at, end)
+        tag, at = varint(raw, at, end)
         wire_type = tag & 7
         start = at
-        if wire_type == _VARINT:
-            _, at = _varint(raw, at, end)
-        elif wire_type == _LENGTH:
-            length, start = _varint(raw, at, end)
+        if wire_type == VARINT:
+            _, at = varint(raw, at, end)
+        elif wire_type == LENGTH:
+            length, start = varint(raw, at, end)
             at = start + length
         elif wire_type in _SIZES:
             at += _SIZES[wire_type]
@@ -96,19 +104,6 @@ def _fields(raw: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
         if at > end:
             raise DecodeError("a field is truncated")
         yield tag >> 3, start, at
-
-
-def _varint(raw: bytes, at: int, end: int) -> tuple[int, int]:
-    """Return a number, and the place behind it. Raises DecodeError."""
-    value = shift = 0
-    while at < end and shift < 70:
-        byte = raw[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-        shift += 7
-    raise DecodeError("a number is truncated or too long")
 
 
 def _check(count: int, limit: int) -> None:

@@ -6,21 +6,21 @@ Source: Prometheus, "Native Histograms", "Data model" and "Protobuf format".
 from __future__ import annotations
 
 import math
-import struct
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, pairwise
 from typing import Any
 
-from adapters.point_formats.buckets import MAX_BUCKETS, TooManyBuckets, cumulative_buckets
+from adapters.point_formats.buckets import (
+    MAX_BUCKETS,
+    TooManyBuckets,
+    cumulative_buckets,
+    number_text,
+)
 from adapters.point_formats.mapping import Unmappable, mapped_metric_name
 from adapters.point_formats.remote_write.labels import Identity, with_bound
 from application.publishing.refusals import Reason
 from domain.metric_point import TagSet
-
-STALE_BITS = 0x7FF0000000000002
-"""The bits of a stale marker (1.0, "Stale Markers")."""
-
-(STALE,) = struct.unpack("<d", struct.pack("<Q", STALE_BITS))
+from domain.values import STALE, is_stale
 
 CUSTOM_SCHEMA = -53
 SCHEMAS = range(-9, 53)
@@ -43,7 +43,7 @@ def histogram_rows(identity: Identity, histogram: Any) -> list[Row]:
         mapped_metric_name(f"{identity.name}{suffix}") for suffix in ("_bucket", "_count", "_sum")
     )
     rows = [
-        (bucket, below, with_bound(identity, bound_text(bound)))
+        (bucket, below, with_bound(identity, number_text(bound)))
         for bound, below in (() if stale else _buckets(histogram, count))
     ]
     return [
@@ -52,16 +52,6 @@ def histogram_rows(identity: Identity, histogram: Any) -> list[Row]:
         (total, count, identity.tags),
         (sum_, histogram.sum, identity.tags),
     ]
-
-
-def is_stale(value: float) -> bool:
-    """Return whether a value is a stale marker, which differs from other NaNs in its bits."""
-    return value != value and struct.pack("<d", value) == struct.pack("<Q", STALE_BITS)
-
-
-def bound_text(bound: float) -> str:
-    """Return a bucket's finite upper bound as its label: `0.5`, `10`, `1e-05`."""
-    return repr(bound).removesuffix(".0")
 
 
 def _count(histogram: Any) -> float:

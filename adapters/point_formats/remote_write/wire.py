@@ -9,13 +9,13 @@ from collections.abc import Iterator
 
 from google.protobuf.message import DecodeError
 
+from adapters.point_formats.protobuf_wire import FIXED32, FIXED64, LENGTH, VARINT, varint
 from application.errors import BodyTooLarge
 
 PIECE = 1 << 20
 """Bytes that are parsed at once."""
 
-_VARINT, _FIXED64, _LENGTH, _START_GROUP, _END_GROUP, _FIXED32 = range(6)
-_SIZES = {_FIXED64: 8, _FIXED32: 4}
+_SIZES = {FIXED64: 8, FIXED32: 4}
 
 
 def pieces(body: bytes, max_fields: int) -> Iterator[bytes]:
@@ -44,13 +44,13 @@ def _field_ends(body: bytes) -> Iterator[int]:
     """Yield the end of each field of a message. Raises DecodeError, also for groups."""
     at, size = 0, len(body)
     while at < size:
-        tag, at = _varint(body, at, size)
+        tag, at = varint(body, at, size)
         wire_type = tag & 7
-        if wire_type == _LENGTH:
-            length, at = _varint(body, at, size)
+        if wire_type == LENGTH:
+            length, at = varint(body, at, size)
             at += length
-        elif wire_type == _VARINT:
-            _, at = _varint(body, at, size)
+        elif wire_type == VARINT:
+            _, at = varint(body, at, size)
         elif wire_type in _SIZES:
             at += _SIZES[wire_type]
         else:
@@ -58,16 +58,3 @@ def _field_ends(body: bytes) -> Iterator[int]:
         if at > size:
             raise DecodeError("a field is truncated")
         yield at
-
-
-def _varint(body: bytes, at: int, end: int) -> tuple[int, int]:
-    """Return a number, and the place after it. Raises DecodeError."""
-    value = shift = 0
-    while at < end and shift < 70:
-        byte = body[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-        shift += 7
-    raise DecodeError("a number is truncated or too long")

@@ -12,9 +12,9 @@ import pytest
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Gauge, Metric
 
 from adapters.point_formats.otlp import wire
-from adapters.point_formats.otlp.format import MAX_ON_LOOP, OtlpFormat
 from adapters.point_formats.otlp.json import FEW_OBJECTS, JsonReader
 from adapters.point_formats.otlp.protobuf import ProtobufReader
+from adapters.point_formats.reader_format import MAX_ON_LOOP, ReaderFormat
 from application.errors import BodyTooLarge, MalformedBody
 from application.publishing.ports import BodyTerms, Decoded
 from application.publishing.refusals import Reason
@@ -321,7 +321,7 @@ def test_large_bodies_are_read_in_a_thread(size: int) -> None:
             seen.append(threading.current_thread() is threading.main_thread())
             return super().read(body, terms)
 
-    otlp = OtlpFormat(Spy, ALLOWED)
+    otlp = ReaderFormat(lambda: Spy(ALLOWED))
     decoded = asyncio.run(otlp.decode(metric_json(GOOD).ljust(size), TERMS))
     assert len(decoded.points) == 1
     assert decoded.timed

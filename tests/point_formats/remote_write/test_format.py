@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from adapters.point_formats.remote_write.format import MAX_ON_LOOP, RemoteWriteFormat
+from adapters.point_formats.reader_format import MAX_ON_LOOP, ReaderFormat
 from adapters.point_formats.remote_write.scanning import ScannerLoading, ScanningReader
 from adapters.point_formats.remote_write.version_2 import Version2Reader
 from application.publishing.ports import BodyTerms, Decoded
@@ -33,7 +33,7 @@ SERIES = [(named("up", host=f"h{n}", path="x" * 100), sample(float(n))) for n in
 SIZES = pytest.mark.parametrize("series", [1, 100, 3000])
 
 
-async def decode_twice(point_format: RemoteWriteFormat, body: bytes) -> list[Decoded]:
+async def decode_twice(point_format: ReaderFormat, body: bytes) -> list[Decoded]:
     """Decode a body twice at the same time."""
     return await asyncio.gather(*(point_format.decode(body, TERMS) for _ in range(2)))
 
@@ -43,7 +43,7 @@ def test_version_1_is_read_the_same_before_and_after_the_scanner_is_loaded(serie
     body = request_1(*(series_1(*each) for each in SERIES[:series]))
     assert (len(body) > MAX_ON_LOOP) is (series == 3000)
     loading = ScannerLoading(MAX_POINTS)
-    point_format = RemoteWriteFormat(lambda: ScanningReader(loading))
+    point_format = ReaderFormat(lambda: ScanningReader(loading))
     assert point_format.repeats
     expected = read_version_1(body)
     with asyncio.Runner() as runner:
@@ -56,7 +56,7 @@ def test_version_1_is_read_the_same_before_and_after_the_scanner_is_loaded(serie
 @SIZES
 def test_version_2_is_read_whatever_its_size(series: int) -> None:
     body = request_2(*(series_2(*each) for each in SERIES[:series]))
-    for decoded in asyncio.run(decode_twice(RemoteWriteFormat(Version2Reader), body)):
+    for decoded in asyncio.run(decode_twice(ReaderFormat(Version2Reader), body)):
         assert reading_of(decoded) == read_version_2(body)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from adapters.http.problems import Answer, Headers
-from adapters.http.publish.answers.ports import Asked, answer, kept_headers, receipt_headers
+from adapters.http.problems import Answer, Headers, kept_headers
+from adapters.http.publish.answers.ports import Asked, answer, receipt_headers
 from application.publishing.publish_metrics import Published
 
 MAX_ERRORS = 100

@@ -15,12 +15,11 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceResponse,
 )
 
-from adapters.http.problems import Answer
+from adapters.http.problems import Answer, kept_headers
 from adapters.http.publish.answers.ports import (
     Asked,
     answer,
     first_reasons,
-    kept_headers,
     receipt_headers,
 )
 from application.publishing.publish_metrics import Published

@@ -66,8 +66,3 @@ def first_reasons(refused: Refusals) -> str:
     first = refused.first[:NAMED]
     more = "; …" if refused.points > sum(point.points for point in first) else ""
     return "; ".join(f"{point.place}: {point.detail}" for point in first) + more
-
-
-def kept_headers(problem: Answer) -> Headers:
-    """Return the headers of a problem that do not describe its body, such as Retry-After."""
-    return [header for header in problem.headers if not header[0].startswith(b"content-")]

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from adapters.http.problems import Answer, Headers
+from adapters.http.problems import Answer, Headers, kept_headers
 from adapters.http.publish.answers.ports import (
     Asked,
     answer,
     first_reasons,
-    kept_headers,
     receipt_headers,
 )
 from application.publishing.publish_metrics import Published

@@ -1,4 +1,4 @@
-"""The two formats of OTLP, protobuf and JSON, which differ in their readers."""
+"""A format whose bodies one reader reads: small ones on the event loop, large ones in a thread."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-from adapters.point_formats.otlp.attributes import Allowlist
 from application.publishing.ports import BodyTerms, Decoded
 
 MAX_ON_LOOP = 256 * 1024
@@ -20,14 +19,14 @@ class Reader(Protocol):
         """Return the points. Raises MalformedBody, BodyTooLarge."""
 
 
-class OtlpFormat:
-    """Implements the port PointFormat. `reader` makes a reader, given the attributes to keep."""
+class ReaderFormat:
+    """Implements the port PointFormat. `reader` makes a reader."""
 
     repeats = True
 
-    def __init__(self, reader: Callable[[Allowlist], Reader], allowed: Allowlist) -> None:
-        self._on_loop = reader(allowed)
-        self._in_thread = reader(allowed)
+    def __init__(self, reader: Callable[[], Reader]) -> None:
+        self._on_loop = reader()
+        self._in_thread = reader()
         self._one_at_a_time = asyncio.Lock()
 
     async def decode(self, body: bytes, terms: BodyTerms) -> Decoded:
