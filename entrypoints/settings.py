@@ -9,6 +9,8 @@ from msgspec import Struct
 
 from adapters.point_formats.otlp.attributes import RESOURCE_ATTRIBUTES
 from application.archiving.policy import ArchivePolicy
+from application.reading.query_budget import QueryLimits
+from application.reading.query_threads import PATIENCE, QUEUE
 
 MEBIBYTE = 1 << 20
 
@@ -55,12 +57,25 @@ class HttpLimits(Struct, frozen=True, kw_only=True):
     max_body_memory: int = 256 * MEBIBYTE
 
 
-class QueryLimits(Struct, frozen=True, kw_only=True):
-    """Limits of a worker: seconds per query, bytes for all queries, and queries run in parallel."""
+_PROMQL = QueryLimits()
 
-    seconds: float = 10.0
-    memory: int = 256 * MEBIBYTE
+
+class QuerySettings(Struct, frozen=True, kw_only=True):
+    """A worker's settings for queries.
+
+    `seconds`, `steps`, `series` and `samples` limit a query, the last three those of PromQL.
+    `memory` is in bytes. `concurrency` queries run at the same time; at most `queue` others wait
+    for their turn, each for at most `wait` seconds.
+    """
+
+    seconds: float = _PROMQL.seconds
+    memory: int = _PROMQL.memory
     concurrency: int = 4
+    queue: int = QUEUE
+    wait: float = PATIENCE
+    steps: int = _PROMQL.steps
+    series: int = _PROMQL.series
+    samples: int = _PROMQL.samples
 
 
 class ServiceSettings(Struct, frozen=True, kw_only=True):
@@ -73,7 +88,7 @@ class ServiceSettings(Struct, frozen=True, kw_only=True):
 
     log: LogSettings = LogSettings()
     limits: HttpLimits = HttpLimits()
-    queries: QueryLimits = QueryLimits()
+    queries: QuerySettings = QuerySettings()
     max_future: timedelta = timedelta(hours=24)
     quota: float | None = None
     idempotency_memory: int | None = None

@@ -194,13 +194,11 @@ async def open_use_cases(settings: ServiceSettings, url: str) -> AsyncIterator[U
             log.hot.partitions(),
             max_records=record_limit(log.client, settings.idempotency_memory),
         )
-        query_limits = settings.queries
+        queries = settings.queries
         read_model = DuckLakeReadModel(
-            _location(settings.log),
-            seconds=query_limits.seconds,
-            memory=query_limits.memory,
+            _location(settings.log), seconds=queries.seconds, memory=queries.memory
         )
-        threads = QueryThreads(query_limits.concurrency)
+        threads = QueryThreads(queries.concurrency, queue=queries.queue, patience=queries.wait)
         ports = ServicePorts(
             organizations=log.organizations,
             organization_log=log.organizations,
@@ -225,7 +223,13 @@ async def open_use_cases(settings: ServiceSettings, url: str) -> AsyncIterator[U
             max_points=settings.limits.max_points,
             points_per_second=settings.quota / settings.workers if settings.quota else None,
             archive_policy=settings.log.archive_policy,
-            promql=QueryLimits(seconds=query_limits.seconds, memory=query_limits.memory),
+            promql=QueryLimits(
+                steps=queries.steps,
+                series=queries.series,
+                samples=queries.samples,
+                memory=queries.memory,
+                seconds=queries.seconds,
+            ),
         )
         await metric_log.open()
         following.start()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from time import monotonic as system_monotonic
 from typing import TypeVar
 
 import msgspec
 
 from application.organizations.access import Grant
+from application.projections.errors import TooManyQueries
 from application.reading.ports import PointQueries
 from application.reading.promql import InstantResult, Matrix, Promql
+from application.reading.promql_errors import QueryTimedOut
 from application.reading.query_budget import QueryBudget, QueryLimits
 from application.reading.query_threads import QueryThreads
 from application.reading.series import Matcher, Owner, SeriesSource
@@ -32,19 +35,22 @@ class PromqlQueries:
         queries: PointQueries,
         threads: QueryThreads,
         limits: QueryLimits,
+        *,
+        monotonic: Callable[[], float] = system_monotonic,
     ) -> None:
         self._queries = queries
         self._promql = promql
         self._source = source
         self._threads = threads
         self._limits = limits
+        self._monotonic = monotonic
 
     async def instant(
         self, grant: Grant, expression: str, time: int, seconds: float | None = None
     ) -> InstantResult:
-        """Evaluate an expression at one time, in at most so many seconds."""
-        return await self._run(
-            lambda: self._promql.instant(_owner(grant), expression, time, self._budget(seconds))
+        """Evaluate an expression at one time, in at most `seconds`, waiting included."""
+        return await self._evaluate(
+            lambda budget: self._promql.instant(_owner(grant), expression, time, budget), seconds
         )
 
     async def range(
@@ -57,17 +63,16 @@ class PromqlQueries:
         seconds: float | None = None,
     ) -> Matrix:
         """Evaluate an expression at `start` and every `step` after it up to `end`."""
-        return await self._run(
-            lambda: self._promql.range(
-                _owner(grant), expression, start, end, step, self._budget(seconds)
-            )
+        return await self._evaluate(
+            lambda budget: self._promql.range(_owner(grant), expression, start, end, step, budget),
+            seconds,
         )
 
     async def series(
         self, grant: Grant, selectors: Sequence[str], start: int, end: int
     ) -> Sequence[Mapping[str, str]]:
         """Return the labels of series, each once."""
-        return await self._run(
+        return await self._threads.run(
             lambda: self._source.labels(_owner(grant), self._parsed(selectors), start, end)
         )
 
@@ -75,7 +80,7 @@ class PromqlQueries:
         self, grant: Grant, selectors: Sequence[str], start: int, end: int
     ) -> Sequence[str]:
         """Return the names of the series' labels; without selectors, those of all series."""
-        return await self._run(
+        return await self._threads.run(
             lambda: self._source.label_names(_owner(grant), self._parsed(selectors), start, end)
         )
 
@@ -83,7 +88,7 @@ class PromqlQueries:
         self, grant: Grant, name: str, selectors: Sequence[str], start: int, end: int
     ) -> Sequence[str]:
         """Return the values that a label has in the series."""
-        return await self._run(
+        return await self._threads.run(
             lambda: self._source.label_values(
                 _owner(grant), name, self._parsed(selectors), start, end
             )
@@ -91,7 +96,9 @@ class PromqlQueries:
 
     async def metadata(self, grant: Grant) -> Mapping[str, MetricDescription]:
         """Return the last description of each metric that has one, by name."""
-        return await self._run(lambda: self._queries.descriptions(grant.organization, grant.team))
+        return await self._threads.run(
+            lambda: self._queries.descriptions(grant.organization, grant.team)
+        )
 
     def formatted(self, expression: str) -> str:
         """Return an expression in the usual layout. Raises BadData."""
@@ -100,14 +107,23 @@ class PromqlQueries:
     def _parsed(self, selectors: Sequence[str]) -> Sequence[Sequence[Matcher]]:
         return [self._promql.selector(selector) for selector in selectors]
 
-    def _budget(self, seconds: float | None) -> QueryBudget:
-        limits = self._limits
-        if seconds is not None and seconds < limits.seconds:
-            limits = msgspec.structs.replace(limits, seconds=seconds)
-        return QueryBudget(limits)
+    async def _evaluate(self, evaluate: Callable[[QueryBudget], T], seconds: float | None) -> T:
+        """Evaluate within the limits, and at most `seconds` from now, waiting included."""
+        if seconds is None:
+            return await self._threads.run(lambda: evaluate(QueryBudget(self._limits)))
+        asked = self._monotonic()
 
-    async def _run(self, call: Callable[[], T]) -> T:
-        return await self._threads.run(call)
+        def limited() -> T:
+            left = seconds - (self._monotonic() - asked)
+            limits = msgspec.structs.replace(self._limits, seconds=min(left, self._limits.seconds))
+            return evaluate(QueryBudget(limits))
+
+        try:
+            return await self._threads.run(limited, patience=seconds)
+        except TooManyQueries as error:
+            if seconds < self._threads.patience:
+                raise QueryTimedOut("query timed out while it waited for its turn") from error
+            raise
 
 
 def _owner(grant: Grant) -> Owner:

@@ -16,7 +16,7 @@ class QueryLimits(Struct, frozen=True, kw_only=True):
     steps: int = 11_000
     series: int = 200_000
     samples: int = 50_000_000
-    memory: int = 512 << 20
+    memory: int = 256 << 20
     seconds: float = 30.0
 
 

@@ -19,12 +19,12 @@ from entrypoints.cli.values import AttributeNames, DecimalNumber, Duration, Rate
 from entrypoints.settings import (
     HttpLimits,
     LogSettings,
-    QueryLimits,
+    QuerySettings,
     ServiceSettings,
 )
 
 _LIMITS = HttpLimits()
-_QUERIES = QueryLimits()
+_QUERIES = QuerySettings()
 _SERVICE = ServiceSettings()
 
 
@@ -115,6 +115,41 @@ _SERVICE = ServiceSettings()
     help="The most queries a worker runs at the same time.",
 )
 @setting(
+    "--query-queue",
+    "CAVE_QUERY_QUEUE",
+    type=WholeNumber(min=0),
+    default=_QUERIES.queue,
+    help="The most queries that wait for their turn in a worker.",
+)
+@setting(
+    "--query-wait",
+    "CAVE_QUERY_WAIT",
+    type=DecimalNumber(min=0, min_open=True),
+    default=_QUERIES.wait,
+    help="The most seconds a query waits for its turn.",
+)
+@setting(
+    "--query-steps",
+    "CAVE_QUERY_STEPS",
+    type=WholeNumber(min=1),
+    default=_QUERIES.steps,
+    help="The most steps of a range query of PromQL.",
+)
+@setting(
+    "--query-series",
+    "CAVE_QUERY_SERIES",
+    type=WholeNumber(min=1),
+    default=_QUERIES.series,
+    help="The most series that a query of PromQL may read.",
+)
+@setting(
+    "--query-samples",
+    "CAVE_QUERY_SAMPLES",
+    type=WholeNumber(min=1),
+    default=_QUERIES.samples,
+    help="The most samples that a query of PromQL may read.",
+)
+@setting(
     "--idempotency-memory",
     "CAVE_IDEMPOTENCY_MEMORY",
     type=Size(),
@@ -151,6 +186,11 @@ def serve(
     query_seconds: float,
     query_memory: int,
     query_concurrency: int,
+    query_queue: int,
+    query_wait: float,
+    query_steps: int,
+    query_series: int,
+    query_samples: int,
     idempotency_memory: int | None,
     otlp_resource_attributes: tuple[str, ...],
     operator_token: str | None,
@@ -168,8 +208,15 @@ def serve(
             max_points=max_points,
             max_body_memory=max_body_memory,
         ),
-        queries=QueryLimits(
-            seconds=query_seconds, memory=query_memory, concurrency=query_concurrency
+        queries=QuerySettings(
+            seconds=query_seconds,
+            memory=query_memory,
+            concurrency=query_concurrency,
+            queue=query_queue,
+            wait=query_wait,
+            steps=query_steps,
+            series=query_series,
+            samples=query_samples,
         ),
         max_future=max_future,
         quota=quota,

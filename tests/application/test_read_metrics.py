@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Mapping
 
 import pytest
@@ -19,11 +18,9 @@ from application.projections.errors import (
     NotReadableYet,
     ProjectionMissing,
     StoreUnavailable,
-    TooManyQueries,
     UnknownMetric,
 )
 from application.reading.ports import Aggregation
-from application.reading.query_threads import QueryThreads
 from application.reading.read_metrics import ReadMetrics, ReadMetricsHandler
 from application.use_cases import Limits, Queries
 from tests.application.doubles import FakeClock, service_use_cases
@@ -207,29 +204,5 @@ def test_a_failure_of_the_store_ends_the_wait(model: WatchedReadModel) -> None:
         model.failure = None
         model.add(event(7))
         assert pairs(await read(query)) == [(7, 1)]
-
-    asyncio.run(scenario())
-
-
-def test_no_more_calls_run_than_there_are_threads_even_if_their_callers_gave_up() -> None:
-    async def scenario() -> None:
-        threads = QueryThreads(1, patience=0.05)
-        started, finish = threading.Event(), threading.Event()
-
-        def busy() -> None:
-            started.set()
-            finish.wait()
-
-        given_up = asyncio.create_task(threads.run(busy))
-        await asyncio.to_thread(started.wait)
-        given_up.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await given_up
-        with pytest.raises(TooManyQueries):
-            await threads.run(lambda: None)
-        waiting = asyncio.create_task(threads.run(lambda: "answer"))
-        finish.set()
-        assert await waiting == "answer"
-        threads.close()
 
     asyncio.run(scenario())
