@@ -64,6 +64,7 @@ from application.reading.ports import PointExport, PointQueries, ProjectionPosit
 from application.reading.promql import Promql
 from application.reading.promql_queries import PromqlQueries
 from application.reading.query_budget import QueryLimits
+from application.reading.query_promql import QueryPromqlHandler
 from application.reading.query_threads import QueryThreads
 from application.reading.read_metrics import ReadMetricsHandler
 from application.reading.readable_receipts import INTERVAL as RECEIPT_INTERVAL
@@ -123,6 +124,7 @@ class ProjectionTools(Commands, frozen=True, kw_only=True):
     overview: ProjectionOverviewHandler
     export_points: ExportPointsHandler
     plot_samples: PlotSamplesHandler
+    query_promql: QueryPromqlHandler
     replay: ReplayHandler
     verify: VerifyHandler
 
@@ -170,6 +172,7 @@ class ProjectionPorts(LogPorts, frozen=True, kw_only=True):
 
     stores: ProjectionStores
     queries: PointQueries
+    promql: Promql
     points: PointExport
 
 
@@ -243,7 +246,9 @@ def compose(
 
 
 @overload
-def compose(ports: ProjectionPorts, clock: Clock, new_token: TokenSource) -> ProjectionTools: ...
+def compose(
+    ports: ProjectionPorts, clock: Clock, new_token: TokenSource, *, limits: Limits = ...
+) -> ProjectionTools: ...
 
 
 @overload
@@ -271,7 +276,7 @@ def compose(
         case ServicePorts():
             return _service(ports, clock, new_token, limits or Limits(), monotonic)
         case ProjectionPorts():
-            return _projection_tools(ports, clock, new_token)
+            return _projection_tools(ports, clock, new_token, limits or Limits())
         case LogPorts():
             manage = _manage(ports.organizations, ports.organization_log, clock, new_token)
             metrics = MetricLogReader(ports.entries, ports.codec)
@@ -361,7 +366,7 @@ def _manage(
 
 
 def _projection_tools(
-    ports: ProjectionPorts, clock: Clock, new_token: TokenSource
+    ports: ProjectionPorts, clock: Clock, new_token: TokenSource, limits: Limits
 ) -> ProjectionTools:
     manage = _manage(ports.organizations, ports.organization_log, clock, new_token)
     metrics = MetricLogReader(ports.entries, ports.codec)
@@ -375,6 +380,7 @@ def _projection_tools(
         overview=ProjectionOverviewHandler(ports.stores, metrics.entries, clock),
         export_points=ExportPointsHandler(manage.look_ups, ports.queries, ports.points),
         plot_samples=PlotSamplesHandler(manage.look_ups, ports.queries),
+        query_promql=QueryPromqlHandler(manage.look_ups, ports.promql, limits.promql),
         replay=replay,
         verify=VerifyHandler(replay, ports.stores),
     )

@@ -69,6 +69,9 @@ SOCKET_TIMEOUT = 5.0
 COMMAND_SECONDS = 86_400.0
 """The limit of a command's queries: effectively none, since users can interrupt a command."""
 
+COMMAND_MEMORY = 1 << 30
+"""Bytes that a command's PromQL query may use."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -112,9 +115,11 @@ def open_projections(settings: LogSettings, url: str) -> Iterator[ProjectionTool
             refused_points=log.refused_points,
             stores=stores,
             queries=queries,
+            promql=PromqlEngine(queries.series),
             points=points,
         )
-        yield compose(ports, utc_now, new_token)
+        limits = Limits(promql=QueryLimits(seconds=COMMAND_SECONDS, memory=COMMAND_MEMORY))
+        yield compose(ports, utc_now, new_token, limits=limits)
 
 
 @contextmanager

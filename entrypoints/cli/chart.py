@@ -1,4 +1,4 @@
-"""A line chart of samples, as text."""
+"""A chart of lines through samples, as text."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ VALUE_TICKS = 8
 COLUMNS_PER_TIME = 20
 """Columns of the chart for each time on its axis."""
 
+MARKS = "abcdefghij"
+"""What draws each of several lines; a chart has no more of them."""
+
 DRAWN = "⣿─│┌┐└┘├┤┬┴┼"
 """The characters of a chart."""
 
@@ -24,7 +27,7 @@ DAY = 86_400_000
 
 
 def chart(
-    samples: Sequence[Sample],
+    lines: Sequence[Sequence[Sample]],
     period: int,
     title: str,
     *,
@@ -32,51 +35,58 @@ def chart(
     colored: bool,
     ascii_only: bool = False,
 ) -> str:
-    """Draw one or more samples that are `period` ms apart; the line is interrupted at missing ones.
+    """Draw lines of samples that are `period` ms apart, interrupted at missing ones.
 
-    Times are in UTC. With `ascii_only` the chart has only ASCII characters.
+    There are at most as many lines as MARKS, each with a sample or more. Times are in UTC. A single
+    line is drawn in dots, and several by their MARKS. With `ascii_only` the chart has only ASCII
+    characters.
     """
     # Imported here, because it takes a tenth of a second that other commands need not spend.
     import plotext
 
     width = max(width, MIN_WIDTH)
-    times = [sample.time for sample in samples]
-    heights, value_ticks = _scaled([sample.value for sample in samples])
+    heights, value_ticks = _scaled([[sample.value for sample in line] for line in lines])
     figure = plotext.figure
     figure.clear()
     figure.plot_size(width, HEIGHT)
     figure.title(title)
-    signal = figure.signal(times, heights, marker="*" if ascii_only else "braille")
-    signal.lines()
-    for place in range(1, len(times)):
-        if times[place] - times[place - 1] > period:
-            signal.line(place, active=False)
-    figure.draw(signal)
+    alone = "*" if ascii_only else "braille"
+    for line, line_heights, mark in zip(lines, heights, MARKS, strict=False):
+        times = [sample.time for sample in line]
+        signal = figure.signal(times, line_heights, marker=mark if len(lines) > 1 else alone)
+        signal.lines()
+        for place in range(1, len(times)):
+            if times[place] - times[place - 1] > period:
+                signal.line(place, active=False)
+        figure.draw(signal)
     figure.ruler("y").lim(0.0, 1.0)
     figure.ruler("y").ticks(
         [place for place, _ in value_ticks], [label for _, label in value_ticks]
     )
+    times = sorted({sample.time for line in lines for sample in line})
     shown = _spread(times, max(2, width // COLUMNS_PER_TIME))
     written = _time_format(times[-1] - times[0], period)
     # A single time has no width: leave room on both sides.
     figure.ruler("x").lim(times[0] - (len(times) == 1), times[-1] + (len(times) == 1))
     figure.ruler("x").ticks(shown, [written(time) for time in shown])
     drawn: str = figure.build().string(colorless=not colored)
-    lines = "\n".join(line.rstrip() for line in drawn.splitlines())
-    return lines.translate(ASCII_FRAME) if ascii_only else lines
+    text = "\n".join(row.rstrip() for row in drawn.splitlines())
+    return text.translate(ASCII_FRAME) if ascii_only else text
 
 
-def _scaled(values: Sequence[float]) -> tuple[list[float], list[tuple[float, str]]]:
-    """Return the values scaled to 0 to 1, and ticks at round values among them.
+def _scaled(
+    lines: Sequence[Sequence[float]],
+) -> tuple[list[list[float]], list[tuple[float, str]]]:
+    """Return the values of each line scaled to 0 to 1, and ticks at round values among them.
 
     Scaled by halves, because the difference of two floats may be beyond the range of a float.
     """
-    low, high = min(values), max(values)
+    low, high = min(map(min, lines)), max(map(max, lines))
     if low == high:
-        return [0.5] * len(values), [(0.5, number(low))]
+        return [[0.5] * len(values) for values in lines], [(0.5, number(low))]
     span = high / 2 - low / 2
     ticks = [(((tick / 2) - low / 2) / span, label) for tick, label in _round_values(low, high)]
-    return [(value / 2 - low / 2) / span for value in values], ticks
+    return [[(value / 2 - low / 2) / span for value in values] for values in lines], ticks
 
 
 def _round_values(low: float, high: float) -> list[tuple[float, str]]:

@@ -97,7 +97,7 @@ def plot(
     first, last = iso_milliseconds(samples[0].time), iso_milliseconds(samples[-1].time)
     click.echo(
         chart(
-            samples,
+            [samples],
             period,
             f"{named} {metric}, {aggregator}, {_short(first)} to {_short(last)}",
             width=shutil.get_terminal_size().columns,

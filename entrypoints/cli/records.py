@@ -5,6 +5,7 @@ Times are ISO 8601 in UTC. A `team` of null means the organization itself.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
 
@@ -233,3 +234,16 @@ class RefusedRecord(Struct, frozen=True, kw_only=True):
             detail=point.detail,
             points=point.points,
         )
+
+
+class SampleRecord(Struct, frozen=True, kw_only=True):
+    """A sample of a PromQL result. A value that is not finite is a text, as is a string result."""
+
+    labels: dict[str, str]
+    time: str
+    value: float | str
+
+    @classmethod
+    def of(cls, labels: Mapping[str, str], time: int, value: float | str) -> SampleRecord:
+        shown = value if isinstance(value, str) else number_or_text(value)
+        return cls(labels=dict(labels), time=iso_milliseconds(time), value=shown)

@@ -13,6 +13,7 @@ import click
 from application.errors import LogError, UnknownReceipt
 from application.event_log.ports import UnreadableEvent
 from application.projections.errors import ProjectionError, UnknownMetric
+from application.reading.promql_errors import PromqlError
 from domain.errors import DomainError
 from entrypoints.cli.compile import compile_
 from entrypoints.cli.context import Roots
@@ -26,6 +27,7 @@ from entrypoints.cli.org import org
 from entrypoints.cli.plot import plot
 from entrypoints.cli.projections import projections
 from entrypoints.cli.projector import projector
+from entrypoints.cli.query import query
 from entrypoints.cli.replay import replay
 from entrypoints.cli.serve import serve
 from entrypoints.cli.team import team
@@ -41,6 +43,7 @@ EXPECTED = (
     DomainError,
     LogError,
     ProjectionError,
+    PromqlError,
     UnknownMetric,
     UnknownReceipt,
     UnreadableEvent,
@@ -124,7 +127,7 @@ def run() -> None:
 for command in (
     *(serve, demo),
     *(org, team, token, events),
-    *(plot, export, import_),
+    *(query, plot, export, import_),
     *(projections, replay, verify, projector),
     log,
     compile_,

@@ -11,6 +11,8 @@ from adapters.memory.metric_log import MemoryMetricLog
 from adapters.memory.projection_stores import MemoryProjectionStores
 from adapters.memory.read_model import MemoryReadModel
 from adapters.memory.refused_points import MemoryRefusedPoints
+from adapters.memory.series_source import MemorySeriesSource
+from adapters.promql import PromqlEngine
 from application.projections.errors import ProjectionMissing, UnknownMetric
 from application.reading.export_points import ExportPoints, ExportPointsHandler
 from application.reading.ports import PointRow
@@ -59,6 +61,7 @@ def export(model: MemoryReadModel) -> Iterator[ExportPointsHandler]:
             refused_points=MemoryRefusedPoints(FakeClock()),
             stores=MemoryProjectionStores(),
             queries=model,
+            promql=PromqlEngine(MemorySeriesSource()),
             points=model,
         )
         yield compose(ports, FakeClock(), CountedTokens()).export_points

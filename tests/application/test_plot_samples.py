@@ -14,6 +14,8 @@ from adapters.memory.metric_log import MemoryMetricLog
 from adapters.memory.projection_stores import MemoryProjectionStores
 from adapters.memory.read_model import MemoryReadModel
 from adapters.memory.refused_points import MemoryRefusedPoints
+from adapters.memory.series_source import MemorySeriesSource
+from adapters.promql import PromqlEngine
 from application.event_log.ports import RecordedMetrics
 from application.event_log.receipts import Receipt
 from application.organizations.create_team import CreateTeam
@@ -54,6 +56,7 @@ def tools(organizations: Organizations, read_model: MemoryReadModel) -> Projecti
         refused_points=MemoryRefusedPoints(clock),
         stores=MemoryProjectionStores(),
         queries=read_model,
+        promql=PromqlEngine(MemorySeriesSource()),
         points=read_model,
     )
     return compose(ports, clock, CountedTokens())

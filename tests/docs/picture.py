@@ -58,7 +58,7 @@ def samples() -> list[Sample]:
 
 def main() -> None:
     drawn = chart(
-        samples(),
+        [samples()],
         PERIOD,
         "gilt http.latency, p99, 2026-11-25T00:00Z to 2026-11-25T23:50Z",
         width=WIDTH,

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -118,3 +119,24 @@ def test_streams_are_imported_as_the_page_says(service: Service, tmp_path: Path)
     stored = [recorded.event for recorded in service.stored().values()]
     points = [len(event.points) for event in stored if event.organization == "streams"]
     assert points == [1, 1]
+
+
+def test_promql_is_asked_as_the_page_says(service: Service) -> None:
+    over_http, in_the_terminal = blocks(ROOT / "docs" / "promql.md", "sh")
+    token = service.register("asked", "publish", "read")
+    now = int(time.time())
+    points = [
+        {"name": "http.hits", "timestamp": now - ago, "value": 600 - ago, "tags": {"host": "a"}}
+        for ago in (60, 45, 30, 15, 0)
+    ]
+    path = "/organizations/asked/metrics"
+    service.ask("POST", path, {"metrics": points}, token)
+    [receipt] = [r for r, e in service.stored().items() if e.event.organization == "asked"]
+    service.ask("GET", f"{path}?metric=http.hits&receipt={receipt}", token=token)
+    script = over_http.replace("gilt", "asked")
+    answer = json.loads(shell(f"READ={token}\n{script}", service))
+    [found] = answer["data"]["result"]
+    assert found["metric"] == {"host": "a"}
+    assert 0 < float(found["value"][1]) <= 1
+    script = in_the_terminal.replace("cave query gilt", ".venv/bin/cave query asked")
+    assert shell(script, service).split()[:3] == ["host", "value", "a"]

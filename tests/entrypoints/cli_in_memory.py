@@ -18,6 +18,8 @@ from adapters.memory.metric_log import MemoryMetricLog
 from adapters.memory.projection_stores import MemoryProjectionStores
 from adapters.memory.read_model import MemoryReadModel
 from adapters.memory.refused_points import MemoryRefusedPoints
+from adapters.memory.series_source import MemorySeriesSource
+from adapters.promql import PromqlEngine
 from application.event_log.reader import MetricLogReader
 from application.projections.folds import PROJECTIONS, Projection
 from application.projections.live import live_generation
@@ -50,6 +52,7 @@ class CommandLine:
         self.projected: list[LogSettings] = []
         self.stores = MemoryProjectionStores()
         self.read_model = MemoryReadModel()
+        self.series = MemorySeriesSource()
         self.serve_status = 0
         self.failure: Exception | None = None
         self._organizations = Organizations({"PERSISTENCE_MODULE": "eventsourcing.popo"})
@@ -162,6 +165,7 @@ class CommandLine:
             refused_points=self.refused_points,
             stores=self.stores,
             queries=self.read_model,
+            promql=PromqlEngine(self.series),
             points=self.read_model,
         )
         yield compose(ports, lambda: self.now, new_token)

@@ -17,7 +17,7 @@ START = 1398788640000
 
 def drawn(values: list[float], *, width: int = 80, period: int = MINUTE) -> list[str]:
     samples = [Sample(START + place * period, value) for place, value in enumerate(values)]
-    return chart(samples, period, "gilt orders, mean", width=width, colored=False).splitlines()
+    return chart([samples], period, "gilt orders, mean", width=width, colored=False).splitlines()
 
 
 def test_a_chart_has_title_times_and_round_values() -> None:
@@ -41,7 +41,7 @@ def test_times_are_as_fine_as_the_period(period: int, first: str) -> None:
 def test_missing_buckets_interrupt_the_line() -> None:
     def dots(times: list[int]) -> int:
         samples = [Sample(START + time * MINUTE, 1.0) for time in times]
-        text = chart(samples, MINUTE, "", width=80, colored=False)
+        text = chart([samples], MINUTE, "", width=80, colored=False)
         return len(re.findall("[\u2801-\u28ff]", text))
 
     assert dots([0, 1, 30]) < dots(list(range(31)))
@@ -66,5 +66,5 @@ def test_any_values_fit_any_width(values: list[float], width: int) -> None:
 
 def test_a_terminal_has_colors() -> None:
     samples = [Sample(START, 1.0), Sample(START + MINUTE, 2.0)]
-    assert "\x1b[" in chart(samples, MINUTE, "", width=80, colored=True)
-    assert "\x1b[" not in chart(samples, MINUTE, "", width=80, colored=False)
+    assert "\x1b[" in chart([samples], MINUTE, "", width=80, colored=True)
+    assert "\x1b[" not in chart([samples], MINUTE, "", width=80, colored=False)

@@ -74,6 +74,7 @@ def test_the_commands_are_those_of_the_contract() -> None:
         "plot",
         "projections",
         "projector",
+        "query",
         "replay",
         "serve",
         "team create",

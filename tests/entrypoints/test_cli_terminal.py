@@ -116,7 +116,7 @@ def test_tables_and_charts_use_characters_of_the_encoding(monkeypatch: pytest.Mo
     assert not encodes("⣿")
     assert encodes("é")
     samples = [Sample(START + place * MINUTE, float(place)) for place in range(9)]
-    drawn = chart(samples, MINUTE, "gilt", width=80, colored=False, ascii_only=True)
+    drawn = chart([samples], MINUTE, "gilt", width=80, colored=False, ascii_only=True)
     assert drawn.isascii()
     assert "*" in drawn
 

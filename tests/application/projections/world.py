@@ -16,6 +16,8 @@ from adapters.memory.projection_stores import (
 )
 from adapters.memory.read_model import MemoryReadModel
 from adapters.memory.refused_points import MemoryRefusedPoints
+from adapters.memory.series_source import MemorySeriesSource
+from adapters.promql import PromqlEngine
 from application.event_log.ports import Entry, Extent, RecordedMetrics
 from application.event_log.reader import MetricLogReader
 from application.event_log.receipts import Receipt
@@ -187,6 +189,7 @@ def tools(log: Log, stores: MemoryProjectionStores) -> ProjectionTools:
         refused_points=MemoryRefusedPoints(log.clock),
         stores=stores,
         queries=model,
+        promql=PromqlEngine(MemorySeriesSource()),
         points=model,
     )
     return compose(ports, log.clock, CountedTokens())
