@@ -11,14 +11,12 @@ from adapters.memory.metric_log import MemoryMetricLog
 from adapters.memory.projection_stores import MemoryProjectionStores
 from adapters.memory.read_model import MemoryReadModel
 from adapters.memory.refused_points import MemoryRefusedPoints
-from adapters.memory.series_source import MemorySeriesSource
-from adapters.promql import PromqlEngine
 from application.projections.errors import ProjectionMissing, UnknownMetric
 from application.reading.export_points import ExportPoints, ExportPointsHandler
 from application.reading.ports import PointRow
 from application.use_cases import ProjectionPorts, compose
 from domain.errors import UnknownOrganization, UnknownTeam
-from tests.application.doubles import CountedTokens, FakeClock, organizations_in_memory
+from tests.application.doubles import CountedTokens, FakeClock, OnePromql, organizations_in_memory
 from tests.contracts.organizations import registered
 from tests.contracts.read_model import ReadModelUnderTest, point
 
@@ -61,7 +59,7 @@ def export(model: MemoryReadModel) -> Iterator[ExportPointsHandler]:
             refused_points=MemoryRefusedPoints(FakeClock()),
             stores=MemoryProjectionStores(),
             queries=model,
-            promql=PromqlEngine(MemorySeriesSource()),
+            promql=OnePromql(),
             points=model,
         )
         yield compose(ports, FakeClock(), CountedTokens()).export_points

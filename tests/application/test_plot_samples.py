@@ -14,8 +14,6 @@ from adapters.memory.metric_log import MemoryMetricLog
 from adapters.memory.projection_stores import MemoryProjectionStores
 from adapters.memory.read_model import MemoryReadModel
 from adapters.memory.refused_points import MemoryRefusedPoints
-from adapters.memory.series_source import MemorySeriesSource
-from adapters.promql import PromqlEngine
 from application.event_log.ports import RecordedMetrics
 from application.event_log.receipts import Receipt
 from application.organizations.create_team import CreateTeam
@@ -25,7 +23,7 @@ from application.reading.plot_samples import PlotSamples
 from application.reading.ports import Aggregation, Sample, Selection
 from application.use_cases import ProjectionPorts, ProjectionTools, compose
 from domain.errors import UnknownOrganization, UnknownTeam
-from tests.application.doubles import CountedTokens, FakeClock, organizations_in_memory
+from tests.application.doubles import CountedTokens, FakeClock, OnePromql, organizations_in_memory
 from tests.contracts.metric_log import published
 from tests.contracts.read_model import pairs, point
 
@@ -56,7 +54,7 @@ def tools(organizations: Organizations, read_model: MemoryReadModel) -> Projecti
         refused_points=MemoryRefusedPoints(clock),
         stores=MemoryProjectionStores(),
         queries=read_model,
-        promql=PromqlEngine(MemorySeriesSource()),
+        promql=OnePromql(),
         points=read_model,
     )
     return compose(ports, clock, CountedTokens())

@@ -11,13 +11,12 @@ from adapters.memory.read_model import MemoryReadModel
 from adapters.memory.series_source import MemorySeriesSource
 from application.organizations.access import Grant
 from application.projections.errors import TooManyQueries
-from application.reading.promql import InstantResult, Scalar
+from application.reading.promql import Scalar
 from application.reading.promql_errors import QueryTimedOut
 from application.reading.promql_queries import PromqlQueries
-from application.reading.query_budget import QueryBudget, QueryLimits
+from application.reading.query_budget import QueryLimits
 from application.reading.query_threads import QueryThreads
-from application.reading.series import Owner
-from tests.application.doubles import FakeMonotonic
+from tests.application.doubles import FakeMonotonic, OnePromql
 
 
 class Busy:
@@ -107,19 +106,9 @@ def test_without_a_queue_a_free_thread_still_answers() -> None:
 GILT = Grant("gilt", None, "t1")
 
 
-class One:
-    """Evaluates every expression to 1, if the time for it is not over."""
-
-    def instant(
-        self, owner: Owner, expression: str, time: int, budget: QueryBudget
-    ) -> InstantResult:
-        budget.check_time()
-        return Scalar(time, 1.0)
-
-
 def queries(threads: QueryThreads, clock: FakeMonotonic) -> PromqlQueries:
     return PromqlQueries(
-        One(),  # type: ignore[arg-type]
+        OnePromql(),
         MemorySeriesSource(),
         MemoryReadModel(),
         threads,

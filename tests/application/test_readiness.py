@@ -8,7 +8,6 @@ from adapters.memory.metric_log import MemoryMetricLog
 from adapters.memory.read_model import MemoryReadModel
 from adapters.memory.refused_points import MemoryRefusedPoints
 from adapters.memory.series_source import MemorySeriesSource
-from adapters.promql import PromqlEngine
 from application.organizations.token_directory import (
     MAX_SILENCE,
     DirectoryFollower,
@@ -18,7 +17,7 @@ from application.publishing.ports import IdempotencyRecords
 from application.readiness import ReadinessReport
 from application.reading.query_threads import QueryThreads
 from application.use_cases import ServicePorts, compose
-from tests.application.doubles import CountedTokens, FakeClock, organizations_in_memory
+from tests.application.doubles import CountedTokens, FakeClock, OnePromql, organizations_in_memory
 
 
 class Log(MemoryMetricLog):
@@ -49,7 +48,7 @@ def test_a_worker_is_ready_once_the_log_answers_and_its_directory_is_up_to_date(
             log_health=log,
             weaknesses=("appendfsync is everysec",),
             queries=model,
-            promql=PromqlEngine(MemorySeriesSource()),
+            promql=OnePromql(),
             series=MemorySeriesSource(),
             positions=model,
             generations=model,

@@ -16,8 +16,6 @@ from adapters.memory.projection_stores import (
 )
 from adapters.memory.read_model import MemoryReadModel
 from adapters.memory.refused_points import MemoryRefusedPoints
-from adapters.memory.series_source import MemorySeriesSource
-from adapters.promql import PromqlEngine
 from application.event_log.ports import Entry, Extent, RecordedMetrics
 from application.event_log.reader import MetricLogReader
 from application.event_log.receipts import Receipt
@@ -28,7 +26,7 @@ from application.use_cases import ProjectionPorts, ProjectionTools, compose
 from domain.events import MetricsDescribed, MetricsPublished
 from domain.metric_description import MetricDescription
 from domain.metric_point import PointBatch, tag_set
-from tests.application.doubles import CountedTokens, FakeClock
+from tests.application.doubles import CountedTokens, FakeClock, OnePromql
 
 PARTITIONS = 3
 ORGANIZATIONS = ("gilt", "acme", "bilt", "dent")
@@ -189,7 +187,7 @@ def tools(log: Log, stores: MemoryProjectionStores) -> ProjectionTools:
         refused_points=MemoryRefusedPoints(log.clock),
         stores=stores,
         queries=model,
-        promql=PromqlEngine(MemorySeriesSource()),
+        promql=OnePromql(),
         points=model,
     )
     return compose(ports, log.clock, CountedTokens())

@@ -1,0 +1,26 @@
+"""The domain and its tests need few packages: `make quick` installs no others."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_tests_of_domain_and_application_import_quick_packages_only() -> None:
+    plugins = ["tests.architecture.quick_packages", "no:anyio", "no:pytest_cov", "no:cacheprovider"]
+    collecting = [
+        *(sys.executable, "-m", "pytest", "--collect-only", "-q", "-m", "not compressed"),
+        *(f"-p{plugin}" for plugin in plugins),
+        *("tests/domain", "tests/application"),
+    ]
+    done = subprocess.run(
+        collecting,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
