@@ -33,7 +33,7 @@ serve: .venv ## run the service on ./cave-data
 	@$(BIN)/cave serve
 
 # Only what the tests of the domain and the application need: importing anything else fails.
-QUICK_PACKAGES := msgspec structlog tenacity eventsourcing \
+QUICK_PACKAGES := msgspec structlog tenacity eventsourcing 'backports.zstd;python_version<"3.14"' \
   pytest pytest-timeout pytest-xdist hypothesis freezegun
 
 .venv-quick/installed: constraints.txt Makefile

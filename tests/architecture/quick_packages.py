@@ -18,9 +18,9 @@ def quick_packages() -> set[str]:
     """Return the names of the packages in the Makefile, and of those that they require."""
     found = re.search(r"^QUICK_PACKAGES := ((?:.*\\\n)*.*)$", MAKEFILE.read_text(), re.MULTILINE)
     assert found is not None
-    wanted, known = found[1].replace("\\\n", " ").split(), set[str]()
+    wanted, known = re.findall(r"[^\s\\']+", found[1]), set[str]()
     while wanted:
-        name = _normal(wanted.pop())
+        name = _normal(_named(wanted.pop()))
         if name not in known:
             known.add(name)
             wanted.extend(_required(name))
@@ -34,7 +34,11 @@ def _required(name: str) -> Iterator[str]:
         return
     for line in lines:
         if "extra ==" not in line:
-            yield re.split(r"[^\w.-]", line, maxsplit=1)[0]
+            yield _named(line)
+
+
+def _named(requirement: str) -> str:
+    return re.split(r"[^\w.-]", requirement, maxsplit=1)[0]
 
 
 def _normal(name: str) -> str:
