@@ -24,6 +24,9 @@ T = TypeVar("T")
 class PromqlQueries:
     """Runs queries of PromQL in threads, each within `limits`. Times are in ms since the epoch.
 
+    A query gives what it finds to `answer` and returns its result. That is made in the query's
+    thread, since the text of an answer can take as long as the query.
+
     Grants are for the scope `read`. Every method raises what Promql and SeriesSource raise, and
     TooManyQueries. `selectors` are selectors such as `up{job="a"}`; a series of any of them counts.
     """
@@ -46,11 +49,18 @@ class PromqlQueries:
         self._monotonic = monotonic
 
     async def instant(
-        self, grant: Grant, expression: str, time: int, seconds: float | None = None
-    ) -> InstantResult:
+        self,
+        grant: Grant,
+        expression: str,
+        time: int,
+        answer: Callable[[InstantResult], T],
+        *,
+        seconds: float | None = None,
+    ) -> T:
         """Evaluate an expression at one time, in at most `seconds`, waiting included."""
+        owner = _owner(grant)
         return await self._evaluate(
-            lambda budget: self._promql.instant(_owner(grant), expression, time, budget), seconds
+            lambda budget: answer(self._promql.instant(owner, expression, time, budget)), seconds
         )
 
     async def range(
@@ -60,37 +70,58 @@ class PromqlQueries:
         start: int,
         end: int,
         step: int,
+        answer: Callable[[Matrix], T],
+        *,
         seconds: float | None = None,
-    ) -> Matrix:
+    ) -> T:
         """Evaluate an expression at `start` and every `step` after it up to `end`."""
+        owner = _owner(grant)
         return await self._evaluate(
-            lambda budget: self._promql.range(_owner(grant), expression, start, end, step, budget),
+            lambda budget: answer(self._promql.range(owner, expression, start, end, step, budget)),
             seconds,
         )
 
     async def series(
-        self, grant: Grant, selectors: Sequence[str], start: int, end: int
-    ) -> Sequence[Mapping[str, str]]:
-        """Return the labels of series, each once."""
+        self,
+        grant: Grant,
+        selectors: Sequence[str],
+        start: int,
+        end: int,
+        answer: Callable[[Sequence[Mapping[str, str]]], T],
+    ) -> T:
+        """Find the labels of series, each once."""
         return await self._threads.run(
-            lambda: self._source.labels(_owner(grant), self._parsed(selectors), start, end)
+            lambda: answer(self._source.labels(_owner(grant), self._parsed(selectors), start, end))
         )
 
     async def label_names(
-        self, grant: Grant, selectors: Sequence[str], start: int, end: int
-    ) -> Sequence[str]:
-        """Return the names of the series' labels; without selectors, those of all series."""
+        self,
+        grant: Grant,
+        selectors: Sequence[str],
+        start: int,
+        end: int,
+        answer: Callable[[Sequence[str]], T],
+    ) -> T:
+        """Find the names of the series' labels; without selectors, those of all series."""
         return await self._threads.run(
-            lambda: self._source.label_names(_owner(grant), self._parsed(selectors), start, end)
+            lambda: answer(
+                self._source.label_names(_owner(grant), self._parsed(selectors), start, end)
+            )
         )
 
     async def label_values(
-        self, grant: Grant, name: str, selectors: Sequence[str], start: int, end: int
-    ) -> Sequence[str]:
-        """Return the values that a label has in the series."""
+        self,
+        grant: Grant,
+        name: str,
+        selectors: Sequence[str],
+        start: int,
+        end: int,
+        answer: Callable[[Sequence[str]], T],
+    ) -> T:
+        """Find the values that a label has in the series."""
         return await self._threads.run(
-            lambda: self._source.label_values(
-                _owner(grant), name, self._parsed(selectors), start, end
+            lambda: answer(
+                self._source.label_values(_owner(grant), name, self._parsed(selectors), start, end)
             )
         )
 

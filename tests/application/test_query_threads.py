@@ -11,7 +11,7 @@ from adapters.memory.read_model import MemoryReadModel
 from adapters.memory.series_source import MemorySeriesSource
 from application.organizations.access import Grant
 from application.projections.errors import TooManyQueries
-from application.reading.promql import Scalar
+from application.reading.promql import InstantResult, Scalar
 from application.reading.promql_errors import QueryTimedOut
 from application.reading.promql_queries import PromqlQueries
 from application.reading.query_budget import QueryLimits
@@ -106,6 +106,10 @@ def test_without_a_queue_a_free_thread_still_answers() -> None:
 GILT = Grant("gilt", None, "t1")
 
 
+def same(result: InstantResult) -> InstantResult:
+    return result
+
+
 def queries(threads: QueryThreads, clock: FakeMonotonic) -> PromqlQueries:
     return PromqlQueries(
         OnePromql(),
@@ -122,8 +126,8 @@ def test_the_time_that_a_client_allows_includes_waiting() -> None:
         clock, threads, busy = FakeMonotonic(), QueryThreads(1), Busy()
         running = await busy.occupy(threads)
         promql = queries(threads, clock)
-        asked = asyncio.create_task(promql.instant(GILT, "1", 0, seconds=20))
-        unlimited = asyncio.create_task(promql.instant(GILT, "1", 0))
+        asked = asyncio.create_task(promql.instant(GILT, "1", 0, same, seconds=20))
+        unlimited = asyncio.create_task(promql.instant(GILT, "1", 0, same))
         await asyncio.sleep(0)
         clock.seconds += 21
         busy.finish()
@@ -141,7 +145,7 @@ def test_a_client_whose_time_is_over_while_it_waits_gets_a_timeout() -> None:
         clock, threads, busy = FakeMonotonic(), QueryThreads(1), Busy()
         running = await busy.occupy(threads)
         with pytest.raises(QueryTimedOut, match="waited for its turn"):
-            await queries(threads, clock).instant(GILT, "1", 0, seconds=0.02)
+            await queries(threads, clock).instant(GILT, "1", 0, same, seconds=0.02)
         busy.finish()
         await running
         threads.close()

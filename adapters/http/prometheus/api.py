@@ -64,6 +64,10 @@ class Asking(Struct, frozen=True):
         """Return `start` and `end`, by default all of the time until now. Raises BadData."""
         return self.parameters.time("start", 0), self.parameters.time("end", MAX_TIME)
 
+    def listed(self, found: Sequence[object]) -> Answer:
+        """Return the answer with a list, of as many as `limit` allows. Raises BadData."""
+        return answers.success(list(found[: self.parameters.limit()]))
+
 
 Handler = Callable[[PromqlQueries, Asking, Mapping[str, str]], Awaitable[Answer]]
 
@@ -121,13 +125,13 @@ def _failed(problem: Answer) -> Answer:
 @_endpoint("query")
 async def query(queries: PromqlQueries, asking: Asking, _: Mapping[str, str]) -> Answer:
     parameters = asking.parameters
-    found = await queries.instant(
+    return await queries.instant(
         asking.grant,
         parameters.text("query"),
         parameters.time("time", asking.now),
-        parameters.duration("timeout", MAX_TIME) / 1000,
+        answers.result,
+        seconds=parameters.duration("timeout", MAX_TIME) / 1000,
     )
-    return answers.result(found)
 
 
 @_endpoint("query_range")
@@ -142,9 +146,15 @@ async def query_range(queries: PromqlQueries, asking: Asking, _: Mapping[str, st
             'invalid parameter "step": zero or negative query resolution step widths are not '
             "accepted. Try a positive integer"
         )
-    timeout = parameters.duration("timeout", MAX_TIME) / 1000
-    found = await queries.range(asking.grant, parameters.text("query"), start, end, step, timeout)
-    return answers.result(found)
+    return await queries.range(
+        asking.grant,
+        parameters.text("query"),
+        start,
+        end,
+        step,
+        answers.result,
+        seconds=parameters.duration("timeout", MAX_TIME) / 1000,
+    )
 
 
 @_endpoint("series")
@@ -152,22 +162,21 @@ async def series(queries: PromqlQueries, asking: Asking, _: Mapping[str, str]) -
     selectors = asking.parameters.all("match[]")
     if not selectors:
         raise BadData("no match[] parameter provided")
-    found = await queries.series(asking.grant, selectors, *asking.range())
-    return answers.success(list(found)[: asking.parameters.limit()])
+    return await queries.series(asking.grant, selectors, *asking.range(), asking.listed)
 
 
 @_endpoint("labels")
 async def labels(queries: PromqlQueries, asking: Asking, _: Mapping[str, str]) -> Answer:
     selectors = asking.parameters.all("match[]")
-    found = await queries.label_names(asking.grant, selectors, *asking.range())
-    return answers.success(list(found)[: asking.parameters.limit()])
+    return await queries.label_names(asking.grant, selectors, *asking.range(), asking.listed)
 
 
 @_endpoint("label/{name:str}/values", [HttpMethod.GET])
 async def label_values(queries: PromqlQueries, asking: Asking, path: Mapping[str, str]) -> Answer:
     selectors = asking.parameters.all("match[]")
-    found = await queries.label_values(asking.grant, path["name"], selectors, *asking.range())
-    return answers.success(list(found)[: asking.parameters.limit()])
+    return await queries.label_values(
+        asking.grant, path["name"], selectors, *asking.range(), asking.listed
+    )
 
 
 @_endpoint("metadata", [HttpMethod.GET])
