@@ -13,6 +13,8 @@ from pathlib import Path
 import duckdb
 from msgspec import Struct
 
+from adapters.ducklake.object_storage import EXTENSIONS, is_object_store, secret
+from adapters.ducklake.sql import quoted
 from application.projections.errors import (
     ProjectionError,
     ProjectionMissing,
@@ -42,7 +44,7 @@ class Location(Struct, frozen=True, kw_only=True):
     `root` is a local directory. It holds everything, or only locks and temporary files if `catalog`
     is given. `catalog` is a PostgreSQL connection string (`postgresql://…` or `dbname=… host=…`)
     for catalogs that many machines share. `files` is then where the Parquet files go: a directory
-    they share or the URL of an object store.
+    they share or the URL of an object store, `s3://bucket/prefix`.
     """
 
     root: Path
@@ -81,9 +83,12 @@ def connect(location: Location, *, threads: int = 1, memory: str = "1GB") -> Con
         extensions = [
             "ducklake",
             "sqlite_scanner" if location.catalog is None else "postgres_scanner",
+            *(EXTENSIONS if is_object_store(location.files) else ()),
         ]
         for extension in extensions:
             connection.execute(f"LOAD {quoted(str(_extension_file(extension)))}")
+        if is_object_store(location.files):
+            connection.execute(secret())
         if location.catalog is None:
             registry = quoted(str(location.root / "registry.sqlite"))
             options = f"TYPE sqlite, JOURNAL_MODE 'WAL', BUSY_TIMEOUT {BUSY_TIMEOUT_MS}"
@@ -184,11 +189,6 @@ def _extension_file(extension: str) -> Path:
     if not files:
         raise StoreUnavailable(f"the package duckdb-extension-{extension} contains no extension")
     return files[-1]
-
-
-def quoted(text: str) -> str:
-    """Return text as an SQL literal."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _is_full(root: Path | None) -> bool:

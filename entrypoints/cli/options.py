@@ -28,6 +28,7 @@ from entrypoints.cli.values import (
     LocalPath,
     PathOrUrl,
     ProjectionName,
+    ProjectionsFiles,
     RedisUrl,
     Size,
     Time,
@@ -110,8 +111,8 @@ LOG_OPTIONS = (
     setting(
         "--projections-files",
         "CAVE_PROJECTIONS_FILES",
-        type=PathOrUrl(),
-        help="Keep the projections' files here: a shared directory or an object store's URL. "
+        type=ProjectionsFiles(),
+        help="Keep the projections' files here: a shared directory or s3://bucket/prefix. "
         "Requires --projections-catalog.",
     ),
     setting(

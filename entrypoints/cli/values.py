@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from adapters.ducklake.object_storage import checked
 from application.durations import parse_duration
 from application.projections.folds import METRIC_NAMES, POINTS, PROJECTIONS, Projection
 from application.reading.query_values import parse_period, parse_tags, parse_time
@@ -200,6 +201,16 @@ class PathOrUrl(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         return str(value) if "://" in value else _at_home(self, value, param, ctx)
+
+
+class ProjectionsFiles(PathOrUrl):
+    """Where files of projections can be: a path, or the URL of an object store; as text."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return checked(super().convert(value, param, ctx))
+        except ValueError as error:
+            self.fail(f"the files go to {error}", param, ctx)
 
 
 def _at_home(

@@ -14,6 +14,7 @@ from adapters.ducklake.database import (
     metadata_schema,
     translated,
 )
+from adapters.ducklake.object_storage import is_url
 from application.projections.errors import StoreUnavailable
 
 
@@ -25,7 +26,7 @@ def stored_bytes(connection: Connection, location: Location, name: str) -> int:
     local = _size(location.directory(name))
     if location.files is None:
         return local
-    if not _is_url(location.files):
+    if not is_url(location.files):
         return local + _size(Path(location.data_path(name)))
     ((stored,),) = connection.execute(
         "SELECT coalesce(sum(file_size_bytes), 0) FROM ducklake_table_info('lake')"
@@ -43,13 +44,13 @@ def remove(connection: Connection, location: Location, name: str) -> None:
         there = location.directory(name).exists()
         if location.catalog is not None:
             there = _has_schema(connection, schema)
-        if there and location.files is not None and _is_url(location.files):
+        if there and is_url(location.files):
             _empty(connection, location, name)
         if there and location.catalog is not None:
             connection.execute(
                 f"CALL postgres_execute('registry', 'DROP SCHEMA IF EXISTS {schema} CASCADE')"
             )
-        if location.files is not None and not _is_url(location.files):
+        if location.files is not None and not is_url(location.files):
             _remove_directory(Path(location.data_path(name)).parent)
         _remove_directory(location.directory(name))
         (location.root / "locks" / name).unlink(missing_ok=True)
@@ -93,7 +94,3 @@ def _size(directory: Path) -> int:
             with suppress(FileNotFoundError):
                 total += (Path(parent) / name).stat().st_size
     return total
-
-
-def _is_url(path: str) -> bool:
-    return "://" in path

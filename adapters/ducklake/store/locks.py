@@ -10,9 +10,9 @@ from adapters.ducklake.database import (
     Connection,
     Location,
     metadata_schema,
-    quoted,
     translated,
 )
+from adapters.ducklake.sql import quoted
 from application.projections.errors import ProjectionBusy
 
 
