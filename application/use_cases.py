@@ -38,6 +38,7 @@ from application.organizations.ports import OrganizationLog, OrganizationReposit
 from application.organizations.register_organization import RegisterOrganizationHandler
 from application.organizations.revoke_own_token import RevokeOwnTokenHandler
 from application.organizations.revoke_token import RevokeTokenHandler
+from application.organizations.set_limits import SetLimitsHandler
 from application.organizations.token_directory import TokenDirectory
 from application.projections.folds import PROJECTIONS
 from application.projections.live import LiveProjection
@@ -54,7 +55,7 @@ from application.publishing.describe_metrics import MAX_MEMORY as DESCRIPTION_ME
 from application.publishing.describe_metrics import DescribeMetricsHandler
 from application.publishing.ports import MetricLog
 from application.publishing.publish_metrics import PublishMetricsHandler
-from application.publishing.quota import PointQuota
+from application.publishing.quota import PointQuota, QuotaBuckets
 from application.publishing.refused_points import RefusedPoints
 from application.readiness import LogHealth, ReadinessHandler
 from application.reading.export_points import ExportPointsHandler
@@ -71,6 +72,7 @@ from application.reading.readable_receipts import INTERVAL as RECEIPT_INTERVAL
 from application.reading.readable_receipts import PATIENCE as RECEIPT_PATIENCE
 from application.reading.readable_receipts import ReadableReceipts
 from application.reading.series import SeriesSource
+from domain.limits import Rate, rate_of
 
 
 class ManageOrganizations(Struct, frozen=True, kw_only=True):
@@ -82,6 +84,7 @@ class ManageOrganizations(Struct, frozen=True, kw_only=True):
     issue_token: IssueTokenHandler
     revoke_token: RevokeTokenHandler
     revoke_own_token: RevokeOwnTokenHandler
+    set_limits: SetLimitsHandler
     look_ups: LookUps
 
 
@@ -192,6 +195,7 @@ class ServicePorts(LogPorts, frozen=True, kw_only=True):
     series: SeriesSource
     positions: ProjectionPositions
     generations: LiveGenerations
+    quota_buckets: QuotaBuckets
     threads: QueryThreads
 
 
@@ -214,8 +218,8 @@ class Limits(Struct, frozen=True, kw_only=True):
     """The limits of a worker.
 
     `max_future_ms` is how far ahead of the clock a point's timestamp may be, `max_points` the
-    maximum number of points per batch, and `points_per_second` the quota per organization in this
-    worker, None for no quota. `description_memory` is the maximum of bytes that
+    maximum number of points per batch, and `points_per_second` the quota of an organization that
+    has none of its own, None for no quota. `description_memory` is the maximum of bytes that
     remembered descriptions take. Patience and intervals are in seconds; `status_share` is the
     maximum share of the time spent on reading the projections' state.
     """
@@ -361,6 +365,7 @@ def _manage(
         issue_token=IssueTokenHandler(organizations, new_token, clock),
         revoke_token=RevokeTokenHandler(organizations, clock),
         revoke_own_token=RevokeOwnTokenHandler(organizations, clock),
+        set_limits=SetLimitsHandler(organizations, clock),
         look_ups=LookUps(organizations, log),
     )
 
@@ -393,7 +398,9 @@ def _service(
     limits: Limits,
     monotonic: Callable[[], float],
 ) -> UseCases:
-    rate = limits.points_per_second
+    def rates(organization: str) -> Rate | None:
+        return rate_of(ports.directory.limits(organization), limits.points_per_second)
+
     metrics = MetricLogReader(ports.entries, ports.codec)
     receipts = ReadableReceipts(
         ports.positions,
@@ -439,7 +446,7 @@ def _service(
             clock,
             max_future_ms=limits.max_future_ms,
             max_points=limits.max_points,
-            quota=None if rate is None else PointQuota(rate, monotonic),
+            quota=PointQuota(ports.quota_buckets, rates, monotonic),
         ),
         queries=Queries(
             list_metric_names=ListMetricNamesHandler(ports.queries, ports.threads),

@@ -51,6 +51,13 @@ class OrganizationErased(OrganizationEvent, frozen=True, kw_only=True):
     """The organization's metrics are erased; its tokens are revoked with this event."""
 
 
+class LimitsSet(OrganizationEvent, frozen=True, kw_only=True):
+    """All limits of the organization's own from now on; None where it has none (see `limits`)."""
+
+    points_per_second: float | None = None
+    burst: int | None = None
+
+
 class MetricsPublished(Struct, frozen=True, kw_only=True):
     """One accepted batch. `token_id` is the id of the token that published it."""
 

@@ -26,6 +26,7 @@ from domain.errors import (
     UnknownToken,
 )
 from domain.events import (
+    LimitsSet,
     OrganizationErased,
     OrganizationEvent,
     OrganizationRegistered,
@@ -33,6 +34,7 @@ from domain.events import (
     TokenIssued,
     TokenRevoked,
 )
+from domain.limits import OrganizationLimits, check_limits
 from domain.names import abbreviated, label_fault, owner_name_fault
 from domain.token import (
     MAX_ACTIVE_TOKENS,
@@ -66,6 +68,7 @@ class Organization(Struct, frozen=True, kw_only=True):
     created_at: datetime
     teams: dict[str, Team]
     tokens: dict[str, Token]
+    limits: OrganizationLimits = OrganizationLimits()
     erased_at: datetime | None = None
 
     def active_tokens(self, team: str | None, now: datetime) -> list[Token]:
@@ -202,6 +205,28 @@ def revoke_token(
     )
 
 
+def set_limits(
+    organization: Organization, limits: OrganizationLimits, now: datetime
+) -> tuple[OrganizationEvent, ...]:
+    """Set all limits of its own. Does nothing if they are set already.
+
+    Raises InvalidArgument, UnknownOrganization if it was erased.
+    """
+    _check_not_erased(organization)
+    check_limits(limits)
+    if limits == organization.limits:
+        return ()
+    return (
+        LimitsSet(
+            originator_id=organization.id,
+            originator_version=organization.version + 1,
+            timestamp=now,
+            points_per_second=limits.points_per_second,
+            burst=limits.burst,
+        ),
+    )
+
+
 def erase(organization: Organization, now: datetime) -> tuple[OrganizationEvent, ...]:
     """Erase the organization's metrics, and revoke its tokens. Does nothing if it was erased."""
     if organization.erased_at is not None:
@@ -283,6 +308,11 @@ def evolve(state: Organization | None, event: OrganizationEvent) -> Organization
                 version=event.originator_version,
                 tokens={**state.tokens, revoked.id: revoked},
             )
+        case LimitsSet() if state is not None:
+            limits = OrganizationLimits(
+                points_per_second=event.points_per_second, burst=event.burst
+            )
+            return replace(state, version=event.originator_version, limits=limits)
         case OrganizationErased() if state is not None:
             return replace(
                 state,

@@ -31,6 +31,7 @@ from adapters.redis_streams.metrics.hot_log import RedisHotLog
 from adapters.redis_streams.metrics.idempotency import record_limit
 from adapters.redis_streams.metrics.keys import MetricKeys
 from adapters.redis_streams.metrics.metric_log import RedisMetricLog
+from adapters.redis_streams.metrics.quota_buckets import RedisQuotaBuckets
 from adapters.redis_streams.metrics.refused_points import RedisRefusedPoints
 from adapters.redis_streams.metrics.settings import settle_partitions
 from adapters.redis_streams.organizations.raw_entries import (
@@ -221,12 +222,13 @@ async def open_use_cases(settings: ServiceSettings, url: str) -> AsyncIterator[U
             series=read_model.series,
             positions=read_model,
             generations=read_model,
+            quota_buckets=RedisQuotaBuckets(log.client, log.keys, log.hot.partitions()),
             threads=threads,
         )
         limits = Limits(
             max_future_ms=int(settings.max_future.total_seconds() * 1000),
             max_points=settings.limits.max_points,
-            points_per_second=settings.quota / settings.workers if settings.quota else None,
+            points_per_second=settings.quota,
             archive_policy=settings.log.archive_policy,
             promql=QueryLimits(
                 steps=queries.steps,

@@ -6,6 +6,7 @@ from typing import Any
 
 from application.event_log.versioned_topics import VersionedTopics
 from domain.events import (
+    LimitsSet,
     OrganizationErased,
     OrganizationEvent,
     OrganizationRegistered,
@@ -19,6 +20,7 @@ EVENT_TYPES: dict[str, type[OrganizationEvent]] = {
     "organization.team-created": TeamCreated,
     "organization.token-issued": TokenIssued,
     "organization.token-revoked": TokenRevoked,
+    "organization.limits-set": LimitsSet,
     "organization.erased": OrganizationErased,
 }
 """The event type of each topic's current version."""

@@ -17,6 +17,7 @@ from application.errors import DirectoryStale, LogError
 from application.organizations.ports import OrganizationLog, RecordedOrganizationEvent
 from domain.errors import Forbidden, UnknownOrganization
 from domain.events import OrganizationEvent, TokenIssued
+from domain.limits import OrganizationLimits
 from domain.names import abbreviated
 from domain.organization import Organization, evolve, organization_id
 from domain.token import Token
@@ -26,6 +27,7 @@ MAX_SILENCE = 5.0
 
 PAGE = 1000
 RETRY_DELAY = 0.2
+NO_LIMITS = OrganizationLimits()
 
 _log = structlog.get_logger(__name__)
 
@@ -97,6 +99,11 @@ class TokenDirectory:
             raise UnknownOrganization(f"there is no organization {abbreviated(organization)}")
         owner, token_id = state.tokens.get(digest, ("", ""))
         return found, found.tokens.get(token_id) if owner == aggregate_id else None
+
+    def limits(self, organization: str) -> OrganizationLimits:
+        """Return an organization's own limits, as of the last event that was read."""
+        found = self._state.organizations.get(organization_id(organization))
+        return NO_LIMITS if found is None else found.limits
 
     def find_owner(self, digest: str) -> tuple[Organization, Token]:
         """Return the organization that has a token with that digest, and the token.

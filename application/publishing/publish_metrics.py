@@ -24,6 +24,7 @@ from application.publishing.quota import PointQuota
 from application.publishing.refusals import Refusals
 from application.publishing.refused_points import RefusedPoints
 from domain.events import MetricsPublished
+from domain.limits import Rate
 
 
 class PublishMetrics(Struct, frozen=True):
@@ -74,7 +75,7 @@ class PublishMetricsHandler:
         *,
         max_future_ms: int,
         max_points: int,
-        quota: PointQuota | None = None,
+        quota: PointQuota,
     ) -> None:
         self._log = log
         self._refused_points = refused_points
@@ -112,8 +113,11 @@ class PublishMetricsHandler:
                 token_id=grant.token_id,
                 points=decoded.points,
             )
-            append = self._log.append if self._quota is None else self._append_within
-            appended = await append(event, idempotency)
+            rate = self._quota.rate(grant.organization)
+            if rate is None:
+                appended = await self._log.append(event, idempotency)
+            else:
+                appended = await self._append_within(rate, event, idempotency)
         if refused and not (appended and appended.replayed):
             await self._refused_points.record(grant, command.protocol, refused)
         return Published(points, appended, refused, decoded.sent)
@@ -130,18 +134,16 @@ class PublishMetricsHandler:
             raise
 
     async def _append_within(
-        self, event: MetricsPublished, idempotency: Idempotency | None
+        self, rate: Rate, event: MetricsPublished, idempotency: Idempotency | None
     ) -> Appended:
         """Append the event if the quota allows it; charge it only if it was stored."""
-        quota = self._quota
-        assert quota is not None  # noqa: S101  called only with a quota
         points = len(event.points)
-        quota.charge(event.organization, points)
+        await self._quota.charge(event.organization, points, rate)
         stored = False
         try:
             appended = await self._log.append(event, idempotency)
             stored = not appended.replayed
         finally:
             if not stored:
-                quota.give_back(event.organization, points)
+                self._quota.give_back(event.organization, points)
         return appended

@@ -8,6 +8,8 @@ import click
 from msgspec.structs import asdict
 
 from application.organizations.register_organization import RegisterOrganization
+from application.organizations.set_limits import SetLimits
+from domain.limits import BURST_SECONDS, OrganizationLimits
 from entrypoints.cli.issued import print_issued
 from entrypoints.cli.log import NO_ARCHIVE
 from entrypoints.cli.log_records import ErasedRecord
@@ -21,12 +23,14 @@ from entrypoints.cli.options import (
 )
 from entrypoints.cli.output import counted, print_fields, print_json, print_table
 from entrypoints.cli.records import (
+    LimitsRecord,
     OrganizationDetails,
     OrganizationRecord,
     TokenIssuedRecord,
     TokenRecord,
 )
 from entrypoints.cli.token import print_tokens
+from entrypoints.cli.values import Rate, WholeNumber
 from entrypoints.errors import CommandFailed
 from entrypoints.settings import LogSettings
 
@@ -155,3 +159,66 @@ def show(commands: Commands, name: str, *, as_json: bool) -> None:
     )
     click.echo()
     print_tokens(tokens)
+
+
+@org.command(
+    epilog=example(
+        "cave org limits gilt",
+        "cave org limits gilt --points-per-second 5000 --burst 100000",
+        "cave org limits gilt --reset",
+    )
+)
+@click.argument("name")
+@click.option(
+    "--points-per-second",
+    type=Rate(),
+    help="How many points per second it may publish in the long term, over all workers and hosts.",
+)
+@click.option(
+    "--burst",
+    type=WholeNumber(min=1),
+    help="How many points it may publish at once after a silence; by default those of "
+    f"{BURST_SECONDS} seconds.",
+)
+@click.option("--reset", is_flag=True, help="Remove its limits, except those given beside this.")
+@prints_records
+@on_the_log
+def limits(
+    commands: Commands,
+    name: str,
+    points_per_second: float | None,
+    burst: int | None,
+    *,
+    reset: bool,
+    as_json: bool,
+) -> None:
+    """Show or set an organization's own limits.
+
+    Where it has none, those of `cave serve` count. A change takes effect within a second.
+    """
+    manage = commands.manage
+    own = manage.look_ups.organization(name).limits
+    before = OrganizationLimits() if reset else own
+    wanted = OrganizationLimits(
+        points_per_second=before.points_per_second
+        if points_per_second is None
+        else points_per_second,
+        burst=before.burst if burst is None else burst,
+    )
+    if wanted != own:
+        own = manage.set_limits(SetLimits(organization=name, limits=wanted)).limits
+    record = LimitsRecord(name=name, points_per_second=own.points_per_second, burst=own.burst)
+    if as_json:
+        print_json(record)
+        return
+    print_fields(
+        [
+            ("organization", name),
+            ("points per second", _shown(own.points_per_second)),
+            ("burst", _shown(own.burst)),
+        ]
+    )
+
+
+def _shown(limit: float | None) -> str:
+    return "as cave serve has it" if limit is None else f"{limit:,g}"

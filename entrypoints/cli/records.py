@@ -75,6 +75,14 @@ class OrganizationRecord(Struct, frozen=True, kw_only=True):
         )
 
 
+class LimitsRecord(Struct, frozen=True, kw_only=True):
+    """An organization's own limits; null where those of `cave serve` count."""
+
+    name: str
+    points_per_second: float | None
+    burst: int | None
+
+
 class TeamRecord(Struct, frozen=True, kw_only=True):
     """A team; `active_tokens` counts its own."""
 

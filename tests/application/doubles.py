@@ -12,6 +12,7 @@ from threading import Event, Thread
 from adapters.event_format.codec import MetricEventCodec
 from adapters.eventsourcing.organizations import Organizations
 from adapters.memory.metric_log import MemoryMetricLog
+from adapters.memory.quota_buckets import MemoryQuotaBuckets
 from adapters.memory.read_model import MemoryReadModel
 from adapters.memory.refused_points import MemoryRefusedPoints
 from adapters.memory.series_source import MemorySeriesSource
@@ -132,6 +133,7 @@ def service_use_cases(
 ) -> UseCases:
     """Compose a worker's use cases over the given adapters, by default those in memory."""
     organizations = organizations or Organizations({"PERSISTENCE_MODULE": "eventsourcing.popo"})
+    monotonic = monotonic or FakeMonotonic()
     log = log or MemoryMetricLog(clock)
     model = read_model or MemoryReadModel()
     ports = ServicePorts(
@@ -149,6 +151,7 @@ def service_use_cases(
         series=MemorySeriesSource(),
         positions=model,
         generations=model,
+        quota_buckets=MemoryQuotaBuckets(monotonic),
         threads=threads or QueryThreads(2),
     )
     return compose(
@@ -156,7 +159,7 @@ def service_use_cases(
         clock,
         CountedTokens(),
         limits=limits or Limits(),
-        monotonic=monotonic or FakeMonotonic(),
+        monotonic=monotonic,
     )
 
 

@@ -18,10 +18,10 @@ from application.organizations.access import Grant
 from application.publishing.idempotency import idempotency_of
 from application.publishing.ports import Appended, BodyTerms, Decoded, Idempotency, MetricLog
 from application.publishing.publish_metrics import PublishMetrics
-from application.publishing.quota import BURST_SECONDS
 from application.use_cases import Limits
 from domain.errors import IdempotencyConflict, InvalidArgument, QuotaExceeded
 from domain.events import MetricEvent, MetricsDescribed, MetricsPublished
+from domain.limits import BURST_SECONDS
 from domain.metric_point import PointBatch
 from tests.application.doubles import NOW, FakeClock, FakeMonotonic, service_use_cases
 from tests.contracts.metric_log import DESCRIPTIONS, POINT, batch_of, described

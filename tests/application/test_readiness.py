@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from adapters.memory.metric_log import MemoryMetricLog
+from adapters.memory.quota_buckets import MemoryQuotaBuckets
 from adapters.memory.read_model import MemoryReadModel
 from adapters.memory.refused_points import MemoryRefusedPoints
 from adapters.memory.series_source import MemorySeriesSource
@@ -52,6 +53,7 @@ def test_a_worker_is_ready_once_the_log_answers_and_its_directory_is_up_to_date(
             series=MemorySeriesSource(),
             positions=model,
             generations=model,
+            quota_buckets=MemoryQuotaBuckets(),
             threads=QueryThreads(1),
         )
         check = compose(ports, clock, CountedTokens()).readiness

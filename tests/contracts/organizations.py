@@ -16,6 +16,7 @@ import pytest
 from application.errors import VersionConflict
 from application.organizations.ports import OrganizationLog, OrganizationRepository
 from domain.events import (
+    LimitsSet,
     OrganizationErased,
     OrganizationEvent,
     OrganizationRegistered,
@@ -85,7 +86,15 @@ def full_history(name: str = "gilt") -> list[OrganizationEvent]:
             digest="e" * 64,
         ),
         TokenRevoked(originator_id=id_, timestamp=NOW, originator_version=5, token_id="t1"),
-        OrganizationErased(originator_id=id_, timestamp=NOW, originator_version=6),
+        LimitsSet(
+            originator_id=id_,
+            timestamp=NOW,
+            originator_version=6,
+            points_per_second=12.5,
+            burst=1000,
+        ),
+        LimitsSet(originator_id=id_, timestamp=NOW, originator_version=7),
+        OrganizationErased(originator_id=id_, timestamp=NOW, originator_version=8),
     ]
 
 

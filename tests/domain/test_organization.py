@@ -17,12 +17,14 @@ from domain.errors import (
     UnknownToken,
 )
 from domain.events import (
+    LimitsSet,
     OrganizationErased,
     OrganizationRegistered,
     TeamCreated,
     TokenIssued,
     TokenRevoked,
 )
+from domain.limits import OrganizationLimits
 from domain.organization import (
     MAX_URL_LENGTH,
     Organization,
@@ -35,6 +37,7 @@ from domain.organization import (
     project,
     register,
     revoke_token,
+    set_limits,
 )
 from domain.token import MAX_ACTIVE_TOKENS, MAX_DESCRIPTION_LENGTH
 from tests.domain.samples import MINUTE, NOW, History
@@ -366,3 +369,39 @@ class TestErase:
             issue_token(erased, token_id="t", digest="d", now=NOW)
         with pytest.raises(OrganizationExists):
             register(erased, "gilt", now=NOW)
+
+
+class TestSetLimits:
+    OWN = OrganizationLimits(points_per_second=5.0, burst=100)
+
+    def test_the_next_event_has_all_limits(self) -> None:
+        before = History().state
+        events = set_limits(before, self.OWN, NOW)
+        [event] = events
+        assert isinstance(event, LimitsSet)
+        assert event.originator_version == before.version + 1
+        assert (event.points_per_second, event.burst) == (5.0, 100)
+        after = project(before, events)
+        assert after is not None
+        assert after.limits == self.OWN
+        assert set_limits(after, self.OWN, NOW) == ()
+        cleared = project(after, set_limits(after, OrganizationLimits(), NOW))
+        assert cleared is not None
+        assert cleared.limits == OrganizationLimits()
+
+    @pytest.mark.parametrize("rate", [0.0, -1.0, 1e13, float("inf"), float("nan")])
+    def test_a_rate_is_positive_and_finite(self, rate: float) -> None:
+        with pytest.raises(InvalidArgument, match="points per second"):
+            set_limits(History().state, OrganizationLimits(points_per_second=rate), NOW)
+
+    @pytest.mark.parametrize("burst", [0, -1, 10**13])
+    def test_a_burst_has_points(self, burst: int) -> None:
+        with pytest.raises(InvalidArgument, match="burst"):
+            set_limits(History().state, OrganizationLimits(burst=burst), NOW)
+
+    def test_an_erased_one_takes_no_limits(self) -> None:
+        before = History().state
+        erased = project(before, erase(before, NOW))
+        assert erased is not None
+        with pytest.raises(UnknownOrganization, match="was erased"):
+            set_limits(erased, self.OWN, NOW)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import httpx
 
 from tests.e2e.conftest import StartService
@@ -31,4 +33,24 @@ def test_publishing_succeeds_after_the_retry_after(start_service: StartService) 
         assert tenant.publish(metrics(*[POINT] * 10_300)).status_code == 202
         refusal = tenant.publish()
         assert (refusal.status_code, refusal.headers["retry-after"]) == (429, "1")
+        service.wait_for_all_workers(lambda: tenant.publish().status_code == 202)
+
+
+def test_limits_of_its_own_count_over_all_workers_and_change_without_a_restart(
+    start_service: StartService,
+) -> None:
+    service = start_service(WORKERS=2)
+    with httpx.Client(base_url=service.url, timeout=30) as client:
+        tenant = Tenant(service, client)
+        for _ in range(20):
+            assert tenant.publish(metrics(*[POINT] * 100)).status_code == 202
+        limits = ("org", "limits", tenant.name, "--points-per-second", "0.001", "--burst", "500")
+        service.cave(*limits)
+        time.sleep(1)
+        answers = []
+        for _ in range(20):  # each on a connection of its own, to either worker
+            path, body = f"{tenant.path}/metrics", {"metrics": [POINT] * 100}
+            answers.append(service.answer("POST", path, body, tenant.token)[0])
+        assert answers == [202] * 5 + [429] * 15
+        service.cave("org", "limits", tenant.name, "--reset")
         service.wait_for_all_workers(lambda: tenant.publish().status_code == 202)

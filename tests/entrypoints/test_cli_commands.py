@@ -69,6 +69,7 @@ def test_the_commands_are_those_of_the_contract() -> None:
         "log verify",
         "org create",
         "org erase",
+        "org limits",
         "org list",
         "org show",
         "plot",

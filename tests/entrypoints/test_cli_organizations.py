@@ -165,3 +165,32 @@ def test_a_fourth_token_of_one_owner_and_scope_set_is_refused(cave: CommandLine)
     for _ in range(2):
         cave.output("token", "issue", "gilt", "--quiet")
     assert "revoke one first" in cave.error("token", "issue", "gilt")
+
+
+def test_limits_are_shown_set_one_by_one_and_removed(cave: CommandLine) -> None:
+    def limits(*arguments: str) -> tuple[float | None, int | None]:
+        [record] = cave.json("org", "limits", "gilt", *arguments)
+        assert record["name"] == "gilt"
+        return record["points_per_second"], record["burst"]
+
+    cave.output("org", "create", "gilt")
+    assert limits() == (None, None)
+    assert limits("--points-per-second", "2.5") == (2.5, None)
+    assert limits("--burst", "100") == (2.5, 100)
+    assert limits() == (2.5, 100)
+    assert limits("--reset", "--burst", "7") == (None, 7)
+    assert limits("--reset") == (None, None)
+    assert "as cave serve has it" in cave.output("org", "limits", "gilt")
+
+
+def test_limits_are_positive_and_of_an_organization(cave: CommandLine) -> None:
+    assert cave.error("org", "limits", "zalando") == "there is no organization 'zalando'"
+    cave.output("org", "create", "gilt")
+    for option, value in (
+        ("--points-per-second", "0"),
+        ("--points-per-second", "nan"),
+        ("--points-per-second", "1e300"),
+        ("--burst", "0"),
+        ("--burst", "1.5"),
+    ):
+        assert cave("org", "limits", "gilt", option, value).exit_code == 2

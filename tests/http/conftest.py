@@ -16,6 +16,7 @@ from adapters.eventsourcing.organizations import Organizations
 from adapters.http.app import create_app
 from adapters.http.publish.routes import Destination
 from adapters.memory.metric_log import MemoryMetricLog
+from adapters.memory.quota_buckets import MemoryQuotaBuckets
 from adapters.memory.read_model import MemoryReadModel
 from adapters.memory.refused_points import MemoryRefusedPoints
 from adapters.memory.series_source import MemorySeriesSource
@@ -92,6 +93,7 @@ class Service:
             series=self.series,
             positions=self.read_model,
             generations=self.read_model,
+            quota_buckets=MemoryQuotaBuckets(),
             threads=self.threads,
         )
         # Each call updates the directory. No thread does.

@@ -7,7 +7,9 @@ created; `archive`, the URL of its archive; `archiver`, the archiver's last stat
 `{<prefix>:metrics:<p>}:idempotency:<window>…`, hashes that expire: the records of publishes with
 idempotency keys, see docs/event-format.md.
 `{<prefix>:metrics:<p>}:refused:<organization>`, a capped stream, no part of the log: the last
-points that were refused. The hash tag in braces keeps a partition in one cluster slot.
+points that were refused.
+`{<prefix>:metrics:<p>}:quota:<organization>`, a hash that expires, no part of the log: the token
+bucket of the organization's quota. The hash tag in braces keeps a partition in one cluster slot.
 """
 
 from __future__ import annotations
@@ -32,6 +34,9 @@ class MetricKeys(Struct, frozen=True):
 
     def refused(self, partition: int, organization: str) -> str:
         return f"{{{self.prefix}:metrics:{partition}}}:refused:{organization}"
+
+    def quota(self, partition: int, organization: str) -> str:
+        return f"{{{self.prefix}:metrics:{partition}}}:quota:{organization}"
 
     def idempotency(self, partition: int) -> str:
         """Return the beginning of all keys of a partition's records."""
