@@ -27,11 +27,16 @@ def authorize(
         check_team(organization, team)
     if token is None:
         raise Forbidden(f"the token is unknown to organization {organization.name!r}")
-    if not token.is_active(now):
-        state = "expired" if token.revoked_at is None else "was revoked"
-        raise Forbidden(f"the token {state}")
+    check_active(token, now)
     if token.team is not None and token.team != team:
         raise Forbidden(f"the token is for team {token.team!r} only")
     if scope not in token.scopes:
         raise Forbidden(f"the token lacks the scope {scope}")
     return token
+
+
+def check_active(token: Token, now: datetime) -> None:
+    """Raises Forbidden if the token was revoked or has expired."""
+    if not token.is_active(now):
+        state = "expired" if token.revoked_at is None else "was revoked"
+        raise Forbidden(f"the token {state}")

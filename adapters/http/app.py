@@ -18,9 +18,11 @@ from adapters.http.api import (
     refused,
     teams,
     tokens,
+    whoami,
 )
 from adapters.http.api.administration import Administration, AnyRequest
 from adapters.http.failures import EXCEPTION_HANDLERS, allowed_methods
+from adapters.http.pages import routes as pages
 from adapters.http.prometheus import api as prometheus
 from adapters.http.prometheus.api import PrometheusApi
 from adapters.http.publish.routes import ROUTES, Destination, PublishRoute, find_destination
@@ -129,6 +131,7 @@ ROUTE_HANDLERS = (
     tokens.issue_token,
     tokens.show_token,
     tokens.revoke_token,
+    whoami.whoami,
     operations.live,
     operations.ready,
     operations.prometheus_metrics,
@@ -137,6 +140,7 @@ ROUTE_HANDLERS = (
     influx.query,
     docs.docs,
     docs.openapi_json,
+    *pages.ROUTE_HANDLERS,
 )
 
 

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from application.clock import Clock
 from application.organizations.token_directory import DirectoryState, TokenDirectory
-from domain.access import authorize
+from domain.access import authorize, check_active
 from domain.token import Scope, Token, token_digest
 
 MAX_DECISIONS = 4096
@@ -22,6 +22,14 @@ class Grant(Struct, frozen=True):
     organization: str
     team: str | None
     token_id: str
+
+
+class Identity(Struct, frozen=True):
+    """The owner of a token, an organization or (`team`) one of its teams, and its scopes."""
+
+    organization: str
+    team: str | None
+    scopes: tuple[Scope, ...]
 
 
 class _Decision(Struct, frozen=True):
@@ -57,6 +65,15 @@ class AccessControl:
         Raises Forbidden, DirectoryStale.
         """
         return self._granted((None, None, token, scope))
+
+    def identify(self, token: str) -> Identity:
+        """Return whose a token is, given by its value. It needs no particular scope.
+
+        Raises Forbidden if it is unknown, revoked or expired; DirectoryStale.
+        """
+        owner, presented = self._directory.find_owner(token_digest(token))
+        check_active(presented, self._clock())
+        return Identity(owner.name, presented.team, presented.scopes)
 
     def _granted(self, asked: _Asked) -> Grant:
         version = self._directory.version()

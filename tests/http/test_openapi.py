@@ -40,7 +40,7 @@ def test_the_document_is_valid_openapi() -> None:
 def test_it_has_exactly_the_operations_of_the_routes(service: Service) -> None:
     routed = cast("Litestar", service.app.routed)
     routes = {
-        (re.sub(r":str\b", "", route.path), method.lower())
+        (re.sub(r":(str|path)\b", "", route.path), method.lower())
         for route in routed.routes
         if isinstance(route, HTTPRoute)
         for method in route.methods

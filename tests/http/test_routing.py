@@ -44,7 +44,7 @@ def test_publish_does_not_go_through_the_framework(
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/organization", "/organizations/gilt/metric", "/docs/nothing", "/a%0Ab"]
+    "path", ["/static", "/organization", "/organizations/gilt/metric", "/docs/nothing", "/a%0Ab"]
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "HEAD"])
 def test_an_unknown_path_is_a_404(service: Service, method: str, path: str) -> None:

@@ -33,6 +33,17 @@ Time = Annotated[datetime, Meta(tz=True)]
 TokenState = Literal["active", "expired", "revoked"]
 
 
+class WhoamiView(Struct, frozen=True, kw_only=True):
+    """The owner of the presented token, and the token's scopes.
+
+    `team` is null if it is the organization's own.
+    """
+
+    organization: str
+    team: str | None
+    scopes: tuple[Scope, ...]
+
+
 class NewOrganization(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An organization to register; `scopes` are for its first token."""
 

@@ -107,6 +107,27 @@ def _token_paths(prefix: str, owner: str, words: str, parameters: list[Json]) ->
 
 
 PATHS: Json = {
+    "/whoami": {
+        "get": _operation(
+            "whoami",
+            "tokens",
+            "Show the owner and the scopes of a token",
+            {
+                "200": answers(
+                    views.WhoamiView,
+                    "The owner of the presented token, whatever its scopes.",
+                    {"Cache-Control": NO_STORE},
+                ),
+                **problems(
+                    {
+                        401: _ACCESS[401],
+                        403: "the token is unknown, revoked or expired.",
+                        503: _ACCESS[503],
+                    }
+                ),
+            },
+        )
+    },
     "/organizations": {
         "post": _operation(
             "registerOrganization",

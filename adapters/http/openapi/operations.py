@@ -8,6 +8,7 @@ from adapters.http.openapi.parts import (
     RETRY_AFTER,
     Json,
     answers,
+    path_parameter,
     problems,
     ref,
 )
@@ -71,4 +72,28 @@ PATHS: Json = {
         "Get this document",
         {"200": {"description": "OpenAPI 3.1.", "content": _JSON}},
     ),
+    "/": _get("page", "Get the page to explore metrics", {"200": _text("HTML.", "text/html")}),
+    "/static/{digest}/{file}": {
+        "get": {
+            **_get(
+                "pageFile",
+                "Get a file of the page",
+                {
+                    "200": _text(
+                        "A script, style sheet or image. It never changes.",
+                        "text/javascript",
+                        "text/css",
+                        "image/svg+xml",
+                    ),
+                    **problems({404: "the page has no such file, or is of another version."}),
+                },
+            )["get"],
+            "parameters": [
+                path_parameter("digest", "A hash of all files.", {"type": "string"}),
+                path_parameter(
+                    "file", "The file's path, which may have slashes.", {"type": "string"}
+                ),
+            ],
+        }
+    },
 }

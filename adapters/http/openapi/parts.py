@@ -73,6 +73,7 @@ def view_schemas() -> Json:
         views.TokensView,
         views.RefusedPointsView,
         views.IssuedTokenView,
+        views.WhoamiView,
         queries.MetricNameView,
         queries.MetricsView,
         queries.SampleView,
