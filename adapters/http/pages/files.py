@@ -14,8 +14,8 @@ PLACEHOLDER = b'="static/'
 """What precedes a file's path in the index."""
 
 MEDIA_TYPES = {
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css",
+    ".js": "text/javascript",
     ".svg": "image/svg+xml",
 }
 """The types of the files that are served, by the end of their names. All others are not served."""

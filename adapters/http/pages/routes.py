@@ -36,7 +36,7 @@ IMMUTABLE = "public, max-age=31536000, immutable"
 async def page() -> Response[bytes]:
     return Response(
         page_files().index,
-        media_type="text/html; charset=utf-8",
+        media_type="text/html",
         headers={**HEADERS, "Cache-Control": "no-cache"},
     )
 

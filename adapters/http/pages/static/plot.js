@@ -1,6 +1,6 @@
 // A plot of series over time, drawn by uPlot. Its colours come from the style sheet's variables.
 
-import { formatTime } from './times.js';
+import { axisTimes } from './times.js';
 import { readable } from './units.js';
 
 export const COLOURS = 10;
@@ -20,7 +20,8 @@ function css(name) {
 // Draw a plot into an element, in place of what it has.
 //
 // `times`: milliseconds since the epoch, ascending. `series`: `{label, values, unconnected}`, one
-// value per time, null for a gap; `unconnected` draws points without lines. Options: `unit` (see
+// value per time, null for a gap and undefined where the line goes on; `unconnected` draws points
+// without lines. Options: `unit` (see
 // units.js), `range` (`[from, to]`, by default that of the times), `zone` ('utc' or 'local'),
 // `label` (for those who do not see it), `onRange(from, to)` when a range was dragged or chosen with
 // the keys, `onCursor(index, byKey)` with the index of a time, or null.
@@ -46,7 +47,7 @@ export function drawPlot(element, { times, series, unit = '', range, zone = 'loc
     cursor: { drag: { x: Boolean(onRange), y: false, setScale: false }, points: { size: 7 } },
     scales: { x: { time: true, range: range ? () => range : undefined } },
     axes: [
-      { ...axis },
+      { ...axis, values: (_, ticks, __, ___, step) => axisTimes(ticks, step, zone), size: 44 },
       { ...axis, values: (_, ticks) => ticks.map(written.format), size: axisSize,
         ...(written.steps ? { incrs: written.steps } : {}) },
     ],
@@ -171,13 +172,9 @@ export function drawPlot(element, { times, series, unit = '', range, zone = 'loc
   };
 }
 
-// Return the text of a time for the readout of a plot.
-export function readTime(time, zone) {
-  return formatTime(time, zone);
-}
-
+// NaN and the infinities are no place in a plot. Undefined is not a gap, null is.
 function drawable(value) {
-  return Number.isFinite(value) ? value : null;
+  return Number.isFinite(value) || value === undefined ? value : null;
 }
 
 // A point between two gaps has no line that would show it.
@@ -185,9 +182,19 @@ function isolated(plot, number, allShown) {
   if (allShown) return null;
   const values = plot.data[number];
   const found = [];
-  for (let at = plot.series[0].idxs?.[0] ?? 0; at <= (plot.series[0].idxs?.[1] ?? values.length - 1); at += 1) {
-    if (values[at] !== null && (values[at - 1] ?? null) === null && (values[at + 1] ?? null) === null) found.push(at);
-  }
+  let before = null; // whether the last value that is not undefined was a number
+  let candidate = null;
+  values.forEach((value, at) => {
+    if (value === undefined) return;
+    if (value === null) {
+      if (candidate !== null) found.push(candidate);
+      candidate = null;
+    } else {
+      candidate = before === null ? at : null;
+    }
+    before = value;
+  });
+  if (candidate !== null) found.push(candidate);
   return found;
 }
 

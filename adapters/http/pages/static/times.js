@@ -44,6 +44,27 @@ export function formatTime(time, zone) {
   return `${pad(year, 4)}-${pad(month)}-${pad(day)} ${pad(hour)}:${pad(minute)}:${pad(second)}${decimals}`;
 }
 
+// Return the texts of an axis' ticks, `step` milliseconds apart. The first one and each new day have
+// the date on a second line.
+export function axisTimes(ticks, step, zone) {
+  let day = '';
+  return ticks.map((tick) => {
+    const text = formatTime(tick, zone);
+    const [date, time] = text.split(' ');
+    if (step >= UNITS.d) return step >= 28 * UNITS.d ? date.slice(0, 7) : date;
+    const clock = step < 1000 ? time : step < UNITS.m ? time.slice(0, 8) : time.slice(0, 5);
+    const isNew = date !== day;
+    day = date;
+    return isNew ? `${clock}\n${date}` : clock;
+  });
+}
+
+// Return when the day of a time begins, in a zone.
+export function startOfDay(time, zone) {
+  const [year, month, day] = parts(time, zone);
+  return zone === 'utc' ? Date.UTC(year, month - 1, day) : new Date(year, month - 1, day).getTime();
+}
+
 // Return a time as the value of a `datetime-local` field that has seconds.
 export function fieldValue(time, zone) {
   const [year, month, day, hour, minute, second] = parts(time, zone);

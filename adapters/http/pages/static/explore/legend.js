@@ -1,0 +1,50 @@
+// The legend: a button per series that hides and shows it, with its value at the cursor.
+
+import { el, setText } from '../dom.js';
+
+
+// Return `{element, read(index)}`. `read` shows the values at an index, or for null the last ones.
+// `format(value, number)` writes a value; `onToggle(number, visible)` is called for each change.
+export function legend({ series }, format, onToggle) {
+  const visible = series.map(() => true);
+  const entries = series.map(({ label }, number) => {
+    const swatch = el('span', { class: 'swatch', 'aria-hidden': 'true' });
+    swatch.style.setProperty('--colour', `var(--series-${(number % 10) + 1})`);
+    const value = el('span', { class: 'value' });
+    const button = el('button', { type: 'button', 'aria-pressed': 'true', title: 'Hide or show; with Shift, show only this',
+      onclick: (event) => (event.shiftKey ? only(number) : toggle(number)) },
+    swatch, el('span', { class: 'label' }, label), value);
+    return { button, value };
+  });
+  const lasts = series.map(({ values }) => values.findLast((value) => value !== null && value !== undefined));
+  const element = el('ul', { class: 'legend', 'aria-label': 'Series' },
+    ...entries.map(({ button }) => el('li', {}, button)));
+
+  function set(number, shown) {
+    if (visible[number] === shown) return;
+    visible[number] = shown;
+    entries[number].button.setAttribute('aria-pressed', String(shown));
+    onToggle(number, shown);
+  }
+
+  function toggle(number) {
+    set(number, !visible[number]);
+  }
+
+  function only(number) {
+    const alone = visible.every((shown, each) => shown === (each === number));
+    series.forEach((_, each) => set(each, alone || each === number));
+  }
+
+  function read(index) {
+    entries.forEach(({ value }, number) => {
+      const shown = index === null ? lasts[number] : series[number].values[index];
+      setText(value, shown === null || shown === undefined ? '–' : format(shown, number));
+    });
+  }
+
+  read(null);
+  return { element, read };
+}
+
+
