@@ -42,3 +42,8 @@ export function selectOf(options, value, properties = {}) {
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
+
+// Return a number of things in words: `1 row`, `2 rows`.
+export function counted(number, noun) {
+  return `${number} ${noun}${number === 1 || noun.endsWith('s') ? '' : 's'}`;
+}

@@ -21,7 +21,7 @@ export class Session extends EventTarget {
     super();
     this.storage = storage;
     this.identity = null; // {organization, team, scopes} of the token
-    this.team = ''; // a team of the organization that its token looks at
+    this.team = ''; // a team of the organization, whose data its token looks at; '' for its own
     this.reason = '';
   }
 
@@ -54,7 +54,6 @@ export class Session extends EventTarget {
   signOut(reason = '') {
     this.storage.removeItem(KEY);
     this.identity = null;
-    this.team = '';
     this.reason = reason;
     this.dispatchEvent(new Event('signedout'));
   }

@@ -1,6 +1,6 @@
 // The view that finds a metric and draws it.
 
-import { el, setText } from '../dom.js';
+import { counted, el, setText } from '../dom.js';
 import { formatDuration, formatTime, parseDuration, zoneName } from '../times.js';
 import { Catalog } from './catalog.js';
 import { columnsOf } from './columns.js';
@@ -74,6 +74,7 @@ export function showExplore(element, session, state) {
     byPromql.element.hidden = query.mode !== 'promql';
     edit.hidden = query.mode !== 'metric' || query.metric === '';
     keep.hidden = !isComplete(query);
+    document.title = isComplete(query) ? `${nameOf(query)} – CAVE` : 'CAVE';
     modes.forEach((button) => button.setAttribute('aria-pressed', String(button.dataset.mode === query.mode)));
     beside.replaceChildren(...now.beside.map((text) => {
       const name = nameOf(parseBeside(text));
@@ -146,8 +147,7 @@ export function showExplore(element, session, state) {
       return;
     }
     result.show({ ...found, zone });
-    const count = (number, one) => `${number} ${one}${number === 1 || one === 'series' ? '' : 's'}`;
-    setText(status, `${count(columns.series.length, 'series')}, ${count(columns.times.length, 'time')} from `
+    setText(status, `${counted(columns.series.length, 'series')}, ${counted(columns.times.length, 'time')} from `
       + `${toSecond(shown[0], zone)} to ${toSecond(shown[1], zone)} ${zoneName(zone)}, period ${formatDuration(period)}`);
   }
 
@@ -161,8 +161,7 @@ export function showExplore(element, session, state) {
 
   // Say what to do about an empty answer, and where the latest point is.
   async function showEmpty(queries, options) {
-    const lines = ['Choose a longer or another range', 'remove filters', 'or check the name.'];
-    help.replaceChildren(el('p', {}, `${lines.join(', ')}`));
+    help.replaceChildren(el('p', {}, 'Choose a longer or another range, remove filters, or check the name.'));
     const query = queries.at(-1);
     if (query.mode !== 'metric') return;
     const latest = await latestPoint(session, query, options);

@@ -1,6 +1,6 @@
 // The field for an expression, with completion.
 
-import { el, newId, setText } from '../dom.js';
+import { counted, el, newId, setText } from '../dom.js';
 import { AGGREGATIONS, DURATIONS, FUNCTIONS, KEYWORDS, contextAt } from './promql-words.js';
 import { labelName, quoted, selector } from './selectors.js';
 
@@ -58,7 +58,7 @@ export function promqlForm(catalog, state, range) {
     active = -1;
     if (options.length > 0) activate(0);
     setText(note, options.length === 0 ? usual : completions.length > options.length
-      ? `${options.length} of ${completions.length} completions; Tab inserts` : `${options.length} completions; Tab inserts`);
+      ? `${options.length} of ${completions.length} completions; Tab inserts` : `${counted(options.length, 'completion')}; Tab inserts`);
     return undefined;
   }
 
