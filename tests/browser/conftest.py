@@ -29,9 +29,7 @@ SECONDS = 15.0
 def browser() -> Iterator[Browser]:
     path = chromium_path()
     if path is None:
-        pytest.skip(
-            "there is no Chromium: install Debian's package, or run .ci/run, which fetches it"
-        )
+        pytest.skip("there is no Chromium: install Debian's package, or run .ci/run")
     expect.set_options(timeout=SECONDS * 1000)
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:

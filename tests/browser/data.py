@@ -53,7 +53,8 @@ def fill(service: Service, organization: str = "shop") -> Account:
     account = Account(
         organization,
         admin,
-        *(_issue(service, path, admin, scope) for scope in ("read", "publish")),
+        _issue(service, path, admin, "read"),
+        _issue(service, path, admin, "publish"),
         _issue(service, f"{path}/teams/{TEAM}", admin, "read"),
     )
     readable(service, account, publish(service, account, _points()), LATENCY)

@@ -27,7 +27,7 @@ def choose_metric(page: Page, text: str, name: str) -> None:
     field = page.get_by_label("Metric", exact=True)
     field.fill("")
     field.press_sequentially(text)
-    page.get_by_role("option").filter(has_text=name).first.click()
+    page.locator("[role=option]").filter(has_text=name).first.click()
 
 
 def state_of(page: Page) -> dict[str, list[str]]:

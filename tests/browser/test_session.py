@@ -47,7 +47,7 @@ def test_the_token_is_only_in_the_session_of_the_tab(page: Page, account: Accoun
     expect(page.get_by_text("Explore")).to_have_count(0)
 
 
-def test_a_token_without_the_scope_is_told_by_the_api(page: Page, account: Account) -> None:
+def test_a_token_without_the_scope_gets_the_words_of_the_api(page: Page, account: Account) -> None:
     sign_in(page, account.publish)
     expect(
         page.get_by_role("alert").filter(has_text="the token lacks the scope read")

@@ -19,12 +19,18 @@ ROOT = Path(__file__).parents[2]
 
 
 class Vendored(Struct, frozen=True):
-    """Files of an npm package: their paths in it, and the SHA-256 of each."""
+    """Files of an npm package; `hashes` has the SHA-256 and the path of each, a line per file."""
 
     package: str
     version: str
     directory: Path
-    files: dict[str, str]
+    hashes: str
+
+    @property
+    def files(self) -> dict[str, str]:
+        """The SHA-256 of each file, by its path in the package."""
+        lines = (line.split() for line in self.hashes.strip().splitlines())
+        return {path: digest for digest, path in lines}
 
 
 VENDORED = (
@@ -32,21 +38,21 @@ VENDORED = (
         "uplot",
         "1.6.32",
         ROOT / "adapters/http/pages/static/vendor/uplot",
-        {
-            "dist/uPlot.iife.min.js": "19c8d4c6ad88929a79f4ae49d6f7161566dfd0ba3d15cc495e974f787eb78f1f",
-            "dist/uPlot.min.css": "df630c6a8d6f8eeaff264b50f73ce5b114f646ffd9a0bb74f049b0a00135fa04",
-            "LICENSE": "8f989229699b4fe2f1a0432d0e9edc338a8a911e250e2d1b01ecd770a5f5b1bd",
-        },
+        """
+        19c8d4c6ad88929a79f4ae49d6f7161566dfd0ba3d15cc495e974f787eb78f1f  dist/uPlot.iife.min.js
+        df630c6a8d6f8eeaff264b50f73ce5b114f646ffd9a0bb74f049b0a00135fa04  dist/uPlot.min.css
+        8f989229699b4fe2f1a0432d0e9edc338a8a911e250e2d1b01ecd770a5f5b1bd  LICENSE
+        """,
     ),
     Vendored(
         "axe-core",
         "4.14.1",
         ROOT / "tests/browser/vendor/axe-core",
-        {
-            "axe.min.js": "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c",
-            "LICENSE": "af175b9d96ee93c21a036152e1b905b0b95304d4ae8c2c921c7609100ba8df7e",
-            "LICENSE-3RD-PARTY.txt": "4f8563870d0fca38bbc3e00b6f670cb7fa9f380ba9f26a7f7d1184a6b18b1653",
-        },
+        """
+        29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c  axe.min.js
+        af175b9d96ee93c21a036152e1b905b0b95304d4ae8c2c921c7609100ba8df7e  LICENSE
+        4f8563870d0fca38bbc3e00b6f670cb7fa9f380ba9f26a7f7d1184a6b18b1653  LICENSE-3RD-PARTY.txt
+        """,
     ),
 )
 

@@ -88,11 +88,14 @@ export function promqlForm(catalog, state, range) {
 
   async function completionsOf({ kind, text: written, label, metric }) {
     const fits = (name) => name.toLowerCase().includes(written.toLowerCase());
-    const inOrder = (names) => names.sort((one, other) =>
-      Number(other.startsWith(written)) - Number(one.startsWith(written)));
+    // What begins as written comes first, the shortest of these before all.
+    const inOrder = (found, nameOf = (name) => name) => {
+      const rank = (each) => (nameOf(each).startsWith(written) ? nameOf(each).length : Infinity);
+      return written ? found.sort((one, other) => Math.sign(rank(one) - rank(other)) || 0) : found;
+    };
     if (kind === 'word') {
       await catalog.all();
-      const words = inOrder([...FUNCTIONS, ...AGGREGATIONS, ...KEYWORDS].filter(fits));
+      const words = [...FUNCTIONS, ...AGGREGATIONS, ...KEYWORDS].filter(fits);
       const { found } = written ? await catalog.search(written) : { found: catalog.names };
       const named = words.map((word) => (KEYWORDS.includes(word)
         ? { value: word, shown: word, facts: 'keyword' }
@@ -102,9 +105,7 @@ export function promqlForm(catalog, state, range) {
         return { value, shown: known.name, facts: [known.type, known.unit].filter((fact) => fact && fact !== 'unknown').join(', '),
           back: value.endsWith('}') ? 1 : 0 };
       });
-      // What begins as written comes first, whichever it is.
-      return [...named, ...metrics].sort((one, other) =>
-        Number(other.shown.startsWith(written)) - Number(one.shown.startsWith(written)));
+      return inOrder([...named, ...metrics], ({ shown }) => shown);
     }
     if (kind === 'metric') {
       const { found } = await catalog.search(written);
