@@ -57,6 +57,7 @@ export function combobox({ label, suggest, onChoose, placeholder, className = ''
     asked += 1;
     popup.hidden = true;
     options = [];
+    list.replaceChildren();
     input.setAttribute('aria-expanded', 'false');
     input.removeAttribute('aria-activedescendant');
     active = -1;

@@ -12,7 +12,7 @@ export function header(session, state) {
   const [owner, views, tools] = ['owner', 'views', 'tools'].map((id) => document.getElementById(id));
   const theme = globalThis.caveTheme;
   const teams = el('datalist', { id: 'teams' });
-  const team = el('input', { id: 'team', size: 12, list: 'teams', placeholder: 'of the organization', autocomplete: 'off',
+  const team = el('input', { id: 'team', size: 12, list: 'teams', placeholder: 'none', autocomplete: 'off',
     onchange: () => state.update({ team: team.value.trim() }) });
   const teamField = el('label', {}, 'Team ', team, teams);
   const zone = selectOf(ZONES, 'local', { id: 'zone', 'aria-label': 'Time zone',

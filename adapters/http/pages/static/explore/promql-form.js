@@ -65,6 +65,7 @@ export function promqlForm(catalog, state, range) {
   function close() {
     asked += 1;
     popup.hidden = true;
+    list.replaceChildren();
     active = -1;
     text.removeAttribute('aria-activedescendant');
     setText(note, usual);
