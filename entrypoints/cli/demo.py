@@ -15,7 +15,7 @@ from entrypoints.errors import CommandFailed
 from entrypoints.settings import LogSettings
 
 
-@click.command(epilog=example("cave demo", "cave demo --data-dir demo-data"))
+@click.command(epilog=example("cave demo", "cave demo --stay", "cave demo --data-dir demo-data"))
 @click.option(
     "--data-dir",
     type=LocalPath(file_okay=False),
@@ -33,7 +33,12 @@ from entrypoints.settings import LogSettings
     show_default=True,
     help="The prefix of the log's keys.",
 )
-def demo(data_dir: Path | None, redis_url: str | None, key_prefix: str) -> None:
+@click.option(
+    "--stay",
+    is_flag=True,
+    help="Keep the service running until Ctrl-C, to look at the metrics in a browser.",
+)
+def demo(data_dir: Path | None, redis_url: str | None, key_prefix: str, *, stay: bool) -> None:
     """Try every feature once, on metrics of this machine.
 
     Starts the service, creates an organization, publishes for a few seconds and checks that the log
@@ -48,5 +53,5 @@ def demo(data_dir: Path | None, redis_url: str | None, key_prefix: str) -> None:
         log = LogSettings(
             data_dir=data_dir or scratch / "data", redis_url=redis_url, key_prefix=key_prefix
         )
-        if not run_demo(Console(), log, scratch):
+        if not run_demo(Console(), log, scratch, stay=stay):
             raise CommandFailed("at least one check failed, see above")

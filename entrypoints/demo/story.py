@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from rich.console import Console
@@ -12,7 +13,7 @@ from adapters.http_client.client import Answer, basic, bearer
 from entrypoints.demo.archiving import Archiving
 from entrypoints.demo.client import body_of, metrics_client
 from entrypoints.demo.ledger import Ledger, Sent, Stored, Streams, look_at_streams, read_back
-from entrypoints.demo.reading_back import ReadingBack
+from entrypoints.demo.reading_back import AGGREGATED, ReadingBack
 from entrypoints.demo.readings import Item, Machine
 from entrypoints.demo.service import Address, run_command, running_service
 from entrypoints.errors import CommandFailed
@@ -24,6 +25,7 @@ ORGANIZATION = "gilt"
 PATH = f"/organizations/{ORGANIZATION}/metrics"
 READING_SECONDS = 5.0
 INTERVAL = 0.25
+WAITING_SECONDS = 3600.0
 
 EXAMPLE: list[Item] = [
     {
@@ -40,12 +42,13 @@ MISTAKES: list[Item] = [
 ]
 
 
-def run_demo(console: Console, log: LogSettings, scratch: Path) -> bool:
+def run_demo(console: Console, log: LogSettings, scratch: Path, *, stay: bool) -> bool:
     """Run the demo on a log; `scratch` is a directory for the service's own output.
 
-    Return whether all checks passed. Raises CommandFailed if it cannot continue.
+    With `stay`, the service then runs until Ctrl-C. Return whether all checks passed. Raises
+    CommandFailed if it cannot continue.
     """
-    return _Story(console, log).run(scratch)
+    return _Story(console, log).run(scratch, stay=stay)
 
 
 class _Story:
@@ -57,7 +60,7 @@ class _Story:
             self._flags += ["--redis-url", log.redis_url]
         self._ledger = Ledger()
 
-    def run(self, scratch: Path) -> bool:
+    def run(self, scratch: Path, *, stay: bool) -> bool:
         self._heading("The service")
         self._say("$ cave serve")
         with running_service(self._flags, scratch) as address:
@@ -73,10 +76,27 @@ class _Story:
             if self._log.redis_url is None:  # a log server of one's own has no archive yet
                 archiving = Archiving(self._flags, self._say, self._heading)
                 checks |= archiving.run(len(stored.receipts))
-        self._heading("Checks")
-        for check, passed in checks.items():
-            self._console.print("[green]✓[/]" if passed else "[red]✗[/]", check)
+            self._heading("Checks")
+            for check, passed in checks.items():
+                self._console.print("[green]✓[/]" if passed else "[red]✗[/]", check)
+            self._heading("The page")
+            if stay:
+                self._show_page(address)
+            else:
+                self._say("To look at these metrics in a browser: cave demo --stay")
         return all(checks.values())
+
+    def _show_page(self, address: Address) -> None:
+        """Say how to look at the metrics in a browser, and wait for Ctrl-C."""
+        arguments = ("token", "issue", ORGANIZATION, "--scope", "read")
+        self._say(f"$ cave {' '.join(arguments)} --quiet")
+        self._say(run_command(*arguments, "--description", "page", "--quiet", *self._flags))
+        self._say(f"Open {address}/?metric={AGGREGATED}&aggregator=max&period=1s&last=15m")
+        self._say("and sign in with this token. Ctrl-C ends the service.")
+        self._console.file.flush()
+        with suppress(KeyboardInterrupt):
+            while True:
+                time.sleep(WAITING_SECONDS)
 
     def _create_organization(self) -> str:
         self._heading("An organization and its first token")

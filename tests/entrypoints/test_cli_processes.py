@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -11,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.parse import urljoin
+from urllib.request import Request, urlopen
 
 import psutil
 import pytest
@@ -141,20 +144,6 @@ def test_an_impossible_data_dir_is_a_failure() -> None:
     assert failed.stderr.count("\n") == 1
 
 
-def test_all_checks_of_the_demo_pass_and_it_leaves_nothing_behind(directory: Path) -> None:
-    done = subprocess.run(
-        [*CAVE, "demo"],
-        capture_output=True,
-        text=True,
-        timeout=4 * PATIENCE,
-        env={**ENVIRONMENT, "TMPDIR": str(directory)},
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("✓") == 9
-    assert list(directory.iterdir()) == []
-
-
 def test_an_interrupted_demo_leaves_nothing_behind(directory: Path) -> None:
     with subprocess.Popen(
         [*CAVE, "demo"],
@@ -168,6 +157,37 @@ def test_an_interrupted_demo_leaves_nothing_behind(directory: Path) -> None:
             assert process.poll() is None
         interrupt(process)
         assert process.wait(PATIENCE) == 1
+    assert_nothing_runs_in(directory)
+
+
+def test_all_checks_of_the_demo_pass_and_its_page_is_served_until_interrupted(
+    directory: Path,
+) -> None:
+    with subprocess.Popen(
+        [*CAVE, "demo", "--stay"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={**ENVIRONMENT, "TMPDIR": str(directory), "PYTHONUNBUFFERED": "1"},
+    ) as process:
+        assert process.stdout is not None
+        lines: list[str] = []
+        while not (lines and lines[-1].startswith("Open http://")):
+            lines.append(process.stdout.readline())
+            assert process.poll() is None
+        assert "".join(lines).count("✓") == 9
+        token, url = lines[-2].strip(), lines[-1].split()[1]
+        with urlopen(url, timeout=PATIENCE) as page:
+            assert page.headers.get_content_type() == "text/html"
+        asking = Request(urljoin(url, "/whoami"), headers={"Authorization": f"Bearer {token}"})
+        with urlopen(asking, timeout=PATIENCE) as answer:
+            assert json.load(answer)["scopes"] == ["read"]
+        interrupt(process)
+        assert process.wait(PATIENCE) == 0
+    assert_nothing_runs_in(directory)
+
+
+def assert_nothing_runs_in(directory: Path) -> None:
     assert list(directory.iterdir()) == []
     running = [other.info["cmdline"] or [] for other in psutil.process_iter(["cmdline"])]
     assert not [words for words in running if str(directory) in " ".join(words)]
