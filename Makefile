@@ -10,7 +10,7 @@ EXPRESSIONS ?= tests/promql/expressions.txt
 # Container images often set it; every process that a test starts would compile all modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo serve quick test coverage faults clients fuzz bench promql picture check clean
+.PHONY: help demo serve quick test coverage faults clients fuzz bench promql picture vendor check clean
 
 help: ## list the targets
 	@grep -hE '^[a-z.]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -76,8 +76,12 @@ bench: .venv ## compare with VictoriaMetrics and InfluxDB; ARGUMENTS="publish --
 promql: .venv ## compare answers to a file of EXPRESSIONS with Prometheus
 	$(BIN)/python -m tests.promql.compare $(EXPRESSIONS)
 
-picture: .venv ## redraw the picture in the README
+picture: .venv ## redraw the pictures in the README and in docs/page.md
 	$(BIN)/python -m tests.docs.picture
+	$(BIN)/python -m tests.docs.page_pictures
+
+vendor: .venv ## fetch the vendored files of npm packages again, and check their hashes
+	$(BIN)/python -m tests.browser.vendored
 
 check: .venv ## check style, types, imports and the examples in docs/
 	$(BIN)/ruff check
@@ -88,5 +92,5 @@ check: .venv ## check style, types, imports and the examples in docs/
 
 clean: ## delete everything made here, including environments, but not cave-data
 	rm -rf .venv .venv-quick .clients build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache \
-	  .import_linter_cache .hypothesis .benchmarks .coverage
+	  .import_linter_cache .hypothesis .benchmarks .screenshots .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

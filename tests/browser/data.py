@@ -53,14 +53,14 @@ def fill(service: Service, organization: str = "shop") -> Account:
     account = Account(
         organization,
         admin,
-        _issue(service, path, admin, "read"),
-        _issue(service, path, admin, "publish"),
-        _issue(service, f"{path}/teams/{TEAM}", admin, "read"),
+        issue(service, path, admin, "read"),
+        issue(service, path, admin, "publish"),
+        issue(service, f"{path}/teams/{TEAM}", admin, "read"),
     )
     readable(service, account, publish(service, account, _points()), LATENCY)
     receipt = publish(service, account, [_point("team.only", 0, 1.0)], team=TEAM)
     readable(service, account, receipt, "team.only", TEAM)
-    readable(service, account, _publish_described(service, account), LATENCY)
+    describe(service, account, _described())
     return account
 
 
@@ -81,7 +81,7 @@ def readable(
     wait_until(lambda: service.answer("GET", path, token=account.read)[0] == 200)
 
 
-def _issue(service: Service, owner: str, admin: str, scope: str) -> str:
+def issue(service: Service, owner: str, admin: str, scope: str) -> str:
     issued = service.ask("POST", f"{owner}/tokens", {"scopes": [scope]}, admin)
     token = str(issued["token"])
     service.wait_for_all_workers(lambda: service.answer("GET", "/whoami", token=token)[0] == 200)
@@ -124,29 +124,37 @@ def _points() -> list[dict[str, Any]]:
     ]
 
 
-def _publish_described(service: Service, account: Account) -> str:
-    """Publish metrics with descriptions, which OTLP has. Return the receipt."""
-
-    def metric(name: str, unit: str, words: str, **data: Any) -> dict[str, Any]:
-        return {"name": name, "unit": unit, "description": words, **data}
-
-    def numbers(*values: float) -> list[dict[str, Any]]:
-        return [
-            {"timeUnixNano": str((START + minute * 60) * 10**9), "asDouble": value}
-            for minute, value in enumerate(values)
-        ]
-
-    counts = [float(minute * 60) for minute in range(MINUTES)]
-    metrics = [
-        metric(
-            REQUESTS,
-            "1",
-            f"Requests {MARKUP}",
-            sum={"isMonotonic": True, "aggregationTemporality": 2, "dataPoints": numbers(*counts)},
-        ),
-        metric(LATENCY, "s", "The time to answer a request", gauge={"dataPoints": numbers()}),
-        metric(DISK, "By", "Free space of file systems", gauge={"dataPoints": numbers()}),
-    ]
+def describe(service: Service, account: Account, metrics: list[dict[str, Any]]) -> None:
+    """Publish metrics as OTLP has them, and wait until their descriptions can be read."""
     body = {"resourceMetrics": [{"scopeMetrics": [{"metrics": metrics}]}]}
-    path = f"/organizations/{account.organization}/otlp/v1/metrics"
-    return _send(service, path, account.publish, body)
+    owner = f"/organizations/{account.organization}"
+    _send(service, f"{owner}/otlp/v1/metrics", account.publish, body)
+    wanted = {metric["name"] for metric in metrics}
+
+    def known() -> set[str]:
+        path = f"{owner}/metric-names?metadata=true"
+        names: Any = service.ask("GET", path, token=account.read)
+        return {each["name"] for each in names if "help" in each}
+
+    wait_until(lambda: wanted <= known())
+
+
+def _described() -> list[dict[str, Any]]:
+    counter = {
+        "isMonotonic": True,
+        "aggregationTemporality": 2,
+        "dataPoints": [
+            {"timeUnixNano": str((START + minute * 60) * 10**9), "asDouble": minute * 60.0}
+            for minute in range(MINUTES)
+        ],
+    }
+    gauge: dict[str, Any] = {"dataPoints": []}
+    described = [
+        (REQUESTS, "1", f"Requests {MARKUP}", {"sum": counter}),
+        (LATENCY, "s", "The time to answer a request", {"gauge": gauge}),
+        (DISK, "By", "Free space of file systems", {"gauge": gauge}),
+    ]
+    return [
+        {"name": name, "unit": unit, "description": words, **data}
+        for name, unit, words, data in described
+    ]

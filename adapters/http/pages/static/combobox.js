@@ -21,6 +21,7 @@ export function combobox({ label, suggest, onChoose, placeholder, className = ''
     el('label', { for: input.id }, label), input, popup);
   let options = [];
   let active = -1;
+  let last = ''; // the value that was set
   let asked = 0; // later answers replace earlier ones, never the reverse
 
   async function open() {
@@ -99,8 +100,10 @@ export function combobox({ label, suggest, onChoose, placeholder, className = ''
     element,
     input,
     close,
+    // Show a value. What is being typed stays unless the value has become another.
     setValue(text) {
-      if (document.activeElement !== input || popup.hidden) input.value = text;
+      if (text !== last) input.value = text;
+      last = text;
     },
   };
 }

@@ -42,6 +42,7 @@ export function drawPlot(element, { times, series, unit = '', range, zone = 'loc
     width: width(),
     height: tall(),
     ms: 1,
+    padding: [null, 38, null, null], // half of the last tick's date
     tzDate: (time) => (zone === 'utc' ? globalThis.uPlot.tzDate(new Date(time), 'Etc/UTC') : new Date(time)),
     legend: { show: false },
     cursor: { drag: { x: Boolean(onRange), y: false, setScale: false }, points: { size: 7 } },
