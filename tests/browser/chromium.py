@@ -9,6 +9,9 @@ from pathlib import Path
 
 from tests.debian import CACHE, data, fetch, library_path, program
 
+ARGUMENTS = ("--no-sandbox",)
+"""Root and most containers cannot have the sandbox, and only our own page is opened."""
+
 BINARY = "/usr/lib/chromium/chromium"
 """What the script `chromium` runs; the script finds it only where it is installed."""
 

@@ -6,7 +6,6 @@ and must have no uncaught error. After a failure, `.screenshots` has the page as
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from tests.browser.chromium import chromium_path, environment
+from tests.browser.chromium import ARGUMENTS, chromium_path, environment
 from tests.browser.data import Account, fill
 from tests.service import Service, running
 
@@ -31,10 +30,9 @@ def browser() -> Iterator[Browser]:
     if path is None:
         pytest.skip("there is no Chromium: install Debian's package, or run .ci/run")
     expect.set_options(timeout=SECONDS * 1000)
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=path, args=arguments, env=environment(path)
+            executable_path=path, args=ARGUMENTS, env=environment(path)
         )
         yield browser
         browser.close()

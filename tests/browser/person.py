@@ -50,6 +50,7 @@ def table(page: Page) -> list[list[str]]:
     summary = page.get_by_text("Table", exact=True)
     if not page.get_by_role("table").is_visible():
         summary.click()
+    expect(page.get_by_role("table")).to_be_visible()
     more = page.get_by_role("button", name="more rows")
     while more.is_visible():
         more.click()

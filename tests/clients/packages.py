@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from tests.browser.chromium import chromium_path, fetch_chromium
 from tests.debian import CACHE, fetch, program
 
 DEBIAN = {
@@ -28,6 +29,7 @@ DEBIAN_LIBRARIES = ("libyajl2", "libcurl3-gnutls")
 """What collectd's plugin `write_http` loads, beyond the libraries of every Debian."""
 
 FROM_DEBIAN = "Debian packages"
+BROWSER = "Debian's Chromium"
 
 PYTHON = {
     "otlp-json": ("opentelemetry-sdk", "opentelemetry-exporter-otlp-json-http==0.66b1"),
@@ -83,6 +85,8 @@ def missing() -> dict[str, Callable[[], None]]:
     packages: Sequence[str]
     if packages := [package for name, package in DEBIAN.items() if program(name) is None]:
         jobs[FROM_DEBIAN] = partial(fetch, *packages, *DEBIAN_LIBRARIES)
+    if chromium_path() is None:
+        jobs[BROWSER] = fetch_chromium
     for name, packages in PYTHON.items():
         if python(name) is None:
             jobs[f"Python packages, {name}"] = partial(_fetch_python, name, packages)
@@ -94,7 +98,7 @@ def missing() -> dict[str, Callable[[], None]]:
 def fetch_missing(*, only_debian: bool) -> None:
     """Fetch what is missing. What cannot be fetched is reported, and its tests are skipped."""
     for what, get in missing().items():
-        if only_debian and what != FROM_DEBIAN:
+        if only_debian and what not in (FROM_DEBIAN, BROWSER):
             continue
         print(f"fetching {what}", flush=True)
         try:

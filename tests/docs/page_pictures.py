@@ -7,7 +7,6 @@ which one is slow in the evening. The pictures show the steps of `docs/page.md`.
 from __future__ import annotations
 
 import math
-import os
 import random
 import sys
 from collections.abc import Iterator
@@ -20,14 +19,14 @@ from typing import Any
 from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
 
-from tests.browser.chromium import chromium_path, environment
+from tests.browser.chromium import ARGUMENTS, chromium_path, environment
 from tests.browser.data import Account, describe, issue, publish, readable
 from tests.browser.person import choose_metric, drag, series, sign_in
 from tests.service import Service, running
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 MAX_BYTES = 100_000
-COLOURS = 128
+COLOURS = 256
 NOW = datetime(2026, 11, 25, 9, 30, tzinfo=UTC)
 YESTERDAY = NOW.replace(hour=0, minute=0) - timedelta(days=1)
 HOSTS = ("web-1.fra", "web-2.fra", "web-3.fra", "web-4.ams", "web-5.ams")
@@ -105,13 +104,11 @@ def take(page: Page, account: Account) -> None:
     shoot(page, "page-p99-by-host", height=700)
     drag(page, 0.74, 0.90)
     expect(page.get_by_label("Range", exact=True)).to_have_value("fixed")
-    page.get_by_text("Table", exact=True).click()
-    expect(page.get_by_role("table")).to_be_visible()
     page.emulate_media(color_scheme="dark")
-    page.mouse.wheel(0, -5000)
+    plot = page.locator(".u-over")
+    plot.hover(position={"x": 480, "y": 60})
     shoot(page, "page-zoom", height=700)
     page.emulate_media(color_scheme="light")
-    page.get_by_text("Table", exact=True).click()
     page.get_by_role("button", name="PromQL", exact=True).click()
     page.get_by_label("PromQL", exact=True).press_sequentially("sum by (host) (rate(http")
     expect(page.locator("[role=option]").first).to_be_visible()
@@ -119,7 +116,7 @@ def take(page: Page, account: Account) -> None:
 
 
 def shoot(page: Page, name: str, *, height: int) -> None:
-    page.set_viewport_size({"width": 1120, "height": height})
+    page.set_viewport_size({"width": 1200, "height": height})
     page.wait_for_timeout(300)  # the plot follows the new size
     path = IMAGES / f"{name}.png"
     picture = Image.open(BytesIO(page.screenshot(full_page=True)))
@@ -134,13 +131,12 @@ def main() -> None:
     path = chromium_path()
     if path is None:
         sys.exit("there is no Chromium: install Debian's package chromium")
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     with TemporaryDirectory(prefix="cave-") as directory:
         service = Service(Path(directory), ["--workers", "1"])
         with running(service), sync_playwright() as playwright:
             account = fill(service)
             browser = playwright.chromium.launch(
-                executable_path=path, args=arguments, env=environment(path)
+                executable_path=path, args=ARGUMENTS, env=environment(path)
             )
             context = browser.new_context(base_url=service.url, locale="en-GB", timezone_id="UTC")
             take(context.new_page(), account)
