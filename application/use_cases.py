@@ -68,6 +68,7 @@ from application.reading.query_budget import QueryLimits
 from application.reading.query_promql import QueryPromqlHandler
 from application.reading.query_threads import QueryThreads
 from application.reading.read_metrics import ReadMetricsHandler
+from application.reading.read_series import ReadSeriesHandler
 from application.reading.readable_receipts import INTERVAL as RECEIPT_INTERVAL
 from application.reading.readable_receipts import PATIENCE as RECEIPT_PATIENCE
 from application.reading.readable_receipts import ReadableReceipts
@@ -94,6 +95,7 @@ class Queries(Struct, frozen=True, kw_only=True):
     list_metric_names: ListMetricNamesHandler
     read_metrics: ReadMetricsHandler
     promql: PromqlQueries
+    read_series: ReadSeriesHandler
 
 
 class Projector(Struct, frozen=True, kw_only=True):
@@ -454,6 +456,7 @@ def _service(
             promql=PromqlQueries(
                 ports.promql, ports.series, ports.queries, ports.threads, limits.promql
             ),
+            read_series=ReadSeriesHandler(ports.promql, ports.series, ports.threads, limits.promql),
         ),
         projections=projections,
         log=watch,

@@ -25,6 +25,7 @@ from adapters.http.failures import EXCEPTION_HANDLERS, allowed_methods
 from adapters.http.pages import routes as pages
 from adapters.http.prometheus import api as prometheus
 from adapters.http.prometheus.api import PrometheusApi
+from adapters.http.prometheus.remote_read.api import remote_read
 from adapters.http.publish.routes import ROUTES, Destination, PublishRoute, find_destination
 from adapters.http.telemetry import record_request
 from application.clock import Clock, utc_now
@@ -121,6 +122,7 @@ ROUTE_HANDLERS = (
     queries.list_metric_names,
     queries.read_metrics,
     *prometheus.ROUTE_HANDLERS,
+    remote_read,
     organizations.register_organization,
     organizations.show_organization,
     teams.list_teams,
@@ -173,7 +175,12 @@ def _routed(
             "administration": _provide(administration),
             "reading": _provide(reading),
             "prometheus": _provide(
-                PrometheusApi(use_cases.access, use_cases.queries.promql, clock)
+                PrometheusApi(
+                    use_cases.access,
+                    use_cases.queries.promql,
+                    use_cases.queries.read_series,
+                    clock,
+                )
             ),
             "readiness": _provide(use_cases.readiness),
             "projections": _provide(use_cases.projections),

@@ -8,13 +8,14 @@ import numpy as np
 
 from adapters.promql import parse
 from adapters.promql.evaluation import Evaluation
+from adapters.promql.matchers import matcher
 from adapters.promql.result import instant_result, range_result
 from adapters.promql.select import Selecting
 from adapters.promql.vectors import Steps, Value
 from application.reading.promql import InstantResult, Matrix
 from application.reading.promql_errors import BadData, ExecutionFailed
 from application.reading.query_budget import QueryBudget
-from application.reading.series import Matcher, Owner, SeriesSource
+from application.reading.series import Matcher, MatchOperator, Owner, SeriesSource
 
 
 class PromqlEngine:
@@ -46,6 +47,9 @@ class PromqlEngine:
 
     def selector(self, text: str) -> Sequence[Matcher]:
         return parse.selector(text)
+
+    def matcher(self, name: str, operator: MatchOperator, value: str) -> Matcher:
+        return matcher(name, operator, value)
 
     def formatted(self, expression: str) -> str:
         return parse.parsed(expression).prettify()

@@ -8,7 +8,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from application.reading.query_budget import QueryBudget
-from application.reading.series import Matcher, Owner
+from application.reading.series import Matcher, MatchOperator, Owner
 
 
 class InstantSample(Struct, frozen=True):
@@ -75,6 +75,9 @@ class Promql(Protocol):
 
     def selector(self, text: str) -> Sequence[Matcher]:
         """Return the matchers of an instant selector such as `up{job="a"}`. Raises BadData."""
+
+    def matcher(self, name: str, operator: MatchOperator, value: str) -> Matcher:
+        """Return a matcher of one label. Raises BadData for an invalid regular expression."""
 
     def formatted(self, expression: str) -> str:
         """Return the expression in the usual layout. Raises BadData."""

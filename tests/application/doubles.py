@@ -28,7 +28,7 @@ from application.publishing.ports import MetricLog
 from application.reading.promql import InstantResult, Matrix, Scalar
 from application.reading.query_budget import QueryBudget
 from application.reading.query_threads import QueryThreads
-from application.reading.series import Matcher, Owner
+from application.reading.series import Matcher, MatchOperator, Owner
 from application.use_cases import Limits, LogPorts, ServicePorts, UseCases, compose
 from domain.events import OrganizationEvent
 from domain.organization import Organization
@@ -87,6 +87,9 @@ class OnePromql:
 
     def selector(self, text: str) -> Sequence[Matcher]:
         return []
+
+    def matcher(self, name: str, operator: MatchOperator, value: str) -> Matcher:
+        return Matcher(name, operator, value, lambda _: True)
 
     def formatted(self, expression: str) -> str:
         return expression

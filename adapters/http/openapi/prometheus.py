@@ -95,6 +95,13 @@ _FAILURES = {
     503: "the query took too long, or the service cannot answer at the moment.",
 }
 
+_READ_FAILURES = {
+    400: "the body is invalid, or its queries take more than they may.",
+    413: "the body is too large.",
+    415: "the body has a content coding other than snappy.",
+    503: "the queries took too long, or the service cannot answer at the moment.",
+}
+
 
 def _parameter(name: str) -> Json:
     return {
@@ -138,6 +145,45 @@ def _operation(operation: Operation, owner: str, whose: str, method: str) -> Jso
     }
 
 
+def _remote_read(owner: str, whose: str) -> Json:
+    protobuf = {"schema": {"type": "string", "format": "binary"}}
+    return {
+        "operationId": f"prometheus{owner}RemoteRead",
+        "tags": ["promql"],
+        "summary": f"Read series for a Prometheus, for {whose}",
+        "description": "Prometheus' remote read. Needs a token with the scope `read`.",
+        "security": TOKEN,
+        "requestBody": {
+            "required": True,
+            "description": "A `prometheus.ReadRequest` as a block of snappy.",
+            "content": {"application/x-protobuf": protobuf},
+        },
+        "responses": {
+            "200": {
+                "description": "The series of each query. `application/x-protobuf` is a "
+                "`prometheus.ReadResponse` as a block of snappy. "
+                "`application/x-streamed-protobuf` are frames, each with the length of a "
+                "`prometheus.ChunkedReadResponse` (a varint), its CRC-32C (4 bytes, big-endian), "
+                "and the message.",
+                "headers": {"Cache-Control": NO_STORE},
+                "content": {
+                    "application/x-protobuf": protobuf,
+                    "application/x-streamed-protobuf": protobuf,
+                },
+            },
+            **{
+                str(status): {
+                    "description": words,
+                    "headers": HEADERS_OF.get(status, {}),
+                    "content": {"text/plain": {"schema": {"type": "string"}}},
+                }
+                for status, words in (_FAILURES | _READ_FAILURES).items()
+                if status != 422
+            },
+        },
+    }
+
+
 def _paths() -> Iterator[tuple[str, Json]]:
     for prefix, owner, whose, parameters in _PREFIXES:
         for operation in OPERATIONS:
@@ -155,6 +201,7 @@ def _paths() -> Iterator[tuple[str, Json]]:
             methods = ("get", "post") if operation.post else ("get",)
             item: Json = {m: _operation(operation, owner, whose, m) for m in methods}
             yield f"{prefix}/{operation.path}", {"parameters": named, **item}
+        yield f"{prefix}/read", {"parameters": parameters, "post": _remote_read(owner, whose)}
 
 
 PATHS: Json = dict(_paths())

@@ -22,6 +22,7 @@ from application.clock import Clock, milliseconds
 from application.organizations.access import AccessControl, Grant
 from application.reading.promql_errors import BadData, PromqlError
 from application.reading.promql_queries import PromqlQueries
+from application.reading.read_series import ReadSeriesHandler
 from domain.token import Scope
 
 MAX_FORM = 1 << 20
@@ -43,6 +44,7 @@ class PrometheusApi(Struct, frozen=True):
 
     access: AccessControl
     queries: PromqlQueries
+    read_series: ReadSeriesHandler
     now: Clock
 
     def grant(self, request: AnyRequest, organization: str | None, team: str | None) -> Grant:

@@ -1,0 +1,1 @@
+"""Prometheus' remote read (Prometheus documentation, "Remote Read API"): requests and answers."""
