@@ -1,4 +1,4 @@
-"""What is sent by remote write 1.0, recorded.
+"""What is sent by remote write 1.0, recorded or written.
 
 This reads bodies with the message classes of the specification's .proto file, independently of the
 service's own reader (https://prometheus.io/docs/specs/prw/remote_write_spec/, "Protocol").
@@ -6,12 +6,14 @@ service's own reader (https://prometheus.io/docs/specs/prw/remote_write_spec/, "
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import cramjam
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from tests.clients.points import Point, point
+from tests.promql.samples import SampleSeries
 
 STALE = bytes.fromhex("7ff0000000000002")
 """The bits of the value that marks a series as ended."""
@@ -50,6 +52,18 @@ def _write_request() -> Any:
 
 
 _WriteRequest = _write_request()
+
+
+def write_request(series: Iterable[SampleSeries]) -> bytes:
+    """Return a compressed body with these series."""
+    request = _WriteRequest()
+    for one in series:
+        written = request.timeseries.add()
+        for name, value in sorted(one.labels.items()):
+            written.labels.add(name=name, value=value)
+        for time, number in zip(one.times, one.values, strict=True):
+            written.samples.add(timestamp=time, value=number)
+    return bytes(cramjam.snappy.compress_raw(request.SerializeToString()))
 
 
 class Recorder:

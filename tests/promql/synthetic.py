@@ -31,7 +31,7 @@ def fitting_series(expressions: Iterable[str]) -> Sequence[SampleSeries]:
         ones.extend((name, compared) for name, compared, _ in sides)
         included = {name: labels for name, _, labels in sides}
         grouped = sorted(set(_grouping_labels(tree)))
-        for selector in _selectors(tree):
+        for selector in selectors_in(tree):
             names = [*grouped, *included.get(selector.name or "", ())]
             for labels in _labels(selector_matchers(selector), names):
                 wanted[tuple(sorted(labels.items()))] = True
@@ -88,7 +88,8 @@ def _series(labels: dict[str, str], number: int) -> SampleSeries:
     return counter(labels, number) if name.endswith(COUNTERS) else gauge(labels, number)
 
 
-def _selectors(tree: Expr) -> Iterator[promql_parser.VectorSelector]:
+def selectors_in(tree: Expr) -> Iterator[promql_parser.VectorSelector]:
+    """Yield the instant selectors of an expression, also those of ranges."""
     found: list[promql_parser.VectorSelector] = []
 
     def enter(node: Expr) -> None:

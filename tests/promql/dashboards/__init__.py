@@ -1,0 +1,1 @@
+"""Asks a service what Grafana would ask for a dashboard."""
