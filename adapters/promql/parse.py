@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import promql_parser
+from msgspec import Struct
 from promql_parser import Expr
 
 from adapters.promql.matchers import selector_matchers
@@ -14,7 +15,7 @@ from application.reading.promql_errors import BadData
 from application.reading.series import Matcher
 
 MAX_NESTING = 200
-"""Operators, plus the depth of brackets, in one expression.
+"""Operators and brackets that can be within each other in an expression.
 
 The parser and the evaluation call themselves for each; 150 fit into a stack of 512 KiB.
 """
@@ -30,8 +31,10 @@ _NOT_NESTED = re.compile(
     re.VERBOSE,
 )
 _MATCHERS = re.compile(r"\{[^{}]*\}")
-_OPERATOR = re.compile(r"[-+*/%^]|[=<>!]+|\b(?:and|or|unless|atan2)\b", re.IGNORECASE)
-_BRACKET = re.compile(r"[()\[\]{}]")
+_NESTING = re.compile(
+    r"(?P<operator>[-+*/%^]|[=<>!]+|\b(?:and|or|unless|atan2)\b)|(?P<open>[(\[{])|(?P<close>[)\]}])|,",
+    re.IGNORECASE,
+)
 
 
 def parsed(expression: str) -> Expr:
@@ -48,8 +51,30 @@ def parsed(expression: str) -> Expr:
         if type(error).__module__ != "pyo3_runtime":
             raise
         raise BadData(f"parse error: {error}") from error
-    promql_parser.walk(tree, _check)
+    for node in _nodes(tree):
+        _check(node)
     return tree
+
+
+def _nodes(tree: Expr) -> Iterator[Expr]:
+    """Yield all nodes. The parser's own `walk` converts each subtree once more for each node."""
+    left = [tree]
+    while left:
+        node = left.pop()
+        yield node
+        match node:
+            case promql_parser.BinaryExpr():
+                left += (node.lhs, node.rhs)
+            case promql_parser.AggregateExpr():
+                left += (node.expr,) if node.param is None else (node.expr, node.param)
+            case promql_parser.Call():
+                left += node.args
+            case promql_parser.MatrixSelector():
+                left.append(node.vector_selector)
+            case (
+                promql_parser.ParenExpr() | promql_parser.UnaryExpr() | promql_parser.SubqueryExpr()
+            ):
+                left.append(node.expr)
 
 
 def selector(text: str) -> Sequence[Matcher]:
@@ -67,12 +92,49 @@ def selector(text: str) -> Sequence[Matcher]:
 def _check_nesting(expression: str) -> None:
     """Refuse what could exhaust the parser's stack, which would end the process."""
     code = _MATCHERS.sub(" ", _NOT_NESTED.sub(" ", expression))
-    depth = deepest = 0
-    for bracket in _BRACKET.findall(code):
-        depth += 1 if bracket in "([{" else -1
-        deepest = max(deepest, depth)
-    if deepest + len(_OPERATOR.findall(code)) > MAX_NESTING:
+    if _nesting(code) > MAX_NESTING:
         raise BadData(f"the expression has more than {MAX_NESTING} operators and levels")
+
+
+def _nesting(code: str) -> int:
+    """Return how deep an expression's tree can be at most.
+
+    The operators between two brackets or commas may all be within each other, as in `1 + 2 + 3`.
+    What is in one pair of brackets is not within what is in another.
+    """
+    levels = [_Level()]
+    for token in _NESTING.finditer(code):
+        level = levels[-1]
+        if token["operator"]:
+            level.operators += 1
+        elif token["open"]:
+            levels.append(_Level())
+        elif token["close"] and len(levels) > 1:
+            levels.pop()
+            levels[-1].within = max(levels[-1].within, 1 + level.ended())
+        else:
+            level.start_part()
+    depth = 0
+    for level in reversed(levels):  # brackets that are still open
+        level.within = max(level.within, depth)
+        depth = 1 + level.ended()
+    return depth - 1
+
+
+class _Level(Struct):
+    """A pair of brackets: operators since the last comma, and the deepest within them."""
+
+    operators: int = 0
+    within: int = 0
+    deepest: int = 0
+
+    def start_part(self) -> None:
+        self.deepest = self.ended()
+        self.operators = self.within = 0
+
+    def ended(self) -> int:
+        """Return the depth of all parts."""
+        return max(self.deepest, self.operators + self.within)
 
 
 def _check(node: Expr) -> None:

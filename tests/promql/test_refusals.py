@@ -56,6 +56,9 @@ def test_bad_expressions(expression: str, message: str) -> None:
         "-" * 190 + "x",
         "+".join(["x"] * 190),
         "abs(" * 190 + "x" + ")" * 190,
+        # Many operators, of which few are within each other.
+        "+".join(["(" + "+".join(["x"] * 150) + ")"] * 40),
+        "scalar(x) + clamp(x, " + "*".join(["1"] * 150) + ", " + "+".join(["1"] * 150) + ")",
         'x{a!="' + "(" * 5000 + '"} # ' + "+" * 5000,
     ],
 )
