@@ -24,7 +24,9 @@ from adapters.http.api.administration import Administration, AnyRequest
 from adapters.http.failures import EXCEPTION_HANDLERS, allowed_methods
 from adapters.http.pages import routes as pages
 from adapters.http.prometheus import api as prometheus
-from adapters.http.prometheus.api import PrometheusApi
+from adapters.http.prometheus import checks, empty
+from adapters.http.prometheus.api import PREFIXES, PrometheusApi
+from adapters.http.prometheus.browsers import PREFLIGHT_HEADERS
 from adapters.http.prometheus.remote_read.api import remote_read
 from adapters.http.publish.routes import ROUTES, Destination, PublishRoute, find_destination
 from adapters.http.telemetry import record_request
@@ -33,6 +35,9 @@ from application.use_cases import UseCases
 
 PUBLISH = "publish"
 """The operation of every publish route, in the service's own metrics."""
+
+PROMETHEUS = tuple(prefix.replace(":str}", "}") for prefix in PREFIXES)
+"""Begins the templates of paths that programs in browsers may ask for."""
 
 
 class Publish(Protocol):
@@ -122,7 +127,10 @@ ROUTE_HANDLERS = (
     queries.list_metric_names,
     queries.read_metrics,
     *prometheus.ROUTE_HANDLERS,
+    *empty.ROUTE_HANDLERS,
     remote_read,
+    checks.healthy,
+    checks.ready,
     organizations.register_organization,
     organizations.show_organization,
     teams.list_teams,
@@ -158,7 +166,10 @@ async def options(request: AnyRequest) -> Response[None]:
     template = request.scope["path_template"]
     found = next(known for known in request.app.routes if known.path_format == template)
     allow = allowed_methods(map(str, found.methods))
-    return Response(None, status_code=204, headers={"Allow": allow})
+    headers = {"Allow": allow}
+    if template.startswith(PROMETHEUS):
+        headers |= {"Access-Control-Allow-Methods": allow, **PREFLIGHT_HEADERS}
+    return Response(None, status_code=204, headers=headers)
 
 
 def _routed(
@@ -174,14 +185,7 @@ def _routed(
             "publish": _provide(publish),
             "administration": _provide(administration),
             "reading": _provide(reading),
-            "prometheus": _provide(
-                PrometheusApi(
-                    use_cases.access,
-                    use_cases.queries.promql,
-                    use_cases.queries.read_series,
-                    clock,
-                )
-            ),
+            "prometheus": _provide(PrometheusApi(reading, clock)),
             "readiness": _provide(use_cases.readiness),
             "projections": _provide(use_cases.projections),
             "log": _provide(use_cases.log),

@@ -6,7 +6,17 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from adapters.http.openapi.parts import HEADERS_OF, NO_STORE, ORGANIZATION, TEAM, TOKEN, Json, ref
+from adapters.http.openapi.parts import (
+    HEADERS_OF,
+    NO_STORE,
+    ORGANIZATION,
+    STALE,
+    TEAM,
+    TOKEN,
+    Json,
+    problems,
+    ref,
+)
 
 
 class Operation(Struct, frozen=True):
@@ -51,8 +61,19 @@ OPERATIONS = (
     Operation("format_query", "FormatQuery", "Format PromQL", ("query",)),
     Operation("status/buildinfo", "BuildInfo", "Show whose rules are followed", post=False),
     Operation("query_exemplars", "QueryExemplars", "List exemplars, of which there are none"),
-    Operation("rules", "Rules", "List rules, of which there are none", post=False),
-    Operation("alerts", "Alerts", "List alerts, of which there are none", post=False),
+    *(
+        Operation(path, name, f"{words}, of which there are none", post=False)
+        for path, name, words in (
+            ("rules", "Rules", "List rules"),
+            ("alerts", "Alerts", "List alerts"),
+            ("alertmanagers", "Alertmanagers", "List Alertmanagers"),
+            ("targets", "Targets", "List targets that are scraped"),
+            ("targets/metadata", "TargetsMetadata", "List descriptions of targets' metrics"),
+            ("scrape_pools", "ScrapePools", "List groups of targets"),
+            ("status/config", "Config", "Show the settings of a Prometheus"),
+            ("status/flags", "Flags", "Show the flags of a Prometheus"),
+        )
+    ),
 )
 
 _PREFIXES: tuple[tuple[str, str, str, list[Json]], ...] = (
@@ -130,7 +151,7 @@ def _operation(operation: Operation, owner: str, whose: str, method: str) -> Jso
         "responses": {
             "200": {
                 "description": "The data.",
-                "headers": {"Cache-Control": NO_STORE},
+                "headers": {"Cache-Control": NO_STORE, "Cave-Stale": STALE},
                 "content": _content("PrometheusAnswer"),
             },
             **{
@@ -140,6 +161,35 @@ def _operation(operation: Operation, owner: str, whose: str, method: str) -> Jso
                     "content": _content("PrometheusError"),
                 }
                 for status, words in _FAILURES.items()
+            },
+        },
+    }
+
+
+_CHECKS = (
+    ("", "Base", "Check a connection to PromQL"),
+    ("/-/healthy", "Healthy", "Check that PromQL is served"),
+    ("/-/ready", "Ready", "Check that the service is ready"),
+)
+
+
+def _check(id: str, summary: str) -> Json:  # noqa: A002  the field's name in OpenAPI
+    return {
+        "operationId": id,
+        "tags": ["promql"],
+        "summary": summary,
+        "description": "As clients of Prometheus check it. Needs a token with the scope `read`.",
+        "security": TOKEN,
+        "responses": {
+            "200": {
+                "description": "It is.",
+                "content": {"text/plain": {"schema": {"type": "string"}}},
+            },
+            **problems({401: _FAILURES[401], 403: _FAILURES[403], 404: _FAILURES[404]}),
+            "503": {
+                "description": "the service cannot answer at the moment.",
+                "headers": HEADERS_OF.get(503, {}),
+                "content": {"text/plain": {"schema": {"type": "string"}}},
             },
         },
     }
@@ -201,6 +251,11 @@ def _paths() -> Iterator[tuple[str, Json]]:
             methods = ("get", "post") if operation.post else ("get",)
             item: Json = {m: _operation(operation, owner, whose, m) for m in methods}
             yield f"{prefix}/{operation.path}", {"parameters": named, **item}
+        base = prefix.removesuffix("/api/v1")
+        for path, name, words in _CHECKS:
+            if base + path:
+                check = _check(f"prometheus{owner}{name}", f"{words}, for {whose}")
+                yield base + path, {"parameters": parameters, "get": check}
         yield f"{prefix}/read", {"parameters": parameters, "post": _remote_read(owner, whose)}
 
 

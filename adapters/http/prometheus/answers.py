@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from adapters.http.problems import RETRY_AFTER, Answer
+from adapters.http.problems import RETRY_AFTER, Answer, Headers
 from application.reading.promql import InstantResult, InstantVector, Matrix, Scalar
 from application.reading.promql_errors import BadData, ExecutionFailed, PromqlError, QueryTimedOut
 
@@ -21,6 +21,8 @@ STATUS_OF: Mapping[type[PromqlError], int] = {
 }
 ERROR_TYPES = {400: "bad_data", 401: "unauthorized", 403: "forbidden", 404: "not_found"}
 ERROR_TYPES |= {413: "bad_data", 422: "execution", 500: "internal", 503: "unavailable"}
+
+RETRY_HEADERS: Headers = [(b"retry-after", b"%d" % RETRY_AFTER)]
 
 _encode = msgspec.json.encode
 
@@ -38,7 +40,7 @@ def failed(failure: PromqlError) -> Answer:
     """Return the answer to a query that has none."""
     found = error(STATUS_OF[type(failure)], failure.error_type, str(failure))
     if found.status == 503:
-        found.headers.append((b"retry-after", b"%d" % RETRY_AFTER))
+        found.headers.extend(RETRY_HEADERS)
     return found
 
 
@@ -117,5 +119,16 @@ def _time(milliseconds: int) -> bytes:
 
 def _answer(status: int, content: Mapping[str, Any]) -> Answer:
     body = _encode(content)
-    headers = [(b"content-type", CONTENT_TYPE), (b"content-length", b"%d" % len(body))]
-    return Answer(status, [*headers, (b"cache-control", b"no-store")], body)
+    return Answer(status, [(b"content-type", CONTENT_TYPE), *described(body)], body)
+
+
+def text_answer(status: int, words: str, headers: Headers | None = None) -> Answer:
+    """Return an answer of the paths that are not JSON, whose text clients show."""
+    body = f"{words}\n".encode()
+    plain = [(b"content-type", b"text/plain; charset=utf-8"), *(headers or ())]
+    return Answer(status, [*plain, *described(body)], body)
+
+
+def described(body: bytes) -> Headers:
+    """Return the headers that every answer has."""
+    return [(b"content-length", b"%d" % len(body)), (b"cache-control", b"no-store")]

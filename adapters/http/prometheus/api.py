@@ -13,16 +13,19 @@ from litestar.params import FromPath
 from msgspec import Struct
 
 from adapters.http.api.administration import AnyRequest, token_in
+from adapters.http.api.queries import Reading
 from adapters.http.body import read_body
+from adapters.http.compression import compressed
 from adapters.http.failures import ProblemResponse, failure_answer
-from adapters.http.problems import Answer, kept_headers
+from adapters.http.problems import Answer, Headers, kept_headers
 from adapters.http.prometheus import answers
+from adapters.http.prometheus.browsers import ANSWER_HEADERS
 from adapters.http.prometheus.parameters import MAX_TIME, Parameters
 from application.clock import Clock, milliseconds
-from application.organizations.access import AccessControl, Grant
+from application.organizations.access import Grant
+from application.projections.folds import POINTS
 from application.reading.promql_errors import BadData, PromqlError
 from application.reading.promql_queries import PromqlQueries
-from application.reading.read_series import ReadSeriesHandler
 from domain.token import Scope
 
 MAX_FORM = 1 << 20
@@ -42,17 +45,19 @@ GET_AND_POST = [HttpMethod.GET, HttpMethod.POST]
 class PrometheusApi(Struct, frozen=True):
     """Shared by the routes: the use cases, and authorization."""
 
-    access: AccessControl
-    queries: PromqlQueries
-    read_series: ReadSeriesHandler
+    reading: Reading
     now: Clock
 
     def grant(self, request: AnyRequest, organization: str | None, team: str | None) -> Grant:
         """Raises MissingCredentials, and the errors of AccessControl."""
-        token = token_in(request)
         if organization is None:
-            return self.access.owners_grant(token, Scope.READ)
-        return self.access.grant(organization, team, token, Scope.READ)
+            return self.reading.access.owners_grant(token_in(request), Scope.READ)
+        return self.reading.grant(request, organization, team)
+
+    async def stale_headers(self) -> Headers:
+        """Return the header `Cave-Stale` if the points are not kept up to date, else none."""
+        found = await self.reading.stale_headers(POINTS)
+        return [(name.lower().encode(), value.encode()) for name, value in found.items()]
 
 
 class Asking(Struct, frozen=True):
@@ -74,7 +79,7 @@ class Asking(Struct, frozen=True):
 Handler = Callable[[PromqlQueries, Asking, Mapping[str, str]], Awaitable[Answer]]
 
 
-def _endpoint(path: str, methods: Sequence[HttpMethod] = GET_AND_POST) -> Callable[[Handler], Any]:
+def endpoint(path: str, methods: Sequence[HttpMethod] = GET_AND_POST) -> Callable[[Handler], Any]:
     """Make a handler the route of a path below each prefix, with errors in Prometheus' form."""
 
     def routed(handler: Handler) -> Any:
@@ -94,12 +99,16 @@ def _endpoint(path: str, methods: Sequence[HttpMethod] = GET_AND_POST) -> Callab
                 grant = prometheus.grant(request, organization, team)
                 parameters = await _parameters(request)
                 asking = Asking(grant, parameters, milliseconds(prometheus.now))
-                found = await handler(prometheus.queries, asking, request.path_params)
+                queries = prometheus.reading.queries.promql
+                found = await handler(queries, asking, request.path_params)
+                found.headers.extend(await prometheus.stale_headers())
             except PromqlError as error:
                 found = answers.failed(error)
             except Exception as error:  # noqa: BLE001  answered, a defect with a 500
                 found = _failed(failure_answer(error, request.method, request.scope["path"]))
-            return ProblemResponse(found)
+            found.headers.extend(ANSWER_HEADERS)
+            accept_encoding = request.headers.get("accept-encoding", "")
+            return ProblemResponse(await compressed(found, accept_encoding))
 
         return answer
 
@@ -124,7 +133,7 @@ def _failed(problem: Answer) -> Answer:
     return found
 
 
-@_endpoint("query")
+@endpoint("query")
 async def query(queries: PromqlQueries, asking: Asking, _: Mapping[str, str]) -> Answer:
     parameters = asking.parameters
     return await queries.instant(
@@ -136,7 +145,7 @@ async def query(queries: PromqlQueries, asking: Asking, _: Mapping[str, str]) ->
     )
 
 
-@_endpoint("query_range")
+@endpoint("query_range")
 async def query_range(queries: PromqlQueries, asking: Asking, _: Mapping[str, str]) -> Answer:
     parameters = asking.parameters
     start, end = parameters.time("start"), parameters.time("end")
@@ -159,7 +168,7 @@ async def query_range(queries: PromqlQueries, asking: Asking, _: Mapping[str, st
     )
 
 
-@_endpoint("series")
+@endpoint("series")
 async def series(queries: PromqlQueries, asking: Asking, _: Mapping[str, str]) -> Answer:
     selectors = asking.parameters.all("match[]")
     if not selectors:
@@ -167,13 +176,13 @@ async def series(queries: PromqlQueries, asking: Asking, _: Mapping[str, str]) -
     return await queries.series(asking.grant, selectors, *asking.range(), asking.listed)
 
 
-@_endpoint("labels")
+@endpoint("labels")
 async def labels(queries: PromqlQueries, asking: Asking, _: Mapping[str, str]) -> Answer:
     selectors = asking.parameters.all("match[]")
     return await queries.label_names(asking.grant, selectors, *asking.range(), asking.listed)
 
 
-@_endpoint("label/{name:str}/values", [HttpMethod.GET])
+@endpoint("label/{name:str}/values", [HttpMethod.GET])
 async def label_values(queries: PromqlQueries, asking: Asking, path: Mapping[str, str]) -> Answer:
     selectors = asking.parameters.all("match[]")
     return await queries.label_values(
@@ -181,7 +190,7 @@ async def label_values(queries: PromqlQueries, asking: Asking, path: Mapping[str
     )
 
 
-@_endpoint("metadata", [HttpMethod.GET])
+@endpoint("metadata", [HttpMethod.GET])
 async def metadata(queries: PromqlQueries, asking: Asking, _: Mapping[str, str]) -> Answer:
     found = await queries.metadata(asking.grant)
     wanted = asking.parameters.text("metric")
@@ -193,12 +202,12 @@ async def metadata(queries: PromqlQueries, asking: Asking, _: Mapping[str, str])
     return answers.success(described)
 
 
-@_endpoint("format_query")
+@endpoint("format_query")
 async def format_query(queries: PromqlQueries, asking: Asking, _: Mapping[str, str]) -> Answer:
     return answers.success(queries.formatted(asking.parameters.text("query")))
 
 
-@_endpoint("status/buildinfo", [HttpMethod.GET])
+@endpoint("status/buildinfo", [HttpMethod.GET])
 async def build_info(_: PromqlQueries, __: Asking, ___: Mapping[str, str]) -> Answer:
     return answers.success(
         {
@@ -212,21 +221,6 @@ async def build_info(_: PromqlQueries, __: Asking, ___: Mapping[str, str]) -> An
     )
 
 
-@_endpoint("query_exemplars")
-async def query_exemplars(_: PromqlQueries, __: Asking, ___: Mapping[str, str]) -> Answer:
-    return answers.success([])
-
-
-@_endpoint("rules", [HttpMethod.GET])
-async def rules(_: PromqlQueries, __: Asking, ___: Mapping[str, str]) -> Answer:
-    return answers.success({"groups": []})
-
-
-@_endpoint("alerts", [HttpMethod.GET])
-async def alerts(_: PromqlQueries, __: Asking, ___: Mapping[str, str]) -> Answer:
-    return answers.success({"alerts": []})
-
-
 ROUTE_HANDLERS = (
     query,
     query_range,
@@ -236,7 +230,4 @@ ROUTE_HANDLERS = (
     metadata,
     format_query,
     build_info,
-    query_exemplars,
-    rules,
-    alerts,
 )

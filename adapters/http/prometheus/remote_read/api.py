@@ -12,7 +12,8 @@ from adapters.http.api.administration import AnyRequest
 from adapters.http.body import SNAPPY, content_coding, inflate, read_body
 from adapters.http.failures import ProblemResponse, failure_answer
 from adapters.http.header_fields import header_fields
-from adapters.http.problems import RETRY_AFTER, Answer, Headers, kept_headers
+from adapters.http.problems import Answer, kept_headers
+from adapters.http.prometheus.answers import RETRY_HEADERS, described, text_answer
 from adapters.http.prometheus.api import PREFIXES, PrometheusApi
 from adapters.http.prometheus.remote_read.answers import content
 from adapters.http.prometheus.remote_read.requests import parsed_request
@@ -35,32 +36,22 @@ async def remote_read(
         content_coding(header_fields(request.scope["headers"]).get(b"content-encoding"), (SNAPPY,))
         body = await read_body(request.receive, MAX_REQUEST)
         asked = parsed_request(inflate(body, SNAPPY, MAX_REQUEST))
-        found = await prometheus.read_series(
+        found = await prometheus.reading.queries.read_series(
             ReadSeries(grant, asked.queries), partial(content, asked.response_type)
         )
-        answer = _answer(200, found.headers, found.body)
+        stale = await prometheus.stale_headers()
+        answer = Answer(200, [*found.headers, *described(found.body), *stale], found.body)
     except PromqlError as error:
         answer = _failed(error)
     except Exception as error:  # noqa: BLE001  answered, a defect with a 500
         problem = failure_answer(error, request.method, request.scope["path"])
         words = problem.problem.detail if problem.problem else ""
-        answer = _text(problem.status, words, kept_headers(problem))
+        answer = text_answer(problem.status, words, kept_headers(problem))
     return ProblemResponse(answer)
 
 
 def _failed(error: PromqlError) -> Answer:
     """Return the answer to a request that is invalid or takes too much: a 400, as Prometheus'."""
     if isinstance(error, QueryTimedOut):
-        return _text(503, str(error), [(b"retry-after", b"%d" % RETRY_AFTER)])
-    return _text(400, str(error), [])
-
-
-def _text(status: int, words: str, headers: Headers) -> Answer:
-    """Return an error in the form that clients show: plain text."""
-    plain = (b"content-type", b"text/plain; charset=utf-8")
-    return _answer(status, [plain, *headers], f"{words}\n".encode())
-
-
-def _answer(status: int, headers: Headers, body: bytes) -> Answer:
-    own = [(b"content-length", b"%d" % len(body)), (b"cache-control", b"no-store")]
-    return Answer(status, [*headers, *own], body)
+        return text_answer(503, str(error), RETRY_HEADERS)
+    return text_answer(400, str(error))
