@@ -25,7 +25,7 @@ from adapters.http.failures import EXCEPTION_HANDLERS, allowed_methods
 from adapters.http.pages import routes as pages
 from adapters.http.prometheus import api as prometheus
 from adapters.http.prometheus import checks, empty
-from adapters.http.prometheus.api import PREFIXES, PrometheusApi
+from adapters.http.prometheus.api import PrometheusApi
 from adapters.http.prometheus.browsers import PREFLIGHT_HEADERS
 from adapters.http.prometheus.remote_read.api import remote_read
 from adapters.http.publish.routes import ROUTES, Destination, PublishRoute, find_destination
@@ -35,9 +35,6 @@ from application.use_cases import UseCases
 
 PUBLISH = "publish"
 """The operation of every publish route, in the service's own metrics."""
-
-PROMETHEUS = tuple(prefix.replace(":str}", "}") for prefix in PREFIXES)
-"""Begins the templates of paths that programs in browsers may ask for."""
 
 
 class Publish(Protocol):
@@ -154,6 +151,14 @@ ROUTE_HANDLERS = (
 )
 
 
+FOR_BROWSERS = {
+    path.replace(":str}", "}")
+    for handler in (*prometheus.ROUTE_HANDLERS, *empty.ROUTE_HANDLERS)
+    for path in handler.paths
+}
+"""Templates of the paths that programs in browsers may ask for, from pages of any origin."""
+
+
 # Litestar's own answer to OPTIONS lists the methods of a path's first handler only. Litestar does
 # not add it to a path that has one, so this one is registered before the other handlers.
 @route(
@@ -167,7 +172,7 @@ async def options(request: AnyRequest) -> Response[None]:
     found = next(known for known in request.app.routes if known.path_format == template)
     allow = allowed_methods(map(str, found.methods))
     headers = {"Allow": allow}
-    if template.startswith(PROMETHEUS):
+    if template in FOR_BROWSERS:
         headers |= {"Access-Control-Allow-Methods": allow, **PREFLIGHT_HEADERS}
     return Response(None, status_code=204, headers=headers)
 

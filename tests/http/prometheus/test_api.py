@@ -4,61 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import httpx
 import pytest
 
 from application.event_log.ports import RecordedDescriptions
 from application.event_log.receipts import Receipt
-from application.reading.series import Owner
 from domain.events import MetricsDescribed
 from domain.metric_description import description_of
-from tests.http.conftest import START, Service, service  # noqa: F401  a fixture
-
-NOW = int(START.timestamp())
-ORGANIZATION = "/organizations/gilt/prometheus/api/v1"
-TEAM = "/organizations/gilt/teams/web/prometheus/api/v1"
-ROOT = "/api/v1"
-
-
-class Asking:
-    """A service with an organization `gilt` and its team `web`, which have series `up`."""
-
-    def __init__(self, service: Service) -> None:  # noqa: F811
-        self.service = service
-        self.token = service.register("gilt", "read")
-        service.create_team("gilt", "web")
-        self.team_token = service.issue("gilt", "read", team="web")
-        times = [(NOW - 60 + 15 * n) * 1000 for n in range(5)]
-        for owner, hosts in ((Owner("gilt"), ("a", "b")), (Owner("gilt", "web"), ("c",))):
-            for host in hosts:
-                labels = {"__name__": "up", "host": host}
-                service.series.add(owner, labels, [(t, float(n)) for n, t in enumerate(times)])
-
-    def get(self, path: str, token: str | None = None, **parameters: Any) -> httpx.Response:
-        return self.service.call("GET", path, token or self.token, params=parameters)
-
-    def post(self, path: str, **form: Any) -> httpx.Response:
-        return self.service.call("POST", path, self.token, data=form)
-
-
-@pytest.fixture
-def asking(service: Service) -> Asking:  # noqa: F811
-    return Asking(service)
-
-
-def data_of(answer: httpx.Response) -> Any:
-    assert answer.status_code == 200, answer.text
-    assert answer.headers["content-type"] == "application/json"
-    content = answer.json()
-    assert content["status"] == "success"
-    return content["data"]
-
-
-def error_of(answer: httpx.Response, status: int) -> tuple[str, str]:
-    assert answer.status_code == status, answer.text
-    content = answer.json()
-    assert content["status"] == "error"
-    return content["errorType"], content["error"]
+from tests.http.conftest import START
+from tests.http.prometheus.conftest import NOW, ORGANIZATION, ROOT, TEAM, Asking, data_of, error_of
 
 
 def test_an_instant_query_is_a_vector_at_a_time(asking: Asking) -> None:

@@ -16,7 +16,7 @@ from adapters.http.prometheus.remote_read.answers import chunked_responses as en
 from adapters.http.prometheus.remote_read.answers import read_response as encoded_samples
 from application.reading.query_budget import QueryBudget, QueryLimits
 from application.reading.series import Owner, Series
-from tests.http.conftest import START, Service, service  # noqa: F401  a fixture
+from tests.http.conftest import START, Service
 from tests.http.prometheus.read_wire import (
     FIRST_INT64,
     LAST_INT64,
@@ -40,7 +40,7 @@ UP = ("__name__", "=", "up")
 class Reading:
     """A service with an organization `gilt` and its team `web`, which have series `up`."""
 
-    def __init__(self, service: Service) -> None:  # noqa: F811
+    def __init__(self, service: Service) -> None:
         self.service = service
         self.token = service.register("gilt", "read")
         service.create_team("gilt", "web")
@@ -87,7 +87,7 @@ class Reading:
 
 
 @pytest.fixture
-def reading(service: Service) -> Reading:  # noqa: F811
+def reading(service: Service) -> Reading:
     return Reading(service)
 
 
