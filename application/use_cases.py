@@ -28,6 +28,7 @@ from application.event_log.follow import FollowLogHandler
 from application.event_log.ports import EntryLog, EventCodec, HotLog
 from application.event_log.reader import MetricLogReader
 from application.event_log.tiered import TieredLog
+from application.organization_health import OrganizationHealthHandler
 from application.organizations.access import AccessControl
 from application.organizations.create_team import CreateTeamHandler
 from application.organizations.create_team_with_token import CreateTeamWithTokenHandler
@@ -73,6 +74,10 @@ from application.reading.readable_receipts import INTERVAL as RECEIPT_INTERVAL
 from application.reading.readable_receipts import PATIENCE as RECEIPT_PATIENCE
 from application.reading.readable_receipts import ReadableReceipts
 from application.reading.series import SeriesSource
+from application.usage.counter import UsageCounter
+from application.usage.ports import UsageStore
+from application.usage.recorder import UsageRecorder
+from application.usage.token_uses import TokenUses
 from domain.limits import Rate, rate_of
 
 
@@ -121,6 +126,7 @@ class Commands(Struct, frozen=True, kw_only=True):
     follow_log: FollowLogHandler
     metrics: MetricLogReader
     refused_points: RefusedPoints
+    token_uses: TokenUses
 
 
 class ProjectionTools(Commands, frozen=True, kw_only=True):
@@ -145,12 +151,14 @@ class UseCases(Commands, frozen=True, kw_only=True):
     log: LogWatch
     readiness: ReadinessHandler
     log_health: LogHealth
+    organization_health: OrganizationHealthHandler
+    usage_recorder: UsageRecorder
 
 
 class TierPorts(Struct, frozen=True, kw_only=True):
     """The two tiers of the metric log: its server, and its archive if it has one.
 
-    `refused_points` are kept beside it.
+    `refused_points` and `usage` are kept beside it.
     """
 
     hot: HotLog
@@ -158,6 +166,7 @@ class TierPorts(Struct, frozen=True, kw_only=True):
     codec: EventCodec
     archive: Archive | None = None
     refused_points: RefusedPoints
+    usage: UsageStore
 
     @property
     def entries(self) -> EntryLog:
@@ -291,6 +300,7 @@ def compose(
                 follow_log=FollowLogHandler(manage.look_ups, metrics),
                 metrics=metrics,
                 refused_points=ports.refused_points,
+                token_uses=TokenUses(ports.usage, clock),
             )
         case ProjectorPorts():
             log = ports.entries
@@ -326,6 +336,7 @@ def compose_log_tools(
             ports.stores,
             ReplayHandler(metrics, ports.stores, metrics),
             ports.refused_points,
+            ports.usage,
             clock,
             partitions=ports.hot.partitions(),
         )
@@ -384,6 +395,7 @@ def _projection_tools(
         follow_log=FollowLogHandler(manage.look_ups, metrics),
         metrics=metrics,
         refused_points=ports.refused_points,
+        token_uses=TokenUses(ports.usage, clock),
         overview=ProjectionOverviewHandler(ports.stores, metrics.entries, clock),
         export_points=ExportPointsHandler(manage.look_ups, ports.queries, ports.points),
         plot_samples=PlotSamplesHandler(manage.look_ups, ports.queries),
@@ -434,17 +446,20 @@ def _service(
         monotonic=monotonic,
         max_memory=limits.description_memory,
     )
+    usage = UsageCounter()
     return UseCases(
         manage=manage,
         follow_log=FollowLogHandler(manage.look_ups, metrics),
         metrics=metrics,
         refused_points=ports.refused_points,
-        access=AccessControl(ports.directory, clock),
+        token_uses=TokenUses(ports.usage, clock),
+        access=AccessControl(ports.directory, usage, clock),
         describe_metrics=describe,
         publish_metrics=PublishMetricsHandler(
             ports.metric_log,
             ports.refused_points,
             describe,
+            usage,
             clock,
             max_future_ms=limits.max_future_ms,
             max_points=limits.max_points,
@@ -464,4 +479,8 @@ def _service(
             ports.log_health, ports.directory, projections, watch, ports.weaknesses
         ),
         log_health=ports.log_health,
+        organization_health=OrganizationHealthHandler(
+            projections, watch, ports.usage, rates, clock
+        ),
+        usage_recorder=UsageRecorder(usage, ports.usage, ports.directory, clock),
     )

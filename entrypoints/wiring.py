@@ -34,6 +34,7 @@ from adapters.redis_streams.metrics.metric_log import RedisMetricLog
 from adapters.redis_streams.metrics.quota_buckets import RedisQuotaBuckets
 from adapters.redis_streams.metrics.refused_points import RedisRefusedPoints
 from adapters.redis_streams.metrics.settings import settle_partitions
+from adapters.redis_streams.metrics.usage import RedisUsageStore
 from adapters.redis_streams.organizations.raw_entries import (
     RedisOrganizationEntries,
     RedisRestorableLog,
@@ -92,6 +93,7 @@ def open_commands(settings: LogSettings, url: str) -> Iterator[Commands]:
             archive=log.archive,
             codec=log.codec,
             refused_points=log.refused_points,
+            usage=log.usage,
         )
         yield compose(ports, utc_now, new_token)
 
@@ -114,6 +116,7 @@ def open_projections(settings: LogSettings, url: str) -> Iterator[ProjectionTool
             archive=log.archive,
             codec=log.codec,
             refused_points=log.refused_points,
+            usage=log.usage,
             stores=stores,
             queries=queries,
             promql=PromqlEngine(queries.series),
@@ -175,6 +178,7 @@ def _projector_ports(
         codec=log.codec,
         archive=log.archive,
         refused_points=log.refused_points,
+        usage=log.usage,
         stores=stores,
         log_id=log.id,
         owner=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}",
@@ -213,6 +217,7 @@ async def open_use_cases(settings: ServiceSettings, url: str) -> AsyncIterator[U
             archive=log.archive,
             codec=log.codec,
             refused_points=log.refused_points,
+            usage=log.usage,
             directory=directory,
             metric_log=metric_log,
             log_health=metric_log,
@@ -238,12 +243,16 @@ async def open_use_cases(settings: ServiceSettings, url: str) -> AsyncIterator[U
                 seconds=queries.seconds,
             ),
         )
+        use_cases = compose(ports, utc_now, new_token, limits=limits)
         await metric_log.open()
         following.start()
+        recording = asyncio.create_task(use_cases.usage_recorder.run())
         try:
-            yield compose(ports, utc_now, new_token, limits=limits)
+            yield use_cases
         finally:
             await metric_log.close()
+            use_cases.usage_recorder.stop()
+            await recording
             await asyncio.to_thread(threads.close)
             read_model.close()
             follower.stop()
@@ -269,6 +278,7 @@ class _Log(Struct, frozen=True):
     archive: ObjectArchive | None
     codec: MetricEventCodec
     refused_points: RedisRefusedPoints
+    usage: RedisUsageStore
     organizations: Organizations
     weaknesses: tuple[str, ...]
 
@@ -310,6 +320,7 @@ def _open_log(settings: LogSettings, url: str, on_step: OnStep = ignore_step) ->
             archive=archive,
             codec=codec,
             refused_points=RedisRefusedPoints(client, keys, partitions),
+            usage=RedisUsageStore(client, keys, partitions),
             organizations=organizations,
             weaknesses=weak,
         )

@@ -11,6 +11,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from adapters.http.api import (
     docs,
+    health,
     influx,
     operations,
     organizations,
@@ -133,6 +134,7 @@ ROUTE_HANDLERS = (
     teams.list_teams,
     teams.create_team,
     teams.show_team,
+    health.show_health,
     refused.list_refused,
     tokens.list_tokens,
     tokens.issue_token,
@@ -195,6 +197,8 @@ def _routed(
             "projections": _provide(use_cases.projections),
             "log": _provide(use_cases.log),
             "refused_points": _provide(use_cases.refused_points),
+            "token_uses": _provide(use_cases.token_uses),
+            "organization_health": _provide(use_cases.organization_health),
             "log_health": _provide(use_cases.log_health),
         },
         exception_handlers=EXCEPTION_HANDLERS,

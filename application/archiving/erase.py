@@ -18,6 +18,7 @@ from application.projections.folds import PROJECTIONS
 from application.projections.ports import ProjectionStores, Role
 from application.projections.replay import ReplayHandler, ReplayProgress
 from application.publishing.refused_points import RefusedPoints
+from application.usage.ports import UsageStore
 from domain.organization import erase
 
 REVOCATION_SECONDS = 2.0
@@ -53,6 +54,7 @@ class EraseOrganizationHandler:
         stores: ProjectionStores,
         replay: ReplayHandler,
         refused_points: RefusedPoints,
+        usage: UsageStore,
         clock: Clock,
         *,
         partitions: int,
@@ -64,6 +66,7 @@ class EraseOrganizationHandler:
         self._stores = stores
         self._replay = replay
         self._refused_points = refused_points
+        self._usage = usage
         self._clock = clock
         self._partitions = partitions
         self._sleep = sleep
@@ -85,6 +88,7 @@ class EraseOrganizationHandler:
         self._archiver.move_all(partition)
         say("erasing them")
         self._refused_points.forget(name)
+        self._usage.forget(name)
         stream = self._archive.partition(partition)
         now = milliseconds(self._clock)
         for segment in stream.segments():

@@ -53,6 +53,13 @@ class LookUps:
         organization = self.check_owner(name, team)
         return [token for token in organization.tokens.values() if token.team == team]
 
+    def all_tokens(self, name: str) -> list[Token]:
+        """List the tokens of the organization and of its teams, oldest first.
+
+        Raises UnknownOrganization, LogUnavailable.
+        """
+        return list(self.organization(name).tokens.values())
+
     def token(self, name: str, team: str | None, token_id: str) -> Token:
         """Return a token of the organization itself or of one team.
 

@@ -86,19 +86,22 @@ class TokenDirectory:
         self._check_touch()
         return self._state, self._state.position
 
+    def organization(self, name: str) -> Organization:
+        """Return the organization. Raises UnknownOrganization, DirectoryStale."""
+        self._check_touch()
+        found = self._state.organizations.get(organization_id(name))
+        if found is None:
+            raise UnknownOrganization(f"there is no organization {abbreviated(name)}")
+        return found
+
     def look_up(self, organization: str, digest: str) -> tuple[Organization, Token | None]:
         """Return the organization, and its token with that digest or None.
 
         Raises UnknownOrganization, DirectoryStale.
         """
-        self._check_touch()
-        state = self._state
-        aggregate_id = organization_id(organization)
-        found = state.organizations.get(aggregate_id)
-        if found is None:
-            raise UnknownOrganization(f"there is no organization {abbreviated(organization)}")
-        owner, token_id = state.tokens.get(digest, ("", ""))
-        return found, found.tokens.get(token_id) if owner == aggregate_id else None
+        found = self.organization(organization)
+        owner, token_id = self._state.tokens.get(digest, ("", ""))
+        return found, found.tokens.get(token_id) if owner == found.id else None
 
     def limits(self, organization: str) -> OrganizationLimits:
         """Return an organization's own limits, as of the last event that was read."""

@@ -23,6 +23,7 @@ from application.publishing.ports import (
 from application.publishing.quota import PointQuota
 from application.publishing.refusals import Refusals
 from application.publishing.refused_points import RefusedPoints
+from application.usage.counter import UsageCounter
 from domain.events import MetricsPublished
 from domain.limits import Rate
 
@@ -71,6 +72,7 @@ class PublishMetricsHandler:
         log: MetricLog,
         refused_points: RefusedPoints,
         describe: DescribeMetricsHandler,
+        usage: UsageCounter,
         clock: Clock,
         *,
         max_future_ms: int,
@@ -80,6 +82,7 @@ class PublishMetricsHandler:
         self._log = log
         self._refused_points = refused_points
         self._describe = describe
+        self._usage = usage
         self._clock = clock
         self._max_future_ms = max_future_ms
         self._max_points = max_points
@@ -118,7 +121,11 @@ class PublishMetricsHandler:
                 appended = await self._log.append(event, idempotency)
             else:
                 appended = await self._append_within(rate, event, idempotency)
-        if refused and not (appended and appended.replayed):
+        replayed = appended is not None and appended.replayed
+        if points and not replayed:
+            self._usage.accepted(grant.organization, points)
+        if refused and not replayed:
+            self._usage.refused(grant.organization, command.protocol, refused)
             await self._refused_points.record(grant, command.protocol, refused)
         return Published(points, appended, refused, decoded.sent)
 

@@ -144,7 +144,11 @@ def show(commands: Commands, name: str, *, as_json: bool) -> None:
     organization = commands.manage.look_ups.organization(name)
     now = roots().clock()
     record = OrganizationRecord.of(organization, now)
-    tokens = tuple(TokenRecord.of(name, token, now) for token in organization.tokens.values())
+    used = commands.token_uses(name, organization.tokens.values())
+    tokens = tuple(
+        TokenRecord.of(name, token, now, used.get(token.id))
+        for token in organization.tokens.values()
+    )
     if as_json:
         print_json(OrganizationDetails(**asdict(record), tokens=tokens))
         return

@@ -25,7 +25,10 @@ from entrypoints.cli.output import iso, iso_milliseconds, iso_or_none
 
 
 class TokenRecord(Struct, frozen=True, kw_only=True):
-    """A token, without its value."""
+    """A token, without its value.
+
+    `last_used_at` is None if it was never used or is not active; it may be a minute old.
+    """
 
     id: str
     organization: str
@@ -36,9 +39,16 @@ class TokenRecord(Struct, frozen=True, kw_only=True):
     created_at: str
     expires_at: str | None
     revoked_at: str | None
+    last_used_at: str | None
 
     @classmethod
-    def of(cls, organization: str, token: Token, now: datetime) -> TokenRecord:
+    def of(
+        cls,
+        organization: str,
+        token: Token,
+        now: datetime,
+        last_used_at: datetime | None = None,
+    ) -> TokenRecord:
         inactive: Literal["revoked", "expired"] = "revoked" if token.revoked_at else "expired"
         return cls(
             id=token.id,
@@ -50,6 +60,7 @@ class TokenRecord(Struct, frozen=True, kw_only=True):
             created_at=iso(token.created_at),
             expires_at=iso_or_none(token.expires_at),
             revoked_at=iso_or_none(token.revoked_at),
+            last_used_at=iso_or_none(last_used_at),
         )
 
 

@@ -91,13 +91,13 @@ def issue(
 def list_(commands: Commands, organization: str, team: str | None, *, as_json: bool) -> None:
     """List tokens, oldest first.
 
-    Their values are not kept. `cave org show` lists those of the teams as well.
+    A last use may be a minute old, and is shown for active tokens only. Values are not kept. `cave
+    org show` lists the tokens of the teams as well.
     """
     now = roots().clock()
-    records = [
-        TokenRecord.of(organization, token, now)
-        for token in commands.manage.look_ups.tokens(organization, team)
-    ]
+    tokens = commands.manage.look_ups.tokens(organization, team)
+    used = commands.token_uses(organization, tokens)
+    records = [TokenRecord.of(organization, token, now, used.get(token.id)) for token in tokens]
     if as_json:
         print_json(*records)
     else:
@@ -128,7 +128,7 @@ def revoke(commands: Commands, organization: str, token_id: str, *, as_json: boo
 def print_tokens(records: Sequence[TokenRecord]) -> None:
     """Print tokens as a table."""
     print_table(
-        ("id", "team", "description", "scopes", "state", "created", "expires"),
+        ("id", "team", "description", "scopes", "state", "created", "expires", "last used"),
         [
             (
                 record.id,
@@ -138,6 +138,7 @@ def print_tokens(records: Sequence[TokenRecord]) -> None:
                 record.state,
                 record.created_at,
                 record.expires_at or "never",
+                record.last_used_at or "-",
             )
             for record in records
         ],

@@ -16,6 +16,7 @@ from adapters.memory.quota_buckets import MemoryQuotaBuckets
 from adapters.memory.read_model import MemoryReadModel
 from adapters.memory.refused_points import MemoryRefusedPoints
 from adapters.memory.series_source import MemorySeriesSource
+from adapters.memory.usage import MemoryUsageStore
 from application.errors import VersionConflict
 from application.organizations.issue_token import NewToken
 from application.organizations.ports import (
@@ -118,6 +119,7 @@ class Service:
             server=MemoryMetricLog(clock),
             codec=MetricEventCodec(),
             refused_points=MemoryRefusedPoints(clock),
+            usage=MemoryUsageStore(),
         )
         self.manage = compose(ports, clock, CountedTokens()).manage
 
@@ -146,6 +148,7 @@ def service_use_cases(
         server=log,
         codec=MetricEventCodec(),
         refused_points=MemoryRefusedPoints(clock),
+        usage=MemoryUsageStore(),
         directory=directory or TokenDirectory(),
         metric_log=metric_log or log,
         log_health=log,

@@ -11,6 +11,7 @@ from adapters.memory.metric_log import MemoryMetricLog
 from adapters.memory.projection_stores import MemoryProjectionStores
 from adapters.memory.read_model import MemoryReadModel
 from adapters.memory.refused_points import MemoryRefusedPoints
+from adapters.memory.usage import MemoryUsageStore
 from application.projections.errors import ProjectionMissing, UnknownMetric
 from application.reading.export_points import ExportPoints, ExportPointsHandler
 from application.reading.ports import PointRow
@@ -57,6 +58,7 @@ def export(model: MemoryReadModel) -> Iterator[ExportPointsHandler]:
             server=log,
             codec=log.codec,
             refused_points=MemoryRefusedPoints(FakeClock()),
+            usage=MemoryUsageStore(),
             stores=MemoryProjectionStores(),
             queries=model,
             promql=OnePromql(),

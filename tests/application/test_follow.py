@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from adapters.eventsourcing.organizations import Organizations
 from adapters.memory.metric_log import MemoryMetricLog
 from adapters.memory.refused_points import MemoryRefusedPoints
+from adapters.memory.usage import MemoryUsageStore
 from application.event_log.follow import PAGE, FollowLog
 from application.event_log.partitioning import partition_of
 from application.event_log.ports import Entry, Extent, Recorded, UnreadableMetrics
@@ -40,6 +41,7 @@ class Followed:
             server=self.log,
             codec=self.log.codec,
             refused_points=MemoryRefusedPoints(clock),
+            usage=MemoryUsageStore(),
         )
         self.commands: Commands = compose(ports, clock, CountedTokens())
 

@@ -14,6 +14,7 @@ from adapters.memory.metric_log import MemoryMetricLog
 from adapters.memory.projection_stores import MemoryProjectionStores
 from adapters.memory.read_model import MemoryReadModel
 from adapters.memory.refused_points import MemoryRefusedPoints
+from adapters.memory.usage import MemoryUsageStore
 from application.event_log.ports import RecordedMetrics
 from application.event_log.receipts import Receipt
 from application.organizations.create_team import CreateTeam
@@ -52,6 +53,7 @@ def tools(organizations: Organizations, read_model: MemoryReadModel) -> Projecti
         server=log,
         codec=log.codec,
         refused_points=MemoryRefusedPoints(clock),
+        usage=MemoryUsageStore(),
         stores=MemoryProjectionStores(),
         queries=read_model,
         promql=OnePromql(),

@@ -9,6 +9,7 @@ from adapters.memory.quota_buckets import MemoryQuotaBuckets
 from adapters.memory.read_model import MemoryReadModel
 from adapters.memory.refused_points import MemoryRefusedPoints
 from adapters.memory.series_source import MemorySeriesSource
+from adapters.memory.usage import MemoryUsageStore
 from application.organizations.token_directory import (
     MAX_SILENCE,
     DirectoryFollower,
@@ -44,6 +45,7 @@ def test_a_worker_is_ready_once_the_log_answers_and_its_directory_is_up_to_date(
             server=log,
             codec=log.codec,
             refused_points=MemoryRefusedPoints(clock),
+            usage=MemoryUsageStore(),
             directory=directory,
             metric_log=log,
             log_health=log,

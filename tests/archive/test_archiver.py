@@ -20,6 +20,7 @@ from adapters.eventsourcing.organizations import Organizations
 from adapters.memory.metric_log import MemoryMetricLog
 from adapters.memory.projection_stores import MemoryProjectionStores
 from adapters.memory.refused_points import MemoryRefusedPoints
+from adapters.memory.usage import MemoryUsageStore
 from application.archiving.archiver import Archiver
 from application.archiving.policy import ArchivePolicy
 from application.archiving.verify import LogVerified
@@ -100,6 +101,7 @@ class World:
             organization_entries=NoOrganizations(),
             codec=CODEC,
             refused_points=MemoryRefusedPoints(self.clock),
+            usage=MemoryUsageStore(),
             archive=self.archive(on_step),
             stores=self.stores,
             log_id="log",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from datetime import UTC, datetime
 from hashlib import sha256
 
 import httpx
@@ -10,6 +12,7 @@ import pytest
 
 from tests.e2e.tenant import TEAM, Tenant, metrics
 from tests.http.conftest import problem_of
+from tests.waiting import wait_until
 
 
 def call(tenant: Tenant, method: str, path: str, token: str | None = None) -> httpx.Response:
@@ -80,3 +83,24 @@ def test_a_token_is_never_shown_again(tenant: Tenant) -> None:
         assert value not in entries
         assert value.encode() not in kept
         assert value not in logged
+
+
+def test_the_last_use_of_a_token_is_shown_for_active_tokens(tenant: Tenant) -> None:
+    token, unused = tenant.issue("publish"), tenant.issue("publish")
+    before = datetime.now(UTC).replace(microsecond=0)
+    assert tenant.publish(metrics(), token=token["token"]).status_code == 202
+
+    def last_uses() -> dict[str, str | None]:
+        return {t["id"]: t["last_used_at"] for t in call(tenant, "GET", "/tokens").json()["tokens"]}
+
+    wait_until(lambda: last_uses()[token["id"]])
+    used = last_uses()[token["id"]]
+    assert used is not None
+    assert before <= datetime.fromisoformat(used) <= datetime.now(UTC)
+    assert last_uses()[unused["id"]] is None
+    lines = tenant.service.cave("token", "list", tenant.name, "--json").splitlines()
+    listed = {each["id"]: each["last_used_at"] for each in map(json.loads, lines)}
+    assert datetime.fromisoformat(listed[token["id"]]) == datetime.fromisoformat(used)
+    assert listed[unused["id"]] is None
+    call(tenant, "DELETE", f"/tokens/{token['id']}")
+    assert last_uses()[token["id"]] is None

@@ -19,6 +19,7 @@ from adapters.memory.projection_stores import MemoryProjectionStores
 from adapters.memory.read_model import MemoryReadModel
 from adapters.memory.refused_points import MemoryRefusedPoints
 from adapters.memory.series_source import MemorySeriesSource
+from adapters.memory.usage import MemoryUsageStore
 from adapters.promql import PromqlEngine
 from application.event_log.reader import MetricLogReader
 from application.projections.folds import PROJECTIONS, Projection
@@ -47,6 +48,7 @@ class CommandLine:
         self.charset = "utf-8"
         self.metrics = MemoryMetricLog(lambda: self.now)
         self.refused_points = MemoryRefusedPoints(lambda: self.now)
+        self.usage = MemoryUsageStore()
         self.opened: list[LogSettings] = []
         self.served: list[tuple[ServiceSettings, str, int]] = []
         self.projected: list[LogSettings] = []
@@ -148,6 +150,7 @@ class CommandLine:
             server=self.metrics,
             codec=self.metrics.codec,
             refused_points=self.refused_points,
+            usage=self.usage,
         )
         yield compose(ports, lambda: self.now, new_token)
 
@@ -163,6 +166,7 @@ class CommandLine:
             server=self.metrics,
             codec=self.metrics.codec,
             refused_points=self.refused_points,
+            usage=self.usage,
             stores=self.stores,
             queries=self.read_model,
             promql=PromqlEngine(self.series),

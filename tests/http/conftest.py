@@ -20,6 +20,7 @@ from adapters.memory.quota_buckets import MemoryQuotaBuckets
 from adapters.memory.read_model import MemoryReadModel
 from adapters.memory.refused_points import MemoryRefusedPoints
 from adapters.memory.series_source import MemorySeriesSource
+from adapters.memory.usage import MemoryUsageStore
 from adapters.promql import PromqlEngine
 from application.organizations.create_team import CreateTeam
 from application.organizations.issue_token import IssueToken, NewToken
@@ -85,6 +86,7 @@ class Service:
             server=self.log,
             codec=self.log.codec,
             refused_points=MemoryRefusedPoints(self._clock),
+            usage=MemoryUsageStore(),
             directory=self._directory,
             metric_log=metric_log,
             log_health=self.log,

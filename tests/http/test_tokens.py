@@ -41,7 +41,12 @@ def test_a_token_is_issued_shown_listed_and_revoked(
 
     shown = service.call("GET", response.headers["location"], admin)
     del issued["token"]
-    assert shown.json() == {**issued, "state": "active", "revoked_at": None}
+    assert shown.json() == {
+        **issued,
+        "state": "active",
+        "revoked_at": None,
+        "last_used_at": None,
+    }
     assert shown.json() in service.call("GET", path, admin).json()["tokens"]
 
     for _ in range(2):

@@ -16,7 +16,7 @@ from msgspec import Meta, Struct
 
 from adapters.http.api.administration import AnyRequest, token_in
 from adapters.http.api.organizations import NO_STORE
-from adapters.http.api.query_parameters import metrics_query, wants_metadata
+from adapters.http.api.query_parameters import flag, metrics_query
 from adapters.http.errors import InvalidParameters, ParameterFault
 from adapters.http.failures import ProblemResponse
 from adapters.http.problems import problem_answer
@@ -136,7 +136,7 @@ async def list_metric_names(
     team: FromPath[str | None] = None,
 ) -> Response[list[MetricNameView]]:
     grant = reading.grant(request, organization, team)
-    metadata = wants_metadata(request.scope["query_string"])
+    metadata = flag(request.scope["query_string"], "metadata")
     projections = (METRIC_NAMES, METRIC_METADATA) if metadata else (METRIC_NAMES,)
     stale = await reading.stale_headers(*projections)
     found = await reading.queries.list_metric_names(grant, metadata=metadata)

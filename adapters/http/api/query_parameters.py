@@ -44,16 +44,15 @@ class MetricsQuery(Struct, frozen=True, kw_only=True):
     receipt: Receipt | None = None
 
 
-def wants_metadata(query_string: bytes) -> bool:
-    """Return the value of the parameter `metadata`, by default false.
+def flag(query_string: bytes, name: str) -> bool:
+    """Return the value of the only parameter there is, by default false.
 
     Raises InvalidParameters if it is invalid, or if there is any other parameter.
     """
-    texts, faults = _given(query_string, ("metadata",))
-    text = texts.get("metadata", "false")
+    texts, faults = _given(query_string, (name,))
+    text = texts.get(name, "false")
     if text not in {"true", "false"}:
-        fault = ParameterFault("metadata", f"must be true or false, is {abbreviated(text)}")
-        faults["metadata"] = fault
+        faults[name] = ParameterFault(name, f"must be true or false, is {abbreviated(text)}")
     if faults:
         raise InvalidParameters(faults.values())
     return text == "true"

@@ -8,16 +8,18 @@ from datetime import timedelta
 import msgspec
 from litestar import Response, delete, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath
+from litestar.params import FromPath, SkipValidation
 
 from adapters.http.api.administration import Administration, AnyRequest
 from adapters.http.api.json_body import blamed_on_body, read_json
 from adapters.http.api.organizations import NO_STORE
+from adapters.http.api.query_parameters import flag
 from adapters.http.api.views import IssuedTokenView, NewToken, TokensView, TokenView
 from adapters.http.errors import InvalidBody
 from application.durations import parse_duration
 from application.organizations.issue_token import IssueToken
 from application.organizations.revoke_own_token import RevokeOwnToken
+from application.usage.token_uses import TokenUses
 from domain.errors import Fault
 
 TOKENS = [
@@ -34,12 +36,18 @@ async def list_tokens(
     request: AnyRequest,
     organization: FromPath[str],
     administration: NamedDependency[Administration],
+    token_uses: NamedDependency[SkipValidation[TokenUses]],
     team: FromPath[str | None] = None,
 ) -> Response[TokensView]:
     administration.require_admin(request, organization, team)
-    tokens = await to_thread(administration.manage.look_ups.tokens, organization, team)
+    look_ups = administration.manage.look_ups
+    if team is None and flag(request.scope["query_string"], "teams"):
+        tokens = await to_thread(look_ups.all_tokens, organization)
+    else:
+        tokens = await to_thread(look_ups.tokens, organization, team)
+    used = await to_thread(token_uses, organization, tokens)
     now = administration.now()
-    return Response(TokensView([TokenView.of(token, now) for token in tokens]))
+    return Response(TokensView([TokenView.of(t, now, used.get(t.id)) for t in tokens]))
 
 
 @post(TOKENS, name="issue_token")
@@ -72,12 +80,14 @@ async def show_token(
     organization: FromPath[str],
     token_id: FromPath[str],
     administration: NamedDependency[Administration],
+    token_uses: NamedDependency[SkipValidation[TokenUses]],
     team: FromPath[str | None] = None,
 ) -> Response[TokenView]:
     administration.require_admin(request, organization, team)
     look_ups = administration.manage.look_ups
     token = await to_thread(look_ups.token, organization, team, token_id)
-    return Response(TokenView.of(token, administration.now()))
+    used = await to_thread(token_uses, organization, [token])
+    return Response(TokenView.of(token, administration.now(), used.get(token_id)))
 
 
 @delete(TOKEN, name="revoke_token")

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from application.archiving.status import PartitionLog
+from application.organization_health import OrganizationHealth, ProjectionHealth
 from application.organizations.issue_token import IssuedToken
+from application.projections.status import State
 from application.publishing.refusals import Reason
 from application.publishing.refused_points import KeptRefusal
+from application.usage.ports import MINUTE_MS, MINUTES, PointUsage
 from domain.names import MAX_OWNER_NAME_LENGTH, OWNER_NAME_PATTERN
 from domain.organization import Organization, Team
 from domain.token import MAX_DESCRIPTION_LENGTH, Scope, Token
@@ -114,7 +119,10 @@ class TeamsView(Struct, frozen=True):
 
 
 class TokenView(Struct, frozen=True, kw_only=True):
-    """A token without its value. `team` is null if the token belongs to the organization."""
+    """A token without its value. `team` is null if the token belongs to the organization.
+
+    `last_used_at` is null if it was never used or is not active; it may be a minute old.
+    """
 
     id: str
     team: str | None
@@ -124,9 +132,10 @@ class TokenView(Struct, frozen=True, kw_only=True):
     created_at: Time
     expires_at: Time | None
     revoked_at: Time | None
+    last_used_at: Time | None
 
     @classmethod
-    def of(cls, token: Token, now: datetime) -> TokenView:
+    def of(cls, token: Token, now: datetime, last_used_at: datetime | None) -> TokenView:
         inactive: TokenState = "expired" if token.revoked_at is None else "revoked"
         return cls(
             id=token.id,
@@ -137,6 +146,7 @@ class TokenView(Struct, frozen=True, kw_only=True):
             created_at=token.created_at,
             expires_at=token.expires_at,
             revoked_at=token.revoked_at,
+            last_used_at=last_used_at,
         )
 
 
@@ -197,7 +207,7 @@ class RefusedView(Struct, frozen=True, kw_only=True):
     def of(cls, kept: KeptRefusal) -> RefusedView:
         point = kept.point
         return cls(
-            time=datetime.fromtimestamp(kept.time / 1000, UTC),
+            time=_time(kept.time),
             team=kept.team,
             token_id=kept.token_id,
             protocol=kept.protocol,
@@ -212,3 +222,122 @@ class RefusedPointsView(Struct, frozen=True):
     """The last thousand refusals of an organization and its teams, the newest first."""
 
     refused: list[RefusedView]
+
+
+class ProjectionHealthView(Struct, frozen=True, kw_only=True):
+    """A projection, and how far it lags behind the events of the organization's partition.
+
+    `reason` says why it is stopped, if it is. `lag_seconds` is the age of the oldest event that it
+    has not read, 0 if there is none.
+    """
+
+    name: str
+    state: State
+    reason: str | None
+    lag_events: int
+    lag_seconds: float
+
+    @classmethod
+    def of(cls, found: ProjectionHealth) -> ProjectionHealthView:
+        return cls(
+            name=found.now.projection,
+            state=found.now.state,
+            reason=found.now.reason,
+            lag_events=found.partition.lag_events,
+            lag_seconds=found.partition.lag_seconds,
+        )
+
+
+class TierView(Struct, frozen=True):
+    """The organization's partition of the log in one of the log's tiers.
+
+    Some events may be in both. `bytes` are the server's memory, an estimate, or the archive's
+    files.
+    """
+
+    tier: Literal["server", "archive"]
+    events: int
+    bytes: int
+
+
+class MinuteView(Struct, frozen=True):
+    """The points that were accepted and refused in the minute that begins at `time`."""
+
+    time: Time
+    accepted: int
+    refused: int
+
+
+class RefusedCountView(Struct, frozen=True):
+    """The points that were refused one by one, by protocol and reason."""
+
+    protocol: str
+    reason: Reason
+    points: int
+
+
+class QuotaView(Struct, frozen=True):
+    """How many points per second may be published, and how many at once after a silence."""
+
+    points_per_second: float
+    burst: float
+
+
+class HealthView(Struct, frozen=True, kw_only=True):
+    """An organization's health at the time `at`.
+
+    `projections` or `log` is null if its state is not known now. `minutes` has the last hour and
+    the current minute, oldest first; `refused` has the points that were refused in them. `quota` is
+    null without a limit.
+    """
+
+    at: Time
+    projections: list[ProjectionHealthView] | None
+    log: list[TierView] | None
+    minutes: list[MinuteView]
+    refused: list[RefusedCountView]
+    quota: QuotaView | None
+
+    @classmethod
+    def of(cls, health: OrganizationHealth) -> HealthView:
+        counts: Counter[tuple[str, Reason]] = Counter()
+        for each in health.minutes:
+            counts.update(each.points.refused)
+        return cls(
+            at=_time(health.at),
+            projections=None
+            if health.projections is None
+            else [ProjectionHealthView.of(found) for found in health.projections],
+            log=None if health.log is None else _tiers(health.log, archived=health.archived),
+            minutes=_minutes(health),
+            refused=[
+                RefusedCountView(protocol, reason, points)
+                for (protocol, reason), points in sorted(counts.items())
+            ],
+            quota=None
+            if health.quota is None
+            else QuotaView(health.quota.points_per_second, health.quota.burst),
+        )
+
+
+def _tiers(log: PartitionLog, *, archived: bool) -> list[TierView]:
+    server = TierView("server", log.server_events, log.server_bytes)
+    if not archived:
+        return [server]
+    return [server, TierView("archive", log.archive_events, log.archive_bytes)]
+
+
+def _minutes(health: OrganizationHealth) -> list[MinuteView]:
+    """Return all minutes, also those without points."""
+    found = {each.minute: each.points for each in health.minutes}
+    last = health.at // MINUTE_MS
+    views = []
+    for minute in range(last - MINUTES, last + 1):
+        points = found.get(minute, PointUsage())
+        refused = sum(points.refused.values())
+        views.append(MinuteView(_time(minute * MINUTE_MS), points.accepted, refused))
+    return views
+
+
+def _time(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)

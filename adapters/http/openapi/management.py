@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from adapters.http.api import views
 from adapters.http.openapi.parts import (
     LOCATION,
@@ -29,6 +31,12 @@ _BODY = {
     415: "the media type is not JSON, or the body has a content encoding.",
 }
 _ISSUED = {"Location": LOCATION, "Cache-Control": NO_STORE}
+_TEAMS: Json = {
+    "name": "teams",
+    "in": "query",
+    "description": "Whether to list the tokens of its teams as well.",
+    "schema": {"type": "boolean", "default": False},
+}
 _TOKEN_ID = path_parameter("token_id", "The token's id.", {"type": "string"})
 
 
@@ -43,8 +51,15 @@ def _operation(name: str, tag: str, summary: str, responses: Json, **more: objec
     }
 
 
-def _token_paths(prefix: str, owner: str, words: str, parameters: list[Json]) -> Json:
+def _token_paths(
+    prefix: str,
+    owner: str,
+    words: str,
+    parameters: list[Json],
+    list_parameters: Sequence[Json] = (),
+) -> Json:
     """Describe the four operations on the tokens of an organization, or of a team."""
+    list_problems = {400: "a parameter is unknown or invalid."} if list_parameters else {}
     return {
         f"{prefix}/tokens": {
             "parameters": parameters,
@@ -54,8 +69,9 @@ def _token_paths(prefix: str, owner: str, words: str, parameters: list[Json]) ->
                 f"List the tokens of {words}",
                 {
                     "200": answers(views.TokensView, "All of them, oldest first, without values."),
-                    **problems(_ACCESS),
+                    **problems({**list_problems, **_ACCESS}),
                 },
+                **({"parameters": list_parameters} if list_parameters else {}),
             ),
             "post": _operation(
                 f"issue{owner}Token",
@@ -173,6 +189,25 @@ PATHS: Json = {
             "JSON with `partial=true`, while the rest of their body is stored.",
         ),
     },
+    "/organizations/{organization}/health": {
+        "parameters": [ORGANIZATION],
+        "get": _operation(
+            "showHealth",
+            "organizations",
+            "Show an organization's health",
+            {
+                "200": answers(
+                    views.HealthView,
+                    "Its points of the last hour, its partition of the log, and how far the "
+                    "projections have read that.",
+                    {"Cache-Control": NO_STORE},
+                ),
+                **problems({**_ACCESS, 403: _ACCESS[403].replace("admin", "read")}),
+            },
+            description="Points are counted when they are accepted, whatever their own time, and "
+            "those of teams are included. The counts may be seconds old.",
+        ),
+    },
     "/organizations/{organization}": {
         "parameters": [ORGANIZATION],
         "get": _operation(
@@ -215,7 +250,9 @@ PATHS: Json = {
             {"200": answers(views.TeamView, "The team."), **problems(_ACCESS)},
         ),
     },
-    **_token_paths("/organizations/{organization}", "", "an organization", [ORGANIZATION]),
+    **_token_paths(
+        "/organizations/{organization}", "", "an organization", [ORGANIZATION], [_TEAMS]
+    ),
     **_token_paths(
         "/organizations/{organization}/teams/{team}", "Team", "a team", [ORGANIZATION, TEAM]
     ),

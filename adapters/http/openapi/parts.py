@@ -74,6 +74,7 @@ def view_schemas() -> Json:
         views.RefusedPointsView,
         views.IssuedTokenView,
         views.WhoamiView,
+        views.HealthView,
         queries.MetricNameView,
         queries.MetricsView,
         queries.SampleView,

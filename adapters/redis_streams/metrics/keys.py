@@ -9,7 +9,10 @@ idempotency keys, see docs/event-format.md.
 `{<prefix>:metrics:<p>}:refused:<organization>`, a capped stream, no part of the log: the last
 points that were refused.
 `{<prefix>:metrics:<p>}:quota:<organization>`, a hash that expires, no part of the log: the token
-bucket of the organization's quota. The hash tag in braces keeps a partition in one cluster slot.
+bucket of the organization's quota.
+`{<prefix>:metrics:<p>}:points:<hour>:<organization>`, a hash that expires, and
+`{<prefix>:metrics:<p>}:token-uses:<organization>`, a sorted set: see `usage`.
+The hash tag in braces keeps a partition in one cluster slot.
 """
 
 from __future__ import annotations
@@ -37,6 +40,12 @@ class MetricKeys(Struct, frozen=True):
 
     def quota(self, partition: int, organization: str) -> str:
         return f"{{{self.prefix}:metrics:{partition}}}:quota:{organization}"
+
+    def points(self, partition: int, hour: int, organization: str) -> str:
+        return f"{{{self.prefix}:metrics:{partition}}}:points:{hour}:{organization}"
+
+    def token_uses(self, partition: int, organization: str) -> str:
+        return f"{{{self.prefix}:metrics:{partition}}}:token-uses:{organization}"
 
     def idempotency(self, partition: int) -> str:
         """Return the beginning of all keys of a partition's records."""

@@ -16,6 +16,7 @@ from adapters.memory.projection_stores import (
 )
 from adapters.memory.read_model import MemoryReadModel
 from adapters.memory.refused_points import MemoryRefusedPoints
+from adapters.memory.usage import MemoryUsageStore
 from application.event_log.ports import Entry, Extent, RecordedMetrics
 from application.event_log.reader import MetricLogReader
 from application.event_log.receipts import Receipt
@@ -185,6 +186,7 @@ def tools(log: Log, stores: MemoryProjectionStores) -> ProjectionTools:
         server=log,
         codec=log.codec,
         refused_points=MemoryRefusedPoints(log.clock),
+        usage=MemoryUsageStore(),
         stores=stores,
         queries=model,
         promql=OnePromql(),
