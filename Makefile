@@ -67,8 +67,9 @@ clients: .venv ## fetch other agents and clients, and let them publish for SECON
 	$(BIN)/python -m tests.clients.packages
 	CAVE_CLIENT_SECONDS=$(SECONDS) $(BIN)/pytest -rs tests/clients
 
-fuzz: .venv ## send generated requests, EXAMPLES per test
+fuzz: .venv ## send generated requests and compare PromQL with Prometheus, EXAMPLES per test
 	CAVE_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/pytest --timeout=0 tests/fuzz
+	$(BIN)/python -m tests.promql.fuzz --count $(EXAMPLES)
 
 bench: .venv ## compare with VictoriaMetrics and InfluxDB; ARGUMENTS="publish --quick" runs one part
 	$(BIN)/python -m tests.benchmarks $(ARGUMENTS)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 
 import numpy as np
 
 from adapters.promql.grouping import Clause, Groups
 from adapters.promql.labels import Labels, changed, key
+from adapters.promql.numbers import general, plain
 from adapters.promql.quantiles import quantile
 from adapters.promql.summation import CompensatedSum, grouped_sum
 from adapters.promql.vectors import Bools, Floats, Integers, Vector
@@ -109,10 +109,7 @@ def best(number: Floats, vector: Vector, clause: Clause, *, largest: bool) -> Ve
     `number` has their number per step. NaN is the least extreme value; of equal values the first
     ones are kept. All labels are kept. At a single step, the series of a group are sorted by value.
     """
-    if np.isnan(number).any():
-        raise ExecutionFailed("Parameter value is NaN")
-    if (np.abs(number) >= 2.0**63).any():
-        raise ExecutionFailed(f"Scalar value {number[0]:g} overflows int64")
+    _check_number(number)
     wanted = np.trunc(number)
     keys = -vector.values if largest else vector.values
     present = np.zeros_like(vector.present)
@@ -130,10 +127,35 @@ def best(number: Floats, vector: Vector, clause: Clause, *, largest: bool) -> Ve
     return chosen.without_empty_rows()
 
 
+def first(number: Floats, vector: Vector, clause: Clause) -> Vector:
+    """`limitk`: some series of each group and step; here the first by labels.
+
+    `number` has their number per step.
+    """
+    _check_number(number)
+    present = np.zeros_like(vector.present)
+    for rows in Groups.by_clause(vector, clause).rows():
+        here = vector.present[rows]
+        present[rows] = here & (np.cumsum(here, axis=0) <= np.trunc(number))
+    return vector.with_values(vector.values, present).without_empty_rows()
+
+
+def _check_number(number: Floats) -> None:
+    """Raise ExecutionFailed if a number of series is none; small ones may be anything."""
+    if np.max(number, initial=-np.inf) < 1:
+        return
+    if np.isnan(number).any():
+        raise ExecutionFailed("Parameter value is NaN")
+    if number.min() <= -(2.0**63):
+        raise ExecutionFailed(f"Scalar value {general(number.min())} underflows int64")
+    if number.max() >= 2.0**63:
+        raise ExecutionFailed(f"Scalar value {general(number.max())} overflows int64")
+
+
 def value_counts(label: str, vector: Vector, clause: Clause) -> Vector:
     """`count_values`: how many series of a group have each value, which becomes a label."""
     if not label:
-        raise ExecutionFailed(f"invalid label name {label!r}")
+        raise ExecutionFailed('invalid label name ""')
     places: dict[object, int] = {}
     labels: list[Labels] = []
     counts: list[Floats] = []
@@ -141,7 +163,7 @@ def value_counts(label: str, vector: Vector, clause: Clause) -> Vector:
     for row, own in enumerate(vector.labels):
         here = vector.present[row]
         for value in np.unique(vector.values[row][here]):
-            group = clause.apply(changed(own, {label: number_text(float(value))}))
+            group = clause.apply(changed(own, {label: plain(float(value))}))
             place = places.setdefault(key(group), len(places))
             if place == len(labels):
                 labels.append(group)
@@ -152,16 +174,6 @@ def value_counts(label: str, vector: Vector, clause: Clause) -> Vector:
         return Vector.empty(vector.values.shape[1])
     values = np.stack(counts)
     return Vector(labels, values, values > 0)
-
-
-def number_text(value: float) -> str:
-    """Return a number as Prometheus writes it in labels: the shortest digits, no exponent."""
-    if np.isnan(value):
-        return "NaN"
-    if np.isinf(value):
-        return "+Inf" if value > 0 else "-Inf"
-    text = format(Decimal(repr(value)), "f")
-    return text.removesuffix(".0")
 
 
 def _present(vector: Vector, groups: Groups) -> Bools:

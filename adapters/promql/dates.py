@@ -1,4 +1,4 @@
-"""Functions of dates. Values are seconds since the epoch, in UTC; NaN has no date."""
+"""Functions of dates. Values are seconds since the epoch, in UTC."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from adapters.promql.vectors import Integers, Vector
 Dates: TypeAlias = npt.NDArray[np.datetime64]
 
 DAY = 86_400
-LATEST = 2.0**53
-"""Seconds; beyond, neighbouring floats are more than a second apart."""
+LAST = np.iinfo(np.int64).max
+"""The second that Prometheus on amd64 uses for NaN and for what 64 bits cannot hold."""
 
 
 def of_date(compute: Callable[[Integers], Integers]) -> Function:
@@ -24,10 +24,9 @@ def of_date(compute: Callable[[Integers], Integers]) -> Function:
 
     def function(call: Call) -> Vector:
         vector = call.vector(0) if len(call) else unlabelled(np.floor(call.steps.times / 1000))
-        known = np.abs(vector.values) <= LATEST
-        seconds = np.where(known, vector.values, 0.0).astype(np.int64)
-        values = np.where(known, compute(seconds), np.nan)
-        return vector.with_values(values).without_names()
+        known = np.abs(vector.values) < 2.0**63
+        seconds = np.where(known, np.where(known, vector.values, 0.0).astype(np.int64), LAST)
+        return vector.with_values(compute(seconds).astype(np.float64)).without_names()
 
     return function
 

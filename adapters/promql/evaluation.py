@@ -43,7 +43,8 @@ class Evaluation:
                 return self._selecting.range(node, steps)
             case promql_parser.SubqueryExpr():
                 inner = inner_steps(node, steps, self._budget)
-                found = self._vector(node.expr, inner)
+                # A range that is shorter than the step may lie between two steps.
+                found = self._vector(node.expr, inner) if len(inner) else Vector.empty(0)
                 return as_samples(node, steps, inner, found, self._budget)
             case promql_parser.UnaryExpr():
                 return self._negated(node, steps)
@@ -90,6 +91,8 @@ class Evaluation:
         number = _scalar(parameter)
         if operator == "quantile":
             return aggregate.quantiles(number, vector, clause)
+        if operator == "limitk":
+            return aggregate.first(number, vector, clause)
         return aggregate.best(number, vector, clause, largest=operator == "topk")
 
     def _call(self, node: promql_parser.Call, steps: Steps) -> Value:

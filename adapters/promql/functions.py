@@ -9,7 +9,7 @@ import promql_parser
 from promql_parser import Expr
 
 from adapters.promql.calls import Call, Function
-from adapters.promql.labels import Labels
+from adapters.promql.labels import Labels, key, natural_key
 from adapters.promql.matchers import selector_matchers
 from adapters.promql.vectors import Bools, Floats, Vector
 from application.reading.series import NAME, MatchOperator
@@ -50,6 +50,16 @@ def clamp_max(call: Call) -> Vector:
 def sign(values: Floats) -> Floats:
     """1 for positive values, -1 for negative ones, else the value: 0 or NaN."""
     return np.where(values > 0, 1.0, np.where(values < 0, -1.0, values))
+
+
+def cosh(values: Floats) -> Floats:
+    """The hyperbolic cosine, with infinity where Go has it: if half the exponential overflows."""
+    return np.where(np.exp(np.abs(values)) == np.inf, np.inf, np.cosh(values))
+
+
+def sinh(values: Floats) -> Floats:
+    """The hyperbolic sine, with infinity where Go has it."""
+    return np.where(np.exp(np.abs(values)) == np.inf, np.copysign(np.inf, values), np.sinh(values))
 
 
 def absent(call: Call) -> Vector:
@@ -107,13 +117,26 @@ def sort_desc(call: Call) -> Vector:
     return _sorted(call, -1.0)
 
 
+def sort_by_label(call: Call) -> Vector:
+    """Sort an instant query's samples by labels, in which numbers are in the order of size."""
+    return _sorted_by_labels(call, 1)
+
+
+def sort_by_label_desc(call: Call) -> Vector:
+    """Sort an instant query's samples by labels like `sort_by_label`, the last first."""
+    return _sorted_by_labels(call, -1)
+
+
 def unlabelled(values: Floats) -> Vector:
     """Return a vector of one sample without labels; `values` has one per step."""
     return Vector([{}], values[np.newaxis], np.ones((1, len(values)), np.bool_))
 
 
 def _clamped(vector: Vector, low: Floats, high: Floats) -> Vector:
-    values = np.maximum(low, np.minimum(high, vector.values))
+    # In Go's minimum and maximum, -Inf and +Inf count for more than NaN.
+    values = np.minimum(high, vector.values)
+    values = np.where((high == -np.inf) | (vector.values == -np.inf), -np.inf, values)
+    values = np.where((low == np.inf) | (values == np.inf), np.inf, np.maximum(low, values))
     present = vector.present & ~(high < low)
     return vector.with_values(values, present).without_empty_rows().without_names()
 
@@ -125,7 +148,11 @@ def _absence(call: Call, found: Bools) -> Vector:
 
 
 def _required(expression: Expr) -> Labels:
-    """Return the labels for which a selector has one matcher, and that one is an equality."""
+    """Return the labels that a selector requires to be equal to a value.
+
+    Of several matchers of a label, an equality counts if it is the first equality and no other
+    matcher follows (`createLabelsForAbsentFunction` of Prometheus).
+    """
     while isinstance(expression, promql_parser.ParenExpr):
         expression = expression.expr
     if isinstance(expression, promql_parser.MatrixSelector):
@@ -133,19 +160,15 @@ def _required(expression: Expr) -> Labels:
     if not isinstance(expression, promql_parser.VectorSelector):
         return {}
     required: dict[str, str] = {}
-    several: set[str] = set()
+    seen: set[str] = set()
     for one in selector_matchers(expression):
         if one.name == NAME:
             continue
-        if one.operator is MatchOperator.EQUAL and one.name not in required | dict.fromkeys(
-            several
-        ):
-            required[one.name] = one.value
-        else:
-            several.add(one.name)
-    return {
-        name: value for name, value in sorted(required.items()) if value and name not in several
-    }
+        first = one.operator is MatchOperator.EQUAL and one.name not in seen
+        required[one.name] = one.value if first else ""
+        if first:
+            seen.add(one.name)
+    return {name: value for name, value in sorted(required.items()) if value}
 
 
 def _sorted(call: Call, direction: float) -> Vector:
@@ -154,3 +177,16 @@ def _sorted(call: Call, direction: float) -> Vector:
         return vector
     # argsort puts NaN last.
     return vector.take(np.argsort(direction * vector.values[:, 0], kind="stable"))
+
+
+def _sorted_by_labels(call: Call, direction: int) -> Vector:
+    vector = call.vector(0)
+    if len(call.steps) != 1:
+        return vector
+    names = [call.text(place) for place in range(1, len(call))]
+
+    keys = [
+        ([natural_key(labels.get(name, "")) for name in names], key(labels))
+        for labels in vector.labels
+    ]
+    return vector.take(sorted(range(len(keys)), key=keys.__getitem__, reverse=direction < 0))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Collection, Mapping, Sequence
 from typing import TypeAlias
 
 from application.reading.series import NAME
@@ -38,6 +39,14 @@ def changed(labels: Labels, changes: Labels) -> Labels:
 def key(labels: Labels) -> tuple[tuple[str, str], ...]:
     """Return what is equal for equal labels, and sorts as Prometheus sorts labels."""
     return tuple(labels.items())
+
+
+def natural_key(text: str) -> Sequence[tuple[int, int, str]]:
+    """Return what sorts texts with whole numbers in them by the numbers' size."""
+    return [
+        (0, int(part), "") if part.isdigit() else (1, 0, part)
+        for part in re.findall(r"[0-9]+|[^0-9]+", text)
+    ]
 
 
 def text(labels: Labels) -> str:

@@ -54,6 +54,16 @@ def ts_of_last_over_time(windows: Windows) -> Result:
     return windows.times_at(windows.end - 1) / 1000, windows.count > 0
 
 
+def ts_of_min_over_time(windows: Windows) -> Result:
+    """The time of the last smallest value in the range, in seconds."""
+    return _time_of_extreme(windows, np.less_equal)
+
+
+def ts_of_max_over_time(windows: Windows) -> Result:
+    """The time of the last largest value in the range, in seconds."""
+    return _time_of_extreme(windows, np.greater_equal)
+
+
 def present_over_time(windows: Windows) -> Result:
     """The value 1 for any series that has a sample in the range."""
     return np.ones(windows.first.shape), windows.count > 0
@@ -127,6 +137,16 @@ def _extreme(windows: Windows, better: np.ufunc) -> Result:
             level = better(level[:-length], level[length:])
         length *= 2
     return found, count > 0
+
+
+def _time_of_extreme(windows: Windows, better: np.ufunc) -> Result:
+    found, time = windows.at(windows.first), windows.times_at(windows.first)
+    for places, exists in windows.terms():
+        value = windows.at(places)
+        chosen = exists & (better(value, found) | np.isnan(found))
+        found = np.where(chosen, value, found)
+        time = np.where(chosen, windows.times_at(places), time)
+    return time / 1000, windows.count > 0
 
 
 def _stacked(windows: Windows) -> tuple[Floats, Bools]:

@@ -14,8 +14,9 @@ from adapters.promql.functions import elementwise
 from adapters.promql.label_functions import label_join, label_replace
 from adapters.promql.vectors import Floats, Vector
 from adapters.promql.windows import Result, WindowFunction, Windows, over
+from application.reading.promql_errors import ExecutionFailed
 
-AGGREGATIONS = {*REDUCTIONS, "quantile", "topk", "bottomk", "count_values"}
+AGGREGATIONS = {*REDUCTIONS, "quantile", "topk", "bottomk", "limitk", "count_values"}
 
 
 def _of_range(compute: WindowFunction, *, keep_name: bool = False) -> Function:
@@ -23,7 +24,7 @@ def _of_range(compute: WindowFunction, *, keep_name: bool = False) -> Function:
 
     def function(call: Call) -> Vector:
         found = over(call.rows(0), call.steps.times, compute, call.budget)
-        return found if keep_name else found.without_names()
+        return found if keep_name else _bare(found)
 
     return function
 
@@ -41,9 +42,29 @@ def _with_scalar(
             lambda windows: compute(windows, parameter),
             call.budget,
         )
-        return found.without_names()
+        return _bare(found)
 
     return function
+
+
+def _double_exponential_smoothing(call: Call) -> Vector:
+    level, trend = call.scalar(1), call.scalar(2)
+    regression.check_factors(level, trend)
+    found = over(
+        call.rows(0),
+        call.steps.times,
+        lambda windows: regression.double_exponential_smoothing(windows, level, trend),
+        call.budget,
+    )
+    return _bare(found)
+
+
+def _bare(vector: Vector) -> Vector:
+    """Drop the names. Unlike elsewhere, series with equal labels fail even at different steps."""
+    bare = vector.without_names()
+    if len(bare) < len(vector):
+        raise ExecutionFailed("vector cannot contain metrics with the same labelset")
+    return bare
 
 
 _ELEMENTWISE: Mapping[str, Callable[[Floats], Floats]] = {
@@ -56,7 +77,7 @@ _ELEMENTWISE: Mapping[str, Callable[[Floats], Floats]] = {
     "atanh": np.arctanh,
     "ceil": np.ceil,
     "cos": np.cos,
-    "cosh": np.cosh,
+    "cosh": functions.cosh,
     "deg": lambda values: values * 180 / np.pi,
     "exp": np.exp,
     "floor": np.floor,
@@ -66,7 +87,7 @@ _ELEMENTWISE: Mapping[str, Callable[[Floats], Floats]] = {
     "rad": lambda values: values * np.pi / 180,
     "sgn": functions.sign,
     "sin": np.sin,
-    "sinh": np.sinh,
+    "sinh": functions.sinh,
     "sqrt": np.sqrt,
     "tan": np.tan,
     "tanh": np.tanh,
@@ -95,6 +116,8 @@ FUNCTIONS: Mapping[str, Function] = {
             over_time.sum_over_time,
             over_time.ts_of_first_over_time,
             over_time.ts_of_last_over_time,
+            over_time.ts_of_max_over_time,
+            over_time.ts_of_min_over_time,
         )
     },
     "first_over_time": _of_range(over_time.first_over_time, keep_name=True),
@@ -109,7 +132,10 @@ FUNCTIONS: Mapping[str, Function] = {
     "pi": functions.pi,
     "round": functions.rounded,
     "scalar": functions.scalar,
+    "double_exponential_smoothing": _double_exponential_smoothing,
     "sort": functions.sort,
+    "sort_by_label": functions.sort_by_label,
+    "sort_by_label_desc": functions.sort_by_label_desc,
     "sort_desc": functions.sort_desc,
     "time": functions.time,
     "timestamp": functions.timestamp,

@@ -38,6 +38,7 @@ class Verdict(Enum):
     EQUAL = "equal"
     EMPTY = "both empty"
     REFUSED = "both refused"
+    NEWER = "refused by one, for a rule of version 3"
     DIFFERENT = "different"
 
 
@@ -67,7 +68,7 @@ class Comparer:
             if verdict is Verdict.DIFFERENT:
                 return Comparison(expression, verdict, details)
             verdicts.append((verdict, details))
-        for wanted in (Verdict.EQUAL, Verdict.REFUSED, Verdict.EMPTY):
+        for wanted in (Verdict.NEWER, Verdict.EQUAL, Verdict.REFUSED, Verdict.EMPTY):
             for verdict, details in verdicts:
                 if verdict is wanted:
                     return Comparison(expression, verdict, details)
@@ -79,6 +80,8 @@ class Comparer:
             types = [getattr(answer, "error_type", None) for answer in (ours, theirs)]
             if types[0] == types[1]:
                 return Verdict.REFUSED, f"{ours} | {theirs}"
+            if _is_newer(expression, ours, theirs):
+                return Verdict.NEWER, ""
             return Verdict.DIFFERENT, f"at {at}: ours {_brief(ours)}, theirs {_brief(theirs)}"
         difference = next(differences(ours, theirs), None)
         if difference:
@@ -155,6 +158,17 @@ def close(one: float, other: float) -> bool:
     if math.isnan(one) or math.isnan(other):
         return math.isnan(one) and math.isnan(other)
     return bool(np.isclose(one, other, rtol=TOLERANCE, atol=1e-12))
+
+
+def _is_newer(expression: str, ours: object, theirs: object) -> bool:
+    """Return whether only one refuses because of how version 3 treats equal labels.
+
+    It refuses a comparison whose matches are not unique also if that drops them, and it accepts a
+    negation of series that have equal labels at different times.
+    """
+    if isinstance(ours, PromqlError):
+        return "multiple matches for labels" in str(ours)
+    return "-(" in expression and "same labelset" in str(theirs)
 
 
 def _brief(answer: object) -> str:

@@ -1,18 +1,22 @@
-"""A real Prometheus, as Debian packages it, on samples that are written beforehand."""
+"""A real Prometheus, as Debian packages it, on samples that are written first."""
 
 from __future__ import annotations
 
 import json
 import socket
+import struct
 import subprocess
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import cramjam
 
 from application.reading.promql import (
     InstantResult,
@@ -24,7 +28,11 @@ from application.reading.promql import (
     String,
 )
 from tests.debian import fetch, program
+from tests.point_formats.remote_write.requests import request_1, sample, series_1
 from tests.promql.samples import SampleSeries, array_of
+
+SLICE = 600_000
+"""Milliseconds per request of remote write."""
 
 
 class PrometheusMissing(Exception):
@@ -40,17 +48,21 @@ class QueryRefused(Exception):
 
 
 class Prometheus:
-    """Asks a running Prometheus. Times are in ms since the epoch."""
+    """Asks a running Prometheus. Times are in ms since the epoch.
+
+    Functions may have their newer names.
+    """
 
     def __init__(self, address: str) -> None:
         self._address = address
 
     def instant(self, expression: str, at: int) -> InstantResult:
+        expression = _in_older_names(expression)
         return _result(self._ask("query", {"query": expression, "time": f"{at / 1000:.3f}"}))
 
     def range(self, expression: str, start: int, end: int, step: int) -> Matrix:
         parameters = {
-            "query": expression,
+            "query": _in_older_names(expression),
             "start": f"{start / 1000:.3f}",
             "end": f"{end / 1000:.3f}",
             "step": f"{step / 1000:.3f}",
@@ -72,14 +84,7 @@ class Prometheus:
 @contextmanager
 def prometheus_with(series: Iterable[SampleSeries], directory: Path) -> Iterator[Prometheus]:
     """Run Prometheus on these samples until the end of the block. Raises PrometheusMissing."""
-    prometheus, promtool = programs()
-    samples, data = directory / "samples.txt", directory / "data"
-    samples.write_text("".join(_open_metrics(series)) + "# EOF\n")
-    subprocess.run(
-        [promtool, "tsdb", "create-blocks-from", "openmetrics", samples, data],
-        check=True,
-        capture_output=True,
-    )
+    prometheus = prometheus_program()
     (directory / "prometheus.yml").write_text("{}")
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
@@ -88,8 +93,9 @@ def prometheus_with(series: Iterable[SampleSeries], directory: Path) -> Iterator
             [
                 prometheus,
                 f"--config.file={directory / 'prometheus.yml'}",
-                f"--storage.tsdb.path={data}",
+                f"--storage.tsdb.path={directory / 'data'}",
                 "--storage.tsdb.retention.time=100y",
+                "--web.enable-remote-write-receiver",
                 f"--web.listen-address=127.0.0.1:{port}",
             ],
             stderr=log,
@@ -97,35 +103,44 @@ def prometheus_with(series: Iterable[SampleSeries], directory: Path) -> Iterator
         try:
             address = f"http://127.0.0.1:{port}"
             _wait_until_ready(address, process)
+            _write(address, series)
             yield Prometheus(address)
         finally:
             process.terminate()
             process.wait()
 
 
-def programs() -> tuple[Path, Path]:
-    """Return the paths of prometheus and promtool. Raises PrometheusMissing."""
-    if program("promtool") is None or program("prometheus") is None:
+def prometheus_program() -> Path:
+    """Return the path of prometheus. Raises PrometheusMissing."""
+    if program("prometheus") is None:
         try:
             fetch("prometheus")
         except (OSError, subprocess.CalledProcessError) as error:
             raise PrometheusMissing("Prometheus is not installed") from error
-    prometheus, promtool = program("prometheus"), program("promtool")
+    prometheus = program("prometheus")
     assert prometheus
-    assert promtool
-    return prometheus, promtool
+    return prometheus
 
 
-def _open_metrics(series: Iterable[SampleSeries]) -> Iterator[str]:
+def _in_older_names(expression: str) -> str:
+    return expression.replace("double_exponential_smoothing(", "holt_winters(")
+
+
+def _write(address: str, series: Iterable[SampleSeries]) -> None:
+    """Send the samples by remote write, in the order of time, as Prometheus wants them."""
+    slices: defaultdict[int, list[bytes]] = defaultdict(list)
     for one in series:
-        inner = ",".join(
-            f"{name}={json.dumps(value, ensure_ascii=False)}"
-            for name, value in one.labels.items()
-            if name != "__name__"
-        )
-        head = f"{one.labels['__name__']}{{{inner}}}"
+        labels = [(name.encode(), value.encode()) for name, value in sorted(one.labels.items())]
+        samples: defaultdict[int, list[bytes]] = defaultdict(list)
         for at, value in zip(one.times, one.values, strict=True):
-            yield f"{head} {value!r} {at / 1000:.3f}\n"
+            samples[at // SLICE].append(sample(struct.pack("<d", value), at))
+        for number, these in samples.items():
+            slices[number].append(series_1(labels, *these))
+    for number in sorted(slices):
+        body = bytes(cramjam.snappy.compress_raw(request_1(*slices[number])))
+        headers = {"Content-Encoding": "snappy", "Content-Type": "application/x-protobuf"}
+        request = urllib.request.Request(f"{address}/api/v1/write", body, headers)
+        urllib.request.urlopen(request, timeout=60).close()
 
 
 def _wait_until_ready(address: str, process: subprocess.Popen[bytes]) -> None:

@@ -82,23 +82,27 @@ def test_times() -> None:
 @pytest.mark.parametrize(
     ("name", "values"),
     [
-        ("minute", (53, 59, 0)),
-        ("hour", (23, 23, 0)),
-        ("day_of_week", (5, 3, 4)),
-        ("day_of_month", (13, 31, 1)),
-        ("day_of_year", (44, 366, 1)),
-        ("days_in_month", (28, 31, 31)),
-        ("month", (2, 12, 1)),
-        ("year", (2009, 2008, 1970)),
+        ("minute", (53, 59, 0, 30)),
+        ("hour", (23, 23, 0, 15)),
+        ("day_of_week", (5, 3, 4, 0)),
+        ("day_of_month", (13, 31, 1, 4)),
+        ("day_of_year", (44, 366, 1, 339)),
+        ("days_in_month", (28, 31, 31, 31)),
+        ("month", (2, 12, 1, 12)),
+        ("year", (2009, 2008, 1970, 292277026596)),
     ],
 )
 def test_dates(name: str, values: tuple[int, ...]) -> None:
-    """1234569190 is 2009-02-13 23:53:10, a Friday; 1230767999.9 is the last second of 2008."""
+    """1234569190 is 2009-02-13 23:53:10, a Friday; 1230767999.9 is the last second of 2008.
+
+    The last second of 64 bits is that of NaN and of numbers that are too large, as in Prometheus.
+    """
     moments = (1234569190, 1230767999.9, 0)
-    for moment, value in zip(moments, values, strict=True):
+    for moment, value in zip(moments, values, strict=False):
         assert Evaluated({}).value(f"{name}(vector({moment}))") == value
         assert Evaluated({}).value(f"{name}()", moment) == value
-    assert math.isnan(Evaluated({}).value(f"{name}(vector(NaN))"))
+    for odd in ("NaN", "Inf", "-Inf", "1e300"):
+        assert Evaluated({}).value(f"{name}(vector({odd}))") == values[-1]
 
 
 def test_sorting_instant_vectors_puts_nan_last() -> None:
@@ -237,3 +241,41 @@ def test_fractions_of_histograms(low: str, high: str, value: float) -> None:
 def test_functions_of_native_histograms_ignore_numbers() -> None:
     for name in ("avg", "count", "stddev", "stdvar", "sum"):
         assert Evaluated({"x": [1]}).vector(f"histogram_{name}(x)") == {}
+
+
+def test_functions_of_ranges_refuse_equal_labels_even_at_different_times() -> None:
+    evaluated = Evaluated({"x": [(0, 1), (10, 2)], "y": [(1000, 3), (1010, 4)]})
+    expression = 'deriv({__name__=~"x|y"}[1m])'
+    with pytest.raises(ExecutionFailed, match="same labelset"):
+        evaluated.range(expression, 0, 1020, 10)
+    assert evaluated.range('abs({__name__=~"x|y"})', 0, 1020, 10)[""][1010] == 4
+
+
+def test_smoothing() -> None:
+    evaluated = Evaluated({"x": [1, 3, 2, 8]})
+    found = evaluated.value("double_exponential_smoothing(x[1m], 0.5, 0.25)", 30)
+    level, before, trend = 1.0, 0.0, 2.0
+    for place, value in enumerate((3, 2, 8)):
+        trend = trend if place == 0 else 0.25 * (level - before) + 0.75 * trend
+        level, before = 0.5 * value + 0.5 * (level + trend), level
+    assert found == pytest.approx(level)
+
+
+def test_sorting_by_labels_knows_numbers() -> None:
+    names = ("a2", "a10", "a1b", "b")
+    evaluated = Evaluated({f'x{{n="{name}"}}': [1] for name in names})
+    ordered = [f'x{{n="{name}"}}' for name in ("a1b", "a2", "a10", "b")]
+    assert list(evaluated.vector("sort_by_label(x, 'n')")) == ordered
+    assert list(evaluated.vector("sort_by_label_desc(x, 'm', 'n')")) == ordered[::-1]
+
+
+def test_times_of_extremes_are_those_of_the_last() -> None:
+    evaluated = Evaluated({"x": [NAN, 3, 1, 3, 1, 2]})
+    assert evaluated.value("ts_of_max_over_time(x[2m])", 60) == 30
+    assert evaluated.value("ts_of_min_over_time(x[2m])", 60) == 40
+
+
+def test_a_subquery_without_steps_is_empty() -> None:
+    evaluated = Evaluated({"x": [1, 2, 3]})
+    assert evaluated.vector("max_over_time(x[5s:1m])", 20) == {}
+    assert evaluated.vector("absent_over_time(x[5s:1m])", 20) == {"": 1}

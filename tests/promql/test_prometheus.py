@@ -14,8 +14,9 @@ from tests.promql.prometheus import PrometheusMissing, prometheus_with
 
 EXPRESSIONS = expressions_of(Path(__file__).with_name("expressions.txt"))
 
-NEWER = {"first_over_time", "mad_over_time", "ts_of_first_over_time", "ts_of_last_over_time"}
-"""Functions that Debian's Prometheus does not have."""
+NEWER = {name for name in FUNCTIONS if name.startswith(("sort_by_label", "ts_of_"))}
+NEWER |= {"first_over_time", "mad_over_time", "limitk"}
+"""Functions and aggregations that Debian's Prometheus does not have."""
 
 NATIVE = {name for name in FUNCTIONS if name.startswith("histogram_")} - {"histogram_quantile"}
 

@@ -26,8 +26,7 @@ from tests.promql.evaluating import Evaluated
     [
         ("foo(x)", "unknown function with name .foo"),
         ("info(x)", 'unknown function with name "info"'),
-        ("sort_by_label(x, 'a')", 'unknown function with name "sort_by_label"'),
-        ("limitk(2, x)", 'unknown aggregation with name "limitk"'),
+        ("limit_ratio(0.5, x)", 'unknown aggregation with name "limit_ratio"'),
         ("x + fill(0) y", '"fill" is not supported'),
         ('x{a="b" or c="d"}', 'unexpected "or" in label matching'),
         ('x{a=~"("}', "parse error"),
