@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import promql_parser
 from msgspec import Struct
 
 from adapters.promql.labels import Labels, changed, dropped, kept, text, without_name
 from adapters.promql.matching import Matching, any_present, counts_present, first_two, pairs
 from adapters.promql.operators import ARITHMETIC, COMPARISONS
+from adapters.promql.syntax.tree import Binary
 from adapters.promql.vectors import Bools, Floats, Vector
 from application.reading.promql_errors import ExecutionFailed
 from application.reading.query_budget import QueryBudget
@@ -27,20 +27,8 @@ class Modifier(Struct, frozen=True):
     as_bool: bool = False
 
     @classmethod
-    def of(cls, modifier: promql_parser.BinModifier | None) -> Modifier:
-        if modifier is None:
-            return cls()
-        many = None
-        if modifier.card == promql_parser.VectorMatchCardinality.ManyToOne:
-            many = "left"
-        elif modifier.card == promql_parser.VectorMatchCardinality.OneToMany:
-            many = "right"
-        return cls(
-            Matching.of(modifier.matching),
-            many,
-            tuple(modifier.group_labels or ()),
-            bool(modifier.return_bool),
-        )
+    def of(cls, node: Binary) -> Modifier:
+        return cls(Matching(node.on, node.labels), node.many, node.included, node.as_bool)
 
 
 def between_scalars(operator: str, left: Floats, right: Floats) -> Floats:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from msgspec import Struct
-from promql_parser import Expr
 
+from adapters.promql.syntax.tree import Expression
 from adapters.promql.vectors import Floats, SampleRows, Steps, Value, Vector
 from application.reading.query_budget import QueryBudget
 
@@ -16,7 +16,7 @@ class Call(Struct, frozen=True):
     """A function's arguments, evaluated at all steps, and as they were written."""
 
     arguments: Sequence[Value]
-    written: Sequence[Expr]
+    written: Sequence[Expression]
     steps: Steps
     budget: QueryBudget
 

@@ -11,6 +11,8 @@ from adapters.promql.evaluation import Evaluation
 from adapters.promql.matchers import matcher
 from adapters.promql.result import instant_result, range_result
 from adapters.promql.select import Selecting
+from adapters.promql.syntax.printer import pretty
+from adapters.promql.syntax.tree import Expression
 from adapters.promql.vectors import Steps, Value
 from application.reading.promql import InstantResult, Matrix
 from application.reading.promql_errors import BadData, ExecutionFailed
@@ -52,13 +54,10 @@ class PromqlEngine:
         return matcher(name, operator, value)
 
     def formatted(self, expression: str) -> str:
-        return parse.parsed(expression).prettify()
+        return pretty(_parsed(expression))
 
     def _value(self, owner: Owner, expression: str, steps: Steps, budget: QueryBudget) -> Value:
-        try:
-            tree = parse.parsed(expression)
-        except BadData as error:
-            raise BadData(f'invalid parameter "query": {error}') from error
+        tree = _parsed(expression)
         evaluation = Evaluation(Selecting(self._source, owner, budget), budget)
         try:
             # Division by zero and the like have their results; NaN and infinities are values.
@@ -68,3 +67,10 @@ class PromqlEngine:
             raise ExecutionFailed(
                 "query processing would use too much memory in query execution"
             ) from error
+
+
+def _parsed(expression: str) -> Expression:
+    try:
+        return parse.parsed(expression)
+    except BadData as error:
+        raise BadData(f'invalid parameter "query": {error}') from error

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import numpy as np
-import promql_parser
-from promql_parser import Expr
 
-from adapters.promql import aggregate, binary
-from adapters.promql.calls import Call
+from adapters.promql import aggregate, binary, calls
 from adapters.promql.grouping import Clause
-from adapters.promql.operators import SETS
 from adapters.promql.registry import FUNCTIONS
 from adapters.promql.select import Selecting
 from adapters.promql.subqueries import as_samples, inner_steps
+from adapters.promql.syntax.checks import SETS
+from adapters.promql.syntax.tree import (
+    Aggregation,
+    Binary,
+    Call,
+    Expression,
+    MatrixSelector,
+    NumberLiteral,
+    StringLiteral,
+    Subquery,
+    Unary,
+    VectorSelector,
+    unwrapped,
+)
 from adapters.promql.vectors import Floats, Steps, Value, Vector
-from application.reading.promql_errors import BadData
 from application.reading.query_budget import QueryBudget
 
 
@@ -28,43 +37,45 @@ class Evaluation:
         self._selecting = selecting
         self._budget = budget
 
-    def evaluate(self, node: Expr, steps: Steps) -> Value:
+    def evaluate(self, node: Expression, steps: Steps) -> Value:
         """Return the value of an expression at all steps."""
         self._budget.check_time()
-        node = _unwrapped(node)
+        node = unwrapped(node)
         match node:
-            case promql_parser.NumberLiteral():
-                return np.full(len(steps), node.val)
-            case promql_parser.StringLiteral():
-                return str(node.val)
-            case promql_parser.VectorSelector():
+            case NumberLiteral():
+                return np.full(len(steps), node.value)
+            case StringLiteral():
+                return node.value
+            case VectorSelector():
                 return self._selecting.instant(node, steps)
-            case promql_parser.MatrixSelector():
+            case MatrixSelector():
                 return self._selecting.range(node, steps)
-            case promql_parser.SubqueryExpr():
+            case Subquery():
                 inner = inner_steps(node, steps, self._budget)
                 # A range that is shorter than the step may lie between two steps.
-                found = self._vector(node.expr, inner) if len(inner) else Vector.empty(0)
+                found = self._vector(node.expression, inner) if len(inner) else Vector.empty(0)
                 return as_samples(node, steps, inner, found, self._budget)
-            case promql_parser.UnaryExpr():
-                return self._negated(node, steps)
-            case promql_parser.BinaryExpr():
+            case Unary():
+                return self._signed(node, steps)
+            case Binary():
                 return self._binary(node, steps)
-            case promql_parser.AggregateExpr():
+            case Aggregation():
                 return self._aggregate(node, steps)
-            case promql_parser.Call():
+            case Call():
                 return self._call(node, steps)
-        raise BadData(f"parse error: unsupported expression {node}")
+        raise TypeError(f"{type(node).__name__} cannot be evaluated")
 
-    def _negated(self, node: promql_parser.UnaryExpr, steps: Steps) -> Value:
-        value = self.evaluate(node.expr, steps)
+    def _signed(self, node: Unary, steps: Steps) -> Value:
+        value = self.evaluate(node.expression, steps)
+        if node.operator == "+":
+            return value
         if isinstance(value, Vector):
             return value.with_values(-value.values).without_names()
         return -_scalar(value)
 
-    def _binary(self, node: promql_parser.BinaryExpr, steps: Steps) -> Value:
-        operator, modifier = str(node.op), binary.Modifier.of(node.modifier)
-        left, right = self.evaluate(node.lhs, steps), self.evaluate(node.rhs, steps)
+    def _binary(self, node: Binary, steps: Steps) -> Value:
+        operator, modifier = node.operator, binary.Modifier.of(node)
+        left, right = self.evaluate(node.left, steps), self.evaluate(node.right, steps)
         if isinstance(left, Vector) and isinstance(right, Vector):
             if operator in SETS:
                 return binary.of_sets(operator, left, right, modifier.matching)
@@ -78,14 +89,12 @@ class Evaluation:
             return binary.with_scalar(operator, right, scalar, scalar_left=True, as_bool=as_bool)
         return binary.between_scalars(operator, _scalar(left), _scalar(right))
 
-    def _aggregate(self, node: promql_parser.AggregateExpr, steps: Steps) -> Vector:
-        operator, clause = str(node.op), Clause.of(node.modifier)
-        vector = self._vector(node.expr, steps)
+    def _aggregate(self, node: Aggregation, steps: Steps) -> Vector:
+        operator, clause = node.operator, Clause.of(node)
+        vector = self._vector(node.expression, steps)
         if operator in aggregate.REDUCTIONS:
             return aggregate.reduced(operator, vector, clause)
-        if node.param is None:
-            raise BadData(f"parse error: {operator} needs a parameter")
-        parameter = self.evaluate(node.param, steps)
+        parameter = None if node.parameter is None else self.evaluate(node.parameter, steps)
         if isinstance(parameter, str):
             return aggregate.value_counts(parameter, vector, clause)
         number = _scalar(parameter)
@@ -95,16 +104,16 @@ class Evaluation:
             return aggregate.first(number, vector, clause)
         return aggregate.best(number, vector, clause, largest=operator == "topk")
 
-    def _call(self, node: promql_parser.Call, steps: Steps) -> Value:
-        name, written = node.func.name, node.args
+    def _call(self, node: Call, steps: Steps) -> Value:
+        name, written = node.name, node.arguments
         if name == "timestamp":
-            inner = _unwrapped(written[0])
-            if isinstance(inner, promql_parser.VectorSelector):
+            inner = unwrapped(written[0])
+            if isinstance(inner, VectorSelector):
                 return self._selecting.instant(inner, steps, times=True).without_names()
         arguments = [self.evaluate(argument, steps) for argument in written]
-        return FUNCTIONS[name](Call(arguments, written, steps, self._budget))
+        return FUNCTIONS[name](calls.Call(arguments, written, steps, self._budget))
 
-    def _vector(self, node: Expr, steps: Steps) -> Vector:
+    def _vector(self, node: Expression, steps: Steps) -> Vector:
         """Return the value; a scalar, as in a subquery, becomes a series without labels."""
         value = self.evaluate(node, steps)
         if isinstance(value, Vector):
@@ -112,14 +121,7 @@ class Evaluation:
         return Vector([{}], _scalar(value)[np.newaxis], np.ones((1, len(steps)), np.bool_))
 
 
-def _unwrapped(node: Expr) -> Expr:
-    """Return what parentheses contain."""
-    while isinstance(node, promql_parser.ParenExpr):
-        node = node.expr
-    return node
-
-
-def _scalar(value: Value) -> Floats:
+def _scalar(value: Value | None) -> Floats:
     if not isinstance(value, np.ndarray):
-        raise BadData(f"parse error: expected a scalar, got a {type(value).__name__}")
+        raise TypeError(f"expected a scalar, got a {type(value).__name__}")
     return value

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import promql_parser
-from promql_parser import Expr
 
 from adapters.promql.calls import Call, Function
 from adapters.promql.labels import Labels, key, natural_key
-from adapters.promql.matchers import selector_matchers
+from adapters.promql.syntax.tree import Expression, MatrixSelector, VectorSelector, unwrapped
 from adapters.promql.vectors import Bools, Floats, Vector
 from application.reading.series import NAME, MatchOperator
 
@@ -147,21 +145,20 @@ def _absence(call: Call, found: Bools) -> Vector:
     return Vector(labels, np.ones(absent.shape), absent).without_empty_rows()
 
 
-def _required(expression: Expr) -> Labels:
+def _required(expression: Expression) -> Labels:
     """Return the labels that a selector requires to be equal to a value.
 
     Of several matchers of a label, an equality counts if it is the first equality and no other
     matcher follows (`createLabelsForAbsentFunction` of Prometheus).
     """
-    while isinstance(expression, promql_parser.ParenExpr):
-        expression = expression.expr
-    if isinstance(expression, promql_parser.MatrixSelector):
-        expression = expression.vector_selector
-    if not isinstance(expression, promql_parser.VectorSelector):
+    expression = unwrapped(expression)
+    if isinstance(expression, MatrixSelector):
+        expression = expression.selector
+    if not isinstance(expression, VectorSelector):
         return {}
     required: dict[str, str] = {}
     seen: set[str] = set()
-    for one in selector_matchers(expression):
+    for one in expression.matchers:
         if one.name == NAME:
             continue
         first = one.operator is MatchOperator.EQUAL and one.name not in seen

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
-import promql_parser
 from msgspec import Struct
 
 from adapters.promql.labels import Labels, dropped, kept, key
+from adapters.promql.syntax.tree import Aggregation
 from adapters.promql.vectors import Integers, Vector
 from application.reading.series import NAME
 
@@ -20,12 +20,10 @@ class Clause(Struct, frozen=True):
     without: bool
 
     @classmethod
-    def of(cls, modifier: promql_parser.AggModifier | None) -> Clause:
-        if modifier is None:
-            return cls((), without=False)
-        if modifier.type == promql_parser.AggModifierType.Without:
-            return cls({*modifier.labels, NAME}, without=True)
-        return cls(set(modifier.labels), without=False)
+    def of(cls, node: Aggregation) -> Clause:
+        if node.without:
+            return cls({*node.labels, NAME}, without=True)
+        return cls(set(node.labels), without=False)
 
     def apply(self, labels: Labels) -> Labels:
         """Return the labels of a series' group."""

@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection, Sequence
 from operator import itemgetter
 
 import numpy as np
-import promql_parser
 from msgspec import Struct
 
 from adapters.promql.labels import Labels, dropped, kept, key
@@ -19,12 +18,6 @@ class Matching(Struct, frozen=True):
 
     on: bool = False
     names: Sequence[str] = ()
-
-    @classmethod
-    def of(cls, modifier: promql_parser.LabelModifier | None) -> Matching:
-        if modifier is None:
-            return cls()
-        return cls(modifier.type == promql_parser.LabelModifierType.Include, modifier.labels)
 
     def signatures(self, left: Vector, right: Vector) -> tuple[Integers, Integers, int]:
         """Return a number for each row of both vectors, equal for those that match, and how many.

@@ -26,5 +26,3 @@ COMPARISONS: Mapping[str, Callable[[Floats, Floats], Bools]] = {
     ">=": np.greater_equal,
     "<=": np.less_equal,
 }
-
-SETS = {"and", "or", "unless"}

@@ -14,6 +14,16 @@ import re2
 _OPTIONS = re2.Options()
 _OPTIONS.log_errors = False
 
+_GO_WORDS = {
+    "missing )": "missing closing )",
+    "missing ]": "missing closing ]",
+    "no argument for repetition operator": "missing argument to repetition operator",
+    "bad repetition operator": "invalid nested repetition operator",
+    "invalid repetition size": "invalid repeat count",
+    "invalid named capture group": "invalid named capture",
+    "invalid perl operator": "invalid or unsupported Perl syntax",
+}
+
 _REFERENCE = re.compile(r"\$(?:(\$)|(\w+)|\{(\w+)\})", re.ASCII)
 
 
@@ -31,7 +41,7 @@ class Pattern:
         except re2.error as error:
             reason = error.args[0]
             raise InvalidPattern(
-                reason.decode() if isinstance(reason, bytes) else str(reason)
+                _in_words_of_go(reason.decode() if isinstance(reason, bytes) else str(reason))
             ) from error
 
     def matches(self, text: str) -> bool:
@@ -55,6 +65,19 @@ class Pattern:
             return (found[number] or "") if 0 <= number <= self._compiled.groups else ""
 
         return _REFERENCE.sub(group, template)
+
+
+def _in_words_of_go(reason: str) -> str:
+    """Return RE2's reason as Go's library, which Prometheus uses, would give it.
+
+    Both name the part that is wrong. Prometheus adds anchors to the expression.
+    """
+    problem, _, part = reason.partition(": ")
+    if part.startswith("(?s:"):
+        part = f"^{part}$"
+    elif problem in ("missing ]", "invalid named capture group"):
+        part += "$"
+    return f"error parsing regexp: {_GO_WORDS.get(problem, problem)}: `{part}`"
 
 
 @lru_cache(maxsize=1024)

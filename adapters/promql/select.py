@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 
 import numpy as np
-import promql_parser
 from msgspec import Struct
 
 from adapters.promql.labels import Labels
-from adapters.promql.matchers import selector_matchers
+from adapters.promql.syntax.tree import At, MatrixSelector, VectorSelector
 from adapters.promql.vectors import Floats, Integers, SampleRows, Steps, Vector, is_stale
 from adapters.promql.windows import Result, Windows, over
 from application.reading.query_budget import QueryBudget
@@ -19,6 +17,9 @@ from application.reading.series import Owner, Series, SeriesSource
 LOOK_BACK = 5 * 60 * 1000
 """A sample counts for so long (ms), unless another one or a stale marker follows."""
 
+
+LATEST = 1 << 60
+"""The latest time in ms that counts, so that a range around it fits into 64 bits."""
 
 BATCH = 64
 """Series that are searched for stale markers at once."""
@@ -33,9 +34,7 @@ class Selecting:
         self._budget = budget
         self._read: dict[object, Sequence[_Read]] = {}
 
-    def instant(
-        self, selector: promql_parser.VectorSelector, steps: Steps, *, times: bool = False
-    ) -> Vector:
+    def instant(self, selector: VectorSelector, steps: Steps, *, times: bool = False) -> Vector:
         """Return each series' last sample before or at each step, at most LOOK_BACK old.
 
         A series that ended with a stale marker has none. With `times`, return the samples' times
@@ -58,11 +57,10 @@ class Selecting:
 
         return over(rows, steps.times, last, self._budget)
 
-    def range(self, selector: promql_parser.MatrixSelector, steps: Steps) -> SampleRows:
+    def range(self, selector: MatrixSelector, steps: Steps) -> SampleRows:
         """Return the samples of a range selector, without stale markers."""
-        inner = selector.vector_selector
+        inner, width = selector.selector, selector.range
         ends = shifted(steps, inner.offset, inner.at)
-        width = milliseconds(selector.range)
         found = self._series(inner, ends, width)
         sound: list[_Read] = []
         for start in range(0, len(found), BATCH):
@@ -78,10 +76,8 @@ class Selecting:
             width,
         )
 
-    def _series(
-        self, selector: promql_parser.VectorSelector, ends: Integers, width: int
-    ) -> Sequence[_Read]:
-        matchers = selector_matchers(selector)
+    def _series(self, selector: VectorSelector, ends: Integers, width: int) -> Sequence[_Read]:
+        matchers = selector.matchers
         start, end = int(ends.min()) - width + 1, int(ends.max())
         key = (tuple((one.name, one.operator, one.value) for one in matchers), start, end)
         if key not in self._read:
@@ -91,28 +87,13 @@ class Selecting:
         return self._read[key]
 
 
-def shifted(
-    steps: Steps, offset: timedelta | None, at: promql_parser.AtModifier | None
-) -> Integers:
+def shifted(steps: Steps, offset: int, at: At | None) -> Integers:
     """Return the times (ms) a selector refers to, by its `offset` and `@`, one per step."""
-    times = steps.times
-    if at is not None:
-        times = np.full(len(steps), _fixed(at, steps), np.int64)
-    return times - (0 if offset is None else milliseconds(offset))
-
-
-def milliseconds(duration: timedelta) -> int:
-    """Return a duration in ms."""
-    return round(duration.total_seconds() * 1000)
-
-
-def _fixed(at: promql_parser.AtModifier, steps: Steps) -> int:
-    if at.type == promql_parser.AtModifierType.Start:
-        return steps.start
-    if at.type == promql_parser.AtModifierType.End:
-        return steps.end
-    # Its text has the time in seconds; the attribute of that name fails for times before 1970.
-    return round(float(str(at).removeprefix("@ ")) * 1000)
+    if at is None:
+        return steps.times - offset
+    if isinstance(at, str):
+        at = steps.start if at == "start" else steps.end
+    return np.full(len(steps), max(-LATEST, min(LATEST, at)) - offset, np.int64)
 
 
 class _Read(Struct, frozen=True):

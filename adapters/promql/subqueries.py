@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 import numpy as np
-import promql_parser
 
-from adapters.promql.select import milliseconds, shifted
+from adapters.promql.select import shifted
+from adapters.promql.syntax.tree import Subquery
 from adapters.promql.vectors import Integers, SampleRows, Steps, Vector
-from application.reading.promql_errors import BadData
 from application.reading.query_budget import QueryBudget
 
 DEFAULT_STEP = 60_000
 """The step of a subquery that names none, in ms: Prometheus' default evaluation interval."""
 
 
-def inner_steps(subquery: promql_parser.SubqueryExpr, steps: Steps, budget: QueryBudget) -> Steps:
+def inner_steps(subquery: Subquery, steps: Steps, budget: QueryBudget) -> Steps:
     """Return the steps of the inner expression: multiples of its step since the epoch."""
     ends = shifted(steps, subquery.offset, subquery.at)
-    width = _width(subquery)
-    step = DEFAULT_STEP if subquery.step is None else max(1, milliseconds(subquery.step))
+    step = DEFAULT_STEP if subquery.step is None else max(1, subquery.step)
     # The first multiple after the earliest range's open end.
-    first = ((int(ends.min()) - width) // step + 1) * step
+    first = ((int(ends.min()) - subquery.range) // step + 1) * step
     last = int(ends.max())
     budget.check_memory(max(0, (last - first) // step + 1) * 8)
     return Steps(np.arange(first, last + 1, step, dtype=np.int64), steps.start, steps.end)
 
 
 def as_samples(
-    subquery: promql_parser.SubqueryExpr,
+    subquery: Subquery,
     steps: Steps,
     inner: Steps,
     found: Vector,
@@ -42,10 +40,4 @@ def as_samples(
         times.append(inner.times if whole else inner.times[here])
         values.append(found.values[row] if whole else found.values[row][here])
     ends = shifted(steps, subquery.offset, subquery.at)
-    return SampleRows(found.labels, times, values, ends, _width(subquery))
-
-
-def _width(subquery: promql_parser.SubqueryExpr) -> int:
-    if subquery.range is None:
-        raise BadData("parse error: a subquery needs a range")
-    return milliseconds(subquery.range)
+    return SampleRows(found.labels, times, values, ends, subquery.range)

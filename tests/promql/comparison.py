@@ -74,11 +74,29 @@ class Comparer:
                     return Comparison(expression, verdict, details)
         raise AssertionError("there is always a verdict")
 
+    def compare_text(self, expression: str) -> Comparison:
+        """Compare the errors of parsing an expression, or its usual layout."""
+        ours: str | PromqlError
+        theirs: str | QueryRefused
+        try:
+            ours = self._engine.formatted(expression)
+        except PromqlError as error:
+            ours = error
+        try:
+            theirs = self._prometheus.formatted(expression)
+        except QueryRefused as error:
+            theirs = error
+        if str(ours) == str(theirs):
+            verdict = Verdict.REFUSED if isinstance(ours, PromqlError) else Verdict.EQUAL
+            return Comparison(expression, verdict)
+        verdict = Verdict.NEWER if _is_newer_text(str(theirs)) else Verdict.DIFFERENT
+        return Comparison(expression, verdict, f"ours {ours}, theirs {theirs}")
+
     def _compared(self, expression: str, at: int | None) -> tuple[Verdict, str]:
         ours, theirs = self._ours(expression, at), self._theirs(expression, at)
         if isinstance(ours, PromqlError) or isinstance(theirs, QueryRefused):
             types = [getattr(answer, "error_type", None) for answer in (ours, theirs)]
-            if types[0] == types[1]:
+            if types[0] == types[1] and _same_words(str(ours), str(theirs)):
                 return Verdict.REFUSED, f"{ours} | {theirs}"
             if _is_newer(expression, ours, theirs):
                 return Verdict.NEWER, ""
@@ -169,6 +187,28 @@ def _is_newer(expression: str, ours: object, theirs: object) -> bool:
     if isinstance(ours, PromqlError):
         return "multiple matches for labels" in str(ours)
     return "-(" in expression and "same labelset" in str(theirs)
+
+
+def _is_newer_text(theirs: str) -> bool:
+    """Return whether an error is one that version 3 words otherwise, or does not have.
+
+    There, numbers and durations are the same, names may be in quotes, and brackets are read by
+    other rules; `@` has no number instead of its name, and `.` matches line ends.
+    """
+    older = ("duration", "in subquery", "colon", "left bracket", "right bracket", "Item 5", "(?:")
+    others = ("unexpected string", "trailing commas", "bad number", 'unexpected number ".')
+    newer = ("strconv.ParseFloat", "double_exponential_smoothing")
+    return any(part in theirs for part in (*older, *others, *newer))
+
+
+def _same_words(ours: str, theirs: str) -> bool:
+    """Return whether two errors of a query are the same; only some of theirs name the parameter."""
+    prefix = 'invalid parameter "query": '
+    # Of several duplicates, any may be named.
+    mine, other = (
+        text.removeprefix(prefix).partition(" for the match group")[0] for text in (ours, theirs)
+    )
+    return mine == other or _is_newer_text(other) or "NaN overflows" in other
 
 
 def _brief(answer: object) -> str:

@@ -30,8 +30,11 @@ def main() -> int:
         prometheus_with(series, Path(directory)) as prometheus,
     ):
         comparer = Comparer(prometheus, series)
-        for _ in range(arguments.count):
-            found = comparer.compare(expressions.expression())
+        for number in range(arguments.count):
+            if number % 3 == 2:
+                found = comparer.compare_text(expressions.damaged())
+            else:
+                found = comparer.compare(expressions.expression())
             verdicts[found.verdict] += 1
             if found.verdict is Verdict.DIFFERENT:
                 print(f"{found.expression}\n    {found.details}", flush=True)

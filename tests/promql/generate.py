@@ -1,9 +1,9 @@
-"""Random expressions of PromQL over the series of `odd_series`.
+"""Random expressions of PromQL over the series of `odd_series`, and damaged ones.
 
-They are well-typed, but may fail on the series, as matching does when it is not unique. Each part
-is wanted `exact` or not. Functions that are not continuous, such as `floor` or a comparison, get
-exact parts only: those whose values all versions compute to the bit. Ranges and offsets keep the
-edges of ranges off samples and steps of subqueries, since Prometheus before 3 includes the left
+The former are well-typed, but may fail on the series, as matching does when it is not unique. Each
+part is wanted `exact` or not. Functions that are not continuous, such as `floor` or a comparison,
+get exact parts only: those whose values all versions compute to the bit. Ranges and offsets keep
+the edges of ranges off samples and steps of subqueries, since Prometheus before 3 includes the left
 edge.
 """
 
@@ -11,8 +11,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from tests.promql.odd_series import BUCKETS, COUNTERS, EXACT, LABELS, ODD
+
+T = TypeVar("T")
 
 EVERY_LABEL = tuple(LABELS)
 SMOOTH = ("abs", "deg", "rad", "sgn")
@@ -42,6 +45,23 @@ EXACT_OVER_TIME = ("min", "max", "count", "last", "present", "sum")
 OVER_TIME = ("avg", "stddev", "stdvar")
 COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 SETS = ("and", "or", "unless")
+
+PIECES = (
+    *("(", ")", "[", "]", "{", "}", ",", ":", "+", "-", "*", "^", "==", "=", "!=", "=~", "!", "<"),
+    *("bool", "on", "ignoring", "group_left", "by", "without", "offset", "@", "start", "start()"),
+    *("5m", "1", "0", "1.5e3", "0x1F", "1h30m", "NaN", '"a"', "'b'", "`c`", "x", "a:b", "foo"),
+    *("sum", "topk", "rate", "abs", "and", "or", "unless", "atan2", "#", "\n", " ", "\u00e4", "$"),
+    *("~", ".", "\\", '"', "'", "[5m]", "[5m:1m]", '{a="b"}', "(x)", "sum by (a) (x)", "on(a)"),
+    *("group_right()", "offset 5m", "@ 5", "without (b)", "time()", '"\\x4"', '"\\u00e4\\q"'),
+)
+WHOLE = (
+    'sum by (a) (rate(x{a="b"}[5m]))',
+    "a + on(b) group_left(c) d",
+    "topk(3, x) by (a)",
+    "x[5m:1m] offset 5m @ 3",
+    'label_replace(x, "a", "$1", "b", "(.*)")',
+    "-x ^ 2 * 3 > bool 1",
+)
 
 
 class Expressions:
@@ -74,7 +94,19 @@ class Expressions:
         ]
         if not exact:
             makers += [self._rate, self._of_exact, self._histogram, self._regression]
-        return self._chance.choice(makers)(depth - 1)
+        return self._pick(makers)(depth - 1)
+
+    def damaged(self) -> str:
+        """Return an expression with some mistakes, or what is none at all."""
+        if self._likely(0.3):
+            return " ".join(self._pick(PIECES) for _ in range(self._chance.randrange(1, 7)))
+        text = self._pick(WHOLE) if self._likely(0.4) else self.expression()
+        for _ in range(self._chance.randrange(1, 4)):
+            place, other = (self._chance.randrange(len(text) + 1) for _ in range(2))
+            piece = self._pick((self._pick(PIECES), text[min(place, other) :][:8], ""))
+            removed = self._pick((place, place + self._chance.randrange(6), len(text)))
+            text = text[:place] + piece + text[removed:]
+        return text
 
     # Selectors
 
@@ -83,7 +115,7 @@ class Expressions:
         return self._matched(self._pick(families), other_names=0.05) + self._shift()
 
     def _matched(self, name: str, other_names: float = 0) -> str:
-        matchers = [self._matcher() for _ in range(self._chance.choice((0, 0, 0, 1, 1, 2)))]
+        matchers = [self._matcher() for _ in range(self._pick((0, 0, 0, 1, 1, 2)))]
         if self._likely(other_names):
             name = self._pick(("exact_.*", "exact_gauge|exact_other", "(?:exact|huge)_gauge"))
             return f"{{{','.join([f'__name__=~{self._quoted(name)}', *matchers])}}}"
@@ -297,7 +329,7 @@ class Expressions:
 
     def _labels(self) -> list[str]:
         names = (*EVERY_LABEL, "missing")
-        return self._chance.sample(names, self._chance.choice((0, 1, 1, 2, 2, 3)))
+        return self._chance.sample(names, self._pick((0, 1, 1, 2, 2, 3)))
 
     # Scalars, all of which are exact
 
@@ -321,7 +353,7 @@ class Expressions:
     def _k(self) -> str:
         return self._pick(("1", "2", "3", "100", "0", "-1", "1.9", "time() % 4", "2"))
 
-    def _pick(self, choices: Sequence[str]) -> str:
+    def _pick(self, choices: Sequence[T]) -> T:
         return self._chance.choice(choices)
 
     def _likely(self, probability: float) -> bool:

@@ -71,6 +71,9 @@ class Prometheus:
         assert isinstance(result, Matrix)
         return result
 
+    def formatted(self, expression: str) -> str:
+        return str(self._ask("format_query", {"query": expression}))
+
     def _ask(self, path: str, parameters: Mapping[str, str]) -> Any:
         body = urllib.parse.urlencode(parameters).encode()
         try:

@@ -6,10 +6,17 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-import promql_parser
-from promql_parser import Expr
-
-from adapters.promql.matchers import selector_matchers
+from adapters.promql.syntax import ParseError, parse
+from adapters.promql.syntax.tree import (
+    Aggregation,
+    Binary,
+    Call,
+    Expression,
+    StringLiteral,
+    VectorSelector,
+    children,
+    unwrapped,
+)
 from application.reading.series import NAME, Matcher, MatchOperator
 from tests.promql.samples import SampleSeries, counter, gauge
 
@@ -24,8 +31,8 @@ def fitting_series(expressions: Iterable[str]) -> Sequence[SampleSeries]:
     ones: list[tuple[str, frozenset[str]]] = []
     for expression in expressions:
         try:
-            tree = promql_parser.parse(expression)
-        except ValueError:
+            tree = parse(expression)
+        except ParseError:
             continue
         sides = list(_one_sides(tree))
         ones.extend((name, compared) for name, compared, _ in sides)
@@ -33,32 +40,21 @@ def fitting_series(expressions: Iterable[str]) -> Sequence[SampleSeries]:
         grouped = sorted(set(_grouping_labels(tree)))
         for selector in selectors_in(tree):
             names = [*grouped, *included.get(selector.name or "", ())]
-            for labels in _labels(selector_matchers(selector), names):
+            for labels in _labels(selector.matchers, names):
                 wanted[tuple(sorted(labels.items()))] = True
     chosen = _without_duplicates([dict(labels) for labels in sorted(wanted)], ones)
     return [_series(labels, number) for number, labels in enumerate(chosen)]
 
 
-def _one_sides(tree: Expr) -> Iterator[tuple[str, frozenset[str], Sequence[str]]]:
+def _one_sides(tree: Expression) -> Iterator[tuple[str, frozenset[str], Sequence[str]]]:
     """Yield the metrics that must have one series per match, the labels compared by `on`, and
     those taken from them.
     """
-    found: list[tuple[str, frozenset[str], Sequence[str]]] = []
-
-    def enter(node: Expr) -> None:
-        if not isinstance(node, promql_parser.BinaryExpr) or not node.modifier:
-            return
-        modifier = node.modifier
-        if modifier.card == promql_parser.VectorMatchCardinality.ManyToOne and modifier.matching:
-            one = node.rhs
-            while isinstance(one, promql_parser.ParenExpr):
-                one = one.expr
-            if isinstance(one, promql_parser.VectorSelector) and one.name:
-                compared = frozenset(modifier.matching.labels)
-                found.append((one.name, compared, modifier.group_labels or ()))
-
-    promql_parser.walk(tree, enter)
-    yield from found
+    for node in _nodes(tree):
+        if isinstance(node, Binary) and node.many == "left":
+            one = unwrapped(node.right)
+            if isinstance(one, VectorSelector) and one.name:
+                yield one.name, frozenset(node.labels), node.included
 
 
 def _without_duplicates(
@@ -88,32 +84,24 @@ def _series(labels: dict[str, str], number: int) -> SampleSeries:
     return counter(labels, number) if name.endswith(COUNTERS) else gauge(labels, number)
 
 
-def selectors_in(tree: Expr) -> Iterator[promql_parser.VectorSelector]:
-    """Yield the instant selectors of an expression, also those of ranges."""
-    found: list[promql_parser.VectorSelector] = []
-
-    def enter(node: Expr) -> None:
-        if isinstance(node, promql_parser.VectorSelector):
-            found.append(node)
-
-    promql_parser.walk(tree, enter)
-    yield from found
+def _nodes(tree: Expression) -> Iterator[Expression]:
+    yield tree
+    for child in children(tree):
+        yield from _nodes(child)
 
 
-def _grouping_labels(tree: Expr) -> Iterator[str]:
+def selectors_in(tree: Expression) -> Iterator[VectorSelector]:
+    yield from (node for node in _nodes(tree) if isinstance(node, VectorSelector))
+
+
+def _grouping_labels(tree: Expression) -> Iterator[str]:
     found: list[str] = []
-
-    def enter(node: Expr) -> None:
-        if isinstance(node, promql_parser.AggregateExpr) and node.modifier:
-            found.extend(node.modifier.labels)
-        if isinstance(node, promql_parser.BinaryExpr) and node.modifier and node.modifier.matching:
-            found.extend(node.modifier.matching.labels)
-        if isinstance(node, promql_parser.Call) and node.func.name == "label_replace":
-            found.append(node.args[3].val)
-        if isinstance(node, promql_parser.Call) and node.func.name == "label_join":
-            found.extend(one.val for one in node.args[3:])
-
-    promql_parser.walk(tree, enter)
+    for node in _nodes(tree):
+        if isinstance(node, Aggregation | Binary):
+            found.extend(node.labels)
+        if isinstance(node, Call) and node.name in ("label_replace", "label_join"):
+            sources = node.arguments[3 : 4 if node.name == "label_replace" else None]
+            found.extend(one.value for one in sources if isinstance(one, StringLiteral))
     yield from (one for one in found if re.fullmatch("[a-zA-Z_][a-zA-Z0-9_]*", one))
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import random
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 
 import pytest
 
-from tests.promql.comparison import Comparer, Verdict
+from tests.promql.comparison import Comparer, Comparison, Verdict
 from tests.promql.generate import Expressions
 from tests.promql.odd_series import odd_series
 from tests.promql.prometheus import PrometheusMissing, prometheus_with
@@ -15,17 +15,42 @@ from tests.promql.prometheus import PrometheusMissing, prometheus_with
 NUMBER = 300
 
 
-def test_generated_expressions(tmp_path: Path) -> None:
-    seed = random.randrange(1 << 32)
-    expressions = Expressions(random.Random(seed))
+@pytest.fixture(scope="module")
+def comparer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Comparer]:
     series = odd_series()
     try:
-        with prometheus_with(series, tmp_path) as prometheus:
-            comparer = Comparer(prometheus, series)
-            found = [comparer.compare(expressions.expression()) for _ in range(NUMBER)]
+        with prometheus_with(series, tmp_path_factory.mktemp("prometheus")) as prometheus:
+            yield Comparer(prometheus, series)
     except PrometheusMissing as error:
         pytest.skip(str(error))
-    different = [one for one in found if one.verdict is Verdict.DIFFERENT]
-    assert not different, f"seed {seed}: {different}"
+
+
+@pytest.fixture
+def seed() -> int:
+    return random.randrange(1 << 32)
+
+
+def test_generated_expressions(comparer: Comparer, seed: int) -> None:
+    expressions = Expressions(random.Random(seed))
+    found = [comparer.compare(expressions.expression()) for _ in range(NUMBER)]
+    assert not _different(found), f"seed {seed}"
     equal = [one for one in found if one.verdict is Verdict.EQUAL]
     assert len(equal) > NUMBER / 3, "most expressions have no answer"
+
+
+def test_damaged_expressions_have_the_same_errors(comparer: Comparer, seed: int) -> None:
+    expressions = Expressions(random.Random(seed))
+    found = [comparer.compare_text(expressions.damaged()) for _ in range(NUMBER)]
+    assert not _different(found), f"seed {seed}"
+    refused = [one for one in found if one.verdict is Verdict.REFUSED]
+    assert len(refused) > NUMBER / 3, "most expressions are valid, or refused for older rules"
+
+
+def test_the_layout_of_generated_expressions(comparer: Comparer, seed: int) -> None:
+    expressions = Expressions(random.Random(seed))
+    found = [comparer.compare_text(expressions.expression()) for _ in range(NUMBER)]
+    assert not _different(found), f"seed {seed}"
+
+
+def _different(found: Sequence[Comparison]) -> Sequence[Comparison]:
+    return [one for one in found if one.verdict is Verdict.DIFFERENT]

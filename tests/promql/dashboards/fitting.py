@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-import promql_parser
+from msgspec.structs import replace
 
+from adapters.promql import syntax
+from adapters.promql.syntax.printer import in_one_line
 from tests.promql.dashboards.intervals import TimeRange
 from tests.promql.dashboards.model import Dashboard
 from tests.promql.dashboards.templates import Chosen, Values, interpolated
@@ -62,8 +64,8 @@ def _of_variables(dashboard: Dashboard, values: Values) -> Iterator[str]:
 
 def _selectors(expression: str, label: str) -> Iterator[str]:
     """Yield the selectors of an expression, with a value of the label."""
-    for selector in selectors_in(promql_parser.parse(expression)):
-        text = selector.prettify()
+    for selector in selectors_in(syntax.parse(expression)):
+        text = in_one_line(replace(selector, offset=0, at=None))
         if not label:
             yield text
         elif text.endswith("}"):
