@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from msgspec import Struct
 
+from adapters.promql.notes import Notes
 from adapters.promql.syntax.tree import Expression
 from adapters.promql.vectors import Floats, SampleRows, Steps, Value, Vector
 from application.reading.query_budget import QueryBudget
@@ -19,6 +20,7 @@ class Call(Struct, frozen=True):
     written: Sequence[Expression]
     steps: Steps
     budget: QueryBudget
+    notes: Notes
 
     def __len__(self) -> int:
         return len(self.arguments)

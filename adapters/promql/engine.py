@@ -9,12 +9,14 @@ import numpy as np
 from adapters.promql import parse
 from adapters.promql.evaluation import Evaluation
 from adapters.promql.matchers import matcher
+from adapters.promql.notes import Notes
 from adapters.promql.result import instant_result, range_result
 from adapters.promql.select import Selecting
 from adapters.promql.syntax.printer import pretty
 from adapters.promql.syntax.tree import Expression
 from adapters.promql.vectors import Steps, Value
-from application.reading.promql import InstantResult, Matrix
+from application.reading.annotations import Annotations
+from application.reading.promql import LOOK_BACK, InstantResult, Matrix
 from application.reading.promql_errors import BadData, ExecutionFailed
 from application.reading.query_budget import QueryBudget
 from application.reading.series import Matcher, MatchOperator, Owner, SeriesSource
@@ -27,13 +29,30 @@ class PromqlEngine:
         self._source = source
 
     def instant(
-        self, owner: Owner, expression: str, time: int, budget: QueryBudget
+        self,
+        owner: Owner,
+        expression: str,
+        time: int,
+        budget: QueryBudget,
+        *,
+        look_back: int = LOOK_BACK,
+        annotations: Annotations | None = None,
     ) -> InstantResult:
         steps = Steps(np.array([time], np.int64), time, time)
-        return instant_result(self._value(owner, expression, steps, budget), steps)
+        selecting = Selecting(self._source, owner, budget, look_back)
+        return instant_result(_value(expression, steps, selecting, budget, annotations), steps)
 
     def range(
-        self, owner: Owner, expression: str, start: int, end: int, step: int, budget: QueryBudget
+        self,
+        owner: Owner,
+        expression: str,
+        start: int,
+        end: int,
+        step: int,
+        budget: QueryBudget,
+        *,
+        look_back: int = LOOK_BACK,
+        annotations: Annotations | None = None,
     ) -> Matrix:
         if end < start:
             raise BadData('invalid parameter "end": end timestamp must not be before start time')
@@ -45,10 +64,14 @@ class PromqlEngine:
         budget.take_steps((end - start) // step)
         times = np.arange(start, end + 1, step, dtype=np.int64)
         steps = Steps(times, start, end)
-        return range_result(self._value(owner, expression, steps, budget), steps)
+        selecting = Selecting(self._source, owner, budget, look_back)
+        return range_result(_value(expression, steps, selecting, budget, annotations), steps)
 
     def selector(self, text: str) -> Sequence[Matcher]:
-        return parse.selector(text)
+        try:
+            return parse.selector(text)
+        except BadData as error:
+            raise BadData(f'invalid parameter "match[]": {error}') from error
 
     def matcher(self, name: str, operator: MatchOperator, value: str) -> Matcher:
         return matcher(name, operator, value)
@@ -56,17 +79,24 @@ class PromqlEngine:
     def formatted(self, expression: str) -> str:
         return pretty(_parsed(expression))
 
-    def _value(self, owner: Owner, expression: str, steps: Steps, budget: QueryBudget) -> Value:
-        tree = _parsed(expression)
-        evaluation = Evaluation(Selecting(self._source, owner, budget), budget)
-        try:
-            # Division by zero and the like have their results; NaN and infinities are values.
-            with np.errstate(all="ignore"):
-                return evaluation.evaluate(tree, steps)
-        except MemoryError as error:
-            raise ExecutionFailed(
-                "query processing would use too much memory in query execution"
-            ) from error
+
+def _value(
+    expression: str,
+    steps: Steps,
+    selecting: Selecting,
+    budget: QueryBudget,
+    annotations: Annotations | None,
+) -> Value:
+    tree = _parsed(expression)
+    notes = Notes(expression, annotations or Annotations())
+    try:
+        # Division by zero and the like have their results; NaN and infinities are values.
+        with np.errstate(all="ignore"):
+            return Evaluation(selecting, budget, notes).evaluate(tree, steps)
+    except MemoryError as error:
+        raise ExecutionFailed(
+            "query processing would use too much memory in query execution"
+        ) from error
 
 
 def _parsed(expression: str) -> Expression:

@@ -6,6 +6,7 @@ import numpy as np
 
 from adapters.promql import aggregate, binary, calls
 from adapters.promql.grouping import Clause
+from adapters.promql.notes import Notes
 from adapters.promql.registry import FUNCTIONS
 from adapters.promql.select import Selecting
 from adapters.promql.subqueries import as_samples, inner_steps
@@ -33,9 +34,10 @@ class Evaluation:
     Every method may raise BadData, ExecutionFailed and QueryTimedOut.
     """
 
-    def __init__(self, selecting: Selecting, budget: QueryBudget) -> None:
+    def __init__(self, selecting: Selecting, budget: QueryBudget, notes: Notes) -> None:
         self._selecting = selecting
         self._budget = budget
+        self._notes = notes
 
     def evaluate(self, node: Expression, steps: Steps) -> Value:
         """Return the value of an expression at all steps."""
@@ -98,7 +100,8 @@ class Evaluation:
         if isinstance(parameter, str):
             return aggregate.value_counts(parameter, vector, clause)
         number = _scalar(parameter)
-        if operator == "quantile":
+        if operator == "quantile" and node.parameter is not None:
+            self._notes.bad_quantiles(_extremes(number), node.parameter)
             return aggregate.quantiles(number, vector, clause)
         if operator == "limitk":
             return aggregate.first(number, vector, clause)
@@ -111,7 +114,7 @@ class Evaluation:
             if isinstance(inner, VectorSelector):
                 return self._selecting.instant(inner, steps, times=True).without_names()
         arguments = [self.evaluate(argument, steps) for argument in written]
-        return FUNCTIONS[name](calls.Call(arguments, written, steps, self._budget))
+        return FUNCTIONS[name](calls.Call(arguments, written, steps, self._budget, self._notes))
 
     def _vector(self, node: Expression, steps: Steps) -> Vector:
         """Return the value; a scalar, as in a subquery, becomes a series without labels."""
@@ -119,6 +122,11 @@ class Evaluation:
         if isinstance(value, Vector):
             return value
         return Vector([{}], _scalar(value)[np.newaxis], np.ones((1, len(steps)), np.bool_))
+
+
+def _extremes(numbers: Floats) -> Floats:
+    """Return the smallest and the largest number, and NaN if there is one."""
+    return np.array([np.fmin.reduce(numbers), np.fmax.reduce(numbers), numbers.max()])
 
 
 def _scalar(value: Value | None) -> Floats:

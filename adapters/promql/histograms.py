@@ -27,17 +27,22 @@ def histogram_quantile(call: Call) -> Vector:
     buckets, without observations or for NaN it is NaN; below 0 it is -Inf, above 1 +Inf.
     """
     q = call.scalar(0)
+    call.notes.bad_quantiles(q, call.written[0])
 
     def compute(bounds: Floats, counts: Floats, steps: Integers) -> Floats:
         wanted = q[steps]
         if bounds[-1] != np.inf or len(bounds) < 2:
             found = np.full(len(steps), np.nan)
         else:
-            found = _quantile(wanted, bounds, _monotonic(_corrected(counts)))
+            corrected = _corrected(counts)
+            rising = _monotonic(corrected)
+            if (rising > corrected).any():
+                call.notes.forced_monotonicity(call.written[1])
+            found = _quantile(wanted, bounds, rising)
         found = np.where(wanted < 0, -np.inf, np.where(wanted > 1, np.inf, found))
         return np.where(np.isnan(wanted), np.nan, found)
 
-    return _per_histogram(call, call.vector(1), compute)
+    return _per_histogram(call, 1, compute)
 
 
 def histogram_fraction(call: Call) -> Vector:
@@ -57,7 +62,7 @@ def histogram_fraction(call: Call) -> Vector:
         unknown = (total == 0) | np.isnan(low[steps]) | np.isnan(high[steps])
         return np.where(unknown, np.nan, fraction)
 
-    return _per_histogram(call, call.vector(2), compute)
+    return _per_histogram(call, 2, compute)
 
 
 def of_native_histograms(call: Call) -> Vector:
@@ -66,13 +71,17 @@ def of_native_histograms(call: Call) -> Vector:
 
 
 def _per_histogram(
-    call: Call, vector: Vector, compute: Callable[[Floats, Floats, Integers], Floats]
+    call: Call, place: int, compute: Callable[[Floats, Floats, Integers], Floats]
 ) -> Vector:
-    """Return a sample per histogram and step.
+    """Return a sample per histogram of the argument at this place, and per step.
 
     `compute` gets the bounds [B], ascending, the cumulative counts [B, n] and the steps [n] that
     have exactly these buckets.
     """
+    vector = call.vector(place)
+    for one in vector.labels:
+        if _bound(one) is None:
+            call.notes.bad_bucket(one.get(NAME, ""), one.get(BUCKET, ""), call.written[place])
     groups = _histograms(vector)
     values = np.zeros((len(groups), len(call.steps)))
     present = np.zeros(values.shape, np.bool_)

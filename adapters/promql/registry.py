@@ -13,8 +13,9 @@ from adapters.promql.dates import DATE_FUNCTIONS
 from adapters.promql.functions import elementwise
 from adapters.promql.label_functions import label_join, label_replace
 from adapters.promql.vectors import Floats, Vector
-from adapters.promql.windows import Result, WindowFunction, Windows, over
+from adapters.promql.windows import WindowFunction, over
 from application.reading.promql_errors import ExecutionFailed
+from application.reading.series import NAME
 
 AGGREGATIONS = {*REDUCTIONS, "quantile", "topk", "bottomk", "limitk", "count_values"}
 
@@ -29,22 +30,39 @@ def _of_range(compute: WindowFunction, *, keep_name: bool = False) -> Function:
     return function
 
 
-def _with_scalar(
-    compute: Callable[[Windows, Floats], Result], *, rows: int, scalar: int
-) -> Function:
-    """Return the function of a range vector and a scalar, at these places."""
+def _of_counter(compute: WindowFunction) -> Function:
+    """Return the function of a range vector of counters, its only argument."""
 
     def function(call: Call) -> Vector:
-        parameter = call.scalar(scalar)
-        found = over(
-            call.rows(rows),
-            call.steps.times,
-            lambda windows: compute(windows, parameter),
-            call.budget,
-        )
+        found = over(call.rows(0), call.steps.times, compute, call.budget)
+        for name in {labels.get(NAME, "") for labels in found.labels}:
+            call.notes.no_counter(name, call.written[0])
         return _bare(found)
 
     return function
+
+
+def _predict_linear(call: Call) -> Vector:
+    seconds = call.scalar(1)
+    found = over(
+        call.rows(0),
+        call.steps.times,
+        lambda windows: regression.predict_linear(windows, seconds),
+        call.budget,
+    )
+    return _bare(found)
+
+
+def _quantile_over_time(call: Call) -> Vector:
+    q = call.scalar(0)
+    found = over(
+        call.rows(1),
+        call.steps.times,
+        lambda windows: over_time.quantile_over_time(windows, q),
+        call.budget,
+    )
+    call.notes.bad_quantiles(q[found.present.any(axis=0)], call.written[0])
+    return _bare(found)
 
 
 def _double_exponential_smoothing(call: Call) -> Vector:
@@ -97,8 +115,6 @@ FUNCTIONS: Mapping[str, Function] = {
     **{
         function.__name__: _of_range(function)
         for function in (
-            rates.rate,
-            rates.increase,
             rates.delta,
             rates.irate,
             rates.idelta,
@@ -120,10 +136,12 @@ FUNCTIONS: Mapping[str, Function] = {
             over_time.ts_of_min_over_time,
         )
     },
+    "increase": _of_counter(rates.increase),
+    "rate": _of_counter(rates.rate),
     "first_over_time": _of_range(over_time.first_over_time, keep_name=True),
     "last_over_time": _of_range(over_time.last_over_time, keep_name=True),
-    "predict_linear": _with_scalar(regression.predict_linear, rows=0, scalar=1),
-    "quantile_over_time": _with_scalar(over_time.quantile_over_time, rows=1, scalar=0),
+    "predict_linear": _predict_linear,
+    "quantile_over_time": _quantile_over_time,
     "absent": functions.absent,
     "absent_over_time": functions.absent_over_time,
     "clamp": functions.clamp,

@@ -14,10 +14,6 @@ from adapters.promql.windows import Result, Windows, over
 from application.reading.query_budget import QueryBudget
 from application.reading.series import Owner, Series, SeriesSource
 
-LOOK_BACK = 5 * 60 * 1000
-"""A sample counts for so long (ms), unless another one or a stale marker follows."""
-
-
 LATEST = 1 << 60
 """The latest time in ms that counts, so that a range around it fits into 64 bits."""
 
@@ -28,26 +24,30 @@ BATCH = 64
 class Selecting:
     """Reads the series of selectors, each range once per query."""
 
-    def __init__(self, source: SeriesSource, owner: Owner, budget: QueryBudget) -> None:
+    def __init__(
+        self, source: SeriesSource, owner: Owner, budget: QueryBudget, look_back: int
+    ) -> None:
+        """Make it; a sample counts for `look_back` ms unless another one follows."""
         self._source = source
         self._owner = owner
         self._budget = budget
+        self._look_back = look_back
         self._read: dict[object, Sequence[_Read]] = {}
 
     def instant(self, selector: VectorSelector, steps: Steps, *, times: bool = False) -> Vector:
-        """Return each series' last sample before or at each step, at most LOOK_BACK old.
+        """Return each series' last sample before or at each step, if not too old.
 
         A series that ended with a stale marker has none. With `times`, return the samples' times
         in seconds instead of their values.
         """
         ends = shifted(steps, selector.offset, selector.at)
-        found = self._series(selector, ends, LOOK_BACK)
+        found = self._series(selector, ends, self._look_back)
         rows = SampleRows(
             [one.labels for one in found],
             [one.times for one in found],
             [one.values for one in found],
             ends,
-            LOOK_BACK,
+            self._look_back,
         )
 
         def last(windows: Windows) -> Result:

@@ -7,8 +7,12 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from application.reading.annotations import Annotations
 from application.reading.query_budget import QueryBudget
 from application.reading.series import Matcher, MatchOperator, Owner
+
+LOOK_BACK = 5 * 60 * 1000
+"""A sample counts for so long (ms), unless another one or a stale marker follows."""
 
 
 class InstantSample(Struct, frozen=True):
@@ -64,12 +68,28 @@ class Promql(Protocol):
     """
 
     def instant(
-        self, owner: Owner, expression: str, time: int, budget: QueryBudget
+        self,
+        owner: Owner,
+        expression: str,
+        time: int,
+        budget: QueryBudget,
+        *,
+        look_back: int = LOOK_BACK,
+        annotations: Annotations | None = None,
     ) -> InstantResult:
-        """Evaluate an expression at one time."""
+        """Evaluate an expression at one time, and add to the annotations."""
 
     def range(
-        self, owner: Owner, expression: str, start: int, end: int, step: int, budget: QueryBudget
+        self,
+        owner: Owner,
+        expression: str,
+        start: int,
+        end: int,
+        step: int,
+        budget: QueryBudget,
+        *,
+        look_back: int = LOOK_BACK,
+        annotations: Annotations | None = None,
     ) -> Matrix:
         """Evaluate an expression at `start` and every `step` ms after it up to `end`."""
 

@@ -10,8 +10,9 @@ import msgspec
 
 from application.organizations.access import Grant
 from application.projections.errors import TooManyQueries
+from application.reading.annotations import Annotations
 from application.reading.ports import PointQueries
-from application.reading.promql import InstantResult, Matrix, Promql
+from application.reading.promql import LOOK_BACK, InstantResult, Matrix, Promql
 from application.reading.promql_errors import QueryTimedOut
 from application.reading.query_budget import QueryBudget, QueryLimits
 from application.reading.query_threads import QueryThreads
@@ -24,8 +25,8 @@ T = TypeVar("T")
 class PromqlQueries:
     """Runs queries of PromQL in threads, each within `limits`. Times are in ms since the epoch.
 
-    A query gives what it finds to `answer` and returns its result. That is made in the query's
-    thread, since the text of an answer can take as long as the query.
+    A query gives what it finds and its annotations to `answer` and returns its result. That is made
+    in the query's thread, since the text of an answer can take as long as the query.
 
     Grants are for the scope `read`. Every method raises what Promql and SeriesSource raise, and
     TooManyQueries. `selectors` are selectors such as `up{job="a"}`; a series of any of them counts.
@@ -53,15 +54,21 @@ class PromqlQueries:
         grant: Grant,
         expression: str,
         time: int,
-        answer: Callable[[InstantResult], T],
+        answer: Callable[[InstantResult, Annotations], T],
         *,
+        look_back: int = LOOK_BACK,
         seconds: float | None = None,
     ) -> T:
         """Evaluate an expression at one time, in at most `seconds`, waiting included."""
-        owner = _owner(grant)
-        return await self._evaluate(
-            lambda budget: answer(self._promql.instant(owner, expression, time, budget)), seconds
-        )
+        owner, notes = _owner(grant), Annotations()
+
+        def evaluate(budget: QueryBudget) -> T:
+            found = self._promql.instant(
+                owner, expression, time, budget, look_back=look_back, annotations=notes
+            )
+            return answer(found, notes)
+
+        return await self._evaluate(evaluate, seconds)
 
     async def range(
         self,
@@ -70,16 +77,23 @@ class PromqlQueries:
         start: int,
         end: int,
         step: int,
-        answer: Callable[[Matrix], T],
+        answer: Callable[[Matrix, Annotations], T],
         *,
+        look_back: int = LOOK_BACK,
         seconds: float | None = None,
     ) -> T:
         """Evaluate an expression at `start` and every `step` after it up to `end`."""
-        owner = _owner(grant)
-        return await self._evaluate(
-            lambda budget: answer(self._promql.range(owner, expression, start, end, step, budget)),
-            seconds,
-        )
+        owner, notes = _owner(grant), Annotations()
+
+        def evaluate(budget: QueryBudget) -> T:
+            found = self._promql.range(
+                *(owner, expression, start, end, step, budget),
+                look_back=look_back,
+                annotations=notes,
+            )
+            return answer(found, notes)
+
+        return await self._evaluate(evaluate, seconds)
 
     async def series(
         self,

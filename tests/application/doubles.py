@@ -75,13 +75,25 @@ class OnePromql:
     """Evaluates every expression to 1 if there is time left, and needs no NumPy for that."""
 
     def instant(
-        self, owner: Owner, expression: str, time: int, budget: QueryBudget
+        self,
+        owner: Owner,
+        expression: str,
+        time: int,
+        budget: QueryBudget,
+        **_: object,
     ) -> InstantResult:
         budget.check_time()
         return Scalar(time, 1.0)
 
     def range(
-        self, owner: Owner, expression: str, start: int, end: int, step: int, budget: QueryBudget
+        self,
+        owner: Owner,
+        expression: str,
+        start: int,
+        end: int,
+        step: int,
+        budget: QueryBudget,
+        **_: object,
     ) -> Matrix:
         budget.take_steps((end - start) // step + 1)
         return Matrix([])

@@ -11,6 +11,7 @@ from adapters.memory.read_model import MemoryReadModel
 from adapters.memory.series_source import MemorySeriesSource
 from application.organizations.access import Grant
 from application.projections.errors import TooManyQueries
+from application.reading.annotations import Annotations
 from application.reading.promql import InstantResult, Scalar
 from application.reading.promql_errors import QueryTimedOut
 from application.reading.promql_queries import PromqlQueries
@@ -106,7 +107,7 @@ def test_without_a_queue_a_free_thread_still_answers() -> None:
 GILT = Grant("gilt", None, "t1")
 
 
-def same(result: InstantResult) -> InstantResult:
+def same(result: InstantResult, _: Annotations) -> InstantResult:
     return result
 
 

@@ -24,10 +24,10 @@ class Evaluated:
 
     def __init__(self, written: Written, **limits: float) -> None:
         source = MemorySeriesSource()
-        self._engine = PromqlEngine(source)
+        self.engine = PromqlEngine(source)
         self._limits = QueryLimits(**limits)  # type: ignore[arg-type]
         for selector, samples in written.items():
-            labels = {one.name: one.value for one in self._engine.selector(selector)}
+            labels = {one.name: one.value for one in self.engine.selector(selector)}
             pairs = (
                 one if isinstance(one, tuple) else (place * 10, one)
                 for place, one in enumerate(samples)
@@ -36,7 +36,7 @@ class Evaluated:
 
     def instant(self, expression: str, at: float = 0) -> InstantResult:
         budget = QueryBudget(self._limits)
-        return self._engine.instant(OWNER, expression, round(at * 1000), budget)
+        return self.engine.instant(OWNER, expression, round(at * 1000), budget)
 
     def vector(self, expression: str, at: float = 0) -> dict[str, float]:
         """Return values by labels, in the order of the answer."""
@@ -58,7 +58,7 @@ class Evaluated:
     ) -> dict[str, dict[float, float]]:
         """Return values by labels and time."""
         window = (round(start * 1000), round(end * 1000), round(step * 1000))
-        found = self._engine.range(OWNER, expression, *window, QueryBudget(self._limits))
+        found = self.engine.range(OWNER, expression, *window, QueryBudget(self._limits))
         return matrix(found)
 
 

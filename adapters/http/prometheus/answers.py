@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 from adapters.http.problems import RETRY_AFTER, Answer, Headers
+from application.reading.annotations import Annotations
 from application.reading.promql import InstantResult, InstantVector, Matrix, Scalar
 from application.reading.promql_errors import BadData, ExecutionFailed, PromqlError, QueryTimedOut
 
@@ -27,9 +28,25 @@ RETRY_HEADERS: Headers = [(b"retry-after", b"%d" % RETRY_AFTER)]
 _encode = msgspec.json.encode
 
 
-def success(data: object) -> Answer:
+TRUNCATED = "results truncated due to limit"
+
+
+def success(data: object, annotations: Annotations | None = None) -> Answer:
     """Return an answer with data that can be encoded as JSON, or was (`msgspec.Raw`)."""
-    return _answer(200, {"status": "success", "data": data})
+    content = {"status": "success", "data": data}
+    if annotations and annotations.warnings:
+        content["warnings"] = annotations.warnings
+    if annotations and annotations.infos:
+        content["infos"] = annotations.infos
+    return _answer(200, content)
+
+
+def listed(items: Sequence[object], limit: int | None) -> Answer:
+    """Return an answer with the first items, at most `limit`."""
+    annotations = Annotations()
+    if limit is not None and len(items) > limit:
+        annotations.warn(TRUNCATED)
+    return success(list(items[:limit]), annotations)
 
 
 def error(status: int, error_type: str, words: str) -> Answer:
@@ -44,8 +61,13 @@ def failed(failure: PromqlError) -> Answer:
     return found
 
 
-def result(found: InstantResult) -> Answer:
-    """Return the answer to a query."""
+def result(found: InstantResult, annotations: Annotations, limit: int | None) -> Answer:
+    """Return the answer to a query, with at most `limit` series."""
+    if isinstance(found, Matrix | InstantVector):
+        number_of_series = len(found.series if isinstance(found, Matrix) else found.samples)
+        if limit is not None and number_of_series > limit:
+            annotations.warn(TRUNCATED)
+            found = _truncated(found, limit)
     match found:
         case Matrix():
             kind, values = "matrix", _matrix(found)
@@ -55,7 +77,13 @@ def result(found: InstantResult) -> Answer:
             kind, values = "scalar", b'[%b,"%b"]' % (_time(found.time), number(found.value))
         case _:
             kind, values = "string", b"[%b,%b]" % (_time(found.time), _encode(found.value))
-    return success({"resultType": kind, "result": msgspec.Raw(values)})
+    return success({"resultType": kind, "result": msgspec.Raw(values)}, annotations)
+
+
+def _truncated(found: Matrix | InstantVector, limit: int) -> Matrix | InstantVector:
+    if isinstance(found, Matrix):
+        return Matrix(found.series[:limit])
+    return InstantVector(found.time, found.samples[:limit])
 
 
 def _matrix(found: Matrix) -> bytes:

@@ -20,10 +20,13 @@ from adapters.http.failures import ProblemResponse, failure_answer
 from adapters.http.problems import Answer, Headers, kept_headers
 from adapters.http.prometheus import answers
 from adapters.http.prometheus.browsers import ANSWER_HEADERS
+from adapters.http.prometheus.escaping import unescaped
 from adapters.http.prometheus.parameters import MAX_TIME, Parameters
 from application.clock import Clock, milliseconds
 from application.organizations.access import Grant
 from application.projections.folds import POINTS
+from application.reading.annotations import Annotations
+from application.reading.promql import LOOK_BACK, InstantResult
 from application.reading.promql_errors import BadData, PromqlError
 from application.reading.promql_queries import PromqlQueries
 from domain.token import Scope
@@ -73,7 +76,15 @@ class Asking(Struct, frozen=True):
 
     def listed(self, found: Sequence[object]) -> Answer:
         """Return the answer with a list, of as many as `limit` allows. Raises BadData."""
-        return answers.success(list(found[: self.parameters.limit()]))
+        return answers.listed(found, self.parameters.limit())
+
+    def result(self, found: InstantResult, annotations: Annotations) -> Answer:
+        """Return the answer to a query, of as many series as `limit` allows. Raises BadData."""
+        return answers.result(found, annotations, self.parameters.limit())
+
+    def look_back(self) -> int:
+        """Return for how long (ms) a sample counts. Raises BadData."""
+        return self.parameters.duration("lookback_delta", LOOK_BACK)
 
 
 Handler = Callable[[PromqlQueries, Asking, Mapping[str, str]], Awaitable[Answer]]
@@ -140,7 +151,8 @@ async def query(queries: PromqlQueries, asking: Asking, _: Mapping[str, str]) ->
         asking.grant,
         parameters.text("query"),
         parameters.time("time", asking.now),
-        answers.result,
+        asking.result,
+        look_back=asking.look_back(),
         seconds=parameters.duration("timeout", MAX_TIME) / 1000,
     )
 
@@ -163,7 +175,8 @@ async def query_range(queries: PromqlQueries, asking: Asking, _: Mapping[str, st
         start,
         end,
         step,
-        answers.result,
+        asking.result,
+        look_back=asking.look_back(),
         seconds=parameters.duration("timeout", MAX_TIME) / 1000,
     )
 
@@ -185,9 +198,10 @@ async def labels(queries: PromqlQueries, asking: Asking, _: Mapping[str, str]) -
 @endpoint("label/{name:str}/values", [HttpMethod.GET])
 async def label_values(queries: PromqlQueries, asking: Asking, path: Mapping[str, str]) -> Answer:
     selectors = asking.parameters.all("match[]")
-    return await queries.label_values(
-        asking.grant, path["name"], selectors, *asking.range(), asking.listed
-    )
+    name = unescaped(path["name"])
+    if not name:
+        raise BadData('invalid label name: ""')
+    return await queries.label_values(asking.grant, name, selectors, *asking.range(), asking.listed)
 
 
 @endpoint("metadata", [HttpMethod.GET])

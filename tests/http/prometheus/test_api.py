@@ -8,6 +8,7 @@ import pytest
 
 from application.event_log.ports import RecordedDescriptions
 from application.event_log.receipts import Receipt
+from application.reading.series import Owner
 from domain.events import MetricsDescribed
 from domain.metric_description import description_of
 from tests.http.conftest import START
@@ -95,6 +96,76 @@ def test_labels_values_and_series(asking: Asking) -> None:
     ]
 
 
+def test_a_limit_truncates_and_warns(asking: Asking) -> None:
+    window: dict[str, Any] = {"start": NOW - 60, "end": NOW, "step": 60}
+    for path, parameters in (
+        ("query", {"query": "up"}),
+        ("query_range", {"query": "up", **window}),
+        ("series", {"match[]": "up"}),
+        ("labels", {}),
+        ("label/host/values", {}),
+    ):
+        limited = asking.get(f"{ORGANIZATION}/{path}", **parameters, limit=1)
+        data = data_of(limited)
+        assert len(data["result"] if "query" in path else data) == 1
+        assert limited.json()["warnings"] == ["results truncated due to limit"]
+        for enough in (2, 0, "+3"):
+            whole = asking.get(f"{ORGANIZATION}/{path}", **parameters, limit=enough).json()
+            data = whole["data"]
+            assert len(data["result"] if "query" in path else data) == 2
+            assert "warnings" not in whole
+
+
+def test_the_look_back_can_be_chosen(asking: Asking) -> None:
+    query = f"{ORGANIZATION}/query"
+    assert len(data_of(asking.get(query, query="up", time=NOW + 100))["result"]) == 2
+    for look_back in ("90s", 90, "90.5"):
+        found = data_of(asking.get(query, query="up", time=NOW + 100, lookback_delta=look_back))
+        assert found["result"] == []
+
+
+def test_labels_in_paths_may_be_escaped(asking: Asking) -> None:
+    asking.service.series.add(
+        Owner("gilt"), {"__name__": "up", "http.method": "GET"}, [(NOW * 1000, 1.0)]
+    )
+    for name in ("http.method", "U__http_2e_method", "http%2Emethod"):
+        assert data_of(asking.get(f"{ORGANIZATION}/label/{name}/values")) == ["GET"]
+    assert data_of(asking.get(f"{ORGANIZATION}/label/U______name____/values")) == ["up"]
+    found = data_of(asking.get(f"{ORGANIZATION}/query", query='{"up", "http.method"="GET"}'))
+    assert found["result"][0]["metric"] == {"__name__": "up", "http.method": "GET"}
+
+
+def test_annotations_are_part_of_the_answer(asking: Asking) -> None:
+    query = "rate(up[1m]) + on(host) quantile by (host) (2, up)"
+    answer = asking.get(f"{ORGANIZATION}/query", query=query).json()
+    assert answer["warnings"] == [
+        "PromQL warning: quantile value should be between 0 and 1, got 2 (1:45)"
+    ]
+    assert answer["infos"] == [
+        "PromQL info: metric might not be a counter, name does not end in "
+        '_total/_sum/_count/_bucket: "up" (1:6)'
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "time"),
+    [
+        ("1.2345", 1.234),
+        ("1.2346", 1.235),
+        ("1e3", 1000),
+        ("-5.5", -5.5),
+        ("+5", 5),
+        ("1_000", 1000),
+        ("2023-11-14T22:13:20.123999Z", 1_700_000_000.123),
+        ("2023-11-14T23:13:20.5+01:00", 1_700_000_000.5),
+        ("1969-12-31T23:59:59.9999Z", -0.001),
+    ],
+)
+def test_forms_of_times(asking: Asking, text: str, time: float) -> None:
+    found = data_of(asking.get(f"{ORGANIZATION}/query", query="1", time=text))
+    assert found["result"][0] == time
+
+
 def test_metadata_is_the_last_description_of_each_metric(asking: Asking) -> None:
     up = description_of("up", "gauge", "", "Whether it answers.")
     seconds = description_of("job_seconds", "counter", "s", "Time.")
@@ -129,7 +200,22 @@ def test_what_else_clients_ask(asking: Asking) -> None:
         ("query", {}, ""),
         ("query", {"query": "sum("}, ""),
         ("query", {"query": "unknown(up)"}, "unknown"),
-        ("query", {"query": "up", "time": "x"}, 'invalid parameter "time"'),
+        (
+            "query",
+            {"query": "up", "time": "x"},
+            'invalid parameter "time": Invalid time value for \'time\': cannot parse "x" to a '
+            "valid timestamp",
+        ),
+        ("query", {"query": "up", "time": "2023-11-14"}, 'cannot parse "2023-11-14"'),
+        ("query", {"query": "up", "time": "2023-11-14T22:13:20"}, "to a valid timestamp"),
+        ("query", {"query": "up", "time": " 5"}, "to a valid timestamp"),
+        ("query", {"query": "up", "lookback_delta": "x"}, 'invalid parameter "lookback_delta"'),
+        ("query_range", {"query": "up", "start": "x"}, '"start": cannot parse "x" to a valid tim'),
+        ("query_range", {"query": "up(", "start": 1, "end": 2, "step": 1}, 'r "query": 1:4: parse'),
+        ("query_range", {"query": "up", "start": 0, "end": 2, "step": "1e300"}, "overflows int64"),
+        ("label/U__/values", {}, "invalid label name"),
+        ("series", {"match[]": ["up", "{}"]}, '"match[]": match[] must contain at least one non-e'),
+        ("series", {"match[]": "up[5m]"}, 'invalid parameter "match[]": 1:3: parse error: unexpec'),
         ("query_range", {"query": "up", "start": 1, "end": 2}, 'invalid parameter "step"'),
         ("query_range", {"query": "up", "start": 3, "end": 2, "step": 1}, "before start"),
         ("query_range", {"query": "up", "start": 0, "end": 20_000, "step": 1}, "exceeded maximum"),
@@ -137,7 +223,8 @@ def test_what_else_clients_ask(asking: Asking) -> None:
         ("query_range", {"query": "up", "start": 0, "end": 2, "step": 0}, "zero or negative"),
         ("series", {}, "no match[]"),
         ("series", {"match[]": "{"}, ""),
-        ("labels", {"limit": "x"}, "limit"),
+        ("labels", {"limit": "x"}, 'invalid parameter "limit": strconv.Atoi: parsing "x": invalid'),
+        ("labels", {"limit": "-1"}, 'invalid parameter "limit": limit must be non-negative'),
         ("format_query", {"query": "("}, ""),
     ],
 )
