@@ -83,6 +83,8 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         "memory_seconds": arguments.memory_seconds,
         "go_procs": arguments.go_procs,
         "only": arguments.only,
+        "expressions": arguments.expressions,
+        "series": arguments.series,
     }
     return replace(settings, **{k: v for k, v in given.items() if v is not None})
 
@@ -115,6 +117,8 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="seconds of the memory part, 3600 by default",
     )
+    add("--expressions", metavar="FILE", help="expressions of the PromQL part")
+    add("--series", type=int, metavar="N", help="series of the PromQL part, 2000 by default")
     add("--go-procs", type=int, metavar="N", help="GOMAXPROCS of the contestants in Go")
     return parser
 

@@ -27,6 +27,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     """The extent of a run. `seconds` is the length of a round; `total` replaces that of each part.
 
     `rate` is in points per second, for the memory part; `only` names contestants, empty for all.
+    `expressions` is a file of them, and `series` their number, for the PromQL part.
     """
 
     quick: bool = False
@@ -40,6 +41,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     memory_seconds: int = 3600
     go_procs: int = 1
     only: Sequence[str] = ()
+    expressions: str | None = None
+    series: int | None = None
 
 
 QUICK = Settings(

@@ -9,6 +9,7 @@ POINTS = "points/s"
 MEGABYTES = "MB/s"
 LOG_BYTES = "log B/point"
 QUERY_MEDIAN = "p50 ms"
+RATIO_MEDIAN, RATIO_P95 = "median of Prometheus' time", "p95 of Prometheus' time"
 WORKER_GROWTH = "worker MB at the end / half-way"
 
 VICTORIA = "VictoriaMetrics /api/put"
@@ -47,6 +48,8 @@ GOALS = (
     Goal(part="memory", figure=WORKER_GROWTH, factor=1.05, at_most=True),
     Goal(part="replay", figure=POINTS, ours=REPLAY, theirs=SLOWER_LIMIT, factor=0.5),
     Goal(part="archive", figure=MEGABYTES, ours=ARCHIVE, theirs=XRANGE, factor=1.0),
+    Goal(part="promql", figure=RATIO_MEDIAN, factor=2.0, at_most=True),
+    Goal(part="promql", figure=RATIO_P95, factor=4.0, at_most=True),
     Goal(part="export", figure=POINTS, ours=MANY_NAMES, theirs=ONE_NAME, factor=0.5),
     *(
         Goal(

@@ -27,6 +27,11 @@ COUNTERS = ("_total", "_count", "_sum", "_bucket")
 
 def fitting_series(expressions: Iterable[str]) -> Sequence[SampleSeries]:
     """Return series for the selectors of all expressions that can be parsed."""
+    return [_series(labels, number) for number, labels in enumerate(fitting_labels(expressions))]
+
+
+def fitting_labels(expressions: Iterable[str]) -> Sequence[dict[str, str]]:
+    """Return the labels of such series."""
     wanted: dict[tuple[tuple[str, str], ...], bool] = {}
     ones: list[tuple[str, frozenset[str]]] = []
     for expression in expressions:
@@ -42,8 +47,7 @@ def fitting_series(expressions: Iterable[str]) -> Sequence[SampleSeries]:
             names = [*grouped, *included.get(selector.name or "", ())]
             for labels in _labels(selector.matchers, names):
                 wanted[tuple(sorted(labels.items()))] = True
-    chosen = _without_duplicates([dict(labels) for labels in sorted(wanted)], ones)
-    return [_series(labels, number) for number, labels in enumerate(chosen)]
+    return _without_duplicates([dict(labels) for labels in sorted(wanted)], ones)
 
 
 def _one_sides(tree: Expression) -> Iterator[tuple[str, frozenset[str], Sequence[str]]]:

@@ -8,6 +8,7 @@ from tests.benchmarks.contestants.base import Contestant
 from tests.benchmarks.contestants.cave import Cave
 from tests.benchmarks.contestants.empty import Empty
 from tests.benchmarks.contestants.influxdb import InfluxDB
+from tests.benchmarks.contestants.prometheus import Prometheus
 from tests.benchmarks.contestants.victoria_metrics import (
     VictoriaMetricsImport,
     VictoriaMetricsPut,
@@ -19,4 +20,5 @@ DATABASES: Sequence[Contestant] = (
     VictoriaMetricsImport(),
     InfluxDB(),
 )
-ALL: Sequence[Contestant] = (*DATABASES, Empty())
+PUBLISHING: Sequence[Contestant] = (*DATABASES, Empty())
+ALL: Sequence[Contestant] = (*PUBLISHING, Prometheus())

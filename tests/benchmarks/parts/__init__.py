@@ -11,6 +11,7 @@ from tests.benchmarks.parts import (
     export,
     latency,
     memory,
+    promql,
     protocols,
     publish,
     query,
@@ -27,6 +28,7 @@ PARTS: Mapping[str, Callable[[Bench], None]] = {
     "replay": replay.run,
     "archive": archive.run,
     "query": query.run,
+    "promql": promql.run,
     "export": export.run,
     "memory": memory.run,
 }

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 from tests.benchmarks import goals
 from tests.benchmarks.bench import Bench
-from tests.benchmarks.contestants import ALL
+from tests.benchmarks.contestants import PUBLISHING
 from tests.benchmarks.parts.publish import Firing
 
 PART = "latency"
@@ -17,7 +17,7 @@ SIZES = (1, 100, 1000)
 def run(bench: Bench) -> None:
     connections = max(bench.settings.connections)
     for size in SIZES:
-        for number, contestant in bench.interleaved(ALL):
+        for number, contestant in bench.interleaved(PUBLISHING):
             with (
                 bench.measuring(
                     PART, contestant.name, size=size, connections=connections, number=number

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 from tests.benchmarks import goals
 from tests.benchmarks.bench import Bench, Invalid
-from tests.benchmarks.contestants import ALL
+from tests.benchmarks.contestants import PUBLISHING
 from tests.benchmarks.contestants.base import Server
 from tests.benchmarks.load import Load, load
 from tests.benchmarks.prepared import write_requests
@@ -20,7 +20,7 @@ MEBIBYTE = 1 << 20
 def run(bench: Bench) -> None:
     for connections in bench.settings.connections:
         for size in bench.settings.sizes:
-            for number, contestant in bench.interleaved(ALL):
+            for number, contestant in bench.interleaved(PUBLISHING):
                 with (
                     bench.measuring(
                         PART,
