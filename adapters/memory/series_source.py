@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from application.reading.query_budget import QueryBudget
-from application.reading.series import Matcher, Owner, Series, all_accept
+from application.reading.series import Matcher, Owner, SelectedSeries, all_accept
 
 Key = tuple[tuple[str, str], ...]
 
@@ -33,17 +33,20 @@ class MemorySeriesSource:
         start: int,
         end: int,
         budget: QueryBudget,
-    ) -> Sequence[Series]:
+    ) -> SelectedSeries:
         found = []
+        times, values, ends = array("q"), array("d"), array("q")
         for labels, samples in self._matching(owner, [matchers]):
-            times = array("q", sorted(samples))
-            times = times[bisect_left(times, start) : bisect_right(times, end)]
-            if times:
+            own = sorted(samples)
+            own = own[bisect_left(own, start) : bisect_right(own, end)]
+            if own:
                 budget.take_series(1)
-                budget.take_samples(len(times))
-                values = array("d", map(samples.__getitem__, times))
-                found.append(Series(labels, memoryview(times), memoryview(values)))
-        return found
+                budget.take_samples(len(own))
+                found.append(labels)
+                times.extend(own)
+                values.extend(map(samples.__getitem__, own))
+                ends.append(len(times))
+        return SelectedSeries(found, memoryview(times), memoryview(values), memoryview(ends))
 
     def labels(
         self, owner: Owner, selectors: Sequence[Sequence[Matcher]], start: int, end: int

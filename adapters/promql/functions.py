@@ -70,7 +70,8 @@ def absent_over_time(call: Call) -> Vector:
     """1 where no series has a sample in the range; labels as of `absent`."""
     rows = call.rows(0)
     found = np.zeros(len(call.steps), np.bool_)
-    for times in rows.times:
+    for row in range(len(rows.labels)):
+        times, _ = rows.of(row)
         first = np.searchsorted(times, rows.ends - rows.width, "right")
         found |= np.searchsorted(times, rows.ends, "right") > first
     return _absence(call, found)

@@ -53,7 +53,8 @@ def _rows(vector: Vector, times: Integers) -> Iterator[MatrixSeries]:
 
 def _ranges(rows: SampleRows) -> Iterator[MatrixSeries]:
     end = rows.ends[0]
-    for labels, times, values in zip(rows.labels, rows.times, rows.values, strict=True):
+    for row, labels in enumerate(rows.labels):
+        times, values = rows.of(row)
         inside = (times > end - rows.width) & (times <= end)
         if inside.any():
             yield _series(labels, times, values, inside)

@@ -12,13 +12,12 @@ from adapters.promql.syntax.tree import At, MatrixSelector, VectorSelector
 from adapters.promql.vectors import Floats, Integers, SampleRows, Steps, Vector, is_stale
 from adapters.promql.windows import Result, Windows, over
 from application.reading.query_budget import QueryBudget
-from application.reading.series import Owner, Series, SeriesSource
+from application.reading.series import Owner, SelectedSeries, SeriesSource
 
 LATEST = 1 << 60
 """The latest time in ms that counts, so that a range around it fits into 64 bits."""
 
-BATCH = 64
-"""Series that are searched for stale markers at once."""
+_NO_SAMPLES = np.zeros(1, np.int64)
 
 
 class Selecting:
@@ -32,7 +31,7 @@ class Selecting:
         self._owner = owner
         self._budget = budget
         self._look_back = look_back
-        self._read: dict[object, Sequence[_Read]] = {}
+        self._read: dict[object, _Read] = {}
 
     def instant(self, selector: VectorSelector, steps: Steps, *, times: bool = False) -> Vector:
         """Return each series' last sample before or at each step, if not too old.
@@ -43,11 +42,7 @@ class Selecting:
         ends = shifted(steps, selector.offset, selector.at)
         found = self._series(selector, ends, self._look_back)
         rows = SampleRows(
-            [one.labels for one in found],
-            [one.times for one in found],
-            [one.values for one in found],
-            ends,
-            self._look_back,
+            found.labels, found.times, found.values, found.starts, ends, self._look_back
         )
 
         def last(windows: Windows) -> Result:
@@ -62,27 +57,16 @@ class Selecting:
         inner, width = selector.selector, selector.range
         ends = shifted(steps, inner.offset, inner.at)
         found = self._series(inner, ends, width)
-        sound: list[_Read] = []
-        for start in range(0, len(found), BATCH):
-            batch = found[start : start + BATCH]
-            if is_stale(np.concatenate([one.values for one in batch])).any():
-                batch = [one.without_stale_markers() for one in batch]
-            sound.extend(batch)
-        return SampleRows(
-            [one.labels for one in sound],
-            [one.times for one in sound],
-            [one.values for one in sound],
-            ends,
-            width,
-        )
+        found = found.without_stale_markers()
+        return SampleRows(found.labels, found.times, found.values, found.starts, ends, width)
 
-    def _series(self, selector: VectorSelector, ends: Integers, width: int) -> Sequence[_Read]:
+    def _series(self, selector: VectorSelector, ends: Integers, width: int) -> _Read:
         matchers = selector.matchers
         start, end = int(ends.min()) - width + 1, int(ends.max())
         key = (tuple((one.name, one.operator, one.value) for one in matchers), start, end)
         if key not in self._read:
             found = self._source.select(self._owner, matchers, start, end, self._budget)
-            self._read[key] = [_Read.of(series) for series in found]
+            self._read[key] = _Read.of(found)
             self._budget.check_time()
         return self._read[key]
 
@@ -97,20 +81,27 @@ def shifted(steps: Steps, offset: int, at: At | None) -> Integers:
 
 
 class _Read(Struct, frozen=True):
-    """A series as arrays."""
+    """Selected series as arrays; see SampleRows."""
 
-    labels: Labels
+    labels: Sequence[Labels]
     times: Integers
     values: Floats
+    starts: Integers
 
     @classmethod
-    def of(cls, series: Series) -> _Read:
+    def of(cls, found: SelectedSeries) -> _Read:
+        ends = np.frombuffer(found.ends, np.int64)
         return cls(
-            series.labels,
-            np.frombuffer(series.times, np.int64),
-            np.frombuffer(series.values, np.float64),
+            found.labels,
+            np.frombuffer(found.times, np.int64),
+            np.frombuffer(found.values, np.float64),
+            np.concatenate((_NO_SAMPLES, ends)),
         )
 
     def without_stale_markers(self) -> _Read:
-        sound = ~is_stale(self.values)
-        return _Read(self.labels, self.times[sound], self.values[sound])
+        stale = is_stale(self.values)
+        if not stale.any():
+            return self
+        sound = ~stale
+        before = np.concatenate((_NO_SAMPLES, np.cumsum(sound, dtype=np.int64)))
+        return _Read(self.labels, self.times[sound], self.values[sound], before[self.starts])

@@ -6,7 +6,7 @@ import numpy as np
 
 from adapters.promql.select import shifted
 from adapters.promql.syntax.tree import Subquery
-from adapters.promql.vectors import Integers, SampleRows, Steps, Vector
+from adapters.promql.vectors import SampleRows, Steps, Vector
 from application.reading.query_budget import QueryBudget
 
 DEFAULT_STEP = 60_000
@@ -32,12 +32,10 @@ def as_samples(
     budget: QueryBudget,
 ) -> SampleRows:
     """Return the values at the inner steps as samples of a range vector."""
-    budget.take_samples(int(found.present.sum()))
-    times: list[Integers] = []
-    values = []
-    for row, here in enumerate(found.present):
-        whole = here.all()
-        times.append(inner.times if whole else inner.times[here])
-        values.append(found.values[row] if whole else found.values[row][here])
+    counts = found.present.sum(axis=1)
+    starts = np.concatenate(([0], np.cumsum(counts)))
+    budget.take_samples(int(starts[-1]))
+    times = inner.times[found.present.nonzero()[1]]
     ends = shifted(steps, subquery.offset, subquery.at)
-    return SampleRows(found.labels, times, values, ends, subquery.range)
+    values = found.values[found.present]
+    return SampleRows(found.labels, times, values, starts, ends, subquery.range)

@@ -104,17 +104,23 @@ class Vector(Struct, frozen=True):
 
 
 class SampleRows(Struct, frozen=True):
-    """A range vector's samples: for each series its times (ms, ascending) and values.
+    """A range vector's samples: those of series i are from `starts[i]` to before `starts[i + 1]`.
 
-    At step j, the samples of the range `(ends[j] - width, ends[j]]` count. `width` and `ends` are
-    in ms. There are no stale markers.
+    `times` (ms) ascend within a series. At step j, the samples of the range
+    `(ends[j] - width, ends[j]]` count. `width` and `ends` are in ms.
     """
 
     labels: Sequence[Labels]
-    times: Sequence[Integers]
-    values: Sequence[Floats]
+    times: Integers
+    values: Floats
+    starts: Integers
     ends: Integers
     width: int
+
+    def of(self, row: int) -> tuple[Integers, Floats]:
+        """Return the times and values of one series."""
+        own = slice(self.starts[row], self.starts[row + 1])
+        return self.times[own], self.values[own]
 
 
 Value: TypeAlias = Vector | Floats | SampleRows | str

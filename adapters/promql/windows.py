@@ -28,8 +28,8 @@ _NO_VALUE = np.zeros(1)
 class Windows(Struct, frozen=True):
     """The windows of some series (rows) at all steps (columns).
 
-    The samples of all rows are in `times` (ms) and `values`, one row after the other, and then one
-    that belongs to no window, so that every place has a value. Window
+    The samples of all rows are in `times` (ms) and `values`, one row after the other; there is at
+    least one, which may belong to no window, so that every place has a value. Window
     (i, j) is `values[first[i, j]:end[i, j]]`, those in the range `(ends[j] - width, ends[j]]`;
     `steps[j]` is the time of evaluation. All times are in ms.
     """
@@ -90,25 +90,18 @@ def _blocks(rows: SampleRows, steps: Integers) -> Iterator[Windows]:
     size = max(1, BLOCK // max(1, len(steps)))
     places = _Places(rows.ends, rows.width)
     for start in range(0, len(rows.labels), size):
-        part = slice(start, start + size)
-        times, values = rows.times[part], rows.values[part]
-        first = np.empty((len(times), len(steps)), np.int64)
+        bounds = rows.starts[start : start + size + 1]
+        times, values = rows.times[bounds[0] : bounds[-1]], rows.values[bounds[0] : bounds[-1]]
+        first = np.empty((len(bounds) - 1, len(steps)), np.int64)
         end = np.empty_like(first)
-        offset = 0
-        for row, one in enumerate(times):
-            begins, ends = places.of(one)
-            np.add(begins, offset, out=first[row])
-            np.add(ends, offset, out=end[row])
-            offset += len(one)
-        yield Windows(
-            np.concatenate([*times, _NO_TIME]),
-            np.concatenate([*values, _NO_VALUE]),
-            first,
-            end,
-            rows.ends,
-            rows.width,
-            steps,
-        )
+        own = (bounds - bounds[0]).tolist()
+        for row in range(len(first)):
+            begins, ends = places.of(times[own[row] : own[row + 1]])
+            np.add(begins, own[row], out=first[row])
+            np.add(ends, own[row], out=end[row])
+        if not len(times):
+            times, values = _NO_TIME, _NO_VALUE
+        yield Windows(times, values, first, end, rows.ends, rows.width, steps)
 
 
 class _Places:

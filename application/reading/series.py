@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum
 from typing import Protocol
 
@@ -61,6 +61,28 @@ class Series(Struct, frozen=True):
     values: memoryview
 
 
+class SelectedSeries(Struct, frozen=True):
+    """Series with their samples one after the other: those of series i end before `ends[i]`.
+
+    `labels` has each series' labels, `times` and `values` are as in Series, `ends` is int64.
+    """
+
+    labels: Sequence[Mapping[str, str]]
+    times: memoryview
+    values: memoryview
+    ends: memoryview
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __iter__(self) -> Iterator[Series]:
+        """Yield one series after the other."""
+        start = 0
+        for labels, end in zip(self.labels, self.ends.tolist(), strict=True):
+            yield Series(labels, self.times[start:end], self.values[start:end])
+            start = end
+
+
 class SeriesSource(Protocol):
     """Reads labelled series. Thread-safe; calls block.
 
@@ -75,10 +97,10 @@ class SeriesSource(Protocol):
         start: int,
         end: int,
         budget: QueryBudget,
-    ) -> Sequence[Series]:
+    ) -> SelectedSeries:
         """Return the series that satisfy all matchers and have samples in the range.
 
-        Before it reads them, an implementation takes the series and samples from the budget. The
+        Before it copies them, an implementation takes the series and samples from the budget. The
         order of the series depends on their labels only.
         """
 

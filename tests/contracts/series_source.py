@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import struct
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 import pytest
@@ -49,7 +49,7 @@ def matches(name: str, value: str) -> Matcher:
     )
 
 
-def read(series: Sequence[Series]) -> dict[tuple[tuple[str, str], ...], list[tuple[int, float]]]:
+def read(series: Iterable[Series]) -> dict[tuple[tuple[str, str], ...], list[tuple[int, float]]]:
     return {
         tuple(one.labels.items()): list(zip(one.times.tolist(), one.values.tolist(), strict=True))
         for one in series

@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.ducklake.database import Location
-from adapters.ducklake.query.column_cache import ColumnCache, MetricColumns
+from adapters.ducklake.query.column_cache import ColumnCache
 from adapters.ducklake.query.export import DuckLakePointExport
+from adapters.ducklake.query.metric_columns import MetricColumns
 from adapters.ducklake.query.readers import Readers
 from adapters.ducklake.store.nan_bits import with_nan_bits, without_nan_bits
 from application.projections.folds import POINTS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -105,7 +105,7 @@ class TestDuckLakeSeries(SeriesSourceContract):
                 model.close()
 
 
-def plain(found: Sequence[Series]) -> list[Any]:
+def plain(found: Iterable[Series]) -> list[Any]:
     return [
         (sorted(each.labels.items()), each.times.tolist(), bytes(each.values.tobytes()))
         for each in found

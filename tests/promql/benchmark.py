@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from adapters.promql import PromqlEngine
 from application.reading.query_budget import QueryBudget, QueryLimits
-from application.reading.series import Matcher, Owner, Series
+from application.reading.series import Matcher, Owner, SelectedSeries
 
 SERIES, TARGETS, SAMPLES, INTERVAL = 1000, 50, 800, 15_000
 START, END, STEP = 300_000, 11_900_000, 60_000
@@ -51,22 +51,24 @@ class Counters:
     def __init__(self) -> None:
         chance = np.random.default_rng(1)
         times = np.arange(SAMPLES, dtype=np.int64) * INTERVAL + 7
-        self._series = [
-            Series(
+        shifts = np.arange(SERIES) % TARGETS
+        self._series = SelectedSeries(
+            [
                 {
                     "__name__": "x_total",
                     "cpu": f"{number // TARGETS}",
                     "instance": f"i{number % TARGETS}",
-                },
-                (times + number % TARGETS).data,
-                np.cumsum(chance.integers(0, 50, SAMPLES)).astype(np.float64).data,
-            )
-            for number in range(SERIES)
-        ]
+                }
+                for number in range(SERIES)
+            ],
+            (times + shifts[:, np.newaxis]).ravel().data,
+            chance.integers(0, 50, (SERIES, SAMPLES)).cumsum(axis=1).ravel().astype(float).data,
+            (np.arange(SERIES, dtype=np.int64) * SAMPLES + SAMPLES).data,
+        )
 
     def select(
         self, owner: Owner, matchers: Sequence[Matcher], start: int, end: int, budget: QueryBudget
-    ) -> Sequence[Series]:
+    ) -> SelectedSeries:
         budget.take_series(SERIES)
         budget.take_samples(SERIES * SAMPLES)
         return self._series

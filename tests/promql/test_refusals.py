@@ -17,7 +17,7 @@ from application.reading.promql_errors import (
     QueryTimedOut,
 )
 from application.reading.query_budget import QueryBudget, QueryLimits
-from application.reading.series import Matcher, Owner, Series
+from application.reading.series import Matcher, Owner, SelectedSeries
 from tests.promql.evaluating import Evaluated
 
 
@@ -184,9 +184,12 @@ class _Nothing:
 
     def select(
         self, owner: Owner, matchers: Sequence[Matcher], start: int, end: int, budget: QueryBudget
-    ) -> Sequence[Series]:
+    ) -> SelectedSeries:
         self.ranges.append((start, end))
-        return [Series({"__name__": "x"}, np.zeros(0, np.int64).data, np.zeros(0).data)]
+        times = np.zeros(0, np.int64).data
+        return SelectedSeries(
+            [{"__name__": "x"}], times, np.zeros(0).data, np.zeros(1, np.int64).data
+        )
 
     def labels(self, *_: object) -> list[dict[str, str]]:
         return []

@@ -8,28 +8,23 @@ milliseconds if DuckDB has to find the file, decompress it and search the tags i
 from __future__ import annotations
 
 import threading
-from array import array
-from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from enum import Enum
-from itertools import accumulate
+from typing import TypeAlias
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
-from msgspec import Struct
 
 from adapters.ducklake.query import queries
-from adapters.ducklake.query.exact import Floats, Integers
+from adapters.ducklake.query.exact import Integers
+from adapters.ducklake.query.metric_columns import ENTRY_BYTES, MetricColumns, Points
 from adapters.ducklake.query.parquet_files import ParquetFile
 from adapters.ducklake.query.readers import Reading
-from adapters.ducklake.store.nan_bits import without_nan_bits
-from adapters.ducklake.store.rows import tag_text
+from adapters.ducklake.query.series_columns import SeriesColumns
 from application.projections.errors import QueryTooLarge
 from application.reading.ports import Selection
-from domain.values import NAN_BITS
 
 MAX_FILES = 128
 """Files that a query may take columns from; queries of more are left to DuckDB."""
@@ -47,123 +42,7 @@ MAX_RANGE_POINTS = 20_000_000
 BATCH = 100_000
 """Points read at a time, whose tags are held as text meanwhile."""
 
-ENTRY_BYTES = 1000
-"""Upper bound of an entry's bytes, not counting its columns."""
-
-
-class MetricColumns(Struct, frozen=True):
-    """A metric's points of one file, ordered by time, and at one time in log order.
-
-    Row i has the time `first + offsets[i]` (ms), `values[i]`, and `series[i]`, the number of its
-    tag set. `tags` holds the tag sets as text, one per line; `ends` has each line's end in bytes.
-    Values are bit for bit those that were published, except that zeros are unsigned; `finite` says
-    that all of them are finite.
-    """
-
-    first: int
-    offsets: npt.NDArray[np.unsignedinteger]
-    values: Floats
-    finite: bool
-    series: npt.NDArray[np.unsignedinteger]
-    tags: bytes
-    ends: array[int]
-
-    @classmethod
-    def of(
-        cls,
-        times: Integers,
-        values: Floats,
-        series: Integers,
-        tags: pa.Array,
-        log_order: tuple[Integers, Integers] | None = None,
-    ) -> MetricColumns:
-        """Make columns of points in any order, as stored; `tags` may include unused tag sets.
-
-        `log_order` has the positions and items of the points; without it they are in log order.
-        """
-        values, series, tags = _with_own_bits(values, series, tags)
-        if log_order is None:
-            order = np.argsort(times, kind="stable")
-        else:
-            positions, items = log_order
-            order = np.lexsort((items, positions, times))
-        first = int(times[order[0]]) if len(times) else 0
-        (used,) = np.bincount(series, minlength=len(tags)).nonzero()
-        place = np.zeros(len(tags), np.int64)
-        place[used] = np.arange(len(used))
-        lines = [f"{text}\n".encode() for text in tags.take(pa.array(used)).to_pylist()]
-        return cls(
-            first,
-            _narrow(times[order] - first),
-            values[order],
-            bool(np.isfinite(values).all()),
-            _narrow(place[series[order]]),
-            b"".join(lines),
-            array("q", accumulate(map(len, lines))),
-        )
-
-    @property
-    def nbytes(self) -> int:
-        columns = self.offsets.nbytes + self.values.nbytes + self.series.nbytes
-        return ENTRY_BYTES + columns + len(self.tags) + len(self.ends) * self.ends.itemsize
-
-    def tag_texts(self) -> list[str]:
-        """Return the tag sets as text, in the order of their numbers."""
-        return self.tags.decode().splitlines()
-
-    def rows(self, start: int | None, end: int | None) -> slice:
-        """Return the rows from `start` to before `end` (ms)."""
-        return slice(self._place(start, 0), self._place(end, len(self.offsets)))
-
-    def points(self, rows: slice, tags: Mapping[str, str]) -> Points:
-        """Return the rows that have the tags and a finite value."""
-        offsets, values = self.offsets[rows], self.values[rows]
-        if tags and len(offsets):
-            found = self._series_with(tags)
-            if len(found) == 1:
-                (wanted,) = (self.series[rows] == found[0]).nonzero()
-            else:
-                among = np.zeros(len(self.ends), bool)
-                among[found] = True
-                (wanted,) = among[self.series[rows]].nonzero()
-            offsets, values = offsets[wanted], values[wanted]
-        if not self.finite:
-            (wanted,) = np.isfinite(values).nonzero()
-            offsets, values = offsets[wanted], values[wanted]
-        return self.first + offsets.astype(np.int64), values
-
-    def _place(self, time: int | None, otherwise: int) -> int:
-        """Return the first row at `time` or later, `otherwise` without a time."""
-        if time is None:
-            return otherwise
-        offset = time - self.first
-        if offset <= 0:
-            return 0
-        if not len(self.offsets) or offset > self.offsets[-1]:
-            return len(self.offsets)
-        # Of the array's own type: any other would convert the whole array.
-        return int(np.searchsorted(self.offsets, self.offsets.dtype.type(offset)))
-
-    def _series_with(self, tags: Mapping[str, str]) -> list[int]:
-        """Return the numbers of the tag sets that have all the tags, as `queries` finds them.
-
-        One search of the entire text takes a fifth of the time that one per tag set takes.
-        """
-        first, *others = (tag_text(*tag).encode() for tag in tags.items())
-        found, at = [], self.tags.find(first)
-        while at >= 0:
-            number = bisect_right(self.ends, at)
-            start, end = self.ends[number - 1] if number else 0, self.ends[number]
-            if all(self.tags.find(other, start, end) >= 0 for other in others):
-                found.append(number)
-            at = self.tags.find(first, end)
-        return found
-
-
-Points = tuple[Integers, Floats]
-"""Times (ms) and finite values of points, in any order."""
-
-_Key = tuple[str, str, str | None, str]
+_Key = tuple[str, str, str | None, str, type[MetricColumns] | type[SeriesColumns]]
 
 
 class _Instead(Enum):
@@ -176,6 +55,9 @@ class _Instead(Enum):
 MISSING, TOO_MANY = _Instead
 
 
+_Entry: TypeAlias = MetricColumns | SeriesColumns | _Instead
+
+
 class ColumnCache:
     """Columns by file, owner and metric, at most `memory` bytes. Thread-safe."""
 
@@ -184,7 +66,7 @@ class ColumnCache:
         self._max_points = max_points
         self._lock = threading.Lock()
         self._bytes = 0
-        self._kept: OrderedDict[_Key, MetricColumns | _Instead] = OrderedDict()
+        self._kept: OrderedDict[_Key, _Entry] = OrderedDict()
 
     def points(
         self, reading: Reading, selection: Selection, files: Sequence[ParquetFile]
@@ -209,22 +91,26 @@ class ColumnCache:
             parts.append((columns, columns.rows(selection.start, selection.end)))
         return _points(selection, parts)
 
-    def columns(
+    def series(
         self, reading: Reading, selection: Selection, files: Sequence[ParquetFile]
-    ) -> Iterator[MetricColumns]:
-        """Yield a metric's columns of files, in the order of the log.
-
-        Files with more points than are cached are read in the selection's range alone.
-        """
-        ordered = sorted(files, key=lambda file: file.first_position)
-        found = {file: self._kept_columns(selection, file) for file in ordered}
-        for _ in self._read_missing(reading, selection, found):
+    ) -> dict[ParquetFile, SeriesColumns | None]:
+        """Return a metric's columns of files by series; None for more points than are cached."""
+        found: dict[ParquetFile, SeriesColumns | None] = {}
+        for file in files:
+            kept = self._kept_entry(_series_key(selection, file))
+            found[file] = kept if isinstance(kept, SeriesColumns) else None
+        missing = [file for file, columns in found.items() if columns is None]
+        by_time = {file: self._kept_columns(selection, file) for file in missing}
+        read = {file for file, columns in by_time.items() if columns is MISSING}
+        for _ in self._read_missing(reading, selection, by_time):
             pass
-        for file, columns in found.items():
+        for file, columns in by_time.items():
             if isinstance(columns, MetricColumns):
-                yield columns
-            else:
-                yield _read_range(reading, selection, file)
+                arranged = found[file] = SeriesColumns.of(columns)
+                self._keep(_series_key(selection, file), arranged)
+                if file in read:
+                    self._forget(_key(selection, file))
+        return found
 
     def points_at_hand(
         self, selection: Selection, files: Sequence[ParquetFile], most: int
@@ -258,14 +144,17 @@ class ColumnCache:
             yield read.values()
 
     def _kept_columns(self, selection: Selection, file: ParquetFile) -> MetricColumns | _Instead:
-        key = _key(selection, file)
+        entry = self._kept_entry(_key(selection, file))
+        return MISSING if isinstance(entry, SeriesColumns) else entry
+
+    def _kept_entry(self, key: _Key) -> _Entry:
         with self._lock:
             if key not in self._kept:
                 return MISSING
             self._kept.move_to_end(key)
             return self._kept[key]
 
-    def _keep(self, key: _Key, columns: MetricColumns | _Instead) -> None:
+    def _keep(self, key: _Key, columns: _Entry) -> None:
         with self._lock:
             if key in self._kept:
                 return
@@ -275,9 +164,19 @@ class ColumnCache:
                 _, oldest = self._kept.popitem(last=False)
                 self._bytes -= _size(oldest)
 
+    def _forget(self, key: _Key) -> None:
+        with self._lock:
+            entry = self._kept.pop(key, None)
+            if entry is not None:
+                self._bytes -= _size(entry)
+
 
 def _key(selection: Selection, file: ParquetFile) -> _Key:
-    return file.path, selection.organization, selection.team, selection.metric
+    return file.path, selection.organization, selection.team, selection.metric, MetricColumns
+
+
+def _series_key(selection: Selection, file: ParquetFile) -> _Key:
+    return file.path, selection.organization, selection.team, selection.metric, SeriesColumns
 
 
 def _points(selection: Selection, parts: Sequence[tuple[MetricColumns, slice]]) -> Points:
@@ -317,23 +216,29 @@ def _read(
     return {file: _columns(read, rows_of.get(file.path, _NO_ROWS)) for file in files}
 
 
-def _read_range(reading: Reading, selection: Selection, file: ParquetFile) -> MetricColumns:
-    """Read a metric's columns of one file, within the selection's range.
+def read_series(
+    reading: Reading, selection: Selection, file: ParquetFile, tags: Sequence[str]
+) -> SeriesColumns:
+    """Read some series of one file within the selection's range, given their tags as text.
 
     Raises QueryTooLarge.
     """
-    read = _table(reading, [file], msgspec.structs.replace(selection, tags={}), MAX_RANGE_POINTS)
+    read = _table(reading, [file], selection, MAX_RANGE_POINTS, tags)
     if len(read) == MAX_RANGE_POINTS:
         raise QueryTooLarge(
             f"more than {MAX_RANGE_POINTS:,} points of one metric; ask for a shorter range of time"
         )
-    return _columns(read, np.arange(len(read)))
+    return SeriesColumns.of(_columns(read, np.arange(len(read))))
 
 
 def _table(
-    reading: Reading, files: Sequence[ParquetFile], selection: Selection, limit: int
+    reading: Reading,
+    files: Sequence[ParquetFile],
+    selection: Selection,
+    limit: int,
+    tags: Sequence[str] | None = None,
 ) -> pa.Table:
-    query = queries.columns([file.path for file in files], selection, limit)
+    query = queries.columns([file.path for file in files], selection, limit, tags)
     batches = reading.connection.execute(*query).to_arrow_reader(BATCH)
     # Text is encoded batch by batch, since tags make up most of the points' size.
     read = pa.Table.from_batches([_coded(batch) for batch in batches], _LAYOUT)
@@ -362,26 +267,5 @@ _LAYOUT = pa.schema({**_NUMBERS, "tags": _TEXT, "filename": _TEXT})
 _NO_ROWS = np.empty(0, np.int64)
 
 
-def _with_own_bits(
-    values: Floats, series: Integers, tags: pa.Array
-) -> tuple[Floats, Integers, pa.Array]:
-    """Return columns as stored with the bits of NaNs moved from the tags to the values."""
-    (nans,) = np.isnan(values).nonzero()
-    if not len(nans):
-        return values, series, tags
-    texts, bits = zip(*map(without_nan_bits, tags.to_pylist()), strict=True)
-    own = np.array([NAN_BITS if each is None else each for each in bits], np.uint64)
-    values = values.copy()
-    values[nans] = own[series[nans]].view(np.float64)
-    # Series that differed by the bits only are one.
-    encoded = pa.array(texts).dictionary_encode()
-    return values, encoded.indices.to_numpy()[series], encoded.dictionary
-
-
-def _narrow(column: npt.NDArray[np.integer]) -> npt.NDArray[np.unsignedinteger]:
-    """Return non-negative numbers in the smallest type that holds them."""
-    return column.astype(np.min_scalar_type(int(column.max()) if len(column) else 0))
-
-
-def _size(columns: MetricColumns | _Instead) -> int:
-    return columns.nbytes if isinstance(columns, MetricColumns) else ENTRY_BYTES
+def _size(entry: _Entry) -> int:
+    return ENTRY_BYTES if isinstance(entry, _Instead) else entry.nbytes

@@ -12,6 +12,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from adapters.ducklake.store.nan_bits import DIGITS, END
 from adapters.ducklake.store.rows import tag_text
 from adapters.ducklake.store.stored_names import (
     METRIC_METADATA_TABLE,
@@ -31,6 +32,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC).replace(tzinfo=None)
 _MILLISECOND = timedelta(milliseconds=1)
 
 _FILES = "read_parquet(?, hive_partitioning = false, filename = true)"
+
+# See `store.nan_bits`.
+_TAGS_ALONE = f"if(ends_with(tags, '{END}'), tags, left(tags, -{DIGITS}))"
 
 # DuckDB skips files only if `time` is compared with its own type, TIMESTAMP_MS. For any other type
 # it casts the column and reads them all.
@@ -86,13 +90,19 @@ def values(
     )
 
 
-def columns(files: Sequence[str], selection: Selection, limit: int) -> Query:
+def columns(
+    files: Sequence[str], selection: Selection, limit: int, tags: Sequence[str] | None = None
+) -> Query:
     """Columns of the points in files, in any order: `time` (ms), `value`, `tags`, `filename`,
     `position` and `item`.
 
-    Values and tags are as stored (see `store.nan_bits`), and values need not be finite.
+    Values and tags are as stored (see `store.nan_bits`), and values need not be finite. `tags` are
+    the texts of tag sets, without the bits of NaNs; None for all.
     """
     condition, parameters = _condition(selection, only_finite=False)
+    if tags is not None:
+        condition += f" AND {_TAGS_ALONE} IN (SELECT unnest(?))"
+        parameters.append(list(tags))
     return (
         "SELECT epoch_ms(time) AS time, value, tags, filename, position, item::BIGINT AS item "
         f"FROM {_FILES} WHERE {condition} "
@@ -101,11 +111,20 @@ def columns(files: Sequence[str], selection: Selection, limit: int) -> Query:
     )
 
 
-def series(files: Sequence[str], organization: str, team: str | None) -> Query:
-    """Rows (file, name, tags as stored) of an owner's series in files, each once."""
+def series(
+    files: Sequence[str], organization: str, team: str | None, metric: str | None = None
+) -> Query:
+    """Rows (file, name, text of the tags) of an owner's series in files, each once.
+
+    With `metric`, those of one metric.
+    """
+    condition, parameters = "organization = ? AND team = ?", [files, organization, team or ""]
+    if metric is not None:
+        condition += " AND name = ?"
+        parameters.append(metric)
     return (
-        f"SELECT DISTINCT filename, name, tags FROM {_FILES} WHERE organization = ? AND team = ?",
-        [files, organization, team or ""],
+        f"SELECT DISTINCT filename, name, {_TAGS_ALONE} FROM {_FILES} WHERE {condition}",
+        parameters,
     )
 
 

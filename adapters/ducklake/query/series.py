@@ -3,39 +3,93 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any
+from weakref import WeakKeyDictionary
 
+import msgspec
 import numpy as np
-import numpy.typing as npt
 from msgspec import Struct
 
 from adapters.ducklake.query import queries
-from adapters.ducklake.query.column_cache import ColumnCache
+from adapters.ducklake.query.column_cache import ColumnCache, read_series
 from adapters.ducklake.query.deadline import Deadline
 from adapters.ducklake.query.parquet_files import ParquetFile
 from adapters.ducklake.query.readers import Readers, Reading
+from adapters.ducklake.query.sample_arrays import Part, Places, SampleArrays, joined
+from adapters.ducklake.query.series_columns import SeriesColumns
 from adapters.ducklake.query.series_index import Mask, Numbers, SeriesIndex
-from adapters.ducklake.store.nan_bits import without_nan_bits
 from application.projections.folds import POINTS
 from application.reading.ports import Selection
 from application.reading.query_budget import QueryBudget
-from application.reading.series import Matcher, Owner, Series
+from application.reading.series import (
+    NAME,
+    Matcher,
+    MatchOperator,
+    Owner,
+    SelectedSeries,
+)
 
 MAX_SERIES = 2_000_000
 """Series that are indexed, of all owners; about 1 kB each. Past it, all are forgotten."""
 
-T = TypeVar("T")
+
+class _OwnersSeries:
+    """What is known of an owner: an index per metric, and the numbers of series by file.
+
+    `files` has those of every metric of a file, by the file's path and the metric's name. `large`
+    has those of metrics with too many points to be cached, by path and name. `columns` has those of
+    cached columns, for as long as they are cached.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.metrics: dict[str, SeriesIndex] = {}
+        self.files: dict[str, dict[str, Numbers]] = {}
+        self.large: dict[tuple[str, str], Numbers] = {}
+        self.columns: WeakKeyDictionary[SeriesColumns, Numbers] = WeakKeyDictionary()
+
+    def metric(self, name: str) -> SeriesIndex:
+        index = self.metrics.get(name)
+        if index is None:
+            index = self.metrics[name] = SeriesIndex(name)
+        return index
+
+    def may_have(self, path: str, name: str) -> bool:
+        """Return whether a file may have points of a metric."""
+        return path not in self.files or name in self.files[path]
+
+    def numbers(self, index: SeriesIndex, columns: SeriesColumns) -> Numbers:
+        """Return the number of each tag set of a metric's columns."""
+        numbers = self.columns.get(columns)
+        if numbers is None:
+            numbers = self.columns[columns] = index.numbers(columns.tag_texts())
+        return numbers
+
+    def forget(self, paths: set[str]) -> None:
+        """Forget files that are not among these."""
+        for path in self.files.keys() - paths:
+            del self.files[path]
+        for key in [key for key in self.large if key[0] not in paths]:
+            del self.large[key]
 
 
-class _OwnersSeries(Struct):
-    """What is known of an owner: the index, and the numbers of each file's series by path."""
+class _Reads(Struct, frozen=True):
+    """What is read of a metric: files, in log order, and a range of time (ms, both ends in it)."""
 
-    index: SeriesIndex
-    files: dict[str, Numbers]
-    lock: threading.Lock
+    reading: Reading
+    files: Sequence[ParquetFile]
+    selection: Selection
+    start: int
+    end: int
+
+
+class _Found(Struct, frozen=True):
+    """The series of a metric that were selected, and their samples."""
+
+    labels: Sequence[Mapping[str, str]]
+    samples: SampleArrays
 
 
 class DuckLakeSeries:
@@ -46,7 +100,7 @@ class DuckLakeSeries:
         self._cache = cache
         self._seconds = seconds
         self._lock = threading.Lock()
-        self._owners: OrderedDict[Owner, _OwnersSeries] = OrderedDict()
+        self._owners: dict[Owner, _OwnersSeries] = {}
 
     def select(
         self,
@@ -55,14 +109,12 @@ class DuckLakeSeries:
         start: int,
         end: int,
         budget: QueryBudget,
-    ) -> Sequence[Series]:
+    ) -> SelectedSeries:
         with self._reading(owner, start, end) as (reading, files, series):
-            with series.lock:
-                wanted = series.index.matching(matchers)
-                budget.take_series(int(wanted.sum()))
-                parts = [(file, series.files[file.path]) for file in files]
-                names = {series.index.names[n] for n in np.flatnonzero(wanted)}
-            found: list[Series] = []
+            names = _required_names(matchers)
+            if names is None:
+                names = self._names(reading, owner, series, files, matchers)
+            found = []
             for name in sorted(names):
                 selection = Selection(
                     organization=owner.organization,
@@ -71,144 +123,217 @@ class DuckLakeSeries:
                     start=start,
                     end=end + 1,
                 )
-                found += self._of_metric(reading, series, selection, parts, wanted, budget)
-        return found
+                reads = _Reads(reading, files, selection, start, end)
+                one = self._of_metric(reads, series, matchers, budget)
+                if one is not None:
+                    found.append(one)
+        return _selected(found)
 
     def labels(
         self, owner: Owner, selectors: Sequence[Sequence[Matcher]], start: int, end: int
     ) -> Sequence[Mapping[str, str]]:
-        return self._looked_up(
-            owner,
-            selectors,
-            start,
-            end,
-            lambda index, within: [index.labels(int(n)) for n in np.flatnonzero(within)],
-        )
+        with self._chosen(owner, selectors, start, end) as chosen:
+            return [
+                index.labels(number)
+                for index, within in chosen
+                for number in np.flatnonzero(within).tolist()
+            ]
 
     def label_names(
         self, owner: Owner, selectors: Sequence[Sequence[Matcher]], start: int, end: int
     ) -> Sequence[str]:
-        return self._looked_up(
-            owner, selectors, start, end, lambda index, within: sorted(index.label_names(within))
-        )
+        with self._chosen(owner, selectors, start, end) as chosen:
+            return sorted({name for index, within in chosen for name in index.label_names(within)})
 
     def label_values(
         self, owner: Owner, name: str, selectors: Sequence[Sequence[Matcher]], start: int, end: int
     ) -> Sequence[str]:
-        return self._looked_up(
-            owner,
-            selectors,
-            start,
-            end,
-            lambda index, within: sorted(index.label_values(name, within)),
-        )
+        with self._chosen(owner, selectors, start, end) as chosen:
+            return sorted(
+                {value for index, within in chosen for value in index.label_values(name, within)}
+            )
 
-    def _looked_up(
-        self,
-        owner: Owner,
-        selectors: Sequence[Sequence[Matcher]],
-        start: int,
-        end: int,
-        look: Callable[[SeriesIndex, Mask], T],
-    ) -> T:
-        """Look at the series of any selector that are in files which overlap the range."""
-        with self._reading(owner, start, end) as (_, files, series), series.lock:
-            index = series.index
-            within = np.zeros(len(index), bool)
-            for file in files:
-                within[series.files[file.path]] = True
-            chosen = [index.matching(matchers) for matchers in selectors]
-            if chosen:
-                within &= np.logical_or.reduce(chosen)
-            return look(index, within)
+    @contextmanager
+    def _chosen(
+        self, owner: Owner, selectors: Sequence[Sequence[Matcher]], start: int, end: int
+    ) -> Iterator[Iterator[tuple[SeriesIndex, Mask]]]:
+        """Return the series of any selector, metric by metric, in the files of the range."""
+        with self._reading(owner, start, end) as (reading, files, series):
+            self._index(reading, owner, series, files)
+            with series.lock:
+                yield _matching(series, files, selectors)
 
     @contextmanager
     def _reading(
         self, owner: Owner, start: int, end: int
     ) -> Iterator[tuple[Reading, Sequence[ParquetFile], _OwnersSeries]]:
-        """Open the live points, and index the series of the files that overlap the range."""
+        """Open the live points, and find the files that overlap the range, in log order."""
         deadline = Deadline(self._seconds)
-        with self._readers.reading(POINTS.name, None, deadline) as reading:
+        with self._readers.reading(POINTS.name, None, deadline) as reading, deadline.explained():
             files = [f for f in reading.files() if f.last >= start and f.first <= end]
-            series = self._series_of(owner)
-            with series.lock, deadline.explained():
-                self._index(reading, owner, series, files)
-            yield reading, files, series
+            files.sort(key=lambda file: file.first_position)
+            yield reading, files, self._series_of(owner)
 
     def _series_of(self, owner: Owner) -> _OwnersSeries:
         with self._lock:
-            series = self._owners.get(owner)
-            if series is None:
-                if sum(len(each.index) for each in self._owners.values()) > MAX_SERIES:
-                    self._owners.clear()
-                series = _OwnersSeries(SeriesIndex(), {}, threading.Lock())
-                self._owners[owner] = series
-            return series
+            metrics = (index for each in self._owners.values() for index in each.metrics.values())
+            if sum(map(len, list(metrics))) > MAX_SERIES:
+                self._owners.clear()
+            return self._owners.setdefault(owner, _OwnersSeries())
+
+    def _names(
+        self,
+        reading: Reading,
+        owner: Owner,
+        series: _OwnersSeries,
+        files: Sequence[ParquetFile],
+        matchers: Sequence[Matcher],
+    ) -> Sequence[str]:
+        """Return the names of the metrics that have series in the files, and which match."""
+        self._index(reading, owner, series, files)
+        with series.lock:
+            chosen = _matching(series, files, [matchers])
+            return [index.name for index, within in chosen if within.any()]
 
     def _index(
         self, reading: Reading, owner: Owner, series: _OwnersSeries, files: Sequence[ParquetFile]
     ) -> None:
-        """Add the series of files that are not indexed yet; forget files that are gone."""
-        missing = [file.path for file in files if file.path not in series.files]
-        if not missing:
-            return
-        known = {file.path for file in reading.files()}
-        for path in [path for path in series.files if path not in known]:
-            del series.files[path]
-        query = queries.series(missing, owner.organization, owner.team)
-        of_file: dict[str, list[tuple[str, str]]] = {path: [] for path in missing}
-        rows: list[Any] = reading.connection.execute(*query).fetchall()
-        for path, name, tags in rows:
-            of_file[path].append((name, without_nan_bits(tags)[0]))
-        for path, found in of_file.items():
-            series.files[path] = series.index.numbers(found)
+        """Index all series of files that are not indexed yet; forget files that are gone."""
+        with series.lock:
+            missing = [file.path for file in files if file.path not in series.files]
+            if not missing:
+                return
+            series.forget({file.path for file in reading.files()})
+            query = queries.series(missing, owner.organization, owner.team)
+            found: dict[str, dict[str, list[str]]] = {path: {} for path in missing}
+            rows: list[Any] = reading.connection.execute(*query).fetchall()
+            for path, name, tags in rows:
+                found[path].setdefault(name, []).append(tags)
+            for path, metrics in found.items():
+                series.files[path] = {
+                    name: series.metric(name).numbers(texts) for name, texts in metrics.items()
+                }
 
     def _of_metric(
+        self,
+        reads: _Reads,
+        series: _OwnersSeries,
+        matchers: Sequence[Matcher],
+        budget: QueryBudget,
+    ) -> _Found | None:
+        reading, selection = reads.reading, reads.selection
+        with series.lock:
+            files = [f for f in reads.files if series.may_have(f.path, selection.metric)]
+        cached = self._cache.series(reading, selection, files)
+        listed = self._listed(reading, series, selection, [f for f in files if cached[f] is None])
+        with series.lock:
+            index = series.metric(selection.metric)
+            numbers = [
+                listed[file] if columns is None else series.numbers(index, columns)
+                for file, columns in cached.items()
+            ]
+            wanted = index.matching(matchers)
+        parts = []
+        for (file, columns), own in zip(cached.items(), numbers, strict=True):
+            (sets,) = wanted[own].nonzero()
+            if columns is None and len(sets):
+                budget.take_series(len(sets))
+                texts = [index.texts[number] for number in own[sets].tolist()]
+                columns = read_series(reading, selection, file, texts)
+                with series.lock:
+                    own = series.numbers(index, columns)
+                sets = np.arange(len(own))
+            if columns is not None and len(sets):
+                parts.append(_part(columns, own, sets, reads.start, reads.end))
+        return _joined(index, [part for part in parts if len(part.sets)], budget)
+
+    def _listed(
         self,
         reading: Reading,
         series: _OwnersSeries,
         selection: Selection,
-        parts: Sequence[tuple[ParquetFile, Numbers]],
-        wanted: Mask,
-        budget: QueryBudget,
-    ) -> list[Series]:
-        files = [file for file, numbers in parts if wanted[numbers].any()]
-        columns = self._cache.columns(reading, selection, files)
-        rows: list[tuple[Numbers, npt.NDArray[np.int64], npt.NDArray[np.float64]]] = []
-        for each in columns:
-            with series.lock:
-                numbers = series.index.numbers((selection.metric, t) for t in each.tag_texts())
-            chosen = each.rows(selection.start, selection.end)
-            of_row = numbers[each.series[chosen]]
-            kept = np.zeros(int(of_row.max(initial=0)) + 1, bool)
-            size = min(len(kept), len(wanted))
-            kept[:size] = wanted[:size]
-            (place,) = kept[of_row].nonzero()
-            if len(place):
-                times = each.first + each.offsets[chosen][place].astype(np.int64)
-                rows.append((of_row[place], times, each.values[chosen][place]))
-        if not rows:
-            return []
-        of_row, times, values = (np.concatenate(column) for column in zip(*rows, strict=True))
-        budget.take_samples(len(times))
-        return _split(series.index, of_row, times, values)
+        files: Sequence[ParquetFile],
+    ) -> dict[ParquetFile, Numbers]:
+        """Return the numbers of a metric's series in files whose points are not cached."""
+        if not files:
+            return {}
+        name = selection.metric
+        with series.lock:
+            for file in files:
+                if name in series.files.get(file.path, {}):
+                    series.large[file.path, name] = series.files[file.path][name]
+            missing = [file.path for file in files if (file.path, name) not in series.large]
+            if missing:
+                query = queries.series(missing, selection.organization, selection.team, name)
+                found: dict[str, list[str]] = {path: [] for path in missing}
+                for path, _, tags in reading.connection.execute(*query).fetchall():
+                    found[path].append(tags)
+                for path, texts in found.items():
+                    series.large[path, name] = series.metric(name).numbers(texts)
+            return {file: series.large[file.path, name] for file in files}
 
 
-def _split(
-    index: SeriesIndex,
-    of_row: Numbers,
-    times: npt.NDArray[np.int64],
-    values: npt.NDArray[np.float64],
-) -> list[Series]:
-    """Return the rows by series, each by time; of rows at one time the last one counts."""
-    order = np.lexsort((times, of_row))
-    of_row, times, values = of_row[order], times[order], values[order]
-    last = np.ones(len(times), bool)
-    last[:-1] = (of_row[1:] != of_row[:-1]) | (times[1:] != times[:-1])
-    of_row, times, values = of_row[last], times[last], values[last]
-    starts = np.flatnonzero(np.r_[True, of_row[1:] != of_row[:-1]])
-    ends = np.r_[starts[1:], len(of_row)]
-    return [
-        Series(index.labels(int(of_row[start])), times.data[start:end], values.data[start:end])
-        for start, end in zip(starts, ends, strict=True)
-    ]
+def _required_names(matchers: Sequence[Matcher]) -> Sequence[str] | None:
+    """Return the name that series must have, if there is one; None for any."""
+    for matcher in matchers:
+        if matcher.name == NAME and matcher.operator is MatchOperator.EQUAL:
+            return [matcher.value]
+    return None
+
+
+def _matching(
+    series: _OwnersSeries, files: Sequence[ParquetFile], selectors: Sequence[Sequence[Matcher]]
+) -> Iterator[tuple[SeriesIndex, Mask]]:
+    """Yield the index of each metric in files, and which of its series there match any selector."""
+    by_name: dict[str, list[Numbers]] = {}
+    for file in files:
+        for name, numbers in series.files[file.path].items():
+            by_name.setdefault(name, []).append(numbers)
+    for name, found in by_name.items():
+        index = series.metrics[name]
+        within = np.zeros(len(index), bool)
+        for numbers in found:
+            within[numbers] = True
+        if selectors:
+            within &= np.logical_or.reduce([index.matching(one) for one in selectors])
+        yield index, within
+
+
+def _part(columns: SeriesColumns, numbers: Numbers, sets: Places, start: int, end: int) -> Part:
+    """Return the rows of tag sets from `start` to `end`; `places` are the numbers of series."""
+    begin, after = columns.rows(sets, start, end)
+    some = after > begin
+    if not some.all():
+        sets, begin, after = sets[some], begin[some], after[some]
+    return Part.of(columns, sets, numbers[sets].astype(np.int64), begin, after)
+
+
+def _joined(index: SeriesIndex, parts: Sequence[Part], budget: QueryBudget) -> _Found | None:
+    """Put the samples of series together, in the order of their tags' text."""
+    if not parts:
+        return None
+    used = np.unique(np.concatenate([part.places for part in parts]))
+    budget.take_series(len(used))
+    budget.take_samples(sum(part.count for part in parts))
+    texts = [index.texts[number] for number in used.tolist()]
+    by_text = sorted(range(len(used)), key=texts.__getitem__)
+    place = np.empty(int(used[-1]) + 1, np.int64)
+    place[used[by_text]] = np.arange(len(used))
+    placed = [msgspec.structs.replace(part, places=place[part.places]) for part in parts]
+    labels = [index.labels(number) for number in used[by_text].tolist()]
+    return _Found(labels, joined(placed, len(used)))
+
+
+def _selected(found: Sequence[_Found]) -> SelectedSeries:
+    if len(found) == 1:
+        labels, samples = found[0].labels, found[0].samples
+        times, values, ends = samples.times, samples.values, samples.ends
+    else:
+        none = np.empty(0, np.int64)
+        labels = [labels for one in found for labels in one.labels]
+        times = np.concatenate([none, *(one.samples.times for one in found)])
+        values = np.concatenate([np.empty(0), *(one.samples.values for one in found)])
+        before = np.cumsum([0, *(len(one.samples.times) for one in found)])
+        shifted = [one.samples.ends + first for one, first in zip(found, before, strict=False)]
+        ends = np.concatenate([none, *shifted])
+    return SelectedSeries(labels, times.data, values.data, ends.data)

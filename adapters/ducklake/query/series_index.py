@@ -1,12 +1,14 @@
-"""An index of an owner's series: which have a label, and which values it has.
+"""An index of a metric's series: which have a tag, and which value it has.
 
-A series is a metric's name and a tag set. It is known by a number, which stays the same while the
-index lives; files never change, so the numbers of a file's series are remembered with it.
+A series is known by a number, which stays the same while the index lives. Of each tag there are its
+values, and a column with the value's code of each series. A matcher looks at each value once, and
+then at the column; it reads no points.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -21,77 +23,105 @@ _decode = msgspec.json.Decoder(dict[str, str]).decode
 
 
 class SeriesIndex:
-    """The series of one owner, by number. For one thread at a time.
+    """The series of one metric, by number. For one thread at a time."""
 
-    `names` and `texts` have each series' name and its tags as the store has them.
-    """
-
-    def __init__(self) -> None:
-        self.names: list[str] = []
+    def __init__(self, name: str) -> None:
+        self.name = name
         self.texts: list[str] = []
-        self._numbers: dict[tuple[str, str], int] = {}
-        self._postings: dict[str, dict[str, list[int]]] = {NAME: {}}
+        """The tags of each series as the store has them."""
+        self._numbers: dict[str, int] = {}
+        self._tags: dict[str, _Tag] = {}
 
     def __len__(self) -> int:
         return len(self.texts)
 
-    def numbers(self, series: Iterable[tuple[str, str]]) -> Numbers:
-        """Return the numbers of series, given as name and tags as text; new ones are added."""
+    def numbers(self, texts: Iterable[str]) -> Numbers:
+        """Return the numbers of series, given their tags as text; new ones are added."""
         known = self._numbers
-        found = []
-        for each in series:
-            number = known.get(each)
-            found.append(self._add(each) if number is None else number)
+        found = array("i")
+        for text in texts:
+            number = known.get(text)
+            found.append(self._add(text) if number is None else number)
         return np.array(found, np.int32)
 
     def labels(self, number: int) -> Mapping[str, str]:
         """Return the labels of a series, the name among them."""
-        return {NAME: self.names[number], **_decode(self.texts[number])}
+        return {NAME: self.name, **_decode(self.texts[number])}
 
     def matching(self, matchers: Sequence[Matcher]) -> Mask:
-        """Return for each series whether it satisfies all matchers.
-
-        A matcher looks at each of its label's values once, however many series have them.
-        """
+        """Return for each series whether it satisfies all matchers."""
         found = np.ones(len(self), bool)
         for matcher in matchers:
-            found &= self._satisfying(matcher)
+            if matcher.name == NAME:
+                if not matcher.accepts(self.name):
+                    return np.zeros(len(self), bool)
+            elif matcher.name in self._tags:
+                found &= self._tags[matcher.name].satisfying(matcher, len(self))
+            elif not matcher.accepts(""):
+                return np.zeros(len(self), bool)
         return found
 
-    def label_names(self, within: Mask) -> set[str]:
-        """Return the names of the labels of some series."""
-        return {
-            name
-            for name, values in self._postings.items()
-            if any(within[numbers].any() for numbers in values.values())
-        }
+    def label_names(self, within: Mask) -> Iterator[str]:
+        """Yield the names of the labels of some series."""
+        if within.any():
+            yield NAME
+            for name, tag in self._tags.items():
+                if tag.column(len(self))[within].any():
+                    yield name
 
-    def label_values(self, name: str, within: Mask) -> set[str]:
-        """Return the values that a label has in some series."""
-        values = self._postings.get(name, {})
-        return {value for value, numbers in values.items() if within[numbers].any()}
+    def label_values(self, name: str, within: Mask) -> Iterator[str]:
+        """Yield the values that a label has in some series."""
+        if name == NAME:
+            if within.any():
+                yield self.name
+        elif name in self._tags:
+            yield from self._tags[name].used(within)
 
-    def _satisfying(self, matcher: Matcher) -> Mask:
-        values = self._postings.get(matcher.name, {})
-        found = np.zeros(len(self), bool)
-        if matcher.operator is MatchOperator.EQUAL and matcher.value:
-            found[values.get(matcher.value, [])] = True
-            return found
-        having = np.zeros(len(self), bool)
-        for value, numbers in values.items():
-            having[numbers] = True
-            if matcher.accepts(value):
-                found[numbers] = True
-        if matcher.accepts(""):
-            found |= ~having
-        return found
-
-    def _add(self, series: tuple[str, str]) -> int:
-        number = self._numbers[series] = len(self.texts)
-        name, text = series
-        self.names.append(name)
+    def _add(self, text: str) -> int:
+        number = self._numbers[text] = len(self.texts)
         self.texts.append(text)
-        self._postings[NAME].setdefault(name, []).append(number)
-        for tag, value in _decode(text).items():
-            self._postings.setdefault(tag, {}).setdefault(value, []).append(number)
+        for name, value in _decode(text).items():
+            tag = self._tags.get(name)
+            if tag is None:
+                tag = self._tags[name] = _Tag()
+            tag.add(number, value)
         return number
+
+
+class _Tag:
+    """The values of a tag, and the code of each series' value: its place among them, plus 1.
+
+    Series without the tag have the code 0. The column ends with the last series that has the tag.
+    """
+
+    def __init__(self) -> None:
+        self._codes: dict[str, int] = {}
+        self._column = array("i")
+
+    def add(self, number: int, value: str) -> None:
+        self._column.extend([0] * (number - len(self._column)))
+        self._column.append(self._codes.setdefault(value, len(self._codes) + 1))
+
+    def column(self, length: int) -> Numbers:
+        """Return the codes of all series, of which there are `length`."""
+        column = np.zeros(length, np.int32)
+        column[: len(self._column)] = self._column
+        return column
+
+    def satisfying(self, matcher: Matcher, length: int) -> Mask:
+        if matcher.operator is MatchOperator.EQUAL and matcher.value:
+            code = self._codes.get(matcher.value)
+            if code is None:
+                return np.zeros(length, bool)
+            return np.equal(self.column(length), code)
+        accepted = np.empty(len(self._codes) + 1, bool)
+        accepted[0] = matcher.accepts("")
+        accepted[1:] = np.fromiter(map(matcher.accepts, self._codes), bool, len(self._codes))
+        return accepted[self.column(length)]
+
+    def used(self, within: Mask) -> Iterator[str]:
+        """Yield the values of some series."""
+        counts = np.bincount(self.column(len(within))[within], minlength=len(self._codes) + 1)
+        for value, count in zip(self._codes, counts[1:].tolist(), strict=True):
+            if count:
+                yield value

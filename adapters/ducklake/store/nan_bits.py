@@ -19,7 +19,7 @@ _Column = npt.NDArray[Any]
 
 DIGITS = 16
 
-_END = "}"
+END = "}"
 """The last character of tags without bits."""
 
 
@@ -47,6 +47,6 @@ def with_nan_bits(
 
 def without_nan_bits(text: str) -> tuple[str, int | None]:
     """Return the text of a row's tags alone, and the bits of its value if they came with it."""
-    if text.endswith(_END):
+    if text.endswith(END):
         return text, None
     return text[:-DIGITS], int(text[-DIGITS:], 16)

@@ -87,33 +87,50 @@ def _truncated(found: Matrix | InstantVector, limit: int) -> Matrix | InstantVec
 
 
 def _matrix(found: Matrix) -> bytes:
-    # Series have the same steps, and counters the same values: each text is made once.
-    texts: dict[float, bytes] = {}
-    times: dict[int, bytes] = {}
+    # Most series have the same steps, whose text is made once.
+    before: dict[bytes, Sequence[bytes]] = {}
     parts = []
     for series in found.series:
-        pairs = []
-        for time, value in zip(series.times.tolist(), series.values.tolist(), strict=True):
-            at = times.get(time)
-            if at is None:
-                at = times[time] = _time(time)
-            text = texts.get(value)
-            if text is None:
-                text = number(value)
-                if value:  # zero equals minus zero
-                    texts[value] = text
-            pairs.append(b'[%b,"%b"]' % (at, text))
-        parts.append(b'{"metric":%b,"values":[%b]}' % (_encode(series.labels), b",".join(pairs)))
+        steps = series.times.tobytes()
+        if steps not in before:
+            before[steps] = _before_values(series.times.tolist())
+        pairs = [b""] * (2 * len(series.times))
+        pairs[::2] = before[steps]
+        pairs[1::2] = numbers(series.values.tolist())
+        values = b"".join(pairs)[3:]
+        parts.append(b'{"metric":%b,"values":[%b"]]}' % (_encode(series.labels), values))
     return b"[%b]" % b",".join(parts)
+
+
+def _before_values(times: Sequence[int]) -> Sequence[bytes]:
+    """Return of each step what is written between the value before and its own."""
+    if any(time % 1000 for time in times):
+        written = b",".join(map(_time, times))
+    else:
+        written = _encode([time // 1000 for time in times])[1:-1]
+    return (b'"],[' + written.replace(b",", b',"\0"],[') + b',"').split(b"\0")
 
 
 def _vector(found: InstantVector) -> bytes:
     at = _time(found.time)
+    values = numbers([sample.value for sample in found.samples])
     parts = [
-        b'{"metric":%b,"value":[%b,"%b"]}' % (_encode(sample.labels), at, number(sample.value))
-        for sample in found.samples
+        b'{"metric":%b,"value":[%b,"%b"]}' % (_encode(sample.labels), at, value)
+        for sample, value in zip(found.samples, values, strict=True)
     ]
     return b"[%b]" % b",".join(parts)
+
+
+def numbers(values: Sequence[float]) -> list[bytes]:
+    """Return values as `number` writes them, which takes a tenth of its time for most."""
+    written = _encode(values)[1:-1] + b","
+    texts = written.replace(b".0,", b",").split(b",")[:-1]
+    # Where JSON has no number, or one with an exponent, it is written otherwise.
+    if b"n" in written or b"e" in written:
+        for place, text in enumerate(texts):
+            if b"n" in text or b"e" in text:
+                texts[place] = number(values[place])
+    return texts if values else []
 
 
 def number(value: float) -> bytes:

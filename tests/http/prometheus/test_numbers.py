@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.http.prometheus.answers import number
+from adapters.http.prometheus.answers import number, numbers
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,8 @@ def test_every_value_is_read_back_as_the_same(value: float) -> None:
         assert text == "NaN"
     else:
         assert struct.pack("d", float(text)) == struct.pack("d", value)
+
+
+@given(st.lists(st.floats() | st.integers(-(10**15), 10**15).map(float)))
+def test_many_values_are_written_as_each_alone(values: list[float]) -> None:
+    assert numbers(values) == [number(value) for value in values]

@@ -1,0 +1,154 @@
+"""A metric's points of one file, in the order of time."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Mapping
+from itertools import accumulate
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from msgspec import Struct
+
+from adapters.ducklake.query.exact import Floats, Integers
+from adapters.ducklake.store.nan_bits import without_nan_bits
+from adapters.ducklake.store.rows import tag_text
+from domain.values import NAN_BITS
+
+ENTRY_BYTES = 1000
+"""Upper bound of an entry's bytes in the cache, not counting its columns."""
+
+Points = tuple[Integers, Floats]
+"""Times (ms) and finite values of points, in any order."""
+
+
+class MetricColumns(Struct, frozen=True):
+    """A metric's points of one file, ordered by time, and at one time in log order.
+
+    Row i has the time `first + offsets[i]` (ms), `values[i]`, and `series[i]`, the number of its
+    tag set. `tags` holds the tag sets as text, one per line; `ends` has each line's end in bytes.
+    Values are bit for bit those that were published, except that zeros are unsigned; `finite` says
+    that all of them are finite.
+    """
+
+    first: int
+    offsets: npt.NDArray[np.unsignedinteger]
+    values: Floats
+    finite: bool
+    series: npt.NDArray[np.unsignedinteger]
+    tags: bytes
+    ends: array[int]
+
+    @classmethod
+    def of(
+        cls,
+        times: Integers,
+        values: Floats,
+        series: Integers,
+        tags: pa.Array,
+        log_order: tuple[Integers, Integers] | None = None,
+    ) -> MetricColumns:
+        """Make columns of points in any order, as stored; `tags` may include unused tag sets.
+
+        `log_order` has the positions and items of the points; without it they are in log order.
+        """
+        values, series, tags = _with_own_bits(values, series, tags)
+        if log_order is None:
+            order = np.argsort(times, kind="stable")
+        else:
+            positions, items = log_order
+            order = np.lexsort((items, positions, times))
+        first = int(times[order[0]]) if len(times) else 0
+        (used,) = np.bincount(series, minlength=len(tags)).nonzero()
+        place = np.zeros(len(tags), np.int64)
+        place[used] = np.arange(len(used))
+        lines = [f"{text}\n".encode() for text in tags.take(pa.array(used)).to_pylist()]
+        return cls(
+            first,
+            _narrow(times[order] - first),
+            values[order],
+            bool(np.isfinite(values).all()),
+            _narrow(place[series[order]]),
+            b"".join(lines),
+            array("q", accumulate(map(len, lines))),
+        )
+
+    @property
+    def nbytes(self) -> int:
+        columns = self.offsets.nbytes + self.values.nbytes + self.series.nbytes
+        return ENTRY_BYTES + columns + len(self.tags) + len(self.ends) * self.ends.itemsize
+
+    def tag_texts(self) -> list[str]:
+        """Return the tag sets as text, in the order of their numbers."""
+        return self.tags.decode().splitlines()
+
+    def rows(self, start: int | None, end: int | None) -> slice:
+        """Return the rows from `start` to before `end` (ms)."""
+        return slice(self._place(start, 0), self._place(end, len(self.offsets)))
+
+    def points(self, rows: slice, tags: Mapping[str, str]) -> Points:
+        """Return the rows that have the tags and a finite value."""
+        offsets, values = self.offsets[rows], self.values[rows]
+        if tags and len(offsets):
+            found = self._series_with(tags)
+            if len(found) == 1:
+                (wanted,) = (self.series[rows] == found[0]).nonzero()
+            else:
+                among = np.zeros(len(self.ends), bool)
+                among[found] = True
+                (wanted,) = among[self.series[rows]].nonzero()
+            offsets, values = offsets[wanted], values[wanted]
+        if not self.finite:
+            (wanted,) = np.isfinite(values).nonzero()
+            offsets, values = offsets[wanted], values[wanted]
+        return self.first + offsets.astype(np.int64), values
+
+    def _place(self, time: int | None, otherwise: int) -> int:
+        """Return the first row at `time` or later, `otherwise` without a time."""
+        if time is None:
+            return otherwise
+        offset = time - self.first
+        if offset <= 0:
+            return 0
+        if not len(self.offsets) or offset > self.offsets[-1]:
+            return len(self.offsets)
+        # Of the array's own type: any other would convert the whole array.
+        return int(np.searchsorted(self.offsets, self.offsets.dtype.type(offset)))
+
+    def _series_with(self, tags: Mapping[str, str]) -> list[int]:
+        """Return the numbers of the tag sets that have all the tags, as `queries` finds them.
+
+        One search of the entire text takes a fifth of the time that one per tag set takes.
+        """
+        first, *others = (tag_text(*tag).encode() for tag in tags.items())
+        found, at = [], self.tags.find(first)
+        while at >= 0:
+            number = bisect_right(self.ends, at)
+            start, end = self.ends[number - 1] if number else 0, self.ends[number]
+            if all(self.tags.find(other, start, end) >= 0 for other in others):
+                found.append(number)
+            at = self.tags.find(first, end)
+        return found
+
+
+def _with_own_bits(
+    values: Floats, series: Integers, tags: pa.Array
+) -> tuple[Floats, Integers, pa.Array]:
+    """Return columns as stored with the bits of NaNs moved from the tags to the values."""
+    (nans,) = np.isnan(values).nonzero()
+    if not len(nans):
+        return values, series, tags
+    texts, bits = zip(*map(without_nan_bits, tags.to_pylist()), strict=True)
+    own = np.array([NAN_BITS if each is None else each for each in bits], np.uint64)
+    values = values.copy()
+    values[nans] = own[series[nans]].view(np.float64)
+    # Series that differed by the bits only are one.
+    encoded = pa.array(texts).dictionary_encode()
+    return values, encoded.indices.to_numpy()[series], encoded.dictionary
+
+
+def _narrow(column: npt.NDArray[np.integer]) -> npt.NDArray[np.unsignedinteger]:
+    """Return non-negative numbers in the smallest type that holds them."""
+    return column.astype(np.min_scalar_type(int(column.max()) if len(column) else 0))

@@ -1,0 +1,143 @@
+"""A metric's points of one file, series by series, as PromQL reads them."""
+
+from __future__ import annotations
+
+from array import array
+
+import numpy as np
+import numpy.typing as npt
+from msgspec import Struct
+
+from adapters.ducklake.query.exact import Floats, Integers
+from adapters.ducklake.query.metric_columns import ENTRY_BYTES, MetricColumns
+
+FEW = 16
+"""Sequences of times that are searched one by one."""
+
+MIN_SHARED = 16
+"""Points per series from which on equal sequences of times are looked for."""
+
+
+class SeriesColumns(Struct, frozen=True, eq=False, weakref=True):
+    """Points ordered by tag set, then by time, and at one time in log order.
+
+    Tag set i has `values[starts[i]:starts[i + 1]]`. Their times are `first` (ms) plus as many
+    `offsets` from `times_at[i]` on: tag sets that are scraped together share them. `last` is the
+    latest time. `tags` and `ends` are those of MetricColumns.
+    """
+
+    first: int
+    last: int
+    offsets: npt.NDArray[np.unsignedinteger]
+    times_at: Integers
+    starts: Integers
+    values: Floats
+    tags: bytes
+    ends: array[int]
+
+    @classmethod
+    def of(cls, columns: MetricColumns) -> SeriesColumns:
+        """Arrange points by series."""
+        count = len(columns.ends)
+        # NumPy sorts 16-bit integers by their digits, in linear time.
+        narrow = columns.series.astype(np.uint16) if count < 1 << 16 else columns.series
+        order = np.argsort(narrow, kind="stable")
+        starts = np.zeros(count + 1, np.int64)
+        np.cumsum(np.bincount(columns.series, minlength=count), out=starts[1:])
+        offsets, times_at = _shared(columns.offsets[order], starts)
+        return cls(
+            columns.first,
+            columns.first + int(columns.offsets.max(initial=0)),
+            offsets,
+            times_at,
+            starts,
+            columns.values[order],
+            columns.tags,
+            columns.ends,
+        )
+
+    @property
+    def nbytes(self) -> int:
+        arrays = (self.offsets, self.times_at, self.starts, self.values)
+        text = len(self.tags) + len(self.ends) * self.ends.itemsize
+        return ENTRY_BYTES + sum(each.nbytes for each in arrays) + text
+
+    def tag_texts(self) -> list[str]:
+        """Return the tag sets as text, in the order of their numbers."""
+        return self.tags.decode().splitlines()
+
+    def rows(self, sets: Integers, start: int, end: int) -> tuple[Integers, Integers]:
+        """Return of each of these tag sets the first row from `start` on (ms), and the one after
+        the last row up to `end`."""
+        begin, after = self.starts[sets], self.starts[sets + 1]
+        if start <= self.first and end >= self.last:
+            return begin, after
+        at = self.times_at[sets]
+        first = self._places(at, after - begin, start - self.first)
+        last = self._places(at, after - begin, end + 1 - self.first)
+        return begin + first, begin + last
+
+    def write_times(self, tag_set: int, begin: int, end: int, target: Integers) -> None:
+        """Write the times of some rows of one tag set, in ms."""
+        shift = int(self.times_at[tag_set] - self.starts[tag_set])
+        target[:] = self.offsets[begin + shift : end + shift]
+        target += self.first
+
+    def all_times(self, sets: Integers, rows: Integers) -> Integers:
+        """Return the times of rows in ms, given the tag set of each."""
+        return self.offsets[rows + (self.times_at - self.starts[:-1])[sets]] + np.int64(self.first)
+
+    def _places(self, at: Integers, counts: Integers, offset: int) -> Integers:
+        """Return how many times are before an offset, of each sequence of times."""
+        if offset <= 0:
+            return np.zeros(len(at), np.int64)
+        if offset > np.iinfo(self.offsets.dtype).max:
+            return counts
+        sought = self.offsets.dtype.type(offset)
+        if (at[0] == at).all():
+            alone = self.offsets[at[0] : at[0] + counts[0]].searchsorted(sought)
+            return np.full(len(at), alone, np.int64)
+        if len(at) <= FEW:
+            pairs = zip(at.tolist(), counts.tolist(), strict=True)
+            return np.array(
+                [self.offsets[a : a + count].searchsorted(sought) for a, count in pairs], np.int64
+            )
+        return _bisected(self.offsets, at, at + counts, sought) - at
+
+
+def _shared(
+    offsets: npt.NDArray[np.unsignedinteger], starts: Integers
+) -> tuple[npt.NDArray[np.unsignedinteger], Integers]:
+    """Return the different sequences of times one after the other, and where each tag set's is."""
+    count = len(starts) - 1
+    if len(offsets) < MIN_SHARED * count:
+        return offsets, starts[:-1]
+    places: dict[bytes, int] = {}
+    kept: list[npt.NDArray[np.unsignedinteger]] = []
+    times_at = np.empty(count, np.int64)
+    length = 0
+    bounds = starts.tolist()
+    for number, start in enumerate(bounds[:-1]):
+        own = offsets[start : bounds[number + 1]]
+        place = places.setdefault(own.tobytes(), length)
+        if place == length:
+            kept.append(own)
+            length += len(own)
+        times_at[number] = place
+    return np.concatenate(kept) if kept else offsets, times_at
+
+
+def _bisected(
+    offsets: npt.NDArray[np.unsignedinteger],
+    low: Integers,
+    high: Integers,
+    sought: np.unsignedinteger,
+) -> Integers:
+    """Return the first place from `low` to `high` whose offset is not below the sought one."""
+    low, high = low.copy(), high.copy()
+    while (open_ := low < high).any():
+        middle = (low + high) >> 1
+        below = open_ & (offsets.take(middle, mode="clip") < sought)
+        low = np.where(below, middle + 1, low)
+        high = np.where(open_ & ~below, middle, high)
+    return low
