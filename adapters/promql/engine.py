@@ -10,6 +10,7 @@ from adapters.promql import parse
 from adapters.promql.evaluation import Evaluation
 from adapters.promql.matchers import matcher
 from adapters.promql.notes import Notes
+from adapters.promql.regex import InvalidPattern
 from adapters.promql.result import instant_result, range_result
 from adapters.promql.select import Selecting
 from adapters.promql.syntax.printer import pretty
@@ -74,7 +75,10 @@ class PromqlEngine:
             raise BadData(f'invalid parameter "match[]": {error}') from error
 
     def matcher(self, name: str, operator: MatchOperator, value: str) -> Matcher:
-        return matcher(name, operator, value)
+        try:
+            return matcher(name, operator, value)
+        except InvalidPattern as error:
+            raise BadData(str(error)) from error
 
     def formatted(self, expression: str) -> str:
         return pretty(_parsed(expression))
