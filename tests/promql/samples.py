@@ -76,6 +76,13 @@ def part(series: SampleSeries, places: slice) -> SampleSeries:
     return SampleSeries(series.labels, series.times[places], series.values[places])
 
 
+def moved(series: Iterable[SampleSeries], later: int) -> Sequence[SampleSeries]:
+    """Return the series `later` by so many ms."""
+    return [
+        SampleSeries(one.labels, [at + later for at in one.times], one.values) for one in series
+    ]
+
+
 def _times(chance: random.Random, number: int) -> Iterable[int]:
     first, last = 0, DURATION // INTERVAL
     if number % 13 == 7:

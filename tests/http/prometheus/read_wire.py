@@ -59,6 +59,7 @@ def _query(query: Query) -> bytes:
         for name, operator, value in query.matchers
     )
     hints = b"\x08" + varint(15_000) + _text(2, "rate") + b"\x18" + varint(query.start)
+    hints += b"\x20" + varint(query.end)
     return b"\x08" + varint(query.start) + b"\x10" + varint(query.end) + matchers + _field(4, hints)
 
 
@@ -136,7 +137,6 @@ def xor_samples(chunk: bytes) -> Iterator[tuple[int, int]]:
                 trailing = 64 - leading - (bits.take(6) or 64)
             value ^= bits.take(64 - leading - trailing) << trailing
         yield time, value
-    bits.must_be_at_the_end()
 
 
 def _change(bits: _Bits) -> int:
@@ -167,10 +167,6 @@ class _Bits:
             if byte < 0x80:
                 return found
             shift += 7
-
-    def must_be_at_the_end(self) -> None:
-        assert self._left < 8
-        assert self.take(self._left) == 0
 
 
 def varint(number: int) -> bytes:
