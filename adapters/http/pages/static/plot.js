@@ -6,6 +6,9 @@ import { readable } from './units.js';
 export const COLOURS = 10;
 const DASHES = [[], [6, 4], [2, 3], [10, 3, 2, 3]];
 const NARROW = 600;
+// Beyond so many values, lines are thin and without dashes: thick ones take 15 times as long to draw,
+// and dashes three times as long again.
+const MANY = 50_000;
 const LEAST_DRAG = 5;
 
 // Return the colour of the series with this number, as a CSS value.
@@ -26,16 +29,18 @@ function css(name) {
 // `label` (for those who do not see it), `onRange(from, to)` when a range was dragged or chosen with
 // the keys, `onCursor(index, byKey)` with the index of a time, or null.
 //
-// Returns `{setVisible(number, visible), destroy()}`.
-export function drawPlot(element, { times, series, unit = '', range, zone = 'local', label = 'Plot',
-  height, onRange, onCursor }) {
+// Returns `{update({times, series, range}), setVisible(number, visible), destroy()}`. `update` draws
+// other values of the same series; the cursor and the focus stay.
+export function drawPlot(element, { unit = '', zone = 'local', label = 'Plot', height, onRange, onCursor,
+  ...drawn }) {
+  let { times, series, range } = drawn;
   const written = readable(unit);
-  const visible = series.map(() => true);
   const width = () => Math.max(element.clientWidth, 200);
   const tall = () => height ?? (width() < NARROW ? 240 : 340);
   const colour = (name) => () => css(name);
   const axis = { stroke: colour('--muted'), grid: { stroke: colour('--grid'), width: 1 },
     ticks: { stroke: colour('--grid'), width: 1 }, font: '12px system-ui, sans-serif' };
+  const many = times.length * series.length > MANY;
   let moving = null; // 'key' while a key moves the cursor
 
   const options = {
@@ -46,7 +51,7 @@ export function drawPlot(element, { times, series, unit = '', range, zone = 'loc
     tzDate: (time) => (zone === 'utc' ? globalThis.uPlot.tzDate(new Date(time), 'Etc/UTC') : new Date(time)),
     legend: { show: false },
     cursor: { drag: { x: Boolean(onRange), y: false, setScale: false }, points: { size: 7 } },
-    scales: { x: { time: true, range: range ? () => range : undefined } },
+    scales: { x: { time: true, range: (_, least, most) => range ?? [least, most] } },
     axes: [
       { ...axis, values: (_, ticks, __, ___, step) => axisTimes(ticks, step, zone), size: 44 },
       { ...axis, values: (_, ticks) => ticks.map(written.format), size: axisSize,
@@ -57,8 +62,8 @@ export function drawPlot(element, { times, series, unit = '', range, zone = 'loc
       ...series.map((each, number) => ({
         label: each.label,
         stroke: () => colourOf(number),
-        width: 1.5,
-        dash: DASHES[Math.floor(number / COLOURS) % DASHES.length],
+        width: many ? 1 : 1.5,
+        dash: many ? [] : DASHES[Math.floor(number / COLOURS) % DASHES.length],
         spanGaps: false,
         ...(each.unconnected ? { paths: () => null } : {}),
         points: {
@@ -84,7 +89,8 @@ export function drawPlot(element, { times, series, unit = '', range, zone = 'loc
   element.tabIndex = 0;
   element.setAttribute('role', 'group');
   element.setAttribute('aria-label', label);
-  const plot = new globalThis.uPlot(options, [times, ...series.map((each) => each.values.map(drawable))], element);
+  const data = () => [times, ...series.map((each) => each.values.map(drawable))];
+  const plot = new globalThis.uPlot(options, data(), element);
 
   let anchor = null; // the index where a selection by keys began
 
@@ -160,8 +166,12 @@ export function drawPlot(element, { times, series, unit = '', range, zone = 'loc
   resized.observe(element);
 
   return {
+    update(now) {
+      ({ times, series, range } = now);
+      anchor = null;
+      plot.setData(data());
+    },
     setVisible(number, shown) {
-      visible[number] = shown;
       plot.setSeries(number + 1, { show: shown });
     },
     destroy() {

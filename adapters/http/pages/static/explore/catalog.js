@@ -3,6 +3,8 @@
 import { selector } from './selectors.js';
 
 const FRESH = 30_000;
+const MINUTE = 60_000;
+const MOST_KEPT = 50;
 const MOST_SHOWN = 50;
 
 export class Catalog {
@@ -11,6 +13,7 @@ export class Catalog {
     this.names = []; // {name, tags, type, unit, help, temporality}
     this.readAt = -Infinity;
     this.reading = null;
+    this.values = new Map(); // promises of tags' values, for those who type
   }
 
   // Return all metrics by name; read again if they are older than half a minute.
@@ -38,12 +41,26 @@ export class Catalog {
     return { found: found.slice(0, MOST_SHOWN), total: found.length };
   }
 
-  // Return the values of a tag among a metric's series with these tags, in a natural order.
-  async tagValues(metric, tags, name, [from, to], options = {}) {
-    const parameters = { 'match[]': selector(metric, tags), start: from / 1000, end: to / 1000 };
+  // Return the values of a tag among a metric's series with these tags, in a natural order; without
+  // a metric, among all series. They are kept until the range has moved by a minute.
+  tagValues(metric, tags, name, [from, to], options = {}) {
+    const key = JSON.stringify([metric, tags, name, Math.floor(from / MINUTE), Math.floor(to / MINUTE)]);
+    let found = this.values.get(key);
+    if (found === undefined) {
+      found = this.#readValues(metric, tags, name, [from, to], options);
+      if (this.values.size >= MOST_KEPT) this.values.clear();
+      this.values.set(key, found);
+      found.catch(() => this.values.delete(key));
+    }
+    return found;
+  }
+
+  async #readValues(metric, tags, name, [from, to], options) {
+    const match = metric === '' ? '' : selector(metric, tags);
+    const parameters = { 'match[]': match, start: from / 1000, end: to / 1000 };
     const api = `${this.session.ownerPath}/prometheus/api/v1`;
     let values;
-    if (name.includes('/')) {
+    if (name.includes('/') && match !== '') {
       // A path cannot have this name, even if it is percent-encoded.
       const { data } = await this.session.request(`${api}/series`, parameters, options);
       values = [...new Set(data.map((labels) => labels[name]).filter((value) => value !== undefined))];

@@ -147,6 +147,8 @@ export function showExplore(element, session, state) {
       return;
     }
     result.show({ ...found, zone });
+    // What changes every few seconds is not read out each time.
+    status.setAttribute('aria-live', state.current.live ? 'off' : 'polite');
     setText(status, `${counted(columns.series.length, 'series')}, ${counted(columns.times.length, 'time')} from `
       + `${toSecond(shown[0], zone)} to ${toSecond(shown[1], zone)} ${zoneName(zone)}, period ${formatDuration(period)}`);
   }

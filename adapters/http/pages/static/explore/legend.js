@@ -3,9 +3,11 @@
 import { el, setText } from '../dom.js';
 
 
-// Return `{element, read(index)}`. `read` shows the values at an index, or for null the last ones.
+// Return `{element, read(index), update(series), hide(number)}`. `read` shows the values at an index, or for null
+// the last ones; `update` takes other values of the same series.
 // `format(value, number)` writes a value; `onToggle(number, visible)` is called for each change.
-export function legend({ series }, format, onToggle) {
+export function legend(drawn, format, onToggle) {
+  let { series } = drawn;
   const visible = series.map(() => true);
   const entries = series.map(({ label }, number) => {
     const swatch = el('span', { class: 'swatch', 'aria-hidden': 'true' });
@@ -16,7 +18,7 @@ export function legend({ series }, format, onToggle) {
     swatch, el('span', { class: 'label' }, label), value);
     return { button, value };
   });
-  const lasts = series.map(({ values }) => values.findLast((value) => value !== null && value !== undefined));
+  let lasts = [];
   const element = el('ul', { class: 'legend', 'aria-label': 'Series' },
     ...entries.map(({ button }) => el('li', {}, button)));
 
@@ -43,8 +45,14 @@ export function legend({ series }, format, onToggle) {
     });
   }
 
-  read(null);
-  return { element, read };
+  function update(now) {
+    series = now;
+    lasts = series.map(({ values }) => values.findLast((value) => value !== null && value !== undefined));
+    read(null);
+  }
+
+  update(series);
+  return { element, read, update, hide: (number) => set(number, false) };
 }
 
 
