@@ -122,6 +122,9 @@ def test_everything_can_be_done_by_keys(page: Page, account: Account) -> None:
     tab_to(focused("host=web-1"))
     keys.press("Space")
     expect(series(page).first).to_have_attribute("aria-pressed", "false")
+    keys.press("Space")
+    keys.press("Shift+Enter")
+    expect(page.locator(".legend [aria-pressed=true]")).to_have_count(1)
     tab_to(focused("Download CSV"))
     with page.expect_download() as download:
         keys.press("Enter")

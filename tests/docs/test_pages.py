@@ -70,6 +70,16 @@ def test_commands_and_options_in_the_docs_exist(page: Path) -> None:
                 assert word in options, code
 
 
+def test_the_controls_that_the_docs_name_are_on_the_page() -> None:
+    page = (ROOT / "docs" / "page.md").read_text()
+    static = ROOT / "adapters" / "http" / "pages" / "static"
+    texts = "".join(path.read_text() for path in static.rglob("*.js"))
+    named = re.findall(r"(?<!\*)\*([^*\n]+)\*(?!\*)", page)
+    assert named
+    for name in named:
+        assert re.search(rf"['`]{re.escape(name)}['`: ]", texts), name
+
+
 def test_the_event_format_names_every_topic_and_key() -> None:
     text = EVENT_FORMAT.read_text()
     for name in EVENT_TYPES:
