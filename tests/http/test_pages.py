@@ -129,6 +129,8 @@ def test_the_index_and_the_modules_name_only_files_that_are_served(service: Serv
     index = service.call("GET", "/").text
     linked = re.findall(r'(?:src|href)="([^"]*)"', index)
     assert linked
+    modules = {file for file in files.served if re.match(r"(?!theme|vendor/).*\.js$", file)}
+    assert {f"static/{files.digest}/{file}" for file in modules} <= set(linked)
     for link in linked:
         assert link.startswith(f"static/{files.digest}/")
         assert service.call("GET", f"/{link}").status_code == 200, link

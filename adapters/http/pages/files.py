@@ -13,6 +13,12 @@ INDEX = "index.html"
 PLACEHOLDER = b'="static/'
 """What precedes a file's path in the index."""
 
+MODULES = b"<!-- modules -->"
+"""Where the index gets links to all modules, so that a browser need not find them one by one."""
+
+NO_MODULES = ("theme.js", "vendor/")
+"""What the names of scripts that are no modules begin with."""
+
 MEDIA_TYPES = {
     ".css": "text/css",
     ".js": "text/javascript",
@@ -42,7 +48,16 @@ def page_files() -> PageFiles:
     for path, content in sorted(found.items()):
         digest.update(b"%b\0%d\0%b" % (path.encode(), len(content), content))
     version = digest.hexdigest()[:16]
-    index = found[INDEX].replace(PLACEHOLDER, b'="static/%b/' % version.encode())
+    modules = "\n".join(
+        f'<link rel="modulepreload" href="static/{path}">'
+        for path in sorted(found)
+        if path.endswith(".js") and not path.startswith(NO_MODULES)
+    )
+    index = (
+        found[INDEX]
+        .replace(MODULES, modules.encode())
+        .replace(PLACEHOLDER, b'="static/%b/' % version.encode())
+    )
     served = {
         path: PageFile(content, MEDIA_TYPES[ending])
         for path, content in found.items()

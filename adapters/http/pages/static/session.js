@@ -37,11 +37,11 @@ export class Session extends EventTarget {
     return shown === null ? path : `${path}/teams/${encodeURIComponent(shown)}`;
   }
 
-  // Check a token, by default the kept one, and keep it. Throws ApiError, after signing out if the
-  // service refused the token.
-  async signIn(token = this.storage.getItem(KEY)) {
+  // Check a token, by default the kept one, and keep it. `options` are those of `request`. Throws
+  // ApiError, after signing out if the service refused the token.
+  async signIn(token = this.storage.getItem(KEY), options = {}) {
     try {
-      this.identity = await answerTo('/whoami', {}, token, {});
+      this.identity = await answerTo('/whoami', {}, token, options);
     } catch (error) {
       if (isRefusal(error)) this.signOut(error.message);
       throw error;

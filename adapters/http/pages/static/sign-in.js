@@ -31,7 +31,9 @@ export function showSignIn(element, session) {
     error.textContent = '';
     button.disabled = true;
     try {
-      await session.signIn(token.value.trim());
+      await session.signIn(token.value.trim(), {
+        onRetry: ({ message, seconds }) => { error.textContent = `${message} Asking again in ${seconds} s.`; },
+      });
     } catch (failure) {
       // After a refusal, the session has signed out and the form was shown anew.
       error.textContent = failure.message;
