@@ -297,6 +297,23 @@ def test_a_range_is_dragged_and_back_undoes_it(page: Page, account: Account) -> 
     assert state_of(page)["to"] == ["2026-11-19T02:00:00.000Z"]
 
 
+def test_a_range_is_dragged_with_a_finger(page: Page, account: Account) -> None:
+    sign_in(page, account.read, f"{FIXED}&metric={LATENCY}&period=1m")
+    expect(series(page)).to_have_count(1)
+    page.locator(".plot").scroll_into_view_if_needed()
+    box = page.locator(".u-over").bounding_box()
+    assert box is not None
+    debugger = page.context.new_cdp_session(page)
+    debugger.send("Emulation.setTouchEmulationEnabled", {"enabled": True})
+    for kind, part in (("touchStart", 0.25), ("touchMove", 0.3), ("touchMove", 0.5)):
+        point = {"x": box["x"] + box["width"] * part, "y": box["y"] + 50}
+        debugger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [point]})
+    debugger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    expect(status(page, "from 2026-11-19 00:")).to_contain_text(
+        re.compile(r"from 2026-11-19 00:(29|30):\d\d to 2026-11-19 (00:59|01:00):\d\d")
+    )
+
+
 def test_the_plot_is_read_and_narrowed_by_keys(page: Page, account: Account) -> None:
     sign_in(
         page, account.read, f"{FIXED}&metric={LATENCY}&period=10m&tag=host:web-1&aggregator=min"

@@ -53,7 +53,7 @@ export function drawPlot(element, { unit = '', zone = 'local', label = 'Plot', h
     cursor: { drag: { x: Boolean(onRange), y: false, setScale: false }, points: { size: 7 } },
     scales: { x: { time: true, range: (_, least, most) => range ?? [least, most] } },
     axes: [
-      { ...axis, values: (_, ticks, __, ___, step) => axisTimes(ticks, step, zone), size: 44 },
+      { ...axis, values: (_, ticks, __, ___, step) => axisTimes(ticks, step, zone), size: 44, space: 76 },
       { ...axis, values: (_, ticks) => ticks.map(written.format), size: axisSize,
         ...(written.steps ? { incrs: written.steps } : {}) },
     ],
