@@ -261,11 +261,11 @@ class TierView(Struct, frozen=True):
 
 
 class MinuteView(Struct, frozen=True):
-    """The points that were accepted and refused in the minute that begins at `time`."""
+    """The points of the minute that begins at `time`: accepted, and refused by reason."""
 
     time: Time
     accepted: int
-    refused: int
+    refused: dict[Reason, int]
 
 
 class RefusedCountView(Struct, frozen=True):
@@ -334,8 +334,10 @@ def _minutes(health: OrganizationHealth) -> list[MinuteView]:
     views = []
     for minute in range(last - MINUTES, last + 1):
         points = found.get(minute, PointUsage())
-        refused = sum(points.refused.values())
-        views.append(MinuteView(_time(minute * MINUTE_MS), points.accepted, refused))
+        refused: Counter[Reason] = Counter()
+        for (_, reason), count in points.refused.items():
+            refused[reason] += count
+        views.append(MinuteView(_time(minute * MINUTE_MS), points.accepted, dict(refused)))
     return views
 
 

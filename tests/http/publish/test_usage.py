@@ -34,8 +34,12 @@ def test_it_has_the_points_of_the_last_hour_by_minute(publishing: Publishing) ->
     assert len(found["minutes"]) == 61
     assert found["minutes"][0]["time"] == "2026-11-01T11:01:00Z"
     assert found["minutes"][-2:] == [
-        {"time": "2026-11-01T12:00:00Z", "accepted": 4, "refused": 3},
-        {"time": "2026-11-01T12:01:00Z", "accepted": 1, "refused": 2},
+        {
+            "time": "2026-11-01T12:00:00Z",
+            "accepted": 4,
+            "refused": {"invalid_syntax": 2, "invalid_value": 1},
+        },
+        {"time": "2026-11-01T12:01:00Z", "accepted": 1, "refused": {"invalid_value": 2}},
     ]
     assert found["refused"] == [
         {"protocol": "influx", "reason": "invalid_syntax", "points": 2},

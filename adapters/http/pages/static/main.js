@@ -23,7 +23,7 @@ function show() {
   end?.();
   shown = wanted;
   if (session.identity === null) end = showSignIn(main, session);
-  else if (view === 'health') end = showHealth(main, session);
+  else if (view === 'health') end = showHealth(main, session, state);
   else end = showExplore(main, session, state);
 }
 
