@@ -140,3 +140,12 @@ def test_promql_is_asked_as_the_page_says(service: Service) -> None:
     assert 0 < float(found["value"][1]) <= 1
     script = in_the_terminal.replace("cave query gilt", ".venv/bin/cave query asked")
     assert shell(script, service).split()[:3] == ["host", "value", "a"]
+
+
+def test_health_is_asked_for_as_the_page_says(service: Service) -> None:
+    [example] = blocks(ROOT / "docs" / "health.md", "sh")
+    token = service.register("asking", "read")
+    answer = json.loads(shell(f"READ={token}\n{example.replace('gilt', 'asking')}", service))
+    documented = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / "health.md").read_text(), re.M)
+    assert set(documented) == set(answer)
+    assert len(answer["minutes"]) == 61

@@ -11,8 +11,9 @@ export function logSection() {
   const samples = new Samples();
   const table = rowsTable('Log by tier', ['Tier', 'Events', 'Size'], 'Its state is not known now.');
   const plot = smallPlot('Size of the log by tier while you watch', 'bytes');
-  const { element } = section('Log', 'The partition with the organization’s events: on the log server, in the archive, or in both.',
-    table.element, plot.element);
+  const { element } = section({
+    title: 'Log', note: 'The partition with the organization’s events: on the log server, in the archive, or in both.',
+  }, table.element, plot.element);
   let names = [];
 
   function show({ at, log }, zone) {

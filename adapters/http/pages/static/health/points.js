@@ -10,8 +10,9 @@ export function pointsSection() {
   const now = el('p', { class: 'figure' });
   const quota = el('p', { class: 'note' });
   const plot = smallPlot('Points per second in the last hour, by minute', '');
-  const { element } = section('Points per second', 'Accepted and refused, by the minute in which they arrived.',
-    now, quota, plot.element);
+  const { element } = section({
+    title: 'Points per second', note: 'Accepted and refused, by the minute in which they arrived.',
+  }, now, quota, plot.element);
 
   function show({ minutes, quota: limit }, zone) {
     const complete = minutes.slice(0, -1); // the current minute is not over

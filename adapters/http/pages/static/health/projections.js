@@ -13,8 +13,9 @@ export function projectionsSection() {
   const table = rowsTable('State of the projections', ['Projection', 'State', 'Lag', 'Events to read'], 'Their state is not known now.');
   const reasons = el('p', { class: 'banner', role: 'status' });
   const plot = smallPlot('Lag of the projections while you watch', 's');
-  const { element } = section('Projections', 'What was published can be read once the projections have read it.',
-    reasons, table.element, plot.element);
+  const { element } = section({
+    title: 'Projections', note: 'What was published can be read once the projections have read it.',
+  }, reasons, table.element, plot.element);
   let names = [];
 
   function show({ at, projections }, zone) {

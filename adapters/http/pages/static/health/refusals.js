@@ -9,7 +9,7 @@ import { smallPlot } from './small-plot.js';
 const PAGE = 50;
 const MINUTE = 60_000;
 
-// Return `{element, show(health, zone), draw(zone), update(health, options), end()}`. `update` asks for the last
+// Return `{element, show(health, zone), update(health, options), end()}`. `update` asks for the last
 // refused points, but only if there are new ones, and not again once the token may not see them.
 export function refusalsSection(session, path) {
   const totals = rowsTable('Refused points of the last hour', ['Protocol', 'Reason', 'Points'], 'No point was refused in the last hour.');
@@ -19,8 +19,9 @@ export function refusalsSection(session, path) {
   const shownRows = el('p', { class: 'note' });
   const more = el('button', { type: 'button', onclick: () => { limit += PAGE; draw(); } }, `Show ${PAGE} more`);
   const listed = el('div', { hidden: true }, shownRows, last.element, more);
-  const { element, error } = section('Refused points', 'Refused one by one, while the rest of their body was stored.',
-    totals.element, plot.element, el('h4', {}, 'Last refused points'), listed);
+  const { element, error } = section({
+    title: 'Refused points', note: 'Refused one by one, while the rest of their body was stored.', wide: true,
+  }, totals.element, plot.element, el('h4', {}, 'Last refused points'), listed);
   let refused = null;
   let limit = PAGE;
   let known = null; // the refusals by minute that `refused` belongs to

@@ -2,12 +2,12 @@
 
 import { el, newId, setText } from '../dom.js';
 
-// Return `{element, error(text)}`.
-export function section(title, note, ...content) {
+// Return `{element, error(text)}`. A wide one takes all columns.
+export function section({ title, note, wide = false }, ...content) {
   const id = newId('section');
   const alert = el('p', { class: 'error', role: 'alert' });
-  const element = el('section', { class: 'card', 'aria-labelledby': id },
-    el('h3', { id }, title), note === '' ? null : el('p', { class: 'note' }, note), alert, ...content);
+  const element = el('section', { class: wide ? 'card wide' : 'card', 'aria-labelledby': id },
+    el('h3', { id }, title), el('p', { class: 'note' }, note), alert, ...content);
   return { element, error: (text) => setText(alert, text) };
 }
 

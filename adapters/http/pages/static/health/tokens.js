@@ -20,7 +20,9 @@ export function tokensSection(session, path) {
   const note = el('p', { class: 'note' });
   const plot = smallPlot('Active tokens, and those in use, while you watch', '');
   const content = el('div', { hidden: true }, note, table.element, plot.element);
-  const { element, error } = section('Tokens', 'Active tokens of the organization and its teams. A last use may be a minute old.', content);
+  const { element, error } = section({
+    title: 'Tokens', note: 'Active tokens of the organization and its teams. A last use may be a minute old.', wide: true,
+  }, content);
   let tokens = null;
   let permitted = true;
   let zone = 'local';
