@@ -118,7 +118,12 @@ def _parser() -> argparse.ArgumentParser:
         help="seconds of the memory part, 3600 by default",
     )
     add("--expressions", metavar="FILE", help="expressions of the PromQL part")
-    add("--series", type=int, metavar="N", help="series of the PromQL part, 2000 by default")
+    add(
+        "--series",
+        type=int,
+        metavar="N",
+        help="series of the PromQL part (2000) or of the cardinality part (200,000)",
+    )
     add("--go-procs", type=int, metavar="N", help="GOMAXPROCS of the contestants in Go")
     return parser
 

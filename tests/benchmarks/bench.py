@@ -27,7 +27,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """The extent of a run. `seconds` is the length of a round; `total` replaces that of each part.
 
     `rate` is in points per second, for the memory part; `only` names contestants, empty for all.
-    `expressions` is a file of them, and `series` their number, for the PromQL part.
+    `expressions` is a file of them for the PromQL part; `series` is how many that part has, or the
+    one with very many of them.
     """
 
     quick: bool = False

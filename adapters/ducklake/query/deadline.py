@@ -34,7 +34,8 @@ class Deadline:
         self.check()
         try:
             yield
-        except duckdb.InterruptException:
+        except (duckdb.InterruptException, OSError):
+            # While results are read as Arrow, an interrupt is an OSError.
             self.check()
             raise
         except duckdb.OutOfMemoryException as error:

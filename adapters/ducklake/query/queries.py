@@ -114,7 +114,7 @@ def columns(
 def series(
     files: Sequence[str], organization: str, team: str | None, metric: str | None = None
 ) -> Query:
-    """Rows (file, name, text of the tags) of an owner's series in files, each once.
+    """Columns `filename`, `name` and `tags` (as text) of an owner's series in files, each once.
 
     With `metric`, those of one metric.
     """
@@ -123,7 +123,7 @@ def series(
         condition += " AND name = ?"
         parameters.append(metric)
     return (
-        f"SELECT DISTINCT filename, name, {_TAGS_ALONE} FROM {_FILES} WHERE {condition}",
+        f"SELECT DISTINCT filename, name, {_TAGS_ALONE} AS tags FROM {_FILES} WHERE {condition}",
         parameters,
     )
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from itertools import pairwise
 from weakref import WeakKeyDictionary
 
 import msgspec
 import numpy as np
+import pyarrow as pa
 from msgspec import Struct
 
 from adapters.ducklake.query import queries
@@ -33,6 +34,13 @@ from application.reading.series import (
 
 MAX_SERIES = 2_000_000
 """Series that are indexed, of all owners; about 1 kB each. Past it, all are forgotten."""
+
+LISTED_AT_ONCE = 100_000
+"""Series of files whose names and tags are held as text at once while they are listed."""
+
+_TEXT = pa.dictionary(pa.int32(), pa.string())
+_LISTED = pa.schema({"filename": _TEXT, "name": _TEXT, "tags": _TEXT})
+_NONE = np.empty(0, np.int32)
 
 
 class _OwnersSeries:
@@ -149,9 +157,10 @@ class DuckLakeSeries:
         self, owner: Owner, name: str, selectors: Sequence[Sequence[Matcher]], start: int, end: int
     ) -> Sequence[str]:
         with self._chosen(owner, selectors, start, end) as chosen:
-            return sorted(
-                {value for index, within in chosen for value in index.label_values(name, within)}
-            )
+            values: set[str] = set()
+            for index, within in chosen:
+                values.update(index.label_values(name, within))
+        return sorted(values)
 
     @contextmanager
     def _chosen(
@@ -205,14 +214,9 @@ class DuckLakeSeries:
                 return
             series.forget({file.path for file in reading.files()})
             query = queries.series(missing, owner.organization, owner.team)
-            found: dict[str, dict[str, list[str]]] = {path: {} for path in missing}
-            rows: list[Any] = reading.connection.execute(*query).fetchall()
-            for path, name, tags in rows:
-                found[path].setdefault(name, []).append(tags)
-            for path, metrics in found.items():
-                series.files[path] = {
-                    name: series.metric(name).numbers(texts) for name, texts in metrics.items()
-                }
+            series.files.update({path: {} for path in missing})
+            for name, path, numbers in _numbered(reading, query, series):
+                series.files[path][name] = numbers
 
     def _of_metric(
         self,
@@ -265,12 +269,45 @@ class DuckLakeSeries:
             missing = [file.path for file in files if (file.path, name) not in series.large]
             if missing:
                 query = queries.series(missing, selection.organization, selection.team, name)
-                found: dict[str, list[str]] = {path: [] for path in missing}
-                for path, _, tags in reading.connection.execute(*query).fetchall():
-                    found[path].append(tags)
-                for path, texts in found.items():
-                    series.large[path, name] = series.metric(name).numbers(texts)
+                series.large.update({(path, name): _NONE for path in missing})
+                for _, path, numbers in _numbered(reading, query, series):
+                    series.large[path, name] = numbers
             return {file: series.large[file.path, name] for file in files}
+
+
+def _numbered(
+    reading: Reading, query: queries.Query, series: _OwnersSeries
+) -> Iterator[tuple[str, str, Numbers]]:
+    """Run a query of series, and yield name, path and the numbers of a metric's series in a file.
+
+    Each text is looked up once, in however many files it is.
+    """
+    batches = reading.connection.execute(*query).to_arrow_reader(LISTED_AT_ONCE)
+    coded = [
+        pa.record_batch([batch[name].dictionary_encode() for name in _LISTED.names], _LISTED)
+        for batch in batches
+    ]
+    table = pa.Table.from_batches(coded, _LISTED).combine_chunks().unify_dictionaries()
+    if not len(table):
+        return
+    columns = [table[name].combine_chunks() for name in _LISTED.names]
+    paths, names, tags = (column.dictionary.to_pylist() for column in columns)
+    of_path, of_name, of_tags = (column.indices.to_numpy() for column in columns)
+    order = np.lexsort((of_path, of_name))
+    of_path, of_name, of_tags = of_path[order], of_name[order], of_tags[order]
+    changes = (of_path[1:] != of_path[:-1]) | (of_name[1:] != of_name[:-1])
+    starts = np.concatenate(([0], np.flatnonzero(changes) + 1, [len(table)]))
+    number_of = np.empty(len(tags), np.int32)
+    for first, last in pairwise(
+        np.flatnonzero(np.diff(of_name[starts[:-1]], prepend=-1, append=-1))
+    ):
+        name = names[of_name[starts[first]]]
+        own = of_tags[starts[first] : starts[last]]
+        used = np.unique(own)
+        number_of[used] = series.metric(name).numbers(tags[code] for code in used.tolist())
+        for place in range(first, last):
+            start, end = starts[place], starts[place + 1]
+            yield name, paths[of_path[start]], number_of[of_tags[start:end]]
 
 
 def _required_names(matchers: Sequence[Matcher]) -> Sequence[str] | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import compress
 
 import msgspec
 import numpy as np
@@ -69,13 +70,11 @@ class SeriesIndex:
                 if tag.column(len(self))[within].any():
                     yield name
 
-    def label_values(self, name: str, within: Mask) -> Iterator[str]:
-        """Yield the values that a label has in some series."""
+    def label_values(self, name: str, within: Mask) -> Iterable[str]:
+        """Return the values that a label has in some series, each once."""
         if name == NAME:
-            if within.any():
-                yield self.name
-        elif name in self._tags:
-            yield from self._tags[name].used(within)
+            return (self.name,) if within.any() else ()
+        return self._tags[name].used(within) if name in self._tags else ()
 
     def _add(self, text: str) -> int:
         number = self._numbers[text] = len(self.texts)
@@ -120,8 +119,6 @@ class _Tag:
         return accepted[self.column(length)]
 
     def used(self, within: Mask) -> Iterator[str]:
-        """Yield the values of some series."""
+        """Return the values of some series."""
         counts = np.bincount(self.column(len(within))[within], minlength=len(self._codes) + 1)
-        for value, count in zip(self._codes, counts[1:].tolist(), strict=True):
-            if count:
-                yield value
+        return compress(self._codes, counts[1:].tolist())

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.parts import (
     archive,
+    cardinality,
     end_to_end,
     export,
     latency,
@@ -29,6 +30,7 @@ PARTS: Mapping[str, Callable[[Bench], None]] = {
     "archive": archive.run,
     "query": query.run,
     "promql": promql.run,
+    "cardinality": cardinality.run,
     "export": export.run,
     "memory": memory.run,
 }

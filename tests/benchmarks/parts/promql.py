@@ -7,7 +7,7 @@ time in some hundred steps. The first time is not measured: files and columns ar
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from http.client import HTTPConnection
 from pathlib import Path
@@ -25,6 +25,7 @@ from tests.benchmarks.contestants.cave import ORGANIZATION, Cave
 from tests.benchmarks.contestants.prometheus import Prometheus
 from tests.benchmarks.formats import REMOTE_WRITE
 from tests.benchmarks.points import Point
+from tests.benchmarks.processes import processor_time
 from tests.benchmarks.pusher import push
 from tests.benchmarks.scraped import INTERVAL, START, Scraped, labels_for
 from tests.promql.compare import expressions_of
@@ -40,6 +41,9 @@ SETTLE_SECONDS = 15
 """Until both have merged what they do in the background."""
 
 WORST = 10
+SHORTEST = 0.05
+"""The least ms that a ratio is taken of."""
+
 
 CAVE = Cave(path="prometheus/api/v1/write", form=REMOTE_WRITE)
 PROMETHEUS = Prometheus()
@@ -50,11 +54,13 @@ PATHS = {
 
 
 class Answered(Struct, frozen=True):
-    """An answer: its status, the number of its series, and the ms until it was read."""
+    """An answer: its status, the number of its series, the ms until it was read, and the ms of
+    processor time that the server took."""
 
     status: int
     series: int
     milliseconds: float
+    processor: float
 
 
 class _Found(Struct):
@@ -65,8 +71,8 @@ class _Answer(Struct):
     data: _Found = msgspec.field(default_factory=_Found)
 
 
-Times = Mapping[str, Sequence[float]]
-"""Of each contestant, the ms that each expression took."""
+Round = Mapping[str, Sequence[Answered]]
+"""Of each contestant, its answer to each expression."""
 
 _decode = msgspec.json.Decoder(_Answer).decode
 
@@ -79,6 +85,7 @@ class Asker:
         self._headers = {**headers, "Content-Type": "application/x-www-form-urlencoded"}
         self._path = path
         self._range = {"start": START / 1000, "end": end / 1000, "step": step / 1000}
+        self._process = server.process.pid
         self._connection = HTTPConnection("127.0.0.1", server.ask_port, timeout=120)
 
     def close(self) -> None:
@@ -86,12 +93,14 @@ class Asker:
 
     def ask(self, expression: str) -> Answered:
         body = urlencode({"query": expression, **self._range})
+        used = processor_time(self._process)
         began = time.perf_counter()
         self._connection.request("POST", self._path, body, self._headers)
         response = self._connection.getresponse()
         content = response.read()
         took = (time.perf_counter() - began) * 1000
-        return Answered(response.status, len(_decode(content).data.result), took)
+        used = processor_time(self._process) - used
+        return Answered(response.status, len(_decode(content).data.result), took, used / 1e6)
 
 
 def run(bench: Bench) -> None:
@@ -154,46 +163,60 @@ def _answered(
 
 def _measured(
     bench: Bench, number: int, expressions: Sequence[str], askers: Mapping[str, Asker]
-) -> Times:
+) -> Round:
     """Ask all for each expression, one right after the other, in turns."""
     names = list(askers)
-    times: dict[str, list[float]] = {name: [] for name in names}
+    found: dict[str, list[Answered]] = {name: [] for name in names}
     for place, expression in enumerate(expressions):
         shift = (number + place) % len(names)
         for name in (*names[shift:], *names[:shift]):
-            times[name].append(askers[name].ask(expression).milliseconds)
-    for name, took in times.items():
+            found[name].append(askers[name].ask(expression))
+    for name, answers in found.items():
         with bench.measuring(PART, name, number=number) as figures:
+            took = [answer.milliseconds for answer in answers]
             figures["p50 ms"], figures["p95 ms"] = median(took), _p95(took)
-            if name == CAVE.name and PROMETHEUS.name in times:
-                ratios = _ratios(times)
+            figures["processor p50 ms"] = median(answer.processor for answer in answers)
+            if name == CAVE.name and PROMETHEUS.name in found:
+                ratios = _ratios(found, _wall)
                 figures[goals.RATIO_MEDIAN] = median(ratios)
                 figures[goals.RATIO_P95] = _p95(ratios)
-    return times
+    return found
 
 
-def _ratios(times: Times) -> list[float]:
-    pairs = zip(times[CAVE.name], times[PROMETHEUS.name], strict=True)
-    return [ours / theirs for ours, theirs in pairs]
+def _wall(answer: Answered) -> float:
+    return answer.milliseconds
+
+
+def _processor(answer: Answered) -> float:
+    return answer.processor
+
+
+def _ratios(found: Round, figure: Callable[[Answered], float]) -> list[float]:
+    pairs = zip(found[CAVE.name], found[PROMETHEUS.name], strict=True)
+    return [figure(ours) / max(figure(theirs), SHORTEST) for ours, theirs in pairs]
 
 
 def _p95(values: Sequence[float]) -> float:
     return quantiles(values, n=20)[-1] if len(values) > 1 else values[0]
 
 
-def _summary(expressions: Sequence[str], rounds: Sequence[Times]) -> str:
+def _summary(expressions: Sequence[str], rounds: Sequence[Round]) -> str:
     """Describe each expression's ratio, the median of its rounds, and the worst of them."""
-    by_round = [_ratios(times) for times in rounds]
-    ratios = [median(ratio) for ratio in zip(*by_round, strict=True)]
+    lines = []
+    for what, figure in (("processor time", _processor), ("time", _wall)):
+        by_round = [_ratios(found, figure) for found in rounds]
+        ratios = [median(ratio) for ratio in zip(*by_round, strict=True)]
+        lines.append(
+            f"{PART}: CAVE's {what} for an expression as a multiple of Prometheus', median of "
+            f"{len(rounds)} rounds: median {median(ratios):.2f}, 95th percentile "
+            f"{_p95(ratios):.2f}, at most {max(ratios):.2f}."
+        )
+    lines.append("The longest times in relation:")
     worst = sorted(range(len(expressions)), key=ratios.__getitem__, reverse=True)[:WORST]
-    lines = [
-        f"{PART}: CAVE's time for an expression as a multiple of Prometheus', median of "
-        f"{len(rounds)} rounds: median {median(ratios):.2f}, 95th percentile "
-        f"{_p95(ratios):.2f}, at most {max(ratios):.2f}. The worst:"
-    ]
     for place in worst:
         ours, theirs = (
-            median(times[name][place] for times in rounds) for name in (CAVE.name, PROMETHEUS.name)
+            median(found[name][place].milliseconds for found in rounds)
+            for name in (CAVE.name, PROMETHEUS.name)
         )
         lines.append(
             f"  {ratios[place]:.2f} ({ours:.1f} ms, {theirs:.1f} ms)  {expressions[place]}"
