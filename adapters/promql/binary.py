@@ -67,7 +67,9 @@ def between_vectors(
     swapped = modifier.many == "right"
     many, one = (right, left) if swapped else (left, right)
     of_many, of_one, number = modifier.matching.signatures(many, one)
-    _check_one_side(one, of_one, number, modifier)
+    # At a step where a side is empty, nothing can match, so duplicates do not matter there.
+    compared = one.with_values(one.values, one.present & many.present.any(axis=0))
+    _check_one_side(compared, of_one, number, modifier)
     rows, partners = pairs(of_many, of_one)
     budget.check_memory(len(rows) * many.values.shape[1] * 30)
     present = many.present[rows] & one.present[partners]

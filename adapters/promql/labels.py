@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import TypeAlias
 
+from adapters.promql.syntax.quoting import label_name, quoted
 from application.reading.series import NAME
 
 Labels: TypeAlias = Mapping[str, str]
@@ -51,7 +51,5 @@ def natural_key(text: str) -> Sequence[tuple[int, int, str]]:
 
 def text(labels: Labels) -> str:
     """Return the labels as Prometheus writes them in messages: `{__name__="up", job="a"}`."""
-    inner = ", ".join(
-        f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in labels.items()
-    )
+    inner = ", ".join(f"{label_name(name)}={quoted(value)}" for name, value in labels.items())
     return f"{{{inner}}}"

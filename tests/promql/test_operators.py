@@ -147,3 +147,34 @@ def test_sets_are_decided_at_each_step() -> None:
     evaluated = Evaluated({"x": range(5), "zero": [0] * 5})
     found = evaluated.range("x > 2 or zero", 0, 40, 10)
     assert found == {"x": {30: 3, 40: 4}, "zero": {0: 0, 10: 0, 20: 0}}
+
+
+def test_duplicates_do_not_matter_while_the_other_side_is_empty() -> None:
+    evaluated = Evaluated({"x": [0, 0, 5], 'y{a="1"}': [9, 9, 9], 'y{a="2"}': [9, 9, 0]})
+    assert evaluated.range("(x > 1) * on() (y > 5)", 0, 20, 10) == {"": {20: 45}}
+    with pytest.raises(ExecutionFailed, match="found duplicate series for the match group"):
+        evaluated.range("x * on() (y > 5)", 0, 20, 10)
+
+
+def test_labels_that_are_not_plain_are_quoted_in_messages() -> None:
+    evaluated = Evaluated({"x": [1], '{"y.z", "a.b"="1"}': [1], '{"y.z", "a.b"="2"}': [1]})
+    with pytest.raises(ExecutionFailed) as raised:
+        evaluated.instant('x * on() {"y.z"}')
+    assert '[{__name__="y.z", "a.b"="2"}, {__name__="y.z", "a.b"="1"}]' in str(raised.value)
+
+
+def test_labels_in_quotes_match_and_group() -> None:
+    evaluated = Evaluated(
+        {
+            '{"y.z", "a.b"="1", c="3"}': [1],
+            '{"y.z", "a.b"="2", c="4"}': [5],
+            '{"x", "a.b"="2"}': [2],
+        }
+    )
+    assert evaluated.vector('x * on("a.b") group_right() {"y.z"}') == {'{a.b="2",c="4"}': 10}
+    assert evaluated.vector('sum by ("a.b") ({"y.z"})') == {'{a.b="1"}': 1, '{a.b="2"}': 5}
+    assert evaluated.vector('sum without (c, "a.b") ({"y.z", "a.b"!="1"})') == {"": 5}
+    replaced = evaluated.vector('label_replace(x, "ä ö", "$1-", "a.b", "(.*)")')
+    assert replaced == {'x{a.b="2",ä ö="2-"}': 2}
+    assert evaluated.vector('label_join(x, "a.b", "-", "a.b", "a.b")') == {'x{a.b="2-2"}': 2}
+    assert evaluated.vector('count_values("a.b", {"y.z"})') == {'{a.b="1"}': 1, '{a.b="5"}': 1}

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from adapters.promql.numbers import general
 from adapters.promql.syntax.literals import duration_text
-from adapters.promql.syntax.quoting import quoted
+from adapters.promql.syntax.quoting import label_name, quoted
 from adapters.promql.syntax.tree import (
     Aggregation,
     At,
@@ -30,7 +30,6 @@ from application.reading.series import NAME, Matcher, MatchOperator
 LINE = 100
 INDENT = "  "
 
-_plain_name = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*").fullmatch
 _plain_metric = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*").fullmatch
 
 
@@ -114,7 +113,7 @@ def _matching(node: Binary) -> str:
 
 
 def _labels(names: Iterable[str]) -> str:
-    return ", ".join(name if _plain_name(name) else quoted(name) for name in names)
+    return ", ".join(map(label_name, names))
 
 
 def _selector(node: VectorSelector) -> str:
@@ -131,8 +130,7 @@ def _matcher(matcher: Matcher) -> str:
         and not _plain_metric(matcher.value)
     ):
         return quoted(matcher.value)
-    name = matcher.name if _plain_name(matcher.name) else quoted(matcher.name)
-    return f"{name}{matcher.operator.value}{quoted(matcher.value)}"
+    return f"{label_name(matcher.name)}{matcher.operator.value}{quoted(matcher.value)}"
 
 
 def _width(node: Subquery) -> str:

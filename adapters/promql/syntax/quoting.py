@@ -7,7 +7,7 @@ import re
 
 _SHORT = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\"}
 _DIGITS = {"x": (2, 16), "u": (4, 16), "U": (8, 16)}
-_escape = re.compile(r"\\(?:([0-7]{3})|([xuU])([0-9a-fA-F]+)|(.))", re.DOTALL)
+_plain_name = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*").fullmatch
 
 
 def unquoted(literal: str) -> str:
@@ -65,6 +65,11 @@ def bad_escape(literal: str) -> str | None:
 def quoted(text: str) -> str:
     """Return a text in quotes (`%q` of Go)."""
     return json.dumps(text, ensure_ascii=False)
+
+
+def label_name(name: str) -> str:
+    """Return a label's name, in quotes unless it is a plain one."""
+    return name if _plain_name(name) else quoted(name)
 
 
 def quoted_character(character: str) -> str:
