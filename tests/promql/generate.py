@@ -240,7 +240,7 @@ class Expressions:
         return self._pick(
             (
                 f"floor(timestamp({plain})) - 1.7e9",
-                f"timestamp({inner}) - 1.7e9",
+                f"timestamp(({inner}) + 0) - 1.7e9",
                 f"vector({self._scalar(depth)})",
                 f"absent({selector})",
                 f"absent({inner})",

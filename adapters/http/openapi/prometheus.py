@@ -36,6 +36,7 @@ _PARAMETERS: dict[str, str] = {
     "end": "The last time, inclusive.",
     "step": "The distance between two times: seconds, or a duration such as `30s`.",
     "timeout": "The most time that the evaluation may take.",
+    "lookback_delta": "For how long a sample counts: seconds or a duration; 5 minutes if absent.",
     "match[]": 'A selector such as `up{job="a"}`; may be given several times.',
     "metric": "The name of one metric; all if absent.",
     "limit": "The most entries of the answer.",
@@ -43,12 +44,17 @@ _PARAMETERS: dict[str, str] = {
 _SELECTING = ("match[]", "start", "end", "limit")
 
 OPERATIONS = (
-    Operation("query", "Query", "Evaluate PromQL at one time", ("query", "time", "timeout")),
+    Operation(
+        "query",
+        "Query",
+        "Evaluate PromQL at one time",
+        ("query", "time", "timeout", "lookback_delta", "limit"),
+    ),
     Operation(
         "query_range",
         "QueryRange",
         "Evaluate PromQL over a range of time",
-        ("query", "start", "end", "step", "timeout"),
+        ("query", "start", "end", "step", "timeout", "lookback_delta", "limit"),
     ),
     Operation("series", "Series", "Find series by their labels", _SELECTING),
     Operation("labels", "Labels", "List the names of labels", _SELECTING),
@@ -91,7 +97,12 @@ SCHEMAS: Json = {
     "PrometheusAnswer": {
         "type": "object",
         "description": "An answer in the form of Prometheus' HTTP API.",
-        "properties": {"status": {"const": "success"}, "data": {}},
+        "properties": {
+            "status": {"const": "success"},
+            "data": {},
+            "warnings": {"type": "array", "items": {"type": "string"}},
+            "infos": {"type": "array", "items": {"type": "string"}},
+        },
         "required": ["status", "data"],
     },
     "PrometheusError": {
