@@ -161,15 +161,17 @@ def value_counts(label: str, vector: Vector, clause: Clause) -> Vector:
     counts: list[Floats] = []
     clause = clause if clause.without else Clause({*clause.names, label}, without=False)
     for row, own in enumerate(vector.labels):
-        here = vector.present[row]
-        for value in np.unique(vector.values[row][here]):
-            group = clause.apply(changed(own, {label: plain(float(value))}))
+        here, values = vector.present[row], vector.values[row]
+        # By their bits, as 0 and -0 are different texts. All NaN have the same one.
+        bits: Integers = np.ascontiguousarray(values).view(np.int64)
+        for number in np.unique(bits[here]):
+            text = plain(float(number.view(np.float64)))
+            group = clause.apply(changed(own, {label: text}))
             place = places.setdefault(key(group), len(places))
             if place == len(labels):
                 labels.append(group)
                 counts.append(np.zeros(len(here)))
-            same = np.isnan(vector.values[row]) if np.isnan(value) else vector.values[row] == value
-            counts[place] += here & same
+            counts[place] += here & (bits == number)
     if not labels:
         return Vector.empty(vector.values.shape[1])
     values = np.stack(counts)

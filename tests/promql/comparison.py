@@ -203,11 +203,12 @@ def _is_newer_text(theirs: str) -> bool:
 
 def _same_words(ours: str, theirs: str) -> bool:
     """Return whether two errors of a query are the same; only some of theirs name the parameter."""
+    # Of several errors of matching, any may be the first one, and any duplicates may be named.
+    matching = ("found duplicate series", "multiple matches for labels")
+    if ours.startswith(matching) and theirs.startswith(matching):
+        return True
     prefix = 'invalid parameter "query": '
-    # Of several duplicates, any may be named.
-    mine, other = (
-        text.removeprefix(prefix).partition(" for the match group")[0] for text in (ours, theirs)
-    )
+    mine, other = ours.removeprefix(prefix), theirs.removeprefix(prefix)
     return mine == other or _is_newer_text(other) or "NaN overflows" in other
 
 

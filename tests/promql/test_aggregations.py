@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from adapters.promql.quantiles import quantile
 from adapters.promql.summation import grouped_sum
+from application.reading.promql_errors import ExecutionFailed
 from tests.promql.evaluating import Evaluated
 
 NAN, INF = math.nan, math.inf
@@ -153,3 +155,25 @@ def test_quantiles_are_those_of_the_sorted_values(q: float, values: list[float],
     high = min(low + 1, len(ordered) - 1)
     expected = ordered[low] * (1 - (rank - low)) + ordered[high] * (rank - low)
     assert found[0] == pytest.approx(expected, nan_ok=True, abs=1e-9)
+
+
+def test_values_are_counted_by_their_texts() -> None:
+    other_nan = struct.unpack("<d", struct.pack("<Q", 0x7FF8000000000123))[0]
+    values = {"a": 0.0, "b": -0.0, "c": -0.0, "d": math.nan, "e": other_nan, "f": 1e21}
+    evaluated = Evaluated({f'x{{n="{name}"}}': [value] for name, value in values.items()})
+    assert evaluated.vector('count_values("v", x)') == {
+        '{v="0"}': 1,
+        '{v="-0"}': 2,
+        '{v="NaN"}': 2,
+        '{v="1000000000000000000000"}': 1,
+    }
+
+
+def test_limitk_keeps_some_series_of_each_group() -> None:
+    evaluated = Evaluated({f'x{{a="{number % 2}",b="{number}"}}': [1] for number in range(6)})
+    assert len(evaluated.vector("limitk(2, x)")) == 2
+    assert len(evaluated.vector("limitk(2, x) by (a)")) == 4
+    assert len(evaluated.vector("limitk by (a) (9, x)")) == 6
+    assert evaluated.vector("limitk(0, x)") == evaluated.vector("limitk(-Inf, x)") == {}
+    with pytest.raises(ExecutionFailed, match="Parameter value is NaN"):
+        evaluated.vector("limitk(NaN, x)")
