@@ -43,6 +43,8 @@ def test_events_are_kept_under_stable_topics_as_json(organizations: Organization
         "organization.token-issued.v1",
         "organization.token-issued.v1",
         "organization.token-revoked.v1",
+        "organization.limits-set.v1",
+        "organization.limits-set.v1",
         "organization.erased.v1",
     ]
     assert {f"{name}.v1" for name in EVENT_TYPES} == {event.topic for event in stored}
