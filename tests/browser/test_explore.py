@@ -223,6 +223,16 @@ def test_an_error_of_promql_is_shown_as_the_api_reports_it(
     expect(page.get_by_role("alert").filter(has_text=answer["error"])).to_be_visible()
 
 
+def test_what_the_api_remarks_on_an_expression_is_shown(
+    page: Page, account: Account, service: Service
+) -> None:
+    expression = f"rate({{%22{LATENCY}%22}}[5m])"
+    path = f"/api/v1/query_range?query={expression}&start={START}&end={START + 60}&step=60"
+    remarks = service.ask("GET", path, token=account.read)["infos"]
+    sign_in(page, account.read, f"{FIXED}&mode=promql&promql={expression}")
+    expect(page.locator(".notes li")).to_have_text(remarks)
+
+
 def test_a_query_can_be_edited_as_promql(page: Page, account: Account) -> None:
     sign_in(page, account.read, f"{FIXED}&metric={REQUESTS}")
     expect(page.get_by_text("A counter only grows")).to_be_visible()

@@ -163,7 +163,8 @@ export function showExplore(element, session, state) {
 
   // Say what to do about an empty answer, and where the latest point is.
   async function showEmpty(queries, options) {
-    help.replaceChildren(el('p', {}, 'Choose a longer or another range, remove filters, or check the name.'));
+    help.replaceChildren(...['Choose a longer or another range, remove filters, or check the name.', ...found.notes]
+      .map((text) => el('p', {}, text)));
     const query = queries.at(-1);
     if (query.mode !== 'metric') return;
     const latest = await latestPoint(session, query, options);

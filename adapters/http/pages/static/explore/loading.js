@@ -27,14 +27,14 @@ export async function load(session, catalog, query, range, periodText, options) 
 async function loadPromql(session, query, range, period, options) {
   // Steps are multiples of the period: while a plot follows, its values stay.
   const [from, to] = range.map((time) => Math.floor(time / period) * period);
-  const { data } = await session.request(`${session.ownerPath}/prometheus/api/v1/query_range`, {
+  const { data, warnings = [], infos = [] } = await session.request(`${session.ownerPath}/prometheus/api/v1/query_range`, {
     query: query.promql, start: from / 1000, end: to / 1000, step: period / 1000,
   }, options);
   const series = data.result.map(({ metric, values }) => ({
     label: seriesName(metric),
     points: new Map(values.map(([time, value]) => [Math.round(time * 1000), numberOf(value)])),
   }));
-  return { series, period, grid: [from, to + period], notes: [], unit: '', isRaw: false };
+  return { series, period, grid: [from, to + period], notes: [...warnings, ...infos], unit: '', isRaw: false };
 }
 
 // Return the number that the API wrote as text.
