@@ -33,8 +33,8 @@ export function unitOf(metric, described) {
   return LAST_WORDS.has(word) ? word : '';
 }
 
-// Return how values of a unit are written: `format(value)`, `steps` (distances of ticks, null for
-// any) and `factor`, by which `steps` have to be divided for values as they are stored.
+// Return how values of a unit are written: `format(value)`, and `steps`, the distances that ticks of
+// an axis may have, null for any.
 export function readable(unit) {
   const key = unit.toLowerCase();
   if (BYTES.has(key)) return { format: formatBytes, steps: BYTE_STEPS };

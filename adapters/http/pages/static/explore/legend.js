@@ -1,17 +1,17 @@
 // The legend: a button per series that hides and shows it, with its value at the cursor.
 
 import { el, setText } from '../dom.js';
+import { COLOURS } from '../plot.js';
 
-
-// Return `{element, read(index), update(series), hide(number)}`. `read` shows the values at an index, or for null
-// the last ones; `update` takes other values of the same series.
+// Return `{element, read(index), update(series), hide(number)}`. `read` shows the values at an index,
+// or for null the last ones; `update` takes other values of the same series.
 // `format(value, number)` writes a value; `onToggle(number, visible)` is called for each change.
 export function legend(drawn, format, onToggle) {
   let { series } = drawn;
   const visible = series.map(() => true);
   const entries = series.map(({ label }, number) => {
     const swatch = el('span', { class: 'swatch', 'aria-hidden': 'true' });
-    swatch.style.setProperty('--colour', `var(--series-${(number % 10) + 1})`);
+    swatch.style.setProperty('--colour', `var(--series-${(number % COLOURS) + 1})`);
     const value = el('span', { class: 'value' });
     const button = el('button', { type: 'button', 'aria-pressed': 'true', title: 'Hide or show; with Shift, show only this',
       onclick: (event) => (event.shiftKey ? only(number) : toggle(number)) },

@@ -9,8 +9,8 @@ import { RAW, countsPoints, formatTag, nameOf } from './query.js';
 import { aligned } from './periods.js';
 import { seriesName } from './selectors.js';
 
-export const MOST_VALUES = 20; // values of a tag that are asked for
-export const MOST_BUCKETS = 1440; // the API's limit
+const MOST_VALUES = 20; // values of a tag that are asked for
+const MOST_BUCKETS = 1440; // the API's limit
 const AT_ONCE = 4;
 
 // Return `{series, period, notes, unit, isRaw}` of a query. `series` are `{label, points}`, points a
