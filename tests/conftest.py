@@ -1,9 +1,30 @@
-"""Settings of all tests: the number of examples per property."""
+"""Settings of all tests: the number of examples per property, and how workers share the tests."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
 from hypothesis import settings
 
 # For work on the code; `make test` uses the default, 100.
 settings.register_profile("quick", max_examples=10, stateful_step_count=20)
 settings.load_profile("quick")
+
+TOGETHER = ("tests/browser/",)
+"""Folders whose files run in one worker, because they share a service that is dear to start."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """Return the scheduler for `--dist loadfile`, None to leave another choice as it is."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class FolderOrFileScheduling(LoadFileScheduling):  # type: ignore[misc]  # it has no types
+        def _split_scope(self, nodeid: str) -> str:
+            together = next((folder for folder in TOGETHER if nodeid.startswith(folder)), None)
+            return together or str(super()._split_scope(nodeid))
+
+    return FolderOrFileScheduling(config, log)
