@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,6 +21,7 @@ from tests.waiting import wait_until
 ORGANIZATION = "clinic"
 PATH = f"/organizations/{ORGANIZATION}"
 HEALTH = "view=health&zone=utc"
+EVERY_MS = 5_000
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +56,16 @@ def legend(page: Page, plot: str) -> Locator:
     return page.get_by_role("group", name=plot).locator("xpath=..").get_by_role("listitem")
 
 
+def watch_until(page: Page, true: Callable[[], object]) -> None:
+    """Watch until a condition holds, but with a clock that makes the page ask at once."""
+
+    def asked_again() -> object:
+        page.clock.run_for(EVERY_MS)
+        return true()
+
+    wait_until(asked_again)
+
+
 @contextmanager
 def stopped(pid: int) -> Iterator[None]:
     os.kill(pid, signal.SIGSTOP)
@@ -67,6 +78,7 @@ def stopped(pid: int) -> Iterator[None]:
 def test_refused_points_appear_with_their_reasons(
     page: Page, service: Service, clinic: Account
 ) -> None:
+    page.clock.install()
     sign_in(page, clinic.read, HEALTH)
     expect(page.get_by_role("heading", name=f"Health of {ORGANIZATION}")).to_be_visible()
     expect(section(page, "Refused points")).to_contain_text("No point was refused")
@@ -76,6 +88,7 @@ def test_refused_points_appear_with_their_reasons(
     answer = service.ask("POST", f"{PATH}/metrics?partial=true", body, clinic.publish)
     assert answer["refused"] == 3
     totals = rows(page, "Refused points of the last hour")
+    watch_until(page, totals.count)
     expect(totals).to_have_text(["jsoninvalid_name2", "jsoninvalid_value1"])
     last = rows(page, "Last refused points")
     expect(last).to_have_count(3)
@@ -140,6 +153,7 @@ def test_tokens_show_their_last_use_and_disappear_when_revoked(
     path = f"{PATH}/teams/{TEAM}/tokens"
     body = {"scopes": ["publish"], "description": "night shift", "expires_in": "90d"}
     issued = service.ask("POST", path, body, clinic.admin)
+    page.clock.install()
     sign_in(page, clinic.read, HEALTH)
     tokens = rows(page, "Active tokens")
     mine = tokens.filter(has_text=issued["id"])
@@ -147,28 +161,29 @@ def test_tokens_show_their_last_use_and_disappear_when_revoked(
     service.wait_for_all_workers(
         lambda: service.answer("GET", "/whoami", token=issued["token"])[0] == 200
     )
-    expect(mine).not_to_contain_text("never")
+    watch_until(page, lambda: "never" not in (mine.text_content() or ""))
     expect(tokens.filter(has_text=MARKUP)).to_have_count(1)
     expect(legend(page, "Active tokens").nth(1)).to_contain_text("used in the last two minutes")
     service.ask("DELETE", f"{path}/{issued['id']}", token=clinic.admin)
-    expect(mine).to_have_count(0)
+    watch_until(page, lambda: mine.count() == 0)
 
 
 def test_the_lag_grows_while_the_projector_is_stopped(
     page: Page, service: Service, clinic: Account
 ) -> None:
+    page.clock.install()
     sign_in(page, clinic.read, HEALTH)
     points = rows(page, "State of the projections").filter(has_text="points")
-    expect(points).to_have_text("pointslive0 s0")
+    watch_until(page, lambda: points.text_content() == "pointslive0 s0")
     [pid] = service.pids("projector")
     with stopped(pid):
         publish(service, clinic, [now(service)])
-        expect(points.locator("td").last).to_have_text("1")
+        watch_until(page, lambda: points.locator("td").last.text_content() == "1")
         expect(points.locator("td").nth(1)).not_to_have_text("0 s")
         expect(legend(page, "Lag of the projections").filter(has_text="points")).not_to_have_text(
             "points 0 s"
         )
-    expect(points).to_have_text("pointslive0 s0")
+    watch_until(page, lambda: points.text_content() == "pointslive0 s0")
 
 
 def test_the_log_is_shown_by_tier(page: Page, service: Service, clinic: Account) -> None:
@@ -185,6 +200,7 @@ def test_without_the_scope_admin_the_rest_is_shown_and_what_is_needed(
     reader = issue(service, PATH, clinic.admin, "read")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url.removeprefix(service.url)))
+    page.clock.install()
     sign_in(page, reader, HEALTH)
     expect(rows(page, "State of the projections")).not_to_have_count(0)
     words = "the token lacks the scope admin. This needs a token of the organization with the scope"
@@ -192,7 +208,7 @@ def test_without_the_scope_admin_the_rest_is_shown_and_what_is_needed(
         expect(section(page, name).get_by_role("alert")).to_contain_text(words)
     expect(page.get_by_role("table", name="Active tokens")).to_be_hidden()
     with page.expect_request(f"**{PATH}/health"):
-        pass
+        page.clock.run_for(EVERY_MS)
     assert asked.count(f"{PATH}/tokens?teams=true") == 1, "it is not asked for again"
 
 
