@@ -14,6 +14,7 @@ from adapters.promql.regex import InvalidPattern
 from adapters.promql.result import instant_result, range_result
 from adapters.promql.select import Selecting
 from adapters.promql.syntax.printer import pretty
+from adapters.promql.syntax.signatures import type_of
 from adapters.promql.syntax.tree import Expression
 from adapters.promql.vectors import Steps, Value
 from application.reading.annotations import Annotations
@@ -40,8 +41,9 @@ class PromqlEngine:
         annotations: Annotations | None = None,
     ) -> InstantResult:
         steps = Steps(np.array([time], np.int64), time, time)
-        selecting = Selecting(self._source, owner, budget, look_back)
-        return instant_result(_value(expression, steps, selecting, budget, annotations), steps)
+        notes = Notes(expression, annotations or Annotations())
+        evaluation = Evaluation(Selecting(self._source, owner, budget, look_back), budget, notes)
+        return instant_result(_value(_parsed(expression), steps, evaluation), steps)
 
     def range(
         self,
@@ -64,9 +66,16 @@ class PromqlEngine:
             )
         budget.take_steps((end - start) // step)
         times = np.arange(start, end + 1, step, dtype=np.int64)
+        tree = _parsed(expression)
+        if (kind := type_of(tree)) not in ("scalar", "instant vector"):
+            raise BadData(
+                f'invalid parameter "query": invalid expression type "{kind}" for range query, '
+                "must be Scalar or instant Vector"
+            )
         steps = Steps(times, start, end)
-        selecting = Selecting(self._source, owner, budget, look_back)
-        return range_result(_value(expression, steps, selecting, budget, annotations), steps)
+        notes = Notes(expression, annotations or Annotations())
+        evaluation = Evaluation(Selecting(self._source, owner, budget, look_back), budget, notes)
+        return range_result(_value(tree, steps, evaluation), steps)
 
     def selector(self, text: str) -> Sequence[Matcher]:
         try:
@@ -84,19 +93,11 @@ class PromqlEngine:
         return pretty(_parsed(expression))
 
 
-def _value(
-    expression: str,
-    steps: Steps,
-    selecting: Selecting,
-    budget: QueryBudget,
-    annotations: Annotations | None,
-) -> Value:
-    tree = _parsed(expression)
-    notes = Notes(expression, annotations or Annotations())
+def _value(tree: Expression, steps: Steps, evaluation: Evaluation) -> Value:
     try:
         # Division by zero and the like have their results; NaN and infinities are values.
         with np.errstate(all="ignore"):
-            return Evaluation(selecting, budget, notes).evaluate(tree, steps)
+            return evaluation.evaluate(tree, steps)
     except MemoryError as error:
         raise ExecutionFailed(
             "query processing would use too much memory in query execution"

@@ -18,7 +18,6 @@ from application.reading.promql import (
     Scalar,
     String,
 )
-from application.reading.promql_errors import BadData
 
 
 def instant_result(value: Value, steps: Steps) -> InstantResult:
@@ -36,12 +35,9 @@ def instant_result(value: Value, steps: Steps) -> InstantResult:
 
 
 def range_result(value: Value, steps: Steps) -> Matrix:
-    """Return the answer to a range query. Raises BadData for a range vector or a string."""
+    """Return the answer to a range query, from a vector or a scalar."""
     if isinstance(value, str | SampleRows):
-        kind = "string" if isinstance(value, str) else "range vector"
-        raise BadData(
-            f'invalid expression type "{kind}" for range query, must be Scalar or instant Vector'
-        )
+        raise TypeError("a range query has neither strings nor range vectors")
     vector = value if isinstance(value, Vector) else unlabelled(value)
     return Matrix(_sorted(_rows(vector.without_empty_rows(), steps.times)))
 

@@ -27,6 +27,9 @@ SHIFT = 3_000
 
 RANGE = (START + 30 * MINUTE + SHIFT, START + DURATION - 30 * MINUTE + SHIFT, MINUTE)
 INSTANTS = (START + 47 * MINUTE + SHIFT, START + 100 * MINUTE + SHIFT)
+ORDERED = ("sort(", "sort_desc(", "topk(", "bottomk(")
+"""Expressions that begin so have an order in an instant query."""
+
 LIMITS = QueryLimits(seconds=300, memory=2 << 30)
 
 Flat = Mapping[tuple[tuple[str, str], ...], Mapping[int, float]]
@@ -102,6 +105,8 @@ class Comparer:
                 return Verdict.NEWER, ""
             return Verdict.DIFFERENT, f"at {at}: ours {_brief(ours)}, theirs {_brief(theirs)}"
         difference = next(differences(ours, theirs), None)
+        if difference is None and expression.startswith(ORDERED):
+            difference = _other_order(ours, theirs)
         if difference:
             return Verdict.DIFFERENT, f"at {at}: {difference}"
         empty = isinstance(ours, Matrix | InstantVector) and not flat(ours)
@@ -140,6 +145,16 @@ def differences(ours: InstantResult, theirs: InstantResult) -> Iterator[str]:
             yield f"only theirs: {dict(labels)}"
         for labels in sorted(mine.keys() & other.keys()):
             yield from _value_differences(labels, mine[labels], other[labels])
+
+
+def _other_order(ours: InstantResult, theirs: InstantResult) -> str | None:
+    """Return how the order of values differs; series with equal values may have any order."""
+    if not (isinstance(ours, InstantVector) and isinstance(theirs, InstantVector)):
+        return None
+    mine, other = ([one.value for one in result.samples] for result in (ours, theirs))
+    if all(close(one, another) for one, another in zip(mine, other, strict=True)):
+        return None
+    return f"ours in the order {mine[:10]}, theirs {other[:10]}"
 
 
 def flat(result: InstantResult) -> Flat:

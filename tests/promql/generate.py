@@ -74,6 +74,8 @@ class Expressions:
         """Return an expression with a few levels."""
         if self._likely(0.05):
             return self._scalar(3)
+        if self._likely(0.05):
+            return self._range(2, exact=False)
         return self._vector(self._chance.randrange(1, 5), exact=False)
 
     def _vector(self, depth: int, *, exact: bool) -> str:

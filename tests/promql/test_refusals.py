@@ -80,7 +80,8 @@ def test_what_is_nested_less_is_evaluated(expression: str) -> None:
 @pytest.mark.parametrize("expression", ["'text'", "x[5m]"])
 def test_range_queries_need_a_vector_or_scalar(expression: str) -> None:
     assert Evaluated({}).instant("'text'") == String(0, "text")
-    with pytest.raises(BadData, match="invalid expression type"):
+    words = 'invalid parameter "query": invalid expression type "(string|range vector)" for range'
+    with pytest.raises(BadData, match=words):
         Evaluated({}).range(expression, 0, 10, 10)
 
 
