@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from application.organizations.look_ups import LookUps
+from application.reading.annotations import Annotations
 from application.reading.promql import InstantResult, Promql
 from application.reading.query_budget import QueryBudget, QueryLimits
 from application.reading.series import Owner
@@ -31,8 +32,8 @@ class QueryPromqlHandler:
         self._promql = promql
         self._limits = limits
 
-    def __call__(self, query: QueryPromql) -> InstantResult:
-        """Return the result, a matrix if there is a start.
+    def __call__(self, query: QueryPromql, annotations: Annotations | None = None) -> InstantResult:
+        """Return the result, a matrix if there is a start, and add to the annotations.
 
         Raises UnknownOrganization, UnknownTeam, LogUnavailable, and what Promql raises.
         """
@@ -40,7 +41,10 @@ class QueryPromqlHandler:
         self._look_ups.check_owner(owner.organization, owner.team)
         budget = QueryBudget(self._limits)
         if query.start is None:
-            return self._promql.instant(owner, query.expression, query.end, budget)
+            return self._promql.instant(
+                owner, query.expression, query.end, budget, annotations=annotations
+            )
         return self._promql.range(
-            owner, query.expression, query.start, query.end, query.step, budget
+            *(owner, query.expression, query.start, query.end, query.step, budget),
+            annotations=annotations,
         )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from application.clock import milliseconds
+from application.reading.annotations import Annotations
 from application.reading.ports import Sample
 from application.reading.promql import (
     InstantResult,
@@ -90,7 +91,7 @@ def query(
     """Print the value of a PromQL expression, now or over a range of time.
 
     Prints a table with a column per label, or one JSON object per sample. Times are in UTC. An
-    expression that begins with a minus is written after `--`.
+    expression that begins with a minus is written after `--`. Warnings go to standard error.
     """
     if plot and as_json:
         raise click.UsageError("--plot and --json cannot be used together")
@@ -103,13 +104,16 @@ def query(
         raise click.UsageError("--start is after --end")
     if start is not None and step is None:
         step = _step(end - start)
-    owner = Owner(organization, team)
+    owner, notes = Owner(organization, team), Annotations()
     try:
         found = tools.query_promql(
-            QueryPromql(owner=owner, expression=promql, start=start, end=end, step=step or 0)
+            QueryPromql(owner=owner, expression=promql, start=start, end=end, step=step or 0),
+            notes,
         )
     except BadData as error:
         raise click.UsageError(str(error)) from error
+    for text in (*notes.warnings, *notes.infos):
+        click.echo(printable(text), err=True)
     if as_json:
         print_json(*_records(found))
     elif not plot:

@@ -113,6 +113,17 @@ def test_no_series_is_said_so(cave: CommandLine) -> None:
     assert cave.output("query", "gilt", "nothing") == "no series has a value\n"
 
 
+def test_warnings_go_to_standard_error(cave: CommandLine) -> None:
+    result = cave("query", "gilt", "sum(rate(load[5m])) + quantile(2, load)", "--json")
+    assert result.exit_code == 0
+    assert "value" in result.stdout
+    assert result.stderr.splitlines() == [
+        "PromQL warning: quantile value should be between 0 and 1, got 2 (1:32)",
+        "PromQL info: metric might not be a counter, name does not end in "
+        '_total/_sum/_count/_bucket: "load" (1:10)',
+    ]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from adapters.promql.syntax import ParseError, parse
 from adapters.promql.syntax.printer import in_one_line
 from adapters.promql.syntax.signatures import SIGNATURES
 from adapters.promql.syntax.tree import MatrixSelector, NumberLiteral, Subquery, VectorSelector
+from tests.promql.generate import PIECES
 
 
 def selector(text: str) -> VectorSelector:
@@ -177,3 +181,13 @@ def test_a_function_needs_its_arguments(name: str) -> None:
         if len(fewer) < len(arguments) - signature.optional:
             with pytest.raises(ParseError, match=f'in call to "{name}", got'):
                 parse(f"{name}({', '.join(fewer)})")
+
+
+@given(st.text() | st.lists(st.sampled_from(PIECES)).map("".join))
+@example("\ud800")
+@example('"\\U00110000"')
+@example("(" * 100_000)
+def test_any_text_is_parsed_or_refused(text: str) -> None:
+    with suppress(ParseError):
+        printed = in_one_line(parse(text))
+        assert in_one_line(parse(printed)) == printed
