@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from time import monotonic
 
-from adapters.ducklake.database import Location
+from adapters.ducklake.database import Location, attach, connect
+from adapters.ducklake.lease.leases import Lease, Leases
+from adapters.ducklake.store.fence import Fence
 from adapters.ducklake.store.generation import DuckLakeStore
+from adapters.ducklake.store.stored_names import lake_name
 from adapters.ducklake.store.stores import DuckLakeStores
+from adapters.ducklake.store.tables import TABLES
 from application.event_log.receipts import Receipt
 from application.projections.folds import POINTS, Projection
 from application.projections.ports import Checkpoint, Generation, OwnerDigest, Role
@@ -32,6 +37,21 @@ def live_store(
         live = stores.create(projection, Role.LIVE)
         with stores.open(live) as store:
             yield stores, live, store
+
+
+@contextmanager
+def unleased_store(
+    location: Location, generation: Generation, clock: Callable[[], float] = monotonic
+) -> Iterator[DuckLakeStore]:
+    """Open a generation with the fence of its writer, without a lease, as no program does."""
+    name = lake_name(generation.projection, generation.number)
+    with closing(connect(location)) as connection, closing(Leases(location)) as leases:
+        attach(connection, location, name, "lake")
+        connection.execute("SET ducklake_max_retry_count = 0")
+        ((number,),) = connection.execute("SELECT fence FROM lake.writer").fetchall()
+        fence = Fence(connection, Lease(name, "nobody", leases), number)
+        table = TABLES[generation.projection]
+        yield DuckLakeStore(connection, table, fence, location.root, clock)
 
 
 def digests_at_once(stores: DuckLakeStores, last: int) -> Mapping[tuple[str, str], OwnerDigest]:

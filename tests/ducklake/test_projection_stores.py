@@ -10,11 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from adapters.ducklake.database import Location, attach, connect
-from adapters.ducklake.store.generation import DuckLakeStore
-from adapters.ducklake.store.stored_names import lake_name
+from adapters.ducklake.database import Location
 from adapters.ducklake.store.stores import DuckLakeStores
-from adapters.ducklake.store.tables import TABLES
 from application.projections.folds import METRIC_NAMES, POINTS, Projection
 from application.projections.ports import Generation, ProjectionStore, ProjectionStores, Role
 from tests.contracts.projection_store import (
@@ -25,7 +22,7 @@ from tests.contracts.projection_store import (
     recorded,
     some_points,
 )
-from tests.ducklake.support import live_store
+from tests.ducklake.support import live_store, unleased_store
 
 
 class _DuckLakeContract(ProjectionStoresContract):
@@ -48,10 +45,8 @@ class _DuckLakeContract(ProjectionStoresContract):
     def second_writer(
         self, stores: ProjectionStores, generation: Generation
     ) -> Iterator[ProjectionStore]:
-        with closing(connect(self.used)) as connection:
-            name = lake_name(generation.projection, generation.number)
-            attach(connection, self.used, name, "lake")
-            yield DuckLakeStore(connection, TABLES[generation.projection], self.used.root)
+        with unleased_store(self.used, generation) as store:
+            yield store
 
 
 class TestInSqlite(_DuckLakeContract):

@@ -3,31 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
-from adapters.ducklake.database import Location, attach, connect
-from adapters.ducklake.store.generation import DuckLakeStore
-from adapters.ducklake.store.stored_names import lake_name
-from adapters.ducklake.store.tables import TABLES
+from adapters.ducklake.database import Location
 from application.projections.errors import StoreUnavailable
-from application.projections.folds import POINTS
-from application.projections.ports import Generation, ProjectionStore
+from application.projections.ports import ProjectionStore
 from tests.contracts.projection_store import commit, recorded
-from tests.ducklake.support import live_store
+from tests.ducklake.support import live_store, unleased_store
 
 ROUNDS = 10
-
-
-@contextmanager
-def another_writer(location: Location, live: Generation) -> Iterator[ProjectionStore]:
-    """Open a generation for writing, whoever else has it open."""
-    with closing(connect(location)) as connection:
-        attach(connection, location, lake_name(POINTS.name, live.number), "lake")
-        yield DuckLakeStore(connection, TABLES[POINTS.name], location.root)
 
 
 @pytest.mark.parametrize("catalog", ["sqlite", "postgres"])
@@ -51,7 +37,7 @@ def test_a_commit_that_loses_a_race_is_never_taken_for_rows_that_cannot_be_store
                 return
             stored.append(number)
 
-    with live_store(location) as (stores, live, first), another_writer(location, live) as second:
+    with live_store(location) as (stores, live, first), unleased_store(location, live) as second:
         threads = [
             threading.Thread(target=write, args=(store, partition))
             for partition, store in enumerate((first, second))

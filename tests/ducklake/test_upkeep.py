@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
-from adapters.ducklake.database import Location, attach, connect, metadata_schema
+from adapters.ducklake.database import Location, metadata_schema
 from adapters.ducklake.store.generation import DuckLakeStore
-from adapters.ducklake.store.tables import TABLES
 from adapters.ducklake.store.upkeep import MERGE_EVERY, MERGE_FROM, TIERS
 from application.projections.folds import METRIC_NAMES, POINTS, MetricNameRow
 from application.projections.ports import Checkpoint, Role
 from tests.contracts.metric_log import Point
 from tests.contracts.projection_store import ManualClock, commit, recorded, some_points
-from tests.ducklake.support import live_store
+from tests.ducklake.support import live_store, unleased_store
 
 DAYS = 4
 """Days that `some_points` are of."""
@@ -48,14 +45,6 @@ def catalog_rows(store: DuckLakeStore, location: Location) -> int:
     return sum(rows for ((rows,),) in counts)
 
 
-@contextmanager
-def at(location: Location, clock: ManualClock) -> Iterator[DuckLakeStore]:
-    """Open the generation series-1 with the test's clock."""
-    with closing(connect(location)) as connection:
-        attach(connection, location, "series-1", "lake")
-        yield DuckLakeStore(connection, TABLES["points"], location.root, clock)
-
-
 @pytest.fixture(params=["sqlite", "postgres"])
 def location(request: pytest.FixtureRequest, tmp_path: Path) -> Location:
     if request.param == "sqlite":
@@ -67,7 +56,10 @@ def test_files_stay_few_and_rows_unchanged(location: Location) -> None:
     clock = ManualClock()
     count = 2 * MERGE_FROM + 8
     events = [recorded(0, n, some_points(40, n)) for n in range(1, count + 1)]
-    with live_store(location) as (stores, live, _), at(location, clock) as store:
+    with (
+        live_store(location) as (stores, live, _),
+        unleased_store(location, live, clock) as store,
+    ):
         most = 0
         for event in events:
             commit(store, event)

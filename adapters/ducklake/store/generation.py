@@ -10,7 +10,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from adapters.ducklake.database import Connection, transaction, translated
+from adapters.ducklake.database import Connection, translated
+from adapters.ducklake.store.fence import Fence
 from adapters.ducklake.store.tables import Table
 from adapters.ducklake.store.upkeep import Upkeep
 from application.event_log.receipts import Receipt
@@ -27,43 +28,36 @@ MAX_REASON = 2000
 class DuckLakeStore:
     """Implements the port ProjectionStore over a connection with the generation as `lake`.
 
-    `root` is the local directory that it writes to. `clock` returns seconds and is monotonic.
+    `fence` is that of the connection, and `root` the local directory that it writes to. `clock`
+    returns seconds and is monotonic.
     """
 
     def __init__(
         self,
         connection: Connection,
         table: Table,
+        fence: Fence,
         root: Path,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self._connection = connection
         self._table = table
         self._clock = clock
-        self._upkeep = Upkeep(connection, table, clock)
+        self._fence = fence
+        self._upkeep = Upkeep(connection, table, fence, clock)
         self._root = root
         self._known: set[Hashable] = set()
-        with self._translated():
-            # A commit is never merged with another writer's: of two that began on the same
-            # snapshot, one fails, whatever they wrote.
-            connection.execute("SET ducklake_max_retry_count = 0")
-            self._checkpoints = read_checkpoints(connection)
+        self.checkpoints()
 
     def checkpoints(self) -> Mapping[int, Checkpoint]:
-        with self._translated():
-            self._checkpoints = read_checkpoints(self._connection)
-        return self._checkpoints
+        with self._translated(), self._fence.reading():
+            return read_checkpoints(self._connection)
 
     def commit(
         self, rows: Rows, set_aside: Sequence[SetAside], checkpoints: Sequence[Checkpoint]
     ) -> None:
         keys, arriving = self._arriving(rows)
-        with (
-            self._translated(RowsRefused),
-            transaction(self._connection),
-        ):
-            if read_checkpoints(self._connection) != self._checkpoints:
-                raise StoreUnavailable("another process writes this generation")
+        with self._translated(RowsRefused), self._fence.committing():
             if arriving is not None:
                 self._connection.register("arriving", arriving)
                 self._connection.execute(f"INSERT INTO lake.{self._table.name} {self._table.add}")
@@ -77,8 +71,6 @@ class DuckLakeStore:
                 [[checkpoint.partition for checkpoint in checkpoints]],
             )
             self._insert("checkpoints", [(c.partition, c.position, c.digest) for c in checkpoints])
-        new = {checkpoint.partition: checkpoint for checkpoint in checkpoints}
-        self._checkpoints = {**self._checkpoints, **new}
         if len(self._known) + len(keys) > MAX_KNOWN:
             self._known.clear()
         self._known.update(keys)

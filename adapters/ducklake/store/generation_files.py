@@ -53,7 +53,6 @@ def remove(connection: Connection, location: Location, name: str) -> None:
         if location.files is not None and not is_url(location.files):
             _remove_directory(Path(location.data_path(name)).parent)
         _remove_directory(location.directory(name))
-        (location.root / "locks" / name).unlink(missing_ok=True)
 
 
 def _empty(connection: Connection, location: Location, name: str) -> None:

@@ -18,9 +18,10 @@ from adapters.ducklake.database import (
     transaction,
     translated,
 )
+from adapters.ducklake.lease.leases import SECONDS, Leases
+from adapters.ducklake.store.fence import take_over
 from adapters.ducklake.store.generation import DuckLakeStore, read_checkpoints, read_set_aside
 from adapters.ducklake.store.generation_files import remove, stored_bytes
-from adapters.ducklake.store.locks import local_lock, shared_lock
 from adapters.ducklake.store.registry import Registry
 from adapters.ducklake.store.stored_names import lake_name
 from adapters.ducklake.store.tables import TABLES, create_tables
@@ -45,7 +46,7 @@ class DuckLakeStores:
     """Implements the port ProjectionStores. Close it after use.
 
     `threads` and `memory` limit the DuckDB of each open generation. `clock` returns seconds since
-    the epoch.
+    the epoch. `lease_seconds` is how long a writer that is not heard of keeps its generation.
     """
 
     def __init__(
@@ -56,8 +57,10 @@ class DuckLakeStores:
         memory: str = "1GB",
         clock: Callable[[], float] = time.time,
         retired_seconds: float = RETIRED_SECONDS,
+        lease_seconds: float = SECONDS,
     ) -> None:
         self._location = location
+        self._leases = Leases(location, lease_seconds)
         self._threads = threads
         self._memory = memory
         self._clock = clock
@@ -68,7 +71,11 @@ class DuckLakeStores:
         self._reader_lock = threading.Lock()
 
     def close(self) -> None:
-        """Close the connection to the registry."""
+        """Close everything; no generation may be open any more."""
+        self._leases.close()
+        self._close_registry()
+
+    def _close_registry(self) -> None:
         with self._registry_lock:
             if self._registry is not None:
                 self._registry.connection.close()
@@ -93,15 +100,15 @@ class DuckLakeStores:
     def open(self, generation: Generation) -> Iterator[DuckLakeStore]:
         table = TABLES[generation.projection]
         name = _name(generation)
-        with local_lock(self._location, name):
+        with self._leases.held(name) as lease:
             self._check_present(generation)
             with closing(self._connected()) as connection:
-                shared_lock(connection, self._location, name)
                 attach(connection, self._location, name, "lake")
                 with translated(exhausted=StoreUnavailable, root=self._location.root):
                     if not _has_tables(connection):
                         create_tables(connection, table)
-                yield DuckLakeStore(connection, table, self._location.root)
+                    fence = take_over(connection, lease)
+                yield DuckLakeStore(connection, table, fence, self._location.root)
 
     def swap_in(self, generation: Generation) -> bool:
         """See the port. The next writer catches up on what the live one commits meanwhile."""
@@ -186,7 +193,7 @@ class DuckLakeStores:
 
     def _drop(self, projection: str, number: int) -> None:
         name = lake_name(projection, number)
-        with local_lock(self._location, name):
+        with self._leases.held(name):
             with self._registered() as registry:
                 registry.set_dropped(projection, number)
             with self._cursor() as cursor:
@@ -206,7 +213,7 @@ class DuckLakeStores:
             try:
                 yield self._registry
             except StoreUnavailable:
-                self.close()
+                self._close_registry()
                 raise
 
     @contextmanager

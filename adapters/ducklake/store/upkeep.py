@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from msgspec import Struct
 
-from adapters.ducklake.database import Connection, transaction
+from adapters.ducklake.database import Connection
+from adapters.ducklake.store.fence import Fence
 from adapters.ducklake.store.tables import Table
 
 KIBIBYTE = 1 << 10
@@ -43,18 +45,27 @@ KEEP_SECONDS = 120
 
 ORPHANS_EVERY = 3600.0
 ORPHAN_SECONDS = 60
-"""Age in seconds at which a file of no snapshot counts as left by a failed or killed writer."""
+"""Age in seconds at which a file of no snapshot counts as left by a failed or killed writer. The
+clocks of hosts and of an object store may differ by less than this."""
 
 MAX_INLINED_ROWS = 10_000
 """More rows than this are moved from the catalog's database to a file."""
 
 
 class Upkeep:
-    """Does what is due for the DuckLake attached as `lake`. For its only writer."""
+    """Does what is due for the DuckLake attached as `lake`. For its only writer.
 
-    def __init__(self, connection: Connection, table: Table, clock: Callable[[], float]) -> None:
+    What is merged is committed behind the writer's `fence`. What is deleted belongs to a time when
+    nobody else was writing: that time is fixed first, and then the fence is checked. So a writer
+    that was paused and taken over in between deletes nothing of its successor's.
+    """
+
+    def __init__(
+        self, connection: Connection, table: Table, fence: Fence, clock: Callable[[], float]
+    ) -> None:
         self._connection = connection
         self._table = table
+        self._fence = fence
         self._clock = clock
         self._flushed = 0
         now = clock()
@@ -63,7 +74,7 @@ class Upkeep:
         self._orphans_due = now
 
     def run(self) -> None:
-        """Do what is due."""
+        """Do what is due. Raises ProjectionBusy if another writer has taken over."""
         now = self._clock()
         if now >= self._orphans_due:
             self._orphans_due = now + ORPHANS_EVERY
@@ -82,11 +93,12 @@ class Upkeep:
             while self._due(tier):
                 self._connection.execute(f"SET ducklake_target_file_size = '{tier.target}B'")
                 try:
-                    self._call(
-                        f"ducklake_merge_adjacent_files('lake', '{self._table.name}', "
-                        f"min_file_size => {tier.low}, max_file_size => {tier.high}, "
-                        "max_compacted_files => 1)"
-                    )
+                    with self._fence.committing():
+                        self._call(
+                            f"ducklake_merge_adjacent_files('lake', '{self._table.name}', "
+                            f"min_file_size => {tier.low}, max_file_size => {tier.high}, "
+                            "max_compacted_files => 1)"
+                        )
                 finally:
                     self._connection.execute("RESET ducklake_target_file_size")
                 if self._clock() >= end:
@@ -94,18 +106,21 @@ class Upkeep:
 
     def expire(self, keep: int = KEEP_SECONDS) -> None:
         """Drop old snapshots, with the files and checkpoints that only they use."""
+        before = _ago(keep)
         # Deleted rows of an inlined table stay in it; a new table has none.
-        with transaction(self._connection):
+        with self._fence.committing():
             self._connection.execute("CREATE TABLE lake.compacted AS FROM lake.checkpoints")
             self._connection.execute("DROP TABLE lake.checkpoints")
             self._connection.execute("ALTER TABLE lake.compacted RENAME TO checkpoints")
         self._flush()
-        self._call(f"ducklake_expire_snapshots('lake', older_than => {_ago(keep)})")
-        self._call(f"ducklake_cleanup_old_files('lake', older_than => {_ago(keep)})")
+        self._call(f"ducklake_expire_snapshots('lake', older_than => {before})")
+        self._call(f"ducklake_cleanup_old_files('lake', older_than => {before})")
 
     def delete_orphans(self, keep: int = ORPHAN_SECONDS) -> None:
         """Delete files that belong to no snapshot."""
-        self._call(f"ducklake_delete_orphaned_files('lake', older_than => {_ago(keep)})")
+        before = _ago(keep)
+        self._fence.check()
+        self._call(f"ducklake_delete_orphaned_files('lake', older_than => {before})")
 
     def _due(self, tier: Tier) -> bool:
         """Return whether any day has enough files of a tier."""
@@ -125,7 +140,10 @@ class Upkeep:
             f"SELECT count(*) FROM lake.{self._table.name}"
         ).fetchall()
         if self._table.key is not None and rows > self._flushed + MAX_INLINED_ROWS:
-            self._call(f"ducklake_flush_inlined_data('lake', table_name => '{self._table.name}')")
+            with self._fence.committing():
+                self._call(
+                    f"ducklake_flush_inlined_data('lake', table_name => '{self._table.name}')"
+                )
             self._flushed = rows
 
     def _call(self, call: str) -> None:
@@ -134,4 +152,5 @@ class Upkeep:
 
 
 def _ago(seconds: int) -> str:
-    return f"now() - INTERVAL {seconds} SECOND"
+    """Return a time as SQL, the same whenever that is run."""
+    return f"to_timestamp({time.time() - seconds:.6f})"
