@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from msgspec import Struct
 
 from application.archiving.watch import LogWatch
 from application.organizations.token_directory import MAX_SILENCE, TokenDirectory
+from application.projections.status import State
 from application.projections.watch import ProjectionWatch
 from application.publishing.ports import IdempotencyRecords
 
@@ -29,11 +31,13 @@ class ReadinessReport(Struct, frozen=True):
     """`problems` are the reasons why the worker is not ready.
 
     `warnings` do not keep it from serving: a weak log server, gaps in the log, an archive that
-    fails, little room for idempotency keys, a projection that is stopped or lags.
+    fails, little room for idempotency keys, a projection that is stopped or lags. `projections` has
+    the state of each, none if it is unknown.
     """
 
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    projections: Mapping[str, State] = {}
 
 
 class ReadinessHandler:
@@ -71,7 +75,7 @@ class ReadinessHandler:
             *_nearly_full(self._log.idempotency()),
             *await self._projections.warnings(),
         )
-        return ReadinessReport(tuple(problems), warnings)
+        return ReadinessReport(tuple(problems), warnings, await self._projections.states())
 
 
 def _nearly_full(keys: IdempotencyRecords) -> list[str]:

@@ -26,7 +26,8 @@ class LogSettings(Struct, frozen=True, kw_only=True):
     external server that may lose acknowledged data. `max_memory` is the embedded server's limit in
     bytes, None for a quarter of the machine's memory. Projections are in the data directory unless
     `projections_catalog`, a PostgreSQL, and `projections_files`, a directory or an object store,
-    are given.
+    are given. `projections_lease` is the time after which a projector that is not heard of may be
+    replaced by another.
 
     `archive` is the URL or path of the log's archive, or OFF. None means the one that the log was
     given before, or else `archive` in the data directory for the embedded server, and none for
@@ -41,6 +42,7 @@ class LogSettings(Struct, frozen=True, kw_only=True):
     allow_weak_log: bool = False
     projections_catalog: str | None = None
     projections_files: str | None = None
+    projections_lease: timedelta = timedelta(seconds=10)
     archive: str | None = None
     archive_policy: ArchivePolicy = ArchivePolicy()
 

@@ -104,7 +104,7 @@ def open_projections(settings: LogSettings, url: str) -> Iterator[ProjectionTool
     location = _location(settings)
     with (
         _open_log(settings, url) as log,
-        closing(DuckLakeStores(location)) as stores,
+        closing(_stores(settings)) as stores,
         closing(DuckLakeReadModel(location, seconds=COMMAND_SECONDS)) as queries,
         closing(DuckLakePointExport(location)) as points,
     ):
@@ -131,7 +131,7 @@ def open_projector(settings: LogSettings, url: str) -> Iterator[Projector]:
     """Open the log and the stores of the projections. Raises as `open_projections`."""
     with (
         _open_log(settings, url) as log,
-        closing(DuckLakeStores(_location(settings))) as stores,
+        closing(_stores(settings)) as stores,
     ):
         yield compose(_projector_ports(settings, log, stores), utc_now, new_token)
 
@@ -146,7 +146,7 @@ def open_log_tools(
     """
     with (
         _open_log(settings, url, on_step) as log,
-        closing(DuckLakeStores(_location(settings))) as stores,
+        closing(_stores(settings)) as stores,
     ):
         ports = _projector_ports(settings, log, stores, on_step)
         yield compose_log_tools(ports, log.organizations, utc_now)
@@ -266,6 +266,11 @@ def _location(settings: LogSettings) -> Location:
         catalog=settings.projections_catalog,
         files=files if files is None or "://" in files else str(Path(files).absolute()),
     )
+
+
+def _stores(settings: LogSettings) -> DuckLakeStores:
+    lease = settings.projections_lease.total_seconds()
+    return DuckLakeStores(_location(settings), lease_seconds=lease)
 
 
 class _Log(Struct, frozen=True):

@@ -24,7 +24,8 @@ class ProjectionMetrics(Collector):
     def collect(self) -> Iterable[Metric]:
         state = GaugeMetricFamily(
             "cave_projection_state",
-            "1 for the current state of a projection (live, stopped, missing or unknown), else 0.",
+            "1 for the current state of a projection (live, standby, stopped, missing or unknown), "
+            "else 0.",
             labels=["projection", "state"],
         )
         events = GaugeMetricFamily(

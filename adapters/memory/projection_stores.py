@@ -33,6 +33,7 @@ from application.projections.ports import (
     OwnerDigest,
     Role,
     SetAside,
+    Writer,
 )
 from domain.values import bits_of
 
@@ -201,6 +202,7 @@ class MemoryProjectionStores:
                 len(held.rows),
                 len(repr(held.rows)),
                 MemoryProjectionStore(held, self._lock).set_aside(),
+                Writer("this process", here=True) if held.open else None,
             )
 
     def positions(self, generation: Generation) -> Mapping[int, int]:

@@ -19,7 +19,7 @@ from application.event_log.ports import (
 )
 from application.projections.errors import ProjectionMissing
 from application.projections.folds import PROJECTIONS, metric_metadata, metric_names
-from application.projections.ports import Generation, LiveProgress, Role
+from application.projections.ports import Generation, LiveProgress, Role, Writer
 from application.reading.ports import Aggregation, MetricName, PointRow, Sample, Selection
 from domain.metric_description import MetricDescription
 
@@ -27,11 +27,13 @@ from domain.metric_description import MetricDescription
 class MemoryReadModel:
     """Implements the reading ports and LiveGenerations over the events that were added.
 
-    `generations` has the live generation of each projection that has been built.
+    `generations` has the live generation of each projection that has been built, and `writer` is
+    the process that writes them.
     """
 
     def __init__(self) -> None:
         self._events: dict[str | None, list[RecordedEvent]] = {None: []}
+        self.writer: Writer | None = None
         self.generations = {
             projection.name: Generation(
                 projection=projection.name, number=1, version=projection.version, role=Role.LIVE
@@ -91,7 +93,7 @@ class MemoryReadModel:
         generation = self.generations.get(projection)
         if generation is None:
             return None
-        return LiveProgress(generation, self.positions(projection))
+        return LiveProgress(generation, self.positions(projection), self.writer)
 
     def positions(self, projection: str) -> Mapping[int, int]:  # noqa: ARG002  all are as far
         return {

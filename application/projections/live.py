@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 
 import structlog
 
 from application.errors import LogError, LogGap
 from application.event_log.reader import MetricLogReader
-from application.projections.errors import ProjectionDiverged, ProjectionError
+from application.projections.errors import ProjectionBusy, ProjectionDiverged, ProjectionError
 from application.projections.folds import Projection
 from application.projections.ports import Generation, ProjectionStore, ProjectionStores, Role
 from application.projections.runner import MAX_POINTS, ProjectionRunner
@@ -24,7 +25,7 @@ DESCRIPTIONS_POINTS = 1_000_000
 have no rows, and yet each takes some 25 ms of processor time."""
 
 PAUSE = 1.0
-"""Seconds to wait after a failure."""
+"""Seconds to wait after a failure, and between attempts to take over from another host."""
 
 _log = structlog.get_logger(__name__)
 
@@ -32,9 +33,10 @@ _log = structlog.get_logger(__name__)
 class LiveProjection:
     """Feeds one projection until it is stopped, in a thread of its own.
 
-    After any failure it starts again from the store's checkpoints, which it first checks against
-    the log. If they do not match the log, the generation is stopped until a person rebuilds it;
-    until then, queries read it as it is.
+    While another process writes the projection, it stands by and takes over once it can. After any
+    failure it starts again from the store's checkpoints, which it first checks against the log. If
+    they do not match the log, the generation is stopped until a person rebuilds it; until then,
+    queries read it as it is.
     """
 
     def __init__(
@@ -66,8 +68,11 @@ class LiveProjection:
         while not stop.is_set():
             try:
                 self._run_live(stop)
+            except ProjectionBusy as error:
+                self._report("projection stands by", str(error), logging.INFO)
+                stop.wait(self._pause)
             except (LogError, ProjectionError) as error:
-                self._report(str(error))
+                self._report("projection is waiting", str(error), logging.WARNING)
                 stop.wait(self._pause)
             except Exception:  # noqa: BLE001  a defect must not end the thread
                 _log.exception("projection failed", projection=self._projection.name)
@@ -112,10 +117,10 @@ class LiveProjection:
         self._stores.stop(generation, reason)
         _log.error("projection stopped", projection=name, reason=reason, help=rebuild_hint(name))
 
-    def _report(self, reason: str) -> None:
-        """Log why it is waiting, once per reason."""
+    def _report(self, event: str, reason: str, level: int) -> None:
+        """Log why it is not writing, once per reason."""
         if reason != self._reported:
-            _log.warning("projection is waiting", projection=self._projection.name, reason=reason)
+            _log.log(level, event, projection=self._projection.name, reason=reason)
             self._reported = reason
 
     def _recovered(self) -> None:

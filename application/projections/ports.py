@@ -76,7 +76,9 @@ class ProjectionStore(Protocol):
     """One generation, open for writing by one process at a time, and there by one thread at a time.
 
     Every method may block. Every method raises StoreUnavailable or StoreFull if it cannot do its
-    work now.
+    work now. `checkpoints`, `commit` and `tidy` raise ProjectionBusy once another process has taken
+    the generation over, because this one was paused or cut off; from then on it changes nothing,
+    and has to be opened again.
     """
 
     def checkpoints(self) -> Mapping[int, Checkpoint]:
@@ -89,8 +91,8 @@ class ProjectionStore(Protocol):
 
         Values are stored unchanged, bit for bit, except that minus zero becomes zero.
 
-        Raises RowsRefused for rows that can never be stored, and StoreUnavailable if another
-        process has moved the checkpoints in the meantime. Nothing was written then.
+        Raises RowsRefused for rows that can never be stored, and StoreUnavailable if anything was
+        written by somebody else since `checkpoints` were read. Nothing was written then.
         """
 
     def set_aside(self) -> Sequence[SetAside]:
@@ -100,24 +102,39 @@ class ProjectionStore(Protocol):
         """Do the maintenance that is due: merge small files, delete files that nobody reads."""
 
 
+class Writer(Struct, frozen=True):
+    """The process that writes a generation: its host, its id and a random part, joined by `-`.
+
+    `here` is whether it runs on this host, on the same data directory.
+    """
+
+    name: str
+    here: bool
+
+
 class GenerationInfo(Struct, frozen=True):
-    """The contents of a generation. `bytes` is the size of its files, on disk or in a bucket."""
+    """The contents of a generation. `bytes` is the size of its files, on disk or in a bucket.
+
+    `writer` is None while nobody has it open.
+    """
 
     generation: Generation
     checkpoints: Mapping[int, Checkpoint]
     rows: int
     bytes: int
     set_aside: Sequence[SetAside]
+    writer: Writer | None = None
 
 
 class LiveProgress(Struct, frozen=True):
     """A live generation, and the position of the last event it has read, by partition.
 
-    Partitions of which it has read nothing are left out.
+    Partitions of which it has read nothing are left out. `writer` is None while nobody has it open.
     """
 
     generation: Generation
     positions: Mapping[int, int]
+    writer: Writer | None = None
 
 
 class LiveGenerations(Protocol):
@@ -156,7 +173,8 @@ class ProjectionStores(Protocol):
     def open(self, generation: Generation) -> AbstractContextManager[ProjectionStore]:
         """Open a generation for writing; leaving the context closes it.
 
-        Raises ProjectionBusy while it is open elsewhere, ProjectionMissing if it was dropped.
+        Raises ProjectionBusy while it is open elsewhere, ProjectionMissing if it was dropped. A
+        process that is not heard of for the length of a lease no longer has it open.
         """
 
     def swap_in(self, generation: Generation) -> bool:

@@ -12,17 +12,19 @@ from application.event_log.ports import EntryLog
 from application.event_log.receipts import Receipt
 from application.projections.folds import PROJECTIONS, Projection
 from application.projections.live import rebuild_hint, why_stopped
-from application.projections.ports import Generation, LiveGenerations
+from application.projections.ports import Generation, LiveGenerations, Writer
 
 
 class State(StrEnum):
     """Whether a projection is kept up to date.
 
-    A `stopped` one can be read as it is, but is not written until it is rebuilt. A `missing` one
-    has not been built yet.
+    A `standby` one is written by another host's projector; this host's takes over if that one ends
+    or is not heard of. A `stopped` one can be read as it is, but is not written until it is
+    rebuilt. A `missing` one has not been built yet.
     """
 
     LIVE = "live"
+    STANDBY = "standby"
     STOPPED = "stopped"
     MISSING = "missing"
 
@@ -43,19 +45,22 @@ class PartitionStatus(Struct, frozen=True, kw_only=True):
 class ProjectionState(Struct, frozen=True, kw_only=True):
     """A projection's live generation (None if there is none), and its position by partition.
 
-    `reason` says why it is stopped, if it is.
+    `reason` says why it is stopped, if it is. `writer` is the process that writes it now.
     """
 
     projection: str
     generation: Generation | None
     positions: Mapping[int, int]
     reason: str | None
+    writer: Writer | None = None
 
     @property
     def state(self) -> State:
         if self.generation is None:
             return State.MISSING
-        return State.LIVE if self.reason is None else State.STOPPED
+        if self.reason is not None:
+            return State.STOPPED
+        return State.LIVE if self.writer is None or self.writer.here else State.STANDBY
 
     @property
     def last_event(self) -> int:
@@ -179,4 +184,5 @@ class ProjectionStatuses:
             generation=found.generation,
             positions=found.positions,
             reason=why_stopped(projection, found.generation),
+            writer=found.writer,
         )

@@ -6,7 +6,7 @@ compares them with the log.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from application.errors import LogError
 from application.looking import MAX_AGE, Look, Unknown
@@ -52,6 +52,13 @@ class ProjectionWatch:
     async def statuses(self) -> Sequence[ProjectionStatus] | Unknown:
         """Return the status of every projection. Never raises."""
         return await self._statuses()
+
+    async def states(self) -> Mapping[str, State]:
+        """Return the state of each projection by name; empty if it is unknown. Never raises."""
+        found = await self._statuses()
+        if isinstance(found, Unknown):
+            return {}
+        return {status.now.projection: status.now.state for status in found}
 
     async def warnings(self) -> Sequence[str]:
         """Return a sentence for each projection that is stopped or lags too much. Never raises."""

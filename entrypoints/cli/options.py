@@ -41,6 +41,8 @@ Command = Callable[..., None]
 LEVEL_VARIABLE = "CAVE_LOG_LEVEL"
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8000
+MIN_LEASE = timedelta(seconds=1)
+MAX_LEASE = timedelta(hours=1)
 
 
 def example(*lines: str) -> str:
@@ -59,6 +61,12 @@ def _pass_on_log_level(_ctx: click.Context, _param: click.Parameter, level: str 
     """Set the variable, which this process and its children read."""
     if level is not None:
         os.environ[LEVEL_VARIABLE] = level
+
+
+def _check_lease(ctx: click.Context, param: click.Parameter, lease: timedelta) -> timedelta:
+    if not MIN_LEASE <= lease <= MAX_LEASE:
+        raise click.BadParameter("it must be from 1s to 1h", ctx, param)
+    return lease
 
 
 _DEFAULTS = LogSettings()
@@ -114,6 +122,14 @@ LOG_OPTIONS = (
         type=ProjectionsFiles(),
         help="Keep the projections' files here: a shared directory or s3://bucket/prefix. "
         "Requires --projections-catalog.",
+    ),
+    setting(
+        "--projections-lease",
+        "CAVE_PROJECTIONS_LEASE",
+        type=Duration(),
+        default="10s",
+        callback=_check_lease,
+        help="After this time, a projector that is not heard of may be replaced by another host's.",
     ),
     setting(
         "--archive",
@@ -173,6 +189,7 @@ def takes_log_settings(function: Command) -> Command:
         allow_weak_log: bool,  # noqa: FBT001  click passes it by name
         projections_catalog: str | None,
         projections_files: str | None,
+        projections_lease: timedelta,
         archive: str | None,
         **arguments: Any,
     ) -> None:
@@ -189,6 +206,7 @@ def takes_log_settings(function: Command) -> Command:
             allow_weak_log=allow_weak_log,
             projections_catalog=projections_catalog,
             projections_files=projections_files,
+            projections_lease=projections_lease,
             archive=archive,
         )
         function(log=log, **arguments)

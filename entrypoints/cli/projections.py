@@ -45,6 +45,7 @@ def _print(record: ProjectionRecord) -> None:
         [
             ("projection", record.name),
             ("state", _state(record)),
+            ("writer", record.writer),
             ("version", str(record.version)),
             ("rows", f"{record.rows:,}"),
             ("size", size(record.bytes)),

@@ -436,7 +436,11 @@ class ProjectionStoresContract(ABC):
         self, stores: ProjectionStores, live: Generation, open_stores: OpenStores
     ) -> None:
         building = stores.create(POINTS, Role.BUILDING)
+        assert stores.info(live).writer is None
         with stores.open(live), open_stores() as other:
+            writer = other.info(live).writer
+            assert writer is not None
+            assert writer.here
             with pytest.raises(ProjectionBusy), other.open(live):
                 pytest.fail("two writers")
             with pytest.raises(ProjectionBusy):
@@ -445,6 +449,7 @@ class ProjectionStoresContract(ABC):
                 commit(store, recorded(0, 1))
                 with pytest.raises(ProjectionBusy):
                     stores.drop(building)
+        assert stores.info(live).writer is None
         with open_stores() as other, other.open(live) as store:
             commit(store, recorded(0, 1))
         stores.drop(building)

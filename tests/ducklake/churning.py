@@ -1,7 +1,9 @@
-"""A process that writes projections until it is killed: `python churning.py ROOT MODE`.
+"""A process that writes projections until it is killed.
 
-`commit` continues the live generation from its checkpoint; `create` makes copies, writes a little,
-and drops them. It prints a line to stdout when it begins.
+Arguments: ROOT MODE [SECONDS [CATALOG FILES]], the location and the length of a lease. `commit`
+continues the live generation from its checkpoint, and ends with the status TAKEN_OVER if another
+process takes it over. `create` makes copies, writes a little, and drops them. It prints a line to
+stdout when it begins.
 """
 
 from __future__ import annotations
@@ -11,8 +13,10 @@ from contextlib import closing
 from pathlib import Path
 
 from adapters.ducklake.database import Location
+from adapters.ducklake.lease.leases import SECONDS
 from adapters.ducklake.store import upkeep
 from adapters.ducklake.store.stores import DuckLakeStores
+from application.projections.errors import ProjectionBusy, StoreUnavailable
 from application.projections.folds import POINTS
 from application.projections.live import live_generation
 from application.projections.ports import Role
@@ -20,6 +24,7 @@ from tests.contracts.projection_store import commit, recorded, some_points
 from tests.ducklake.support import POINTS_PER_EVENT, number_of
 
 KEEP_NOTHING = 0
+TAKEN_OVER = 3
 
 
 def commit_on(stores: DuckLakeStores) -> None:
@@ -37,6 +42,17 @@ def commit_on(stores: DuckLakeStores) -> None:
                 writing._upkeep.delete_orphans(KEEP_NOTHING)
 
 
+def commit_until_taken_over(stores: DuckLakeStores) -> None:
+    """Begin again after each failure, as the projector does."""
+    while True:
+        try:
+            commit_on(stores)
+        except StoreUnavailable as error:
+            print(error, flush=True)
+        except ProjectionBusy:
+            sys.exit(TAKEN_OVER)
+
+
 def create_on(stores: DuckLakeStores) -> None:
     """Create, write, and drop copies."""
     print("began", flush=True)
@@ -52,8 +68,11 @@ def create_on(stores: DuckLakeStores) -> None:
 
 
 if __name__ == "__main__":
-    root, mode = sys.argv[1:]
+    root, mode, *rest = sys.argv[1:]
+    seconds = float(rest[0]) if rest else SECONDS
+    catalog, files = rest[1:] or (None, None)
+    location = Location(root=Path(root), catalog=catalog, files=files)
     upkeep.MERGE_FROM = 3
     upkeep.MERGE_EVERY = upkeep.EXPIRE_EVERY = 0.0
-    with closing(DuckLakeStores(Location(root=Path(root)))) as opened:
-        {"commit": commit_on, "create": create_on}[mode](opened)
+    with closing(DuckLakeStores(location, lease_seconds=seconds)) as opened:
+        {"commit": commit_until_taken_over, "create": create_on}[mode](opened)

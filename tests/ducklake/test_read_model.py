@@ -484,7 +484,11 @@ def test_the_live_generation_is_reported_with_its_positions_and_whether_it_stopp
         lake.create(Role.BUILDING)
         event = BLANK.recorded(point(1, 1), position=7)
         for generation, positions in ((made[0], {}), (made[0], {event.receipt.partition: 7})):
-            assert model.live("points") == LiveProgress(generation, positions)
+            live = model.live("points")
+            assert live is not None
+            assert live.writer is not None
+            assert live.writer.here
+            assert live == LiveProgress(generation, positions, live.writer)
             if not positions:
                 lake.commit(made, [event])
         lake.stores.stop(made[0], "the log is another")

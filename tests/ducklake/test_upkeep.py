@@ -8,7 +8,13 @@ import pytest
 
 from adapters.ducklake.database import Location, metadata_schema
 from adapters.ducklake.store.generation import DuckLakeStore
-from adapters.ducklake.store.upkeep import MERGE_EVERY, MERGE_FROM, TIERS
+from adapters.ducklake.store.upkeep import (
+    KEEP_SECONDS,
+    MERGE_EVERY,
+    MERGE_FROM,
+    ORPHAN_SECONDS,
+    TIERS,
+)
 from application.projections.folds import METRIC_NAMES, POINTS, MetricNameRow
 from application.projections.ports import Checkpoint, Role
 from tests.contracts.metric_log import Point
@@ -105,7 +111,7 @@ def test_files_that_belong_to_no_snapshot_are_deleted(location: Location) -> Non
         (known,) = files(store)
         orphan = Path(known).with_name("ducklake-left-by-a-crash.parquet")
         orphan.write_bytes(Path(known).read_bytes())
-        store._upkeep.delete_orphans()
+        store._upkeep.delete_orphans(ORPHAN_SECONDS)
         assert orphan.exists(), "it may be new"
         store._upkeep.delete_orphans(keep=0)
         assert not orphan.exists()
@@ -123,7 +129,7 @@ def test_many_names_are_moved_to_files(tmp_path: Path) -> None:
             store.commit(rows, [], [Checkpoint(0, event.receipt.position, event.digest)])
         assert files(store, "catalog") == []
         before = stores.digests(live)
-        store._upkeep.expire()
+        store._upkeep.expire(KEEP_SECONDS)
         assert len(files(store, "catalog")) == 1
         assert stores.digests(live) == before
         store.commit(rows, [], [])

@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from adapters.http.telemetry import exposition, record_publish
 from application.errors import LogUnavailable
+from application.projections.status import State
 from application.publishing.ports import Idempotency, IdempotencyRecords
 from application.readiness import ReadinessReport
 from tests.contracts.metric_log import published
@@ -44,10 +45,15 @@ def test_live_is_live(service: Service) -> None:
 
 
 def test_ready_lists_its_warnings(service: Service) -> None:
-    service.readiness.answer = ReadinessReport(warnings=("appendfsync is everysec",))
+    states = {"points": State.STANDBY, "metric_names": State.LIVE}
+    service.readiness.answer = ReadinessReport((), ("appendfsync is everysec",), states)
     response = service.call("GET", "/health/ready")
     assert response.status_code == 200
-    assert response.json() == {"status": "ready", "warnings": ["appendfsync is everysec"]}
+    assert response.json() == {
+        "status": "ready",
+        "warnings": ["appendfsync is everysec"],
+        "projections": {"points": "standby", "metric_names": "live"},
+    }
 
 
 def test_not_ready_lists_its_problems(service: Service) -> None:
@@ -110,7 +116,7 @@ def projection_samples(service: Service, name: str) -> dict[str, float]:
 
 def test_metrics_have_each_projections_state_and_lag(service: Service) -> None:
     lags = {"lag_events": 0.0, "lag_seconds": 0.0}
-    states = {"live": 0.0, "stopped": 0.0, "missing": 0.0, "unknown": 0.0}
+    states = {"live": 0.0, "standby": 0.0, "stopped": 0.0, "missing": 0.0, "unknown": 0.0}
     assert projection_samples(service, "points") == {**states, "live": 1.0, **lags}
     live = service.read_model.generations
     live["points"] = replace(live["points"], stopped="the log is another")
@@ -130,7 +136,7 @@ def test_metrics_say_that_the_projections_state_is_unknown(
 
     monkeypatch.setattr(service.log, "extent", failing)
     found = projection_samples(service, "points")
-    assert found == {"live": 0.0, "stopped": 0.0, "missing": 0.0, "unknown": 1.0}
+    assert found == {"live": 0.0, "standby": 0.0, "stopped": 0.0, "missing": 0.0, "unknown": 1.0}
 
 
 def test_metrics_have_the_number_of_idempotency_keys_and_its_limit(service: Service) -> None:

@@ -10,6 +10,7 @@ from adapters.ducklake.database import Connection, Location, connect
 from adapters.ducklake.lease.owners import Owners
 from adapters.ducklake.lease.table import LeaseTable, lease_table
 from application.projections.errors import ProjectionBusy, StoreUnavailable
+from application.projections.ports import Writer
 
 SECONDS = 10.0
 """Seconds after which a lease that is not renewed may be taken over."""
@@ -61,6 +62,7 @@ class Leases:
     @contextmanager
     def held(self, name: str) -> Iterator[Lease]:
         """Hold a lease for the block. Raises ProjectionBusy, naming the holder."""
+        self._check_free(name)
         with self._owners.new() as owner:
             self._take(name, owner)
             lease = Lease(name, owner, self)
@@ -83,21 +85,26 @@ class Leases:
             lease.lost = True
         lease.check()
 
-    def _take(self, name: str, owner: str) -> None:
+    def writer(self, name: str) -> Writer | None:
+        """Return the holder of a lease that has not expired. Raises StoreUnavailable."""
         with self._opened() as table:
-            holder = table.holders().get(name)
-            if holder is not None and self._owners.is_dead(holder.owner):
-                table.release(holder.owner)
-            elif holder is not None and holder.seconds > 0:
-                raise ProjectionBusy(f"{holder.owner} is writing {name}")
-            table.take(name, owner, self._seconds)
-            holder = table.holders().get(name)
-            if holder is None or holder.owner != owner:
-                raise ProjectionBusy(f"another process is writing {name}")
+            return writer(table, self._owners, name)
+
+    def _check_free(self, name: str) -> None:
+        """Raise ProjectionBusy if somebody holds a lease who is not known to be dead."""
         for dead in self._owners.dead():
             with self._opened() as table:
                 table.release(dead)
             self._owners.forget(dead)
+        if (holder := self.writer(name)) is not None:
+            raise ProjectionBusy(f"{holder.name} is writing {name}")
+
+    def _take(self, name: str, owner: str) -> None:
+        with self._opened() as table:
+            table.take(name, owner, self._seconds)
+            holder = table.holders().get(name)
+        if holder is None or holder.owner != owner:
+            raise ProjectionBusy(f"another process is writing {name}")
 
     def _keep_renewing(self) -> None:
         if self._renewing is None:
@@ -153,3 +160,11 @@ class Leases:
                 table.close()
             if connection is not None:
                 connection.close()
+
+
+def writer(table: LeaseTable, owners: Owners, name: str) -> Writer | None:
+    """Return the holder of a lease that has not expired. Raises StoreUnavailable."""
+    holder = table.holders().get(name)
+    if holder is None or holder.seconds <= 0:
+        return None
+    return Writer(holder.owner, owners.is_here(holder.owner))

@@ -40,19 +40,15 @@ class Owners:
                 path.unlink(missing_ok=True)
 
     def is_here(self, owner: str) -> bool:
-        """Return whether an owner belongs to this machine, dead or alive."""
+        """Return whether an owner is a process on this machine, with the same directory."""
         return (self._directory / owner).exists()
-
-    def is_dead(self, owner: str) -> bool:
-        """Return whether an owner is known to be dead: its file is here, and nobody locks it."""
-        return _unlocked(self._directory / owner)
 
     def forget(self, owner: str) -> None:
         """Remove the file of a dead owner."""
         (self._directory / owner).unlink(missing_ok=True)
 
     def dead(self) -> list[str]:
-        """Return all dead owners."""
+        """Return the owners that are known to be dead: their files are here, but not locked."""
         with translated():
             if not self._directory.exists():
                 return []

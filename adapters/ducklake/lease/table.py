@@ -145,7 +145,11 @@ class PostgresLeases:
     def _execute(self, statement: str, **values: str) -> None:
         text = statement.format(table=self._TABLE, now=self._NOW, **values)
         with self._connected() as connection:
-            connection.execute(f"CALL postgres_execute('registry', {quoted(text)})")
+            # DuckDB's transactions are repeatable reads, in which a statement fails instead of
+            # waiting for another one on the same row.
+            connection.execute(
+                f"CALL postgres_execute('registry', {quoted(text)}, use_transaction => false)"
+            )
 
     @contextmanager
     def _connected(self) -> Iterator[Connection]:

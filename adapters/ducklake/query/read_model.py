@@ -153,7 +153,7 @@ class DuckLakeReadModel:
         try:
             with self._readers.reading(projection) as reading:
                 rows = reading.connection.execute(*queries.positions(reading.source)).fetchall()
-                return LiveProgress(reading.generation, dict(rows))
+                return LiveProgress(reading.generation, dict(rows), reading.writer())
         except ProjectionMissing:
             return None
 

@@ -20,12 +20,15 @@ from adapters.ducklake.database import (
     metadata_schema,
     translated,
 )
+from adapters.ducklake.lease.leases import writer
+from adapters.ducklake.lease.owners import Owners
+from adapters.ducklake.lease.table import lease_table
 from adapters.ducklake.query.deadline import Deadline
 from adapters.ducklake.query.parquet_files import ParquetFile, ParquetFiles
 from adapters.ducklake.store.registry import Registry
 from adapters.ducklake.store.stored_names import lake_name
 from application.projections.errors import ProjectionMissing, StoreUnavailable
-from application.projections.ports import Generation, Role
+from application.projections.ports import Generation, Role, Writer
 
 T = TypeVar("T")
 
@@ -64,6 +67,10 @@ class Reading:
                 self._opened.enter_context(self._deadline.interrupting(self._connection))
             self._connection.execute("BEGIN")
         return self._connection
+
+    def writer(self) -> Writer | None:
+        """Return the process that writes the generation now."""
+        return self._database.writer(self.source)
 
     def files(self) -> Sequence[ParquetFile]:
         """Return the files of the generation's points, as of the first call."""
@@ -167,12 +174,15 @@ class _Database:
         self._files = _Remembered[Sequence[ParquetFile]]()
         self._connection = connect(location, threads=threads, memory=f"{memory}B")
         self._registry = Registry(self._connection, location)
+        self._leases = lease_table(location, self.cursor)
+        self._owners = Owners(location)
 
     def refuse_to_spill(self) -> None:
         with translated():
             self._connection.execute("SET temp_directory = ''")
 
     def close(self) -> None:
+        self._leases.close()
         with suppress(duckdb.Error):
             self._connection.close()
 
@@ -195,6 +205,9 @@ class _Database:
 
     def cursor(self) -> Connection:
         return self._connection.cursor()
+
+    def writer(self, alias: str) -> Writer | None:
+        return writer(self._leases, self._owners, self._names[alias])
 
     def files(self, alias: str) -> Sequence[ParquetFile]:
         """Return an attached generation's files; lists them again if its catalog changed."""

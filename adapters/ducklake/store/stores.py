@@ -23,6 +23,7 @@ from adapters.ducklake.store.fence import take_over
 from adapters.ducklake.store.generation import DuckLakeStore, read_checkpoints, read_set_aside
 from adapters.ducklake.store.generation_files import remove, stored_bytes
 from adapters.ducklake.store.registry import Registry
+from adapters.ducklake.store.sessions import limited
 from adapters.ducklake.store.stored_names import lake_name
 from adapters.ducklake.store.tables import TABLES, create_tables
 from application.projections.errors import ProjectionBusy, ProjectionMissing, StoreUnavailable
@@ -61,6 +62,7 @@ class DuckLakeStores:
     ) -> None:
         self._location = location
         self._leases = Leases(location, lease_seconds)
+        self._written = limited(location, lease_seconds)
         self._threads = threads
         self._memory = memory
         self._clock = clock
@@ -102,8 +104,8 @@ class DuckLakeStores:
         name = _name(generation)
         with self._leases.held(name) as lease:
             self._check_present(generation)
-            with closing(self._connected()) as connection:
-                attach(connection, self._location, name, "lake")
+            with closing(self._connected(self._written)) as connection:
+                attach(connection, self._written, name, "lake")
                 with translated(exhausted=StoreUnavailable, root=self._location.root):
                     if not _has_tables(connection):
                         create_tables(connection, table)
@@ -155,6 +157,7 @@ class DuckLakeStores:
                     rows,
                     stored_bytes(connection, self._location, _name(generation)),
                     read_set_aside(connection),
+                    self._leases.writer(_name(generation)),
                 )
         except ProjectionMissing:
             return GenerationInfo(generation, {}, 0, 0, [])
@@ -201,15 +204,15 @@ class DuckLakeStores:
             with self._registered() as registry:
                 registry.set_removed(projection, number)
 
-    def _connected(self) -> Connection:
-        return connect(self._location, threads=self._threads, memory=self._memory)
+    def _connected(self, location: Location) -> Connection:
+        return connect(location, threads=self._threads, memory=self._memory)
 
     @contextmanager
     def _registered(self) -> Iterator[Registry]:
         """Hold the registry; reopens it after a failure."""
         with self._registry_lock:
             if self._registry is None:
-                self._registry = Registry(self._connected(), self._location)
+                self._registry = Registry(self._connected(self._location), self._location)
             try:
                 yield self._registry
             except StoreUnavailable:

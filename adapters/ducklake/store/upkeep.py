@@ -78,13 +78,13 @@ class Upkeep:
         now = self._clock()
         if now >= self._orphans_due:
             self._orphans_due = now + ORPHANS_EVERY
-            self.delete_orphans()
+            self.delete_orphans(ORPHAN_SECONDS)
         if now >= self._merge_due:
             self._merge_due = now + MERGE_EVERY
             self.merge()
         if now >= self._expire_due:
             self._expire_due = now + EXPIRE_EVERY
-            self.expire()
+            self.expire(KEEP_SECONDS)
 
     def merge(self, seconds: float = MERGE_SECONDS) -> None:
         """Merge small files, one group at a time, while any are due and there is time."""
@@ -104,7 +104,7 @@ class Upkeep:
                 if self._clock() >= end:
                     return
 
-    def expire(self, keep: int = KEEP_SECONDS) -> None:
+    def expire(self, keep: int) -> None:
         """Drop old snapshots, with the files and checkpoints that only they use."""
         before = _ago(keep)
         # Deleted rows of an inlined table stay in it; a new table has none.
@@ -116,7 +116,7 @@ class Upkeep:
         self._call(f"ducklake_expire_snapshots('lake', older_than => {before})")
         self._call(f"ducklake_cleanup_old_files('lake', older_than => {before})")
 
-    def delete_orphans(self, keep: int = ORPHAN_SECONDS) -> None:
+    def delete_orphans(self, keep: int) -> None:
         """Delete files that belong to no snapshot."""
         before = _ago(keep)
         self._fence.check()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from asyncio import to_thread
+from collections.abc import Mapping
 
 import msgspec
 from litestar import Response, get
@@ -15,6 +16,7 @@ from adapters.http.problems import CONTENT_TYPE, RETRY_AFTER
 from adapters.http.telemetry import exposition
 from application.archiving.watch import LogWatch
 from application.looking import Unknown
+from application.projections.status import State
 from application.projections.watch import ProjectionWatch
 from application.readiness import LogHealth, ReadinessHandler
 
@@ -28,9 +30,13 @@ class Live(Struct, frozen=True):
 
 
 class Ready(Struct, frozen=True):
-    """The worker serves requests; `warnings` lists problems that an operator should look at."""
+    """The worker serves requests; `warnings` lists problems that an operator should look at.
+
+    `projections` has the state of each projection, and is empty if it is unknown.
+    """
 
     warnings: tuple[str, ...]
+    projections: Mapping[str, State]
     status: str = "ready"
 
 
@@ -55,7 +61,7 @@ async def ready(readiness: NamedDependency[SkipValidation[ReadinessHandler]]) ->
     report = await readiness()
     if not report.problems:
         return Response(
-            msgspec.json.encode(Ready(report.warnings)),
+            msgspec.json.encode(Ready(report.warnings, report.projections)),
             media_type="application/json",
             headers=NO_CACHE,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 import structlog
@@ -68,6 +68,20 @@ def test_it_makes_the_live_generation_and_follows_the_log() -> None:
         receipts += log.publish_many(5)
         wait_until(lambda: projected(stores) == sorted(places(receipts)))
     assert live(stores).version == 1
+
+
+def test_it_stands_by_while_another_process_writes_and_then_takes_over() -> None:
+    log, stores = Log(), Stores()
+    receipts = log.publish_many(5)
+    held = stores.create(POINTS, Role.LIVE)
+    with structlog.testing.capture_logs() as logged, ExitStack() as runs:
+        with stores.open(held):
+            runs.enter_context(running(log, stores))
+            wait_until(lambda: logged)
+            assert projected(stores) == []
+        wait_until(lambda: projected(stores) == sorted(places(receipts)))
+    events = [(entry["event"], entry["log_level"]) for entry in logged]
+    assert events == [("projection stands by", "info"), ("projection resumed", "info")]
 
 
 @pytest.mark.parametrize(

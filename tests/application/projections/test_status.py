@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from adapters.memory.projection_stores import MemoryProjectionStores
 from adapters.memory.read_model import MemoryReadModel
 from application.projections.folds import POINTS, PROJECTIONS
-from application.projections.ports import Role
+from application.projections.ports import Role, Writer
 from application.projections.runner import ProjectionRunner
 from application.projections.status import Lags, ProjectionStatuses, State
 from tests.application.projections.world import ORGANIZATIONS, PARTITIONS, Log, batch, tools
@@ -53,6 +53,21 @@ def test_the_lag_counts_the_events_above_the_positions(
                 now = int(log.clock().timestamp() * 1000)
                 first = unread[0].receipt.milliseconds if unread else now
                 assert status.lag_seconds == (now - first) / 1000
+
+
+def test_a_projection_that_another_host_writes_is_on_standby_here() -> None:
+    log, model = Log(), MemoryReadModel()
+    statuses = ProjectionStatuses(model, log.entries, log.clock)
+    for writer, state in (
+        (None, State.LIVE),
+        (Writer("a-1-2", here=True), State.LIVE),
+        (Writer("b-1-2", here=False), State.STANDBY),
+    ):
+        model.writer = writer
+        assert [(s.state, s.writer) for s in statuses.states()] == [(state, writer)] * 3
+        assert [s.help for s in statuses.states()] == [None] * 3
+    model.generations["points"] = replace(model.generations["points"], stopped="the log is new")
+    assert statuses.states()[0].state is State.STOPPED
 
 
 def test_a_stopped_projection_is_not_counted_again_from_its_position(

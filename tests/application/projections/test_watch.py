@@ -15,8 +15,8 @@ from application.errors import LogUnavailable
 from application.looking import Unknown
 from application.projections.errors import StoreUnavailable
 from application.projections.folds import METRIC_NAMES, POINTS
-from application.projections.ports import LiveProgress
-from application.projections.status import ProjectionStatus, ProjectionStatuses
+from application.projections.ports import LiveProgress, Writer
+from application.projections.status import ProjectionStatus, ProjectionStatuses, State
 from application.projections.watch import ProjectionWatch
 from tests.application.projections.world import Log, batch
 
@@ -56,6 +56,17 @@ def test_no_warning_while_all_is_well() -> None:
     log.publish("gilt", batch([1.0]))
     log.clock.advance(timedelta(seconds=60))
     assert asyncio.run(watch(model, log).warnings()) == []
+
+
+def test_a_projection_that_another_host_writes_is_no_warning() -> None:
+    log, model = Log(), Model()
+    model.writer = Writer("b-1-2", here=False)
+    watching = watch(model, log)
+    assert asyncio.run(watching.warnings()) == []
+    names = ("points", "metric_names", "metric_metadata")
+    assert asyncio.run(watching.states()) == dict.fromkeys(names, State.STANDBY)
+    model.failure = StoreUnavailable("away")
+    assert asyncio.run(watch(model, log).states()) == {}
 
 
 def test_every_projection_that_lags_by_more_than_a_minute_is_named() -> None:
