@@ -11,7 +11,8 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from adapters.ducklake.database import BUSY_TIMEOUT_MS, Connection, Location, quoted, translated
+from adapters.ducklake.database import BUSY_TIMEOUT_MS, Connection, Location, translated
+from adapters.ducklake.sql import quoted
 from application.projections.errors import StoreUnavailable
 
 FILE = "leases.sqlite"

@@ -15,8 +15,9 @@ from contextlib import contextmanager
 import duckdb
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from adapters.ducklake.database import Connection, quoted, transaction
+from adapters.ducklake.database import Connection, transaction
 from adapters.ducklake.lease.leases import Lease
+from adapters.ducklake.sql import quoted
 from application.projections.errors import ProjectionBusy, StoreUnavailable
 
 ATTEMPTS = 5
