@@ -37,8 +37,9 @@ class IdempotencyFull(LogError):
 
 
 class OutcomeUnknown(LogError):
-    """The connection to the log died mid-write: the event may or may not be in the log.
+    """The event may or may not be in the log, or may not stay there.
 
+    The connection died mid-write, or fewer replicas than required have the event.
     A retry with the same idempotency key is safe; one without a key may store the batch twice.
     """
 

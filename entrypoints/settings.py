@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from adapters.point_formats.otlp.attributes import RESOURCE_ATTRIBUTES
 from application.archiving.policy import ArchivePolicy
+from application.event_log.durability import NO_REPLICAS, Durability
 from application.reading.query_budget import QueryLimits
 from application.reading.query_threads import PATIENCE, QUEUE
 
@@ -23,8 +24,9 @@ class LogSettings(Struct, frozen=True, kw_only=True):
 
     `redis_url` None means the embedded server on `data_dir`. `partitions` None means those of the
     log, or 16 for a new one; a number other than the log's is refused. `allow_weak_log` accepts an
-    external server that may lose acknowledged data. `max_memory` is the embedded server's limit in
-    bytes, None for a quarter of the machine's memory. Projections are in the data directory unless
+    external server that may lose acknowledged data. `durability` says where an event has to be
+    before it is acknowledged. `max_memory` is the embedded server's limit in bytes, None for a
+    quarter of the machine's memory. Projections are in the data directory unless
     `projections_catalog`, a PostgreSQL, and `projections_files`, a directory or an object store,
     are given. `projections_lease` is the time after which a projector that is not heard of may be
     replaced by another.
@@ -40,6 +42,7 @@ class LogSettings(Struct, frozen=True, kw_only=True):
     key_prefix: str = "cave"
     partitions: int | None = None
     allow_weak_log: bool = False
+    durability: Durability = NO_REPLICAS
     projections_catalog: str | None = None
     projections_files: str | None = None
     projections_lease: timedelta = timedelta(seconds=10)

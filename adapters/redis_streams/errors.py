@@ -25,6 +25,13 @@ class ConnectionLostError(OperationalError):
     """
 
 
+class NotReplicatedError(OperationalError):
+    """The events are on the server, but fewer replicas than required have them.
+
+    They are lost if the server is lost before a replica has them.
+    """
+
+
 CODES: dict[str, type[PersistenceError]] = {
     # Raised by event_functions.lua.
     "CONFLICT": IntegrityError,

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from redis import Redis
 from redis.exceptions import RedisError
 
 from application.errors import LogUnfit
 
 MIN_VERSION = {"redis": (7, 0), "valkey": (8, 0)}
+WAITAOF_SINCE = {"redis": (7, 2), "valkey": (7, 2)}
 
 REQUIRED = {
     "appendonly": "yes",
@@ -19,13 +23,29 @@ REQUIRED = {
 
 def check_version(client: Redis) -> None:
     """Raise LogUnfit for a server older than Redis 7.0 or Valkey 8."""
-    server = client.info("server")
-    kind = "valkey" if "valkey_version" in server else "redis"
-    version = str(server[f"{kind}_version"])
+    kind, version = _version(client.info("server"))
     least = MIN_VERSION[kind]
-    if tuple(int(part) for part in version.split(".")[:2]) < least:
-        wanted = ".".join(map(str, least))
-        raise LogUnfit(f"the log server is {kind} {version}; {kind} {wanted} or later is required")
+    if version < least:
+        found, wanted = (".".join(map(str, numbers)) for numbers in (version, least))
+        raise LogUnfit(f"the log server is {kind} {found}; {kind} {wanted} or later is required")
+
+
+def has_waitaof(server: Mapping[str, Any]) -> bool:
+    """Return whether a server, given its INFO section `server`, has the command WAITAOF."""
+    kind, version = _version(server)
+    return version >= WAITAOF_SINCE[kind]
+
+
+def info_fields(reply: bytes) -> dict[str, str]:
+    """Return the fields of a raw reply to INFO."""
+    lines = reply.decode(errors="replace").splitlines()
+    return dict(line.split(":", 1) for line in lines if ":" in line)
+
+
+def _version(server: Mapping[str, Any]) -> tuple[str, tuple[int, ...]]:
+    kind = "valkey" if "valkey_version" in server else "redis"
+    numbers = str(server[f"{kind}_version"]).split(".")
+    return kind, tuple(map(int, numbers[:2]))
 
 
 def max_memory(client: Redis) -> int | None:

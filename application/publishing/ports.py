@@ -92,7 +92,7 @@ class MetricLog(Protocol):
     """The writing side of the metric log. For one event loop; no call blocks it."""
 
     async def append(self, event: MetricEvent, idempotency: Idempotency | None = None) -> Appended:
-        """Append one event and return once it is durable.
+        """Append one event and return once it is as durable as the log was set to be.
 
         The order of concurrent appends is undefined. An append that begins after another one has
         returned comes after it in its partition.

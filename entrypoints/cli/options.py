@@ -18,11 +18,13 @@ import click
 from msgspec.structs import replace
 
 from application.archiving.policy import ArchivePolicy
+from application.event_log.durability import Durability
 from application.event_log.partitioning import DEFAULT_PARTITIONS, MAX_PARTITIONS
 from domain.errors import InvalidArgument
 from entrypoints.cli.context import Roots
 from entrypoints.cli.environment import Setting
 from entrypoints.cli.values import (
+    DurabilityValue,
     Duration,
     KeyPrefix,
     LocalPath,
@@ -112,6 +114,14 @@ LOG_OPTIONS = (
         help="Accept a log server whose settings allow it to lose acknowledged data.",
     ),
     setting(
+        "--durability",
+        "CAVE_DURABILITY",
+        type=DurabilityValue(),
+        default="local",
+        help="Where an event has to be before it is acknowledged: `local`, on the disk of the log "
+        "server, or `replicated:N`, on those of N of its replicas as well.",
+    ),
+    setting(
         "--projections-catalog",
         "CAVE_PROJECTIONS_CATALOG",
         help="Keep the projections' catalogs in this PostgreSQL instead of the data directory.",
@@ -187,6 +197,7 @@ def takes_log_settings(function: Command) -> Command:
         key_prefix: str,
         partitions: int | None,
         allow_weak_log: bool,  # noqa: FBT001  click passes it by name
+        durability: Durability,
         projections_catalog: str | None,
         projections_files: str | None,
         projections_lease: timedelta,
@@ -197,6 +208,11 @@ def takes_log_settings(function: Command) -> Command:
             raise click.UsageError(
                 "--projections-catalog and --projections-files must be given together"
             )
+        if durability.replicas and redis_url is None:
+            raise click.UsageError(
+                f"--durability {durability} needs a log server with replicas: name it with "
+                "--redis-url"
+            )
         log = LogSettings(
             data_dir=data_dir,
             max_memory=max_memory,
@@ -204,6 +220,7 @@ def takes_log_settings(function: Command) -> Command:
             key_prefix=key_prefix,
             partitions=partitions,
             allow_weak_log=allow_weak_log,
+            durability=durability,
             projections_catalog=projections_catalog,
             projections_files=projections_files,
             projections_lease=projections_lease,

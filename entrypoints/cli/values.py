@@ -13,6 +13,7 @@ import click
 
 from adapters.ducklake.object_storage import checked
 from application.durations import parse_duration
+from application.event_log.durability import Durability
 from application.projections.folds import METRIC_NAMES, POINTS, PROJECTIONS, Projection
 from application.reading.query_values import parse_period, parse_tags, parse_time
 
@@ -238,6 +239,20 @@ class RedisUrl(click.ParamType[str]):
             # Not the value itself: it may hold a password.
             self.fail(f"not the URL of a Redis or Valkey server: {error}", param, ctx)
         return str(value)
+
+
+class DurabilityValue(click.ParamType["Durability"]):
+    name = "local|replicated:N"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Durability:
+        if isinstance(value, Durability):
+            return value
+        try:
+            return Durability.parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 class KeyPrefix(click.ParamType[str]):

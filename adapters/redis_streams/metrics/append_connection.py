@@ -11,7 +11,8 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, cast
 
 import hiredis
@@ -19,7 +20,10 @@ import structlog
 from redis.asyncio.connection import parse_url
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
 
+from adapters.redis_streams.durability import ReplicaWait, replica_wait
+from adapters.redis_streams.server import info_fields
 from application.errors import LogSaturated, LogUnavailable, OutcomeUnknown
+from application.event_log.durability import NO_REPLICAS, Durability
 
 REPLY_TIMEOUT = 5.0
 """Seconds that a group may be in flight; after that its outcome counts as unknown."""
@@ -30,6 +34,7 @@ MAX_GROUP_BYTES = 4 << 20
 """Limit of a group's size, so that no reply has to wait for too many others."""
 
 DEFAULT_PORT = 6379
+NOT_CONNECTED = "the event log is not connected"
 
 _log = structlog.get_logger(__name__)
 
@@ -43,11 +48,20 @@ class AppendConnection:
 
     `max_waiting` bounds the bytes that wait to be sent. `prepare` runs on every new connection
     before it is used; it gets a function that sends a command over it. If it raises LogUnavailable,
-    the connection is given up and tried again.
+    the connection is given up and tried again. Appends are answered once they are as durable as
+    `durability` says.
     """
 
-    def __init__(self, url: str, *, max_waiting: int, prepare: Prepare | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        max_waiting: int,
+        prepare: Prepare | None = None,
+        durability: Durability = NO_REPLICAS,
+    ) -> None:
         self._prepare = prepare
+        self._durability = durability
         self._address = dict(parse_url(url))
         self._greeting = _greeting(self._address)
         self._max_waiting = max_waiting
@@ -69,13 +83,19 @@ class AppendConnection:
         Raises LogUnavailable, LogSaturated. If the connection dies, the future raises
         LogUnavailable if the command was not sent, OutcomeUnknown if it was.
         """
-        return self.send_packed(pack(command))
-
-    def send_packed(self, packed: bytes) -> asyncio.Future[Any]:
-        """Do the same for a packed command."""
         if self._link is None:
-            raise LogUnavailable("the event log is not connected")
-        return self._link.send(packed)
+            raise LogUnavailable(NOT_CONNECTED)
+        return self._link.send(pack(command))
+
+    def append(self, packed: bytes) -> asyncio.Future[Any]:
+        """Send a packed command that writes, and answer it once that is durable.
+
+        As `send`. Raises OutcomeUnknown too if fewer replicas than required have it in time, unless
+        the reply is a `ReplyError`.
+        """
+        if self._link is None:
+            raise LogUnavailable(NOT_CONNECTED)
+        return self._link.append(packed)
 
     async def close(self) -> None:
         """Wait for all commands, sent or waiting, then disconnect."""
@@ -95,6 +115,8 @@ class AppendConnection:
                 for command in self._greeting:
                     reply = await link.send(pack(command))
                     _check_greeting(command, reply)
+                if self._durability.replicas:
+                    await self._settle_wait(link)
                 if self._prepare is not None:
                     await self._prepare(lambda command: link.send(pack(command)))
         except BaseException as error:
@@ -104,6 +126,12 @@ class AppendConnection:
                 raise LogUnavailable(f"the event log cannot be reached: {reason}") from error
             raise
         self._link = link
+
+    async def _settle_wait(self, link: _Link) -> None:
+        reply = await link.send(pack(("INFO", "server")))
+        if not isinstance(reply, bytes):
+            raise LogUnavailable(f"the event log refused to show its version: {reply}")
+        link.wait = replica_wait(self._durability, info_fields(reply))
 
     def _lost(self, link: _Link) -> None:
         if self._link is link:
@@ -127,7 +155,11 @@ class AppendConnection:
 
 
 class _Link(asyncio.Protocol):
-    """One connection, from connecting to its loss."""
+    """One connection, from connecting to its loss.
+
+    With `wait`, each group that appends ends with the commands that wait for replicas. The next
+    group follows once these are answered too.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, max_waiting: int, on_lost: Any) -> None:
         self._loop = loop
@@ -138,6 +170,8 @@ class _Link(asyncio.Protocol):
         self._waiting: deque[tuple[bytes, asyncio.Future[Any]]] = deque()
         self._waiting_bytes = 0
         self._in_flight: deque[asyncio.Future[Any]] = deque()
+        self.wait: ReplicaWait | None = None
+        self._unconfirmed: dict[asyncio.Future[Any], asyncio.Future[Any]] = {}
         self._flush_scheduled = False
         self._sent_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -157,6 +191,13 @@ class _Link(asyncio.Protocol):
             self._loop.call_soon(self._flush)
         return future
 
+    def append(self, packed: bytes) -> asyncio.Future[Any]:
+        reply = self.send(packed)
+        if self.wait is None:
+            return reply
+        answer = self._unconfirmed[reply] = self._loop.create_future()
+        return answer
+
     def _flush(self) -> None:
         self._flush_scheduled = False
         if self._in_flight or not self._waiting or self._transport is None:
@@ -169,10 +210,27 @@ class _Link(asyncio.Protocol):
             size += len(packed)
             self._in_flight.append(future)
         self._waiting_bytes -= size
+        if self._unconfirmed and self.wait is not None:
+            group += self._confirmation(self.wait)
         self._transport.write(b"".join(group))
         self._sent_at = self._loop.time()
         if self._timer is None:
             self._timer = self._loop.call_later(REPLY_TIMEOUT, self._look_at_time)
+
+    def _confirmation(self, wait: ReplicaWait) -> list[bytes]:
+        """Return the commands that confirm the appends of the group, empty if it has none."""
+        appends = {
+            reply: self._unconfirmed.pop(reply)
+            for reply in self._in_flight
+            if reply in self._unconfirmed
+        }
+        if not appends:
+            return []
+        commands = [pack(command) for command in wait.commands]
+        waits: list[asyncio.Future[Any]] = [self._loop.create_future() for _ in commands]
+        self._in_flight += waits
+        waits[-1].add_done_callback(lambda _: _answer(appends, wait, waits))
+        return commands
 
     def data_received(self, data: bytes) -> None:
         self._reader.feed(data)
@@ -201,15 +259,19 @@ class _Link(asyncio.Protocol):
         for _, future in self._waiting:
             if not future.done():
                 future.set_exception(LogUnavailable("the event log's connection died"))
+        for reply, answer in self._unconfirmed.items():
+            _settle(answer, reply)
+        self._unconfirmed.clear()
         self._in_flight.clear()
         self._waiting.clear()
         self._transport = None
         self._on_lost(self)
 
     async def drain(self) -> None:
-        waited_for = [*self._in_flight, *(future for _, future in self._waiting)]
-        if waited_for:
-            await asyncio.wait(waited_for, timeout=REPLY_TIMEOUT)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(REPLY_TIMEOUT):
+                while left := [*self._in_flight, *(future for _, future in self._waiting)]:
+                    await asyncio.wait(left)
 
     def abort(self) -> None:
         if self._transport is not None:
@@ -226,6 +288,36 @@ class _Link(asyncio.Protocol):
             return
         _log.error("the event log did not answer in time", seconds=REPLY_TIMEOUT)
         self.abort()
+
+
+def _answer(
+    appends: Mapping[asyncio.Future[Any], asyncio.Future[Any]],
+    wait: ReplicaWait,
+    waits: Sequence[asyncio.Future[Any]],
+) -> None:
+    """Answer the appends of a group, whose replies and waits are done."""
+    failure = wait.failure([each.exception() or each.result() for each in waits])
+    for reply, answer in appends.items():
+        refused = reply.exception() or isinstance(reply.result(), hiredis.ReplyError)
+        if failure is None or refused:
+            _settle(answer, reply)
+        elif not answer.done():
+            answer.set_exception(
+                OutcomeUnknown(
+                    f"the event is on the log server, but {failure}: "
+                    "it is lost if the server is lost before a replica has it"
+                )
+            )
+
+
+def _settle(answer: asyncio.Future[Any], reply: asyncio.Future[Any]) -> None:
+    """Answer an append as its reply says."""
+    if answer.done():
+        return
+    if (error := reply.exception()) is not None:
+        answer.set_exception(error)
+    else:
+        answer.set_result(reply.result())
 
 
 def pack(command: Command) -> bytes:

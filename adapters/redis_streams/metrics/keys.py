@@ -4,6 +4,7 @@
 created; `archive`, the URL of its archive; `archiver`, the archiver's last state, as JSON.
 `{<prefix>:metrics:<p>}:log`, a stream per partition.
 `{<prefix>:metrics:<p>}:archiver`, a string that expires: who may trim the partition.
+`{<prefix>:metrics:<p>}:fence`, a string that expires: written only to wait for replicas behind it.
 `{<prefix>:metrics:<p>}:idempotency:<window>…`, hashes that expire: the records of publishes with
 idempotency keys, see docs/event-format.md.
 `{<prefix>:metrics:<p>}:refused:<organization>`, a capped stream, no part of the log: the last
@@ -34,6 +35,9 @@ class MetricKeys(Struct, frozen=True):
 
     def archiver(self, partition: int) -> str:
         return f"{{{self.prefix}:metrics:{partition}}}:archiver"
+
+    def fence(self, partition: int) -> str:
+        return f"{{{self.prefix}:metrics:{partition}}}:fence"
 
     def refused(self, partition: int, organization: str) -> str:
         return f"{{{self.prefix}:metrics:{partition}}}:refused:{organization}"

@@ -10,6 +10,7 @@ import hiredis
 
 from adapters.event_format.descriptions import descriptions_fields
 from adapters.event_format.encoder import MetricEncoder, origin_fields, topic_of
+from adapters.redis_streams.durability import FENCE
 from adapters.redis_streams.functions import METRICS
 from adapters.redis_streams.metrics.append_connection import (
     AppendConnection,
@@ -36,6 +37,7 @@ from application.errors import (
     LogUnavailable,
     OutcomeUnknown,
 )
+from application.event_log.durability import NO_REPLICAS, Durability
 from application.event_log.partitioning import partition_of
 from application.event_log.receipts import SEQUENCE_LIMIT, Receipt
 from application.publishing.ports import Appended, Idempotency, IdempotencyRecords
@@ -75,7 +77,7 @@ class RedisMetricLog:
     Keys are remembered for `window`, and bodies without one for `repeat_window`, both in whole
     milliseconds. `max_records` of them may be remembered:
     exactly in one partition; with other processes or in several partitions, those of up to a second
-    may exceed it.
+    may exceed it. An event is acknowledged once it is as durable as `durability` says.
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class RedisMetricLog:
         window: timedelta = WINDOW,
         repeat_window: timedelta = REPEAT_WINDOW,
         max_records: int = DEFAULT_MEMORY // BYTES_PER_RECORD,
+        durability: Durability = NO_REPLICAS,
     ) -> None:
         self._keys = keys
         self._partitions = partitions
@@ -96,8 +99,12 @@ class RedisMetricLog:
         self._beginnings: dict[tuple[str, str | None, str, str], tuple[int, bytes]] = {}
         self._guard = SequenceGuard()
         self._connection = AppendConnection(
-            url, max_waiting=max_waiting, prepare=self._look_at_last_ids
+            url,
+            max_waiting=max_waiting,
+            prepare=self._look_at_last_ids,
+            durability=durability,
         )
+        self._replicated = bool(durability.replicas)
         self._window_ms = window // timedelta(milliseconds=1)
         self._repeat_window_ms = repeat_window // timedelta(milliseconds=1)
         self._records = RecordCounts(
@@ -145,7 +152,7 @@ class RedisMetricLog:
             partition, beginning = self._beginning(event)
             if self._guard:
                 await self._check_clock(partition)
-            reply = await self._connection.send_packed(beginning + pack(fields)[len(_HEADER) :])
+            reply = await self._connection.append(beginning + pack(fields)[len(_HEADER) :])
             if isinstance(reply, bytes):
                 return Appended(self._written(partition, reply))
             raise _refusal(reply)
@@ -171,6 +178,8 @@ class RedisMetricLog:
             reply = reply if known is None else known
         if isinstance(reply, list):
             event_id, replayed = reply
+            if replayed and self._replicated:
+                await self._confirm(partition)
             return Appended(self._written(partition, event_id), replayed=bool(replayed))
         if str(reply).startswith("CONFLICT"):
             raise IdempotencyConflict.of(idempotency.key)
@@ -179,14 +188,26 @@ class RedisMetricLog:
         raise _refusal(reply)
 
     async def _append_unless_known(self, command: Command) -> Any:
-        reply = await self._connection.send(command)
+        packed = pack(command)
+        reply = await self._connection.append(packed)
         if isinstance(reply, hiredis.ReplyError) and "function not found" in str(reply).lower():
             # Not a retry, since nothing was executed: the function was not loaded, or was flushed.
             loaded = await self._connection.send(("FUNCTION", "LOAD", "REPLACE", METRICS.source))
             if isinstance(loaded, hiredis.ReplyError):
                 return loaded
-            reply = await self._connection.send(command)
+            reply = await self._connection.append(packed)
         return reply
+
+    async def _confirm(self, partition: int) -> None:
+        """Return once replicas have everything that was written until now, by whomever.
+
+        The first attempt of a batch may have ended without being confirmed. Raises OutcomeUnknown.
+        """
+        reply = await self._connection.append(pack(("EVAL", FENCE, 1, self._keys.fence(partition))))
+        if isinstance(reply, hiredis.ReplyError):
+            raise OutcomeUnknown(
+                f"the batch is in the log, but its replicas cannot be asked: {reply}"
+            )
 
     async def _look_at_last_ids(self, send: Send) -> None:
         """Look at each partition's last id. Raises LogUnavailable."""

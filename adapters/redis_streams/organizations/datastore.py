@@ -1,6 +1,6 @@
 """Connections to one server."""
 
-from typing import Any, Literal
+from typing import Any
 
 from eventsourcing.persistence import ConnectionPoolClosedError
 from redis import BlockingConnectionPool, Redis
@@ -8,8 +8,12 @@ from redis.backoff import NoBackoff
 from redis.connection import parse_url
 from redis.retry import Retry
 
-from adapters.redis_streams.errors import translated
+from adapters.redis_streams.durability import FENCE, replica_wait
+from adapters.redis_streams.errors import NotReplicatedError, translated
 from adapters.redis_streams.functions import EVENTS
+from application.event_log.durability import NO_REPLICAS, Durability
+
+NOT_REPLICATED = "the outcome is unknown: the events are on the log server"
 
 
 class Datastore:
@@ -18,14 +22,22 @@ class Datastore:
     `timeout` limits, in seconds, each wait: for a free connection, for connecting, and for a reply.
     No command is ever sent again: an append retried after a lost reply could be stored twice.
     What this class sets (timeouts, no retries, replies as bytes) overrides options in the URL.
-    Nothing connects before the first command.
+    Nothing connects before the first command. What is recorded is as durable as `durability` says.
 
     Raises `ValueError` for a URL that redis-py does not understand.
     """
 
-    def __init__(self, url: str, *, timeout: float = 5.0, pool_size: int = 20) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout: float = 5.0,
+        pool_size: int = 20,
+        durability: Durability = NO_REPLICAS,
+    ) -> None:
         self._url = url
         self._timeout = timeout
+        self._durability = durability
         self._client = self._connect(pool_size, timeout)
         self._closed = False
 
@@ -44,21 +56,50 @@ class Datastore:
         with translated():
             EVENTS.load(self.client)
 
-    def call(
-        self,
-        function: Literal["record", "record_when_full", "select"],
-        keys: list[str],
-        args: list[str | bytes | int],
-    ) -> Any:
-        """Call a server-side function; see `errors` for what it raises."""
+    def select(self, keys: list[str], args: list[str | bytes | int]) -> Any:
+        """Call the function that reads; see `errors` for what it raises."""
         with translated():
-            return EVENTS.call(
-                self.client,
-                function,
-                keys,
-                args,
-                reads_only=function == "select",
-                allows_oom=function == "record_when_full",
+            return EVENTS.call(self.client, "select", keys, args, reads_only=True)
+
+    def record(
+        self, keys: list[str], args: list[str | bytes | int], *, when_full: bool = False
+    ) -> Any:
+        """Call the function that writes, and return its reply once that is durable.
+
+        See `errors` for what it raises.
+        """
+        function = "record_when_full" if when_full else "record"
+        if not self._durability.replicas:
+            with translated():
+                return EVENTS.call(self.client, function, keys, args, allows_oom=when_full)
+        with translated(), self._one_connection() as connection:
+            reply = EVENTS.call(connection, function, keys, args, allows_oom=when_full)
+            self._wait_for_replicas(connection)
+            return reply
+
+    def confirm(self, fence: str) -> None:
+        """Return once everything written until now, by whomever, is durable.
+
+        `fence` is a key to write. See `errors` for what it raises.
+        """
+        if self._durability.replicas:
+            with translated(), self._one_connection() as connection:
+                connection.eval(FENCE, 1, fence)
+                self._wait_for_replicas(connection)
+
+    def _one_connection(self) -> Redis:
+        """Return a client that sends everything over one connection of the pool."""
+        return Redis(connection_pool=self.client.connection_pool, single_connection_client=True)
+
+    def _wait_for_replicas(self, connection: Redis) -> None:
+        server: Any = connection.info("server")
+        wait = replica_wait(self._durability, server)
+        assert wait is not None  # noqa: S101  there are replicas to wait for
+        replies = [connection.execute_command(*command) for command in wait.commands]  # type: ignore[no-untyped-call]
+        if (failure := wait.failure(replies)) is not None:
+            raise NotReplicatedError(
+                f"{NOT_REPLICATED}: {failure}; they are lost if it is lost before a replica has "
+                "them"
             )
 
     def dedicated_client(self, blocking: float) -> Redis:

@@ -69,6 +69,8 @@ class EventLog:
         lost, the stored events are read once over a new one: exactly these events mean success,
         others at their versions a conflict. If there are none, or they cannot be read, the outcome
         is unknown, since a stalled server may still execute the call; raises `OperationalError`.
+        It is unknown as well if fewer replicas have them in time than the datastore requires;
+        raises `NotReplicatedError`.
 
         Raises `IntegrityError` if a version is taken or leaves a gap, or if tracking would not
         advance; nothing is stored then. Raises `ProgrammingError` for more than `MAX_EVENTS` events
@@ -80,9 +82,11 @@ class EventLog:
         topics = {event.topic for event in events}
         urgent = bool(topics) and topics <= self._when_full
         try:
-            first = self.datastore.call("record_when_full" if urgent else "record", keys, args)
+            first = self.datastore.record(keys, args, when_full=urgent)
         except ConnectionLostError as lost:
-            return self._settle(events, tracking, lost)
+            found = self._settle(events, tracking, lost)
+            self.datastore.confirm(self.keys.fence)
+            return found
         return list(range(first, first + len(events)))
 
     def select(
@@ -105,7 +109,7 @@ class EventLog:
         left = limit
         while left is None or left > 0:
             count = PAGE if left is None else min(left, PAGE)
-            page = self.datastore.call("select", keys, [low, high, order, count])
+            page = self.datastore.select(keys, [low, high, order, count])
             for name, flat in page:
                 entry = Entry(_position(name), dict(zip(flat[::2], flat[1::2], strict=True)))
                 yield entry

@@ -7,6 +7,8 @@ Each setting is looked up as ``<APPLICATION NAME>_<KEY>`` first, then as ``<KEY>
 - ``REDIS_SOCKET_TIMEOUT`` (5): limit in seconds for each wait: for a free connection, for
   connecting, for a reply.
 - ``REDIS_POOL_SIZE`` (20): maximum number of connections, not counting subscriptions.
+- ``REDIS_DURABILITY`` (``local``): or ``replicated:N``, to record events only once N replicas have
+  them.
 - ``ORIGINATOR_ID_TYPE`` (``uuid``): or ``text``.
 - ``CREATE_TABLE`` (``yes``): whether creating a recorder loads the server-side functions. A call
   that finds them missing always loads them.
@@ -34,6 +36,7 @@ from adapters.redis_streams.organizations.recorders import (
     RedisRecorder,
     RedisTrackingRecorder,
 )
+from application.event_log.durability import LOCAL, Durability
 
 _Number = TypeVar("_Number", int, float)
 _Recorder = TypeVar("_Recorder", bound=RedisRecorder)
@@ -50,6 +53,7 @@ class Factory(InfrastructureFactory[RedisTrackingRecorder]):
     REDIS_KEY_PREFIX = "REDIS_KEY_PREFIX"
     REDIS_SOCKET_TIMEOUT = "REDIS_SOCKET_TIMEOUT"
     REDIS_POOL_SIZE = "REDIS_POOL_SIZE"
+    REDIS_DURABILITY = "REDIS_DURABILITY"
     ORIGINATOR_ID_TYPE = "ORIGINATOR_ID_TYPE"
     CREATE_TABLE = "CREATE_TABLE"
     TOPICS_WHEN_FULL = "TOPICS_WHEN_FULL"
@@ -72,6 +76,7 @@ class Factory(InfrastructureFactory[RedisTrackingRecorder]):
                 url,
                 timeout=self._positive(self.REDIS_SOCKET_TIMEOUT, float, 5.0),
                 pool_size=self._positive(self.REDIS_POOL_SIZE, int, 20),
+                durability=Durability.parse(self.env.get(self.REDIS_DURABILITY) or LOCAL),
             )
         except ValueError as error:
             raise OSError(str(error)) from error

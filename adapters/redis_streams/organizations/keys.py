@@ -8,11 +8,13 @@ With the prefix ``cave`` and the application ``organizations``, the keys are
   the members notification ids.
 - ``{cave:organizations}:tracking``, a hash: upstream application → its last notification id that
   was processed.
+- ``{cave:organizations}:fence``, a string that expires: written only to wait for replicas behind
+  it.
 - ``{cave:organizations}/<purpose>:log`` and ``{cave:organizations}/<purpose>:<originator id>``, the
   same for an aggregate recorder with a purpose other than events (``snapshots``).
 
 The part in braces is the hash tag that keeps one application in one cluster slot. An originator id
-may be anything but ``log`` and ``tracking``; no other keys have the same prefix.
+may be anything but ``log``, ``tracking`` and ``fence``; no other keys have the same prefix.
 """
 
 from uuid import UUID
@@ -20,7 +22,7 @@ from uuid import UUID
 from eventsourcing.persistence import ProgrammingError
 
 EVENTS = "events"
-RESERVED = frozenset({"log", "tracking"})
+RESERVED = frozenset({"log", "tracking", "fence"})
 
 
 class Keys:
@@ -38,6 +40,7 @@ class Keys:
         self._base = f"{root}:" if purpose == EVENTS else f"{root}/{purpose}:"
         self.log = f"{self._base}log"
         self.tracking = f"{root}:tracking"
+        self.fence = f"{root}:fence"
 
     def index(self, originator_id: UUID | str) -> str:
         """Return the key of an originator's index; `ProgrammingError` if its id is reserved."""
