@@ -14,9 +14,7 @@ from pathlib import Path
 import structlog
 from msgspec import Struct
 from redis import Redis
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.retry import Retry
 
 from adapters.archive import ObjectArchive, open_archive
 from adapters.ducklake.database import Location
@@ -26,6 +24,7 @@ from adapters.ducklake.store.stores import DuckLakeStores
 from adapters.event_format.codec import MetricEventCodec
 from adapters.eventsourcing.organizations import Organizations
 from adapters.promql import PromqlEngine
+from adapters.redis_streams.connections import Connections
 from adapters.redis_streams.durability import shortcomings
 from adapters.redis_streams.metrics.archiving import LogIdentity, RedisArchivedLogServer
 from adapters.redis_streams.metrics.hot_log import RedisHotLog
@@ -336,15 +335,14 @@ def _open_log(settings: LogSettings, url: str, on_step: OnStep = ignore_step) ->
 
 @contextmanager
 def _connected(url: str) -> Iterator[Redis]:
-    client = Redis.from_url(
-        url, retry=Retry(NoBackoff(), 0), socket_timeout=SOCKET_TIMEOUT, protocol=2
-    )
-    try:
-        yield client
-    except RedisError as error:
-        raise LogUnavailable(f"cannot use the event log: {error}") from error
-    finally:
-        client.close()
+    with closing(Connections(url)) as connections:
+        client = connections.client(timeout=SOCKET_TIMEOUT)
+        try:
+            yield client
+        except RedisError as error:
+            raise LogUnavailable(f"cannot use the event log: {error}") from error
+        finally:
+            client.close()
 
 
 def _archive_url(settings: LogSettings, identity: LogIdentity) -> str | None:

@@ -92,7 +92,8 @@ LOG_OPTIONS = (
         "--redis-url",
         "CAVE_REDIS_URL",
         type=RedisUrl(),
-        help="Use this Redis or Valkey as the log server instead of the embedded one.",
+        help="Use this Redis or Valkey as the log server instead of the embedded one, or, with "
+        "redis+sentinel://host:port,host:port/service, the primary that Sentinels name.",
     ),
     setting(
         "--key-prefix",

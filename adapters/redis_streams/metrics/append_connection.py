@@ -17,10 +17,12 @@ from typing import Any, cast
 
 import hiredis
 import structlog
-from redis.asyncio.connection import parse_url
+from redis.exceptions import RedisError
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
 
+from adapters.redis_streams.connections import Connections
 from adapters.redis_streams.durability import ReplicaWait, replica_wait
+from adapters.redis_streams.sentinel import CONNECT_SECONDS, Address, check_role
 from adapters.redis_streams.server import info_fields
 from application.errors import LogSaturated, LogUnavailable, OutcomeUnknown
 from application.event_log.durability import NO_REPLICAS, Durability
@@ -62,15 +64,17 @@ class AppendConnection:
     ) -> None:
         self._prepare = prepare
         self._durability = durability
-        self._address = dict(parse_url(url))
-        self._greeting = _greeting(self._address)
+        self._server = Connections(url)
         self._max_waiting = max_waiting
         self._link: _Link | None = None
         self._connecting: asyncio.Task[None] | None = None
+        self._moved = asyncio.Event()
         self._closed = False
 
     async def open(self) -> None:
         """Connect. Raises LogUnavailable; keeps retrying then, and after any lost connection."""
+        loop = asyncio.get_running_loop()
+        self._server.listen(lambda address: _soon(loop, self._follow, address))
         try:
             await self._connect()
         except LogUnavailable:
@@ -105,27 +109,53 @@ class AppendConnection:
         if self._link is not None:
             await self._link.drain()
             self._link.abort()
+        await asyncio.to_thread(self._server.close)
 
     async def _connect(self) -> None:
         loop = asyncio.get_running_loop()
         link = _Link(loop, self._max_waiting, self._lost)
+        self._moved.clear()
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
-                await _open_transport(loop, self._address, link)
-                for command in self._greeting:
-                    reply = await link.send(pack(command))
-                    _check_greeting(command, reply)
+                await self._open_link(loop, link)
                 if self._durability.replicas:
                     await self._settle_wait(link)
                 if self._prepare is not None:
                     await self._prepare(lambda command: link.send(pack(command)))
         except BaseException as error:
             link.abort()
-            if isinstance(error, (OSError, OutcomeUnknown)):
+            if isinstance(error, (OSError, OutcomeUnknown, RedisError)):
                 reason = str(error) or type(error).__name__
                 raise LogUnavailable(f"the event log cannot be reached: {reason}") from error
             raise
         self._link = link
+
+    async def _open_link(self, loop: asyncio.AbstractEventLoop, link: _Link) -> None:
+        """Connect to the log server, or to the primary that Sentinels name now."""
+        if not self._server.moves:
+            address = self._server.address()
+            await _open_transport(loop, address, link)
+        else:
+            address = await asyncio.to_thread(self._server.address)
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await _open_transport(loop, address, link)
+        for command in _greeting(address):
+            _check_greeting(command, await link.send(pack(command)))
+        if self._server.moves:
+            link.address = address["host"], address["port"]
+            check_role(await link.send(pack(("ROLE",))), "{}:{}".format(*link.address))
+
+    def _follow(self, primary: Address) -> None:
+        """Leave a server that is not the primary any more; do not wait to reach a new one."""
+        if self._link is not None and self._link.address != primary:
+            self._link.abort()
+        self._moved.set()
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait before connecting again, unless the address of the log server has just been read."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._moved.wait()
 
     async def _settle_wait(self, link: _Link) -> None:
         reply = await link.send(pack(("INFO", "server")))
@@ -148,6 +178,7 @@ class AppendConnection:
         async for attempt in AsyncRetrying(
             retry=retry_if_exception_type(LogUnavailable),
             wait=wait_random_exponential(multiplier=0.05, max=MAX_RETRY_DELAY),
+            sleep=self._pause,
         ):
             with attempt:
                 await self._connect()
@@ -155,7 +186,7 @@ class AppendConnection:
 
 
 class _Link(asyncio.Protocol):
-    """One connection, from connecting to its loss.
+    """One connection, from connecting to its loss. `address` is that of a server that may move.
 
     With `wait`, each group that appends ends with the commands that wait for replicas. The next
     group follows once these are answered too.
@@ -171,6 +202,7 @@ class _Link(asyncio.Protocol):
         self._waiting_bytes = 0
         self._in_flight: deque[asyncio.Future[Any]] = deque()
         self.wait: ReplicaWait | None = None
+        self.address: Address | None = None
         self._unconfirmed: dict[asyncio.Future[Any], asyncio.Future[Any]] = {}
         self._flush_scheduled = False
         self._sent_at = 0.0
@@ -337,7 +369,15 @@ def _check_greeting(command: Command, reply: object) -> None:
         raise LogUnavailable(f"the event log refused {command[0]!r}: {reply}")
 
 
-def _greeting(address: dict[str, Any]) -> list[Command]:
+def _soon(
+    loop: asyncio.AbstractEventLoop, function: Callable[[Address], None], address: Address
+) -> None:
+    """Call a function in the loop, unless that has ended."""
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(function, address)
+
+
+def _greeting(address: Mapping[str, Any]) -> list[Command]:
     commands: list[Command] = []
     if password := address.get("password"):
         user = address.get("username")
@@ -348,7 +388,7 @@ def _greeting(address: dict[str, Any]) -> list[Command]:
 
 
 async def _open_transport(
-    loop: asyncio.AbstractEventLoop, address: dict[str, Any], link: _Link
+    loop: asyncio.AbstractEventLoop, address: Mapping[str, Any], link: _Link
 ) -> None:
     if path := address.get("path"):
         await loop.create_unix_connection(lambda: link, path)
@@ -357,5 +397,5 @@ async def _open_transport(
         lambda: link,
         address.get("host", "localhost"),
         address.get("port", DEFAULT_PORT),
-        ssl=ssl.create_default_context() if "connection_class" in address else None,
+        ssl=ssl.create_default_context() if address["tls"] else None,
     )

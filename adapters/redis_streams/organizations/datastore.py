@@ -3,11 +3,9 @@
 from typing import Any
 
 from eventsourcing.persistence import ConnectionPoolClosedError
-from redis import BlockingConnectionPool, Redis
-from redis.backoff import NoBackoff
-from redis.connection import parse_url
-from redis.retry import Retry
+from redis import Redis
 
+from adapters.redis_streams.connections import Connections
 from adapters.redis_streams.durability import FENCE, replica_wait
 from adapters.redis_streams.errors import NotReplicatedError, translated
 from adapters.redis_streams.functions import EVENTS
@@ -20,11 +18,10 @@ class Datastore:
     """A thread-safe pool of connections.
 
     `timeout` limits, in seconds, each wait: for a free connection, for connecting, and for a reply.
-    No command is ever sent again: an append retried after a lost reply could be stored twice.
-    What this class sets (timeouts, no retries, replies as bytes) overrides options in the URL.
-    Nothing connects before the first command. What is recorded is as durable as `durability` says.
+    Nothing connects before the first command, and none is ever sent again. What is recorded is as
+    durable as `durability` says.
 
-    Raises `ValueError` for a URL that redis-py does not understand.
+    Raises `ValueError` for a URL that `Connections` does not understand.
     """
 
     def __init__(
@@ -35,10 +32,10 @@ class Datastore:
         pool_size: int = 20,
         durability: Durability = NO_REPLICAS,
     ) -> None:
-        self._url = url
+        self._connections = Connections(url)
         self._timeout = timeout
         self._durability = durability
-        self._client = self._connect(pool_size, timeout)
+        self._client = self._connections.client(timeout=timeout, size=pool_size)
         self._closed = False
 
     @property
@@ -107,25 +104,12 @@ class Datastore:
 
         `blocking` is the longest that they block, in seconds. The caller closes it.
         """
-        return self._connect(1, self._timeout + blocking)
+        return self._connections.client(
+            timeout=self._timeout, reply_timeout=self._timeout + blocking, size=1
+        )
 
     def close(self) -> None:
         """Close the pooled connections, in use or not. It cannot be reopened."""
         self._closed = True
         self._client.connection_pool.disconnect()
-
-    def _connect(self, size: int, reply_timeout: float) -> Redis:
-        # The two ignores: redis-py lacks annotations there.
-        fixed: dict[str, Any] = {
-            "socket_connect_timeout": self._timeout,
-            "socket_timeout": reply_timeout,
-            "retry": Retry(NoBackoff(), 0),
-            "retry_on_error": [],
-            "protocol": 2,
-            "decode_responses": False,
-        }
-        options = parse_url(self._url) | fixed  # type: ignore[no-untyped-call]
-        pool = BlockingConnectionPool(  # type: ignore[no-untyped-call]
-            max_connections=size, timeout=self._timeout, **options
-        )
-        return Redis(connection_pool=pool)
+        self._connections.close()
