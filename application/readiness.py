@@ -30,9 +30,9 @@ class LogHealth(Protocol):
 class ReadinessReport(Struct, frozen=True):
     """`problems` are the reasons why the worker is not ready.
 
-    `warnings` do not keep it from serving: a weak log server, gaps in the log, an archive that
-    fails, little room for idempotency keys, a projection that is stopped or lags. `projections` has
-    the state of each, none if it is unknown.
+    `warnings` do not keep it from serving: a weak log server, lost events of organizations, gaps in
+    the log, an archive that fails, little room for idempotency keys, a projection that is stopped
+    or lags. `projections` has the state of each, none if it is unknown.
     """
 
     problems: tuple[str, ...] = ()
@@ -71,11 +71,21 @@ class ReadinessHandler:
             )
         warnings = (
             *self._weaknesses,
+            *_lost_organizations(status.lost),
             *await self._watch.warnings(),
             *_nearly_full(self._log.idempotency()),
             *await self._projections.warnings(),
         )
         return ReadinessReport(tuple(problems), warnings, await self._projections.states())
+
+
+def _lost_organizations(last: int | None) -> list[str]:
+    if last is None:
+        return []
+    return [
+        f"the organizations' log has lost its end, up to event {last}: what was changed last in "
+        "organizations, teams and tokens is undone; tokens that were revoked then work again"
+    ]
 
 
 def _nearly_full(keys: IdempotencyRecords) -> list[str]:

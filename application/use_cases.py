@@ -8,6 +8,7 @@ from typing import overload
 
 from msgspec import Struct
 
+from application.archiving.accept_loss import AcceptLossHandler
 from application.archiving.archiver import Archiver
 from application.archiving.erase import EraseOrganizationHandler
 from application.archiving.policy import ArchivePolicy
@@ -113,6 +114,7 @@ class Projector(Struct, frozen=True, kw_only=True):
 class LogTools(Struct, frozen=True, kw_only=True):
     """The use cases of `cave log`; without an archive there is no archiver."""
 
+    accept_loss: AcceptLossHandler
     status: LogStatusHandler
     verify: VerifyLogHandler
     archiver: Archiver | None
@@ -343,6 +345,7 @@ def compose_log_tools(
     return LogTools(
         status=LogStatusHandler(log, ports.hot, ports.server, ports.archive, clock),
         verify=VerifyLogHandler(log, ports.hot, ports.archive, ports.codec),
+        accept_loss=AcceptLossHandler(ports.hot, archiver),
         archiver=archiver,
         erase=erase,
     )
@@ -351,7 +354,9 @@ def compose_log_tools(
 def _archiver(ports: ProjectorPorts, log: EntryLog, clock: Clock) -> Archiver | None:
     if ports.archive is None:
         return None
-    sealing = Sealing(log, ports.organization_entries, ports.archive, clock, ports.on_step)
+    sealing = Sealing(
+        log, ports.organization_entries, ports.archive, ports.codec, clock, ports.on_step
+    )
     return Archiver(
         ports.hot,
         ports.server,

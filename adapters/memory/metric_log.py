@@ -10,7 +10,7 @@ from application.archiving.ports import ArchiverState
 from application.clock import Clock
 from application.errors import IdempotencyFull
 from application.event_log.partitioning import DEFAULT_PARTITIONS, partition_of
-from application.event_log.ports import Entry, EventCodec, Extent
+from application.event_log.ports import Entry, EventCodec, Extent, Lost
 from application.event_log.receipts import Receipt
 from application.event_log.tiered import TieredLog
 from application.publishing.ports import Appended, Idempotency, IdempotencyRecords
@@ -44,6 +44,8 @@ class MemoryMetricLog:
         self.max_memory: int | None = None
         self._newest: list[Receipt | None] = [None] * partitions
         self._deleted: list[Receipt | None] = [None] * partitions
+        self._lost: list[list[Lost]] = [[] for _ in range(partitions)]
+        self.history = "first"
         self._keys: dict[tuple[str, str], tuple[datetime, bytes, Receipt]] = {}
 
     @property
@@ -110,6 +112,9 @@ class MemoryMetricLog:
             added=self._added[partition],
             newest=self._newest[partition],
             deleted=self._deleted[partition],
+            tail=entries[-1] if entries else None,
+            history=self.history,
+            lost=tuple(self._lost[partition]),
         )
 
     def read(self, partition: int, after: int, limit: int) -> tuple[Extent, Sequence[Entry]]:
@@ -126,6 +131,23 @@ class MemoryMetricLog:
 
     def count(self, partition: int, after: int) -> int:
         return sum(entry.receipt.position > after for entry in self._partitions[partition])
+
+    def note_lost(self, missing: Receipt) -> None:
+        partition = missing.partition
+        newest = self._newest[partition]
+        before = [e.receipt for e in self._partitions[partition] if e.receipt < missing]
+        if newest is None or newest < missing:
+            before += [] if newest is None else [newest]
+            self._newest[partition] = missing
+        first = Receipt.at(partition, max((r.position for r in before), default=0) + 1)
+        others = [lost for lost in self._lost[partition] if lost.first != first]
+        known = [lost.last for lost in self._lost[partition] if lost.first == first]
+        self._lost[partition] = sorted(
+            [*others, Lost(first, max([missing, *known]))], key=lambda lost: lost.first
+        )
+
+    def accept_lost(self, lost: Lost) -> None:
+        self._lost[lost.first.partition].remove(lost)
 
     def lease(self, partition: int, owner: str, seconds: float, *, take_over: bool = False) -> bool:
         now = self._clock()
@@ -182,3 +204,13 @@ class MemoryMetricLog:
         self._partitions[partition].clear()
         self._added[partition] = 0
         self._newest[partition] = self._deleted[partition] = None
+
+    def lose_after(self, receipt: Receipt, history: str) -> None:
+        """Lose what is behind a place, as a replica has that is promoted; `history` is its own."""
+        partition = receipt.partition
+        entries = self._partitions[partition]
+        kept = [entry for entry in entries if entry.receipt <= receipt]
+        self._added[partition] -= len(entries) - len(kept)
+        entries[:] = kept
+        self._newest[partition] = receipt
+        self.history = history

@@ -36,6 +36,14 @@ def has_waitaof(server: Mapping[str, Any]) -> bool:
     return version >= WAITAOF_SINCE[kind]
 
 
+def history_of(server: Mapping[str, Any]) -> str:
+    """Return a text that changes if the server is another process, or was promoted.
+
+    `server` has the fields of INFO's sections `server` and `replication`.
+    """
+    return f"{server['run_id']} {server['master_replid']}"
+
+
 def info_fields(reply: bytes) -> dict[str, str]:
     """Return the fields of a raw reply to INFO."""
     lines = reply.decode(errors="replace").splitlines()

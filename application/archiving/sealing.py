@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from application.archiving.ports import OrganizationEntries
 from application.clock import Clock, milliseconds
+from application.errors import LogUnfit
 from application.event_log.archive import (
     Archive,
     ArchivedStream,
@@ -14,7 +15,7 @@ from application.event_log.archive import (
     Step,
     ignore_step,
 )
-from application.event_log.ports import Entry, EntryLog
+from application.event_log.ports import Entry, EntryLog, EventCodec
 
 SEGMENT_BYTES = 16 << 20
 """Bytes of fields after which a segment ends; it is in memory while it is made."""
@@ -38,12 +39,14 @@ class Sealing:
         log: EntryLog,
         organizations: OrganizationEntries,
         archive: Archive,
+        codec: EventCodec,
         clock: Clock,
         on_step: OnStep = ignore_step,
     ) -> None:
         self._log = log
         self._organizations = organizations
         self._archive = archive
+        self._codec = codec
         self._clock = clock
         self._on_step = on_step
 
@@ -65,8 +68,20 @@ class Sealing:
         )
 
     def seal_organizations(self) -> list[Segment]:
-        """Copy the organizations' log to the archive, as far as it is not there yet."""
+        """Copy the organizations' log to the archive, as far as it is not there yet.
+
+        Raises LogUnfit if the log no longer has the last event that was copied, as after a
+        failover: its place may be another event's now.
+        """
         stream = self._archive.organizations()
+        end = stream.end()
+        if end.last is not None:
+            found = self._organizations.read_organizations(end.position - 1, 1)
+            if not found or self._codec.digest(found[0]) != end.digest:
+                raise LogUnfit(
+                    f"the organizations' log has lost its end: its event {end.position} is not "
+                    "the one that was archived"
+                )
         return self._sealed(stream, self._organizations.read_organizations, None)
 
     def _sealed(self, stream: ArchivedStream, read: Read, last: int | None) -> list[Segment]:

@@ -78,12 +78,24 @@ class EntryLog(Protocol):
         """Return the position of the last entry, or 0 if there is none."""
 
 
+class Lost(Struct, frozen=True):
+    """Acknowledged events that the log server has lost from its end: those from `first` to `last`.
+
+    Both are inclusive. Not each place between them had an event.
+    """
+
+    first: Receipt
+    last: Receipt
+
+
 class Extent(Struct, frozen=True, kw_only=True):
     """What the log server says of the stream of one partition.
 
     `first` and `last` are its first and its last entry, None if it has none, and `entries` is how
     many it has. `added` is how many were ever added, and `newest` the last of those. `deleted` is
-    the last one that was deleted singly, not by trimming, or None.
+    the last one that was deleted singly, not by trimming, or None. `tail` is the entry at `last`.
+    `history` changes whenever the server may have another past than before: if it is another
+    process, or was promoted. `lost` has the losses that were noted and that nobody has accepted.
     """
 
     first: Receipt | None = None
@@ -92,6 +104,9 @@ class Extent(Struct, frozen=True, kw_only=True):
     added: int = 0
     newest: Receipt | None = None
     deleted: Receipt | None = None
+    tail: Entry | None = None
+    history: str = ""
+    lost: tuple[Lost, ...] = ()
 
 
 class HotLog(Protocol):
@@ -121,6 +136,16 @@ class HotLog(Protocol):
 
     def count(self, partition: int, after: int) -> int:
         """Return the number of entries on the server above a position."""
+
+    def note_lost(self, missing: Receipt) -> None:
+        """Note that an event which was in the log is not there any more, for every process.
+
+        The events between it and the one before it count as lost too. From then on, the server
+        gives no event a place at or before it.
+        """
+
+    def accept_lost(self, lost: Lost) -> None:
+        """Accept a loss that was noted, so that it is not reported any more."""
 
 
 class UnreadableEvent(ValueError):

@@ -21,6 +21,7 @@ NumberAt = Callable[[int], int]
 
 SHORTER = "the log server has a shorter log than the one that was archived"
 OTHER = "the log server's events are not those that were archived"
+LOST = "the log server that was promoted, or started again, does not have what was there before"
 
 
 class Seam(Struct, frozen=True):
@@ -35,6 +36,16 @@ class Seam(Struct, frozen=True):
 
 def seam_of(partition: int, extent: Extent, end: End, number_at: NumberAt) -> Seam:
     """Return the seam of a partition, from what the server and the archive say of it."""
+    seam = _by_numbers(partition, extent, end, number_at)
+    if seam.gap is None:
+        for lost in extent.lost:
+            if lost.last.position > end.position:
+                first = max(lost.first, Receipt.at(partition, end.position + 1))
+                return Seam(seam.start, LogGap(first, lost.last, None, LOST))
+    return seam
+
+
+def _by_numbers(partition: int, extent: Extent, end: End, number_at: NumberAt) -> Seam:
     archived = end.position
     if extent.added + end.offset < end.number:
         return Seam(archived, _unexplained(partition, extent, archived, SHORTER))

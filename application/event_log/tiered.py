@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from application.errors import ArchiveDamaged, LogGap
 from application.event_log.archive import Archive, ArchivedStream, End
+from application.event_log.last_seen import LastSeen
 from application.event_log.ports import Entry, EventCodec, Extent, HotLog
 from application.event_log.receipts import Receipt
 from application.event_log.seam import OTHER, Seam, seam_of
@@ -80,6 +81,7 @@ class _Partition:
         self._partition = partition
         self._stream = stream
         self._skips_gaps = skips_gaps
+        self._ends = LastSeen(hot, codec, partition, stream)
         self._server_start = 0
         self._first_number = (0, 0)
         self._joined: tuple[Receipt, int] | None = None
@@ -113,11 +115,13 @@ class _Partition:
             seam = self._seam(extent)
             if after < seam.start:
                 continue  # the archive has what the server no longer has
-            if seam.gap is None or self._skips_gaps or not seam.gap.concerns(after):
+            gap = seam.gap
+            if gap is None or self._skips_gaps or not gap.concerns(after):
                 return [*page, *found]
+            page += [entry for entry in found if entry.receipt < gap.first]
             if page:
                 return page
-            raise seam.gap
+            raise gap
 
     def find(self, receipt: Receipt) -> Entry | None:
         if (entry := self._hot.find(receipt)) is not None or self._stream is None:
@@ -155,6 +159,7 @@ class _Partition:
         return 0 if self._stream is None else self._stream.refresh().position
 
     def _seam(self, extent: Extent) -> Seam:
+        extent = self._ends.checked(extent)
         seam = self._joined_seam(extent)
         if seam.gap is not None and self._stream is not None:
             # Perhaps the archive was extended, and the server trimmed, since the manifest was read.

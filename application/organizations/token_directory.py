@@ -62,11 +62,16 @@ def fold_new(log: OrganizationLog, state: DirectoryState) -> None:
 
 
 class DirectoryStatus(Struct, frozen=True):
-    """`caught_up`: it has reached the log's end once; `silence`: seconds without an answer."""
+    """`caught_up`: it has reached the log's end once; `silence`: seconds without an answer.
+
+    `lost` is the position of the last event that it had read and that the log then had no more, as
+    after a failover; None if that never happened.
+    """
 
     caught_up: bool
     silence: float
     position: int
+    lost: int | None = None
 
 
 class TokenDirectory:
@@ -76,6 +81,7 @@ class TokenDirectory:
         self._monotonic = monotonic
         self._state = DirectoryState()
         self._caught_up = False
+        self._lost: int | None = None
         self._heard_at = float("-inf")
 
     def version(self) -> tuple[DirectoryState, int]:
@@ -128,13 +134,17 @@ class TokenDirectory:
     @property
     def status(self) -> DirectoryStatus:
         silence = self._monotonic() - self._heard_at
-        return DirectoryStatus(self._caught_up, silence, self._state.position)
+        return DirectoryStatus(self._caught_up, silence, self._state.position, self._lost)
 
     def publish(self, state: DirectoryState) -> None:
         """Use `state` from now on. For the follower."""
         self._state = state
         self._caught_up = True
         self.heard()
+
+    def lost(self, position: int) -> None:
+        """Note that the log has lost an event that had been read. For the follower."""
+        self._lost = max(position, self._lost or 0)
 
     def heard(self) -> None:
         """Note that the log has just answered. For the follower."""
@@ -188,4 +198,5 @@ class DirectoryFollower:
         if page and page[0].position == position and page[0].event == self._state.last_event:
             return
         _log.error("the organizations' log has lost events; rebuilding", position=position)
+        self._directory.lost(position)
         self._state = DirectoryState()

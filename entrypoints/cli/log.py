@@ -135,16 +135,16 @@ def trim(tools: LogTools, *, dry_run: bool, as_json: bool) -> None:
 def accept_loss(tools: LogTools, *, yes: bool, as_json: bool) -> None:
     """Accept that the events of every gap are lost, so that the log goes on behind it.
 
-    The archive records each loss, as part of the chain. Bring the events back instead if you can:
+    The archive records each loss, as part of the chain. Without an archive, only the loss of the
+    log's end, as by a failover, can be accepted. Bring the events back instead if you can:
     from a backup of the archive, or of the log server's file.
     """
-    archiver = _archiver(tools)
     gaps = [(p.partition, p.gap) for p in tools.status().partitions if p.gap is not None]
     for _, gap in gaps:
         click.echo(str(gap), err=True)
     if gaps and not yes:
         click.confirm("Accept that these events are lost for ever?", abort=True, err=True)
-    records = [LossRecord.of(p, archiver.accept_loss(p, gap)) for p, gap in gaps]
+    records = [LossRecord.of(tools.accept_loss(p, gap)) for p, gap in gaps]
     if as_json:
         print_json(*records)
         return

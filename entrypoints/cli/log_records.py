@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from application.archiving.accept_loss import AcceptedLoss
 from application.archiving.erase import Erased
 from application.archiving.restore import Restored
 from application.archiving.status import LogStatus, PartitionLog
 from application.archiving.trimming import Trimmable
 from application.archiving.verify import LogVerified
-from application.event_log.archive import Loss
 from application.event_log.receipts import Receipt
 from entrypoints.cli.output import iso, iso_milliseconds
 
@@ -99,12 +99,12 @@ class LossRecord(Struct, frozen=True, kw_only=True):
     events: int
 
     @classmethod
-    def of(cls, partition: int, loss: Loss) -> LossRecord:
+    def of(cls, loss: AcceptedLoss) -> LossRecord:
         return cls(
-            partition=partition,
+            partition=loss.partition,
             after=_text(loss.after),
             before=str(loss.before),
-            events=loss.entries,
+            events=loss.events,
         )
 
 

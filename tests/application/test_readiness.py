@@ -68,6 +68,8 @@ def test_a_worker_is_ready_once_the_log_answers_and_its_directory_is_up_to_date(
         assert problems() == ("the token directory has not caught up with the log yet",)
         DirectoryFollower(organizations, directory).catch_up()
         assert problems() == ()
+        directory.lost(7)
+        assert "up to event 7" in asyncio.run(check()).warnings[1]
         for records in (79, 80, 100):
             log.records = IdempotencyRecords(records, 100)
             warned = "--idempotency-memory" in " ".join(asyncio.run(check()).warnings)

@@ -301,6 +301,7 @@ class TestContinuity:
         assert self.after_an_outage(follower, log) == []
         assert log.reads.count(0) == 1
         assert known(directory, "gilt") == {"gilt"}
+        assert directory.status.lost is None
 
     @pytest.mark.parametrize("histories", [["b"], ["b", "c", "d"], ["b", "gilt"], []])
     def test_a_changed_history_is_read_from_its_first_event(
@@ -323,6 +324,7 @@ class TestContinuity:
         ]
         assert known(directory, "gilt", "a", "b", "c", "d") == set(histories)
         assert directory.status.position == 2 * len(histories)
+        assert directory.status.lost == 4, "the last event that was read and is not there"
 
     def test_the_old_history_is_used_until_the_new_one_is_read_completely(
         self,

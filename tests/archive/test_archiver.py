@@ -21,8 +21,10 @@ from adapters.memory.metric_log import MemoryMetricLog
 from adapters.memory.projection_stores import MemoryProjectionStores
 from adapters.memory.refused_points import MemoryRefusedPoints
 from adapters.memory.usage import MemoryUsageStore
+from application.archiving.accept_loss import AcceptLossHandler
 from application.archiving.archiver import Archiver
 from application.archiving.policy import ArchivePolicy
+from application.archiving.sealing import Sealing
 from application.archiving.verify import LogVerified
 from application.errors import ArchiveDamaged, LogError, LogGap, LogUnfit
 from application.event_log.archive import OnStep, Step, ignore_step
@@ -405,8 +407,31 @@ def lost_and_begun_anew(world: World) -> int:
     return 0
 
 
+def promoted_without_the_end(world: World) -> int:
+    """Lose the last events of the server, which a reader had seen; new ones follow."""
+    world.append(0, 6)
+    assert world.log.gap(0) is None
+    kept = world.appended[0][-3].receipt
+    lost = world.appended[0][-1].receipt
+    del world.appended[0][-2:]
+    world.hot.lose_after(kept, "promoted")
+    gap = world.log.gap(0)
+    assert gap is not None
+    assert (gap.first.position, gap.last) == (kept.position + 1, lost)
+    world.append(0, 3)
+    found = world.reader()
+    assert list(found.read(0, 0, ALL)) == world.appended[0][:-3], "what is left can be read"
+    with pytest.raises(LogGap):
+        found.read(0, kept.position, ALL)
+    with pytest.raises(LogGap):
+        world.archiver().seal_all(lambda done, total: None)
+    return 0
+
+
 @pytest.mark.parametrize("sealed", [0, 6])
-@pytest.mark.parametrize("damage", [removed_by_hand, trimmed_by_hand, lost_and_begun_anew])
+@pytest.mark.parametrize(
+    "damage", [removed_by_hand, trimmed_by_hand, lost_and_begun_anew, promoted_without_the_end]
+)
 def test_an_accepted_loss_lets_the_log_go_on(
     world: World, sealed: int, damage: Callable[[World], int]
 ) -> None:
@@ -439,6 +464,57 @@ def test_archived_events_deleted_from_the_server_are_no_gap(world: World) -> Non
     world.append(0, 3)
     world.check(world.reader())
     world.check()
+
+
+def test_without_an_archive_only_a_lost_end_can_be_accepted(world: World) -> None:
+    accept_loss = AcceptLossHandler(world.hot, None)
+    promoted_without_the_end(world)
+    log = TieredLog(world.hot, CODEC)
+    gap = log.gap(0)
+    assert gap is not None
+    assert gap.last is not None
+    accepted = accept_loss(0, gap)
+    assert accepted.after == world.appended[0][-4].receipt
+    assert accepted.before.position == gap.last.position + 1
+    assert log.gap(0) is None
+    assert list(log.read(0, 0, ALL)) == world.appended[0]
+
+    world.hot.trim_before(world.appended[0][2].receipt)
+    gap = log.gap(0)
+    assert gap is not None
+    with pytest.raises(LogUnfit, match="no archive"):
+        accept_loss(0, gap)
+
+
+def numbered(*names: bytes) -> list[Entry]:
+    """Return entries of the organizations' log."""
+    return [Entry(Receipt(0, 0, n), {b"id": name}) for n, name in enumerate(names, start=1)]
+
+
+@pytest.mark.parametrize(
+    "after", [numbered(b"a"), numbered(b"a", b"c"), numbered(b"a", b"c", b"d"), []]
+)
+def test_organizations_are_not_copied_behind_events_that_their_log_has_lost(
+    world: World, after: list[Entry]
+) -> None:
+    """Their numbers are given again, to other events."""
+    log = numbered(b"a", b"b")
+
+    class Organizations:
+        def read_organizations(self, after: int, limit: int) -> list[Entry]:
+            return [entry for entry in log if entry.receipt.position > after][:limit]
+
+    archive = world.archive()
+    sealing = Sealing(world.log, Organizations(), archive, CODEC, world.clock)
+    archive.claim("log", PARTITIONS)
+    sealing.seal_organizations()
+    log.append(Entry(Receipt(0, 0, 3), {b"id": b"later"}))
+    sealing.seal_organizations()
+    assert archive.organizations().end().number == 3
+    log[:] = after
+    with pytest.raises(LogUnfit, match="lost its end"):
+        sealing.seal_organizations()
+    assert archive.organizations().end().number == 3
 
 
 def test_a_gap_that_nothing_follows_cannot_be_accepted(world: World) -> None:

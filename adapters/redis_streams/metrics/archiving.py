@@ -13,14 +13,12 @@ import msgspec
 from redis import Redis
 from redis.exceptions import RedisError
 
-from adapters.redis_streams.metrics.hot_log import translated
+from adapters.redis_streams.metrics.hot_log import WRITING, translated
 from adapters.redis_streams.metrics.keys import MetricKeys
 from adapters.redis_streams.server import max_memory
 from application.archiving.ports import ArchiverState
 from application.errors import LogUnavailable
 from application.event_log.receipts import Receipt
-
-WRITING = "the event log refused to be written"
 
 SAMPLES = 100
 """Nodes of a stream that the server looks at to estimate its memory."""

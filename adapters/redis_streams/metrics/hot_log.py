@@ -7,15 +7,19 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 from redis import Redis
+from redis.client import Pipeline
 from redis.exceptions import RedisError, ResponseError
 
 from adapters.redis_streams.metrics.keys import MetricKeys
+from adapters.redis_streams.metrics.losses import ACCEPT, NOTE, losses_of, report_lost
+from adapters.redis_streams.server import history_of
 from application.errors import LogUnavailable, LogUnfit
-from application.event_log.ports import Entry, Extent
+from application.event_log.ports import Entry, Extent, Lost
 from application.event_log.receipts import SEQUENCE_LIMIT, Receipt
 
 COUNT_PAGE = 1000
 WAIT_MS = 250
+WRITING = "the event log refused to be written"
 
 _RawEntry = tuple[bytes, Mapping[bytes, bytes]]
 
@@ -37,9 +41,8 @@ class RedisHotLog:
     def extent(self, partition: int) -> Extent:
         with translated():
             pipeline = self._client.pipeline(transaction=False)
-            pipeline.xinfo_stream(self._keys.log(partition))
-            (info,) = pipeline.execute(raise_on_error=False)
-            return _extent(partition, info)
+            self._ask_for_extent(pipeline, partition)
+            return _extent(partition, *pipeline.execute(raise_on_error=False))
 
     def read(self, partition: int, after: int, limit: int) -> tuple[Extent, Sequence[Entry]]:
         log = self._keys.log(partition)
@@ -48,9 +51,9 @@ class RedisHotLog:
             # read. No transaction, which a full server refuses.
             pipeline = self._client.pipeline(transaction=False)
             pipeline.xrange(log, f"({Receipt.at(partition, after).event_id}", "+", count=limit)
-            pipeline.xinfo_stream(log)
-            found, info = pipeline.execute(raise_on_error=False)
-            extent = _extent(partition, info)
+            self._ask_for_extent(pipeline, partition)
+            found, *replies = pipeline.execute(raise_on_error=False)
+            extent = _extent(partition, *replies)
             if isinstance(found, RedisError):
                 raise found
         return extent, [Entry(receipt_of(partition, name), fields) for name, fields in found]
@@ -79,6 +82,23 @@ class RedisHotLog:
             name = page[-1][0].decode()
         return count
 
+    def note_lost(self, missing: Receipt) -> None:
+        partition = missing.partition
+        keys = self._keys.log(partition), self._keys.losses(partition)
+        with translated(WRITING):
+            first: Any = self._client.eval(NOTE, 2, *keys, missing.event_id)
+        report_lost(partition, first, missing)
+
+    def accept_lost(self, lost: Lost) -> None:
+        losses = self._keys.losses(lost.first.partition)
+        with translated(WRITING):
+            self._client.eval(ACCEPT, 1, losses, lost.first.event_id, lost.last.event_id)
+
+    def _ask_for_extent(self, pipeline: Pipeline, partition: int) -> None:
+        pipeline.xinfo_stream(self._keys.log(partition))
+        pipeline.hgetall(self._keys.losses(partition))
+        pipeline.info("server", "replication")
+
     def _above(self, partition: int, name: str) -> list[_RawEntry]:
         log = self._keys.log(partition)
         with translated():
@@ -106,9 +126,13 @@ def receipt_of(partition: int, name: bytes) -> Receipt:
     return receipt
 
 
-def _extent(partition: int, info: Any) -> Extent:
+def _extent(partition: int, info: Any, losses: Any, server: Any) -> Extent:
+    for reply in (losses, server):
+        if isinstance(reply, RedisError):
+            raise reply
+    history = history_of(server)
     if isinstance(info, ResponseError) and "no such key" in str(info).lower():
-        return Extent()
+        return Extent(history=history)
     if isinstance(info, RedisError):
         raise info
 
@@ -123,4 +147,7 @@ def _extent(partition: int, info: Any) -> Extent:
         added=info["entries-added"],
         newest=place(info["last-generated-id"]),
         deleted=place(info["max-deleted-entry-id"]),
+        tail=Entry(receipt_of(partition, last[0]), last[1]) if last else None,
+        history=history,
+        lost=losses_of(partition, losses) if losses else (),
     )

@@ -3,6 +3,8 @@
 `{<prefix>:metrics}:settings`, a hash: `partitions` and the log's `id`, fixed when the log was
 created; `archive`, the URL of its archive; `archiver`, the archiver's last state, as JSON.
 `{<prefix>:metrics:<p>}:log`, a stream per partition.
+`{<prefix>:metrics:<p>}:losses`, a hash: acknowledged events that a promoted server has not, see
+`losses`.
 `{<prefix>:metrics:<p>}:archiver`, a string that expires: who may trim the partition.
 `{<prefix>:metrics:<p>}:fence`, a string that expires: written only to wait for replicas behind it.
 `{<prefix>:metrics:<p>}:idempotency:<window>…`, hashes that expire: the records of publishes with
@@ -32,6 +34,9 @@ class MetricKeys(Struct, frozen=True):
 
     def log(self, partition: int) -> str:
         return f"{{{self.prefix}:metrics:{partition}}}:log"
+
+    def losses(self, partition: int) -> str:
+        return f"{{{self.prefix}:metrics:{partition}}}:losses"
 
     def archiver(self, partition: int) -> str:
         return f"{{{self.prefix}:metrics:{partition}}}:archiver"

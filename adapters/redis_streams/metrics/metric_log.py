@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -26,6 +27,7 @@ from adapters.redis_streams.metrics.idempotency import (
     record_field,
 )
 from adapters.redis_streams.metrics.keys import MetricKeys, earlier_record
+from adapters.redis_streams.metrics.losses import NOTE, report_lost
 from adapters.redis_streams.metrics.sequence_guard import (
     SAFE_SEQUENCES,
     SequenceGuard,
@@ -51,6 +53,9 @@ MAX_WAITING = 64 << 20
 MAX_BEGINNINGS = 4096
 """Cached beginnings of packed commands: packing is most of the cost of a small append."""
 
+Fields = tuple[bytes | str, ...]
+"""Names and values of an entry's fields, in turn."""
+
 _CONTENT_FIELDS = 6
 _HEADER = b"*%d\r\n" % _CONTENT_FIELDS
 _PUBLISH = METRICS.function("publish")
@@ -67,6 +72,20 @@ return info
 """
 """A script: XINFO by itself also returns the first and the last entry, which may be large."""
 
+_REMOVED = """#!lua flags=no-writes
+if redis.call('EXISTS', KEYS[1]) == 0 then
+  return { 0, false, '0-0' }
+end
+local about = {}
+local info = redis.call('XINFO', 'STREAM', KEYS[1])
+for i = 1, #info, 2 do
+  about[info[i]] = info[i + 1]
+end
+local first = about['first-entry'] and about['first-entry'][1] or false
+return { about['entries-added'] - about['length'], first, about['last-generated-id'] }
+"""
+"""A script. Returns how many entries were removed, the first id that is left, and the last id."""
+
 COUNT_SECONDS = 1.0
 """How often the records of idempotency keys are counted."""
 
@@ -77,7 +96,9 @@ class RedisMetricLog:
     Keys are remembered for `window`, and bodies without one for `repeat_window`, both in whole
     milliseconds. `max_records` of them may be remembered:
     exactly in one partition; with other processes or in several partitions, those of up to a second
-    may exceed it. An event is acknowledged once it is as durable as `durability` says.
+    may exceed it. Each partition's last acknowledged event is kept in memory, to notice if a server
+    that was promoted does not have it. An event is acknowledged once it is as durable as
+    `durability` says.
     """
 
     def __init__(
@@ -98,10 +119,11 @@ class RedisMetricLog:
         self._encoder = MetricEncoder()
         self._beginnings: dict[tuple[str, str | None, str, str], tuple[int, bytes]] = {}
         self._guard = SequenceGuard()
+        self._acknowledged: dict[int, tuple[Receipt, Fields]] = {}
         self._connection = AppendConnection(
             url,
             max_waiting=max_waiting,
-            prepare=self._look_at_last_ids,
+            prepare=self._look_at_log,
             durability=durability,
         )
         self._replicated = bool(durability.replicas)
@@ -143,7 +165,7 @@ class RedisMetricLog:
             return False
 
     async def append(self, event: MetricEvent, idempotency: Idempotency | None = None) -> Appended:
-        fields: tuple[bytes | str, ...]
+        fields: Fields
         if isinstance(event, MetricsDescribed):
             fields = descriptions_fields(event.descriptions)
         else:
@@ -154,7 +176,9 @@ class RedisMetricLog:
                 await self._check_clock(partition)
             reply = await self._connection.append(beginning + pack(fields)[len(_HEADER) :])
             if isinstance(reply, bytes):
-                return Appended(self._written(partition, reply))
+                receipt = self._written(partition, reply)
+                self._acknowledged[partition] = receipt, fields
+                return Appended(receipt)
             raise _refusal(reply)
         partition = partition_of(event.organization, self._partitions)
         if self._guard:
@@ -178,9 +202,12 @@ class RedisMetricLog:
             reply = reply if known is None else known
         if isinstance(reply, list):
             event_id, replayed = reply
-            if replayed and self._replicated:
+            receipt = self._written(partition, event_id)
+            if not replayed:
+                self._acknowledged[partition] = receipt, fields
+            elif self._replicated:
                 await self._confirm(partition)
-            return Appended(self._written(partition, event_id), replayed=bool(replayed))
+            return Appended(receipt, replayed=bool(replayed))
         if str(reply).startswith("CONFLICT"):
             raise IdempotencyConflict.of(idempotency.key)
         if str(reply).startswith("FULL"):
@@ -208,6 +235,43 @@ class RedisMetricLog:
             raise OutcomeUnknown(
                 f"the batch is in the log, but its replicas cannot be asked: {reply}"
             )
+
+    async def _look_at_log(self, send: Send) -> None:
+        """Look at the log on a new connection, whose server may be another one.
+
+        Raises LogUnavailable.
+        """
+        await self._look_for_acknowledged(send)
+        await self._look_at_last_ids(send)
+
+    async def _look_for_acknowledged(self, send: Send) -> None:
+        """Note the loss of each partition's last acknowledged event, unless it is in the log.
+
+        This comes before any other event of this process, so that none gets the place of a lost
+        one. Raises LogUnavailable.
+        """
+        for partition, (receipt, fields) in list(self._acknowledged.items()):
+            log, name = self._logs[partition], receipt.event_id
+            found = _answer(await send(("XRANGE", log, name, name)))
+            if found and _holds(found[0][1], fields):
+                continue
+            if not found and await self._was_trimmed(send, receipt):
+                continue
+            note = ("EVAL", NOTE, 2, log, self._keys.losses(partition), name)
+            report_lost(partition, _answer(await send(note)), receipt)
+            del self._acknowledged[partition]
+
+    async def _was_trimmed(self, send: Send, receipt: Receipt) -> bool:
+        """Return whether a place that has no event is among what was removed from the server."""
+        removed, first, newest = _answer(
+            await send(("EVAL_RO", _REMOVED, 1, self._logs[receipt.partition]))
+        )
+        partition = receipt.partition
+        return (
+            removed > 0
+            and Receipt.of(partition, newest) >= receipt
+            and (first is None or Receipt.of(partition, first) > receipt)
+        )
 
     async def _look_at_last_ids(self, send: Send) -> None:
         """Look at each partition's last id. Raises LogUnavailable."""
@@ -260,6 +324,19 @@ class RedisMetricLog:
                 self._beginnings.clear()
             self._beginnings[origin] = known
         return known
+
+
+def _answer(reply: Any) -> Any:
+    """Return a reply that is no error. Raises LogUnavailable."""
+    if isinstance(reply, hiredis.ReplyError):
+        raise LogUnavailable(f"the event log refused to be compared with what it had: {reply}")
+    return reply
+
+
+def _holds(entry: Sequence[bytes], fields: Fields) -> bool:
+    """Return whether an entry, as names and values, ends with these fields."""
+    values = [value.encode() if isinstance(value, str) else value for value in fields]
+    return list(entry[-len(values) :]) == values
 
 
 def _is_out_of_memory(reply: object) -> bool:

@@ -46,7 +46,18 @@ def all_trimmed(log: Log, receipts: list[Receipt]) -> tuple[Receipt, Receipt]:
     return receipts[0], receipts[-1]
 
 
-DAMAGES = [trimmed, one_deleted, several_deleted, the_first_deleted, all_trimmed]
+def the_end_lost(log: Log, receipts: list[Receipt]) -> tuple[Receipt, Receipt]:
+    """A replica was promoted that had not received the last events; a reader had seen them."""
+    reader = log.entries
+    assert reader.gap(receipts[0].partition) is None
+    log.lose_after(receipts[6], "promoted")
+    gap = reader.gap(receipts[0].partition)
+    assert gap is not None
+    assert gap.first == Receipt.at(receipts[6].partition, receipts[6].position + 1)
+    return receipts[7], receipts[9]
+
+
+DAMAGES = [the_end_lost, trimmed, one_deleted, several_deleted, the_first_deleted, all_trimmed]
 
 
 @pytest.fixture
@@ -77,8 +88,14 @@ def test_a_gap_names_its_first_and_last_missing_position(damage: Damage) -> None
 def test_a_reader_stops_at_the_gap(damage: Damage) -> None:
     log, receipts = filled()
     missing, _ = damage(log, receipts)
+    gap = log.entries.gap(missing.partition)
+    assert gap is not None
+    before = [receipt for receipt in receipts if receipt < gap.first]
+    if before:
+        found = log.entries.read(missing.partition, 0, 100)
+        assert [entry.receipt for entry in found] == before
     with pytest.raises(LogGap):
-        log.entries.read(missing.partition, 0, 100)
+        log.entries.read(missing.partition, before[-1].position if before else 0, 100)
 
 
 @pytest.mark.parametrize("damage", [d for d in DAMAGES if d is not all_trimmed])

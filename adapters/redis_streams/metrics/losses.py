@@ -1,0 +1,95 @@
+"""Losses of the log's end: acknowledged events that a server has not, as after a promotion.
+
+Whoever finds one records it on the server, so that every process knows it. A record is a field of a
+hash: the first id that may be missing, and as its value the last one that is known to be missing,
+with ` accepted` behind it once an operator has accepted the loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import structlog
+
+from application.event_log.ports import Lost
+from application.event_log.receipts import Receipt
+
+_log = structlog.get_logger(__name__)
+
+ACCEPTED = b" accepted"
+
+NOTE = """#!lua flags=allow-oom
+local log, losses, lost = KEYS[1], KEYS[2], ARGV[1]
+
+local function less(a, b)
+  local ams, aseq = string.match(a, '^(%d+)-(%d+)$')
+  local bms, bseq = string.match(b, '^(%d+)-(%d+)$')
+  if ams ~= bms then
+    return tonumber(ams) < tonumber(bms)
+  end
+  return tonumber(aseq) < tonumber(bseq)
+end
+
+local newest = '0-0'
+if redis.call('EXISTS', log) == 1 then
+  local info = redis.call('XINFO', 'STREAM', log)
+  for i = 1, #info, 2 do
+    if info[i] == 'last-generated-id' then
+      newest = info[i + 1]
+    end
+  end
+end
+local before = redis.call('XREVRANGE', log, '(' .. lost, '-', 'COUNT', 1)[1]
+before = before and before[1] or '0-0'
+if less(newest, lost) then
+  before = newest
+  -- Later events get ids above the lost ones, whatever the server's clock shows.
+  if redis.call('EXISTS', log) == 1 then
+    redis.call('XSETID', log, lost)
+  else
+    redis.call('XADD', log, lost, '', '')
+    redis.call('XTRIM', log, 'MAXLEN', 0)
+    redis.call('XSETID', log, lost, 'ENTRIESADDED', 0)
+  end
+end
+local ms, seq = string.match(before, '^(%d+)-(%d+)$')
+local first = string.format('%s-%.0f', ms, tonumber(seq) + 1)
+local known = redis.call('HGET', losses, first)
+if not known or less(string.match(known, '^%S+'), lost) then
+  redis.call('HSET', losses, first, lost)
+end
+return first
+"""
+"""A script. KEYS: a partition's log, its losses. ARGV: the id of an event that is missing.
+
+Records that it is lost, and every event between it and the one before that the server has. Returns
+the first id that may be missing. Also for a server that is out of memory.
+"""
+
+ACCEPT = """#!lua flags=allow-oom
+if redis.call('HGET', KEYS[1], ARGV[1]) == ARGV[2] then
+  redis.call('HSET', KEYS[1], ARGV[1], ARGV[2] .. ' accepted')
+end
+"""
+"""A script. KEYS: a partition's losses. ARGV: the first and the last id of the one to accept."""
+
+
+def report_lost(partition: int, first: bytes, last: Receipt) -> None:
+    """Log a loss that was just noted, from the id `first` on."""
+    _log.error(
+        "acknowledged events are lost: the log server does not have them",
+        partition=partition,
+        first=str(Receipt.of(partition, first)),
+        last=str(last),
+    )
+
+
+def losses_of(partition: int, records: Mapping[bytes, bytes]) -> tuple[Lost, ...]:
+    """Return the losses in the records of a partition that nobody has accepted, in order."""
+    return tuple(sorted(_losses(partition, records), key=lambda lost: lost.first))
+
+
+def _losses(partition: int, records: Mapping[bytes, bytes]) -> Iterable[Lost]:
+    for first, last in records.items():
+        if not last.endswith(ACCEPTED):
+            yield Lost(Receipt.of(partition, first), Receipt.of(partition, last))
