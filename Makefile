@@ -60,8 +60,12 @@ COVERED := $(patsubst %,tests/%,domain application archive http point_formats ev
 coverage: .venv ## measure coverage, and fail if it is below the floor
 	$(BIN)/pytest -q -n 2 $(COVERED) --cov
 
-faults: .venv ## kill and stall processes under load, ROUNDS times per kind
+faults: .venv ## kill and stall processes under load, ROUNDS times per kind; ARGUMENTS=replicated for replicas
+ifeq ($(ARGUMENTS),replicated)
+	$(BIN)/python -m tests.faults.replicated --rounds $(ROUNDS)
+else
 	CAVE_FAULT_ROUNDS=$(ROUNDS) $(BIN)/pytest tests/faults
+endif
 
 clients: .venv ## fetch other agents and clients, and let them publish for SECONDS
 	$(BIN)/python -m tests.clients.packages

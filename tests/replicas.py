@@ -5,6 +5,7 @@ All of them are Valkey from its wheel, on ports of the loopback interface.
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -12,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from msgspec import Struct
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
@@ -27,23 +29,37 @@ HOST = "127.0.0.1"
 REPLICATING = ("--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1")
 
 
+class Place(Struct, frozen=True):
+    """Where a server runs: its address, and its network namespace or None."""
+
+    host: str = HOST
+    namespace: str | None = None
+
+
 class ReplicaSet:
     """A primary and its replicas, all running; `primary` is the one that was it at the start."""
 
-    def __init__(self, directory: Path, replicas: int) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        replicas: int,
+        *,
+        places: Sequence[Place] = (),
+        options: Sequence[str] = (),
+    ) -> None:
         self._directory = directory
-        self.primary = self._server("primary", ())
-        self.replicas = [
-            self._server(f"replica-{n}", ("--replicaof", f"{HOST} {self.primary.port}"))
-            for n in range(1, replicas + 1)
-        ]
+        self._places = [*places, *[Place()] * (replicas + 1 - len(places))]
+        self._options = options
+        self.primary = self._server(0, ())
+        upstream = ("--replicaof", f"{self.primary.host} {self.primary.port}")
+        self.replicas = [self._server(n, upstream) for n in range(1, replicas + 1)]
         for server in self.replicas:
             wait_until(lambda server=server: is_attached(server))  # type: ignore[misc]
 
     @property
     def url(self) -> str:
         """The URL of the first primary itself."""
-        return f"redis://{HOST}:{self.primary.port}"
+        return f"redis://{self.primary.host}:{self.primary.port}"
 
     @property
     def servers(self) -> Sequence[LogServer]:
@@ -53,12 +69,15 @@ class ReplicaSet:
         for server in self.servers:
             server.kill()
 
-    def _server(self, name: str, options: Sequence[str]) -> LogServer:
+    def _server(self, number: int, options: Sequence[str]) -> LogServer:
+        place = self._places[number]
         server = LogServer(
             valkey_binary(),
-            self._directory / name,
+            self._directory / f"server-{number}",
+            host=place.host,
             port=free_port(),
-            options=(*REPLICATING, *options),
+            options=(*REPLICATING, *self._options, *options),
+            namespace=place.namespace,
         )
         server.start()
         return server
@@ -68,20 +87,28 @@ class Sentinels:
     """Sentinels that watch a replica set and promote a replica after `down_after` ms."""
 
     def __init__(
-        self, directory: Path, watched: ReplicaSet, *, count: int = 3, down_after: int = 500
+        self,
+        directory: Path,
+        watched: ReplicaSet,
+        *,
+        host: str = HOST,
+        count: int = 3,
+        down_after: int = 500,
     ) -> None:
+        self.host = host
         self.ports = [free_port() for _ in range(count)]
         self._processes = []
+        primary = watched.primary
         for port in self.ports:
             home = directory / f"sentinel-{port}"
             home.mkdir(parents=True)
             configuration = home / "sentinel.conf"
             configuration.write_text(
                 f"port {port}\n"
-                f"bind {HOST}\n"
+                f"bind {host}\n"
                 f"dir {home}\n"
                 f"logfile {home / 'sentinel.log'}\n"
-                f"sentinel monitor {SERVICE} {HOST} {watched.primary.port} {count // 2 + 1}\n"
+                f"sentinel monitor {SERVICE} {primary.host} {primary.port} {count // 2 + 1}\n"
                 f"sentinel down-after-milliseconds {SERVICE} {down_after}\n"
                 f"sentinel failover-timeout {SERVICE} 3000\n"
             )
@@ -97,7 +124,9 @@ class Sentinels:
     @property
     def url(self) -> str:
         """The URL of the service that they watch."""
-        return f"redis+sentinel://{','.join(f'{HOST}:{port}' for port in self.ports)}/{SERVICE}"
+        return (
+            f"redis+sentinel://{','.join(f'{self.host}:{port}' for port in self.ports)}/{SERVICE}"
+        )
 
     def primary_port(self) -> int | None:
         """Return the port of the primary that a majority names, None if they disagree."""
@@ -110,6 +139,13 @@ class Sentinels:
             process.kill()
             process.wait()
 
+    def pause(self, number: int) -> None:
+        """Stall one of them: it accepts connections, and does not answer."""
+        self._processes[number].send_signal(signal.SIGSTOP)
+
+    def resume(self, number: int) -> None:
+        self._processes[number].send_signal(signal.SIGCONT)
+
     def _knows(self, port: int, sentinels: int, replicas: int) -> bool:
         state = self._state(port)
         return bool(
@@ -119,7 +155,7 @@ class Sentinels:
         )
 
     def _state(self, port: int) -> dict[str, Any]:
-        with Redis(port=port, retry=Retry(NoBackoff(), 0), socket_timeout=1) as client:
+        with Redis(self.host, port, retry=Retry(NoBackoff(), 0), socket_timeout=1) as client:
             try:
                 return dict(client.sentinel_master(SERVICE))
             except RedisError:

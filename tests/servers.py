@@ -25,15 +25,25 @@ class LogServer:
     """A server process that its owner starts and stops.
 
     The path of the directory must be short: a Unix socket's has at most about 100 bytes. It also
-    listens on `port` of the loopback interface, unless that is 0. `options` follow the others.
+    listens on `port` of `host`, unless that is 0. `options` follow the others, and `namespace` is
+    the network namespace to run in, which only root may choose.
     """
 
     def __init__(
-        self, binary: str | Path, directory: Path, *, port: int = 0, options: Sequence[str] = ()
+        self,
+        binary: str | Path,
+        directory: Path,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        options: Sequence[str] = (),
+        namespace: str | None = None,
     ) -> None:
         self._binary = str(binary)
         self._directory = directory
+        self.host = host
         self.port = port
+        self._within = ("ip", "netns", "exec", namespace) if namespace else ()
         self._options = options
         self._socket = directory / "log.sock"
         self._process: subprocess.Popen[bytes] | None = None
@@ -48,8 +58,9 @@ class LogServer:
         self._directory.mkdir(parents=True, exist_ok=True)
         self._socket.unlink(missing_ok=True)
         command = [
+            *self._within,
             self._binary,
-            *("--port", str(self.port), "--bind", "127.0.0.1"),
+            *("--port", str(self.port), "--bind", self.host),
             *("--unixsocket", str(self._socket)),
             *("--dir", str(self._directory)),
             *("--logfile", str(self._directory / "server.log")),
@@ -67,6 +78,11 @@ class LogServer:
                 self.kill()
                 raise RuntimeError((self._directory / "server.log").read_text()[-2000:])
             time.sleep(0.01)
+
+    @property
+    def running(self) -> bool:
+        """Whether its process was started, and not yet stopped or killed."""
+        return self._process is not None
 
     def stop(self) -> None:
         """Stop the server in order, and wait for it. Does nothing if it does not run."""

@@ -344,9 +344,10 @@ def _answer(
 
 def _settle(answer: asyncio.Future[Any], reply: asyncio.Future[Any]) -> None:
     """Answer an append as its reply says."""
+    error = reply.exception()
     if answer.done():
         return
-    if (error := reply.exception()) is not None:
+    if error is not None:
         answer.set_exception(error)
     else:
         answer.set_result(reply.result())

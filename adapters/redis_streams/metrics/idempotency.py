@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
@@ -77,8 +78,7 @@ class RecordCounts:
         """Read the counts. Keeps those it has if the log server does not answer."""
         try:
             commands = [("TIME",), *(("HGETALL", index) for index in self._indexes.values())]
-            replies = [connection.send(command) for command in commands]
-            time, *indexes = [await reply for reply in replies]
+            time, *indexes = await asyncio.gather(*map(connection.send, commands))
             now = milliseconds_of(time)
             self._counts = {
                 (partition, window_ms): self._count(index, window_ms, now)
