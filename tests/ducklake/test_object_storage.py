@@ -23,7 +23,8 @@ from application.projections.ports import Role
 from application.reading.ports import Aggregation, Selection
 from tests.contracts.projection_store import commit, recorded
 from tests.ducklake.support import live_store
-from tests.s3 import bucket, free_port, s3
+from tests.s3 import bucket, s3
+from tests.servers import free_port
 
 __all__ = ["bucket", "s3"]
 
