@@ -73,12 +73,18 @@ class UsageRecorder:
             self._written[token] = now
 
     def _write(self, counted: Counted, uses: Mapping[OwnToken, int], now: int) -> None:
-        if counted.points:
-            self._store.add_points(now // MINUTE_MS, counted.points)
+        points = {o: points for o, points in counted.points.items() if not self._is_erased(o)}
+        if points:
+            self._store.add_points(now // MINUTE_MS, points)
         active = {token: at for token, at in uses.items() if self._is_active(*token)}
         if active:
             self._store.set_token_uses(active)
         self._prune({organization for organization, _ in uses}, now)
+
+    def _is_erased(self, organization: str) -> bool:
+        with suppress(UnknownOrganization, DirectoryStale):
+            return self._directory.organization(organization).erased_at is not None
+        return False
 
     def _is_active(self, organization: str, token_id: str) -> bool:
         with suppress(UnknownOrganization, DirectoryStale):

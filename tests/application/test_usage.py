@@ -14,6 +14,7 @@ from application.clock import milliseconds
 from application.errors import LogUnavailable
 from application.organizations.access import AccessControl
 from application.organizations.create_team import CreateTeam
+from application.organizations.deciding import change, existing
 from application.organizations.issue_token import IssueToken
 from application.organizations.register_organization import RegisterOrganization
 from application.organizations.revoke_token import RevokeToken
@@ -25,6 +26,7 @@ from application.usage.ports import MINUTE_MS, MinuteUsage, OwnToken, PointUsage
 from application.usage.recorder import PRUNE_EVERY, UsageRecorder
 from application.usage.token_uses import TokenUses
 from domain.errors import Forbidden
+from domain.organization import erase
 from domain.token import Scope
 from tests.application.doubles import FakeClock, FakeMonotonic, Service
 
@@ -214,6 +216,20 @@ def test_a_use_just_before_a_token_was_revoked_is_not_written(world: World) -> N
     world.follower.catch_up()
     world.record()
     assert world.store.token_uses("gilt") == {}
+
+
+def test_nothing_is_written_of_an_organization_that_was_erased(
+    world: World, organizations: Organizations
+) -> None:
+    world.read()
+    world.counter.accepted("gilt", 5)
+    world.counter.accepted("other", 6)
+    change(organizations, "gilt", lambda found: erase(existing(found, "gilt"), world.clock()))
+    world.follower.catch_up()
+    world.record()
+    minute = world.ms // MINUTE_MS
+    assert (world.store.points("gilt", minute), world.store.token_uses("gilt")) == ([], {})
+    assert world.store.points("other", minute) == [MinuteUsage(minute, PointUsage(6))]
 
 
 def test_without_a_current_directory_uses_are_written_all_the_same(world: World) -> None:

@@ -195,6 +195,7 @@ def test_an_erased_organization_is_gone_and_the_chain_still_verifies(directory: 
         service.cave("replay", "points", "--as", "before")
         mine = [r for r, e in service.stored().items() if e.event.organization == "gilt"]
         publish(service, token, 4, start=8, name="very.secret")
+        wait_until(lambda: beside_the_log(service, "gilt") == {"points", "token-uses"})
 
         [erased] = [json.loads(service.cave("org", "erase", "gilt", "--yes", "--json"))]
         assert (erased["events"], erased["copies"]) == (12, ["points before"])
@@ -213,9 +214,17 @@ def test_an_erased_organization_is_gone_and_the_chain_still_verifies(directory: 
         assert shown["active_tokens"] == 0
         repeated = json.loads(service.cave("org", "erase", "gilt", "--yes", "--json"))
         assert (repeated["events"], repeated["at"]) == (12, erased["at"])
+        assert beside_the_log(service, "gilt") == set()
         wait_until(lambda: not found_in(service.data_dir.path / "valkey", b"very.secret"))
         for file in (service.data_dir.path / "archive").rglob("*.seg"):
             assert b"gilt" not in file.read_bytes() or "organizations" in str(file)
+
+
+def beside_the_log(service: Service, organization: str) -> set[str]:
+    """Return the kinds of keys that are kept for an organization beside the log."""
+    with service.log() as log:
+        names = [key.decode() for key in log.scan_iter(f"{{cave:metrics:*}}:*:{organization}")]
+    return {name.split("}:")[1].split(":")[0] for name in names}
 
 
 def found_in(directory: Path, text: bytes) -> bool:
