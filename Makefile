@@ -5,12 +5,13 @@ BIN := .venv/bin
 ROUNDS ?= 50
 EXAMPLES ?= 5000
 SECONDS ?= 60
+FILES ?= tests/promql/dashboards/example.json
 EXPRESSIONS ?= tests/promql/expressions.txt
 
 # Container images often set it; every process that a test starts would compile all modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo serve quick test coverage faults clients fuzz bench promql picture vendor check clean
+.PHONY: help demo serve quick test coverage faults clients fuzz bench promql dashboards picture vendor check clean
 
 help: ## list the targets
 	@grep -hE '^[a-z.]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -67,7 +68,7 @@ else
 	CAVE_FAULT_ROUNDS=$(ROUNDS) $(BIN)/pytest tests/faults
 endif
 
-clients: .venv ## fetch other agents and clients, and let them publish for SECONDS
+clients: .venv ## fetch other agents and clients, let them publish for SECONDS, and read
 	$(BIN)/python -m tests.clients.packages
 	CAVE_CLIENT_SECONDS=$(SECONDS) $(BIN)/pytest -rs tests/clients
 
@@ -80,6 +81,9 @@ bench: .venv ## compare with VictoriaMetrics and InfluxDB; ARGUMENTS="publish --
 
 promql: .venv ## compare answers to a file of EXPRESSIONS with Prometheus
 	$(BIN)/python -m tests.promql.compare $(EXPRESSIONS)
+
+dashboards: .venv ## ask what Grafana asks for dashboards, which are FILES
+	$(BIN)/python -m tests.promql.dashboards $(FILES)
 
 picture: .venv ## redraw the pictures in the README and in docs/page.md
 	$(BIN)/python -m tests.docs.picture

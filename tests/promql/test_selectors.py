@@ -6,6 +6,7 @@ import math
 
 import pytest
 
+from application.reading.promql import String
 from tests.promql.evaluating import STALE, Evaluated, matrix
 
 
@@ -78,6 +79,14 @@ def test_regular_expressions_match_whole_values_in_the_syntax_of_re2() -> None:
     assert list(evaluated.vector('up{a=~"(?i)one"}').values()) == [2]
     assert list(evaluated.vector('up{a!~"[[:upper:]]+|one\\\\n\\\\pL+"}').values()) == [3]
     assert list(evaluated.vector('up{a=~".*"}').values()) == [3, 2, 1]
+
+
+def test_raw_strings_have_no_escapes() -> None:
+    evaluated = Evaluated({'up{a="x.y"}': [1], 'up{a="xzy"}': [2], 'up{a="q\\"q"}': [3]})
+    assert list(evaluated.vector(r"up{a=~`x\.y`}").values()) == [1]
+    assert list(evaluated.vector('up{a=`q"q`}').values()) == [3]
+    assert evaluated.instant("`a\\n\n'\"`", 0) == String(0, "a\\n\n'\"")
+    assert evaluated.instant("'`' # `", 0) == String(0, "`")
 
 
 def test_a_subquery_evaluates_at_multiples_of_its_step() -> None:

@@ -44,7 +44,7 @@ def main(*paths: str) -> int:
 def _print(report: Report, series: int) -> None:
     print(
         f"{report.title}: {series} series, {report.asked} requests, {len(report.refusals)} errors, "
-        f"{report.answered} queries answered, {report.empty} empty"
+        f"{report.answered} queries answered, {len(report.empty)} empty"
     )
     if report.without_values:
         print(f"    variables without values: {', '.join(report.without_values)}")

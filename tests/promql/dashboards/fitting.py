@@ -13,14 +13,11 @@ from tests.promql.dashboards.intervals import TimeRange
 from tests.promql.dashboards.model import Dashboard
 from tests.promql.dashboards.templates import Chosen, Values, interpolated
 from tests.promql.dashboards.variables import built_in, query_text
-from tests.promql.samples import DURATION, START, SampleSeries, part
+from tests.promql.samples import DURATION, START, SampleSeries
 from tests.promql.synthetic import fitting_series, selectors_in
 
 NOW = START + DURATION
 """When the dashboards are looked at, in ms."""
-
-EVERY = 4
-"""Of so many samples, which are 15 s apart, one is taken."""
 
 VALUE = "v1"
 """Of each label that a variable is about."""
@@ -35,7 +32,7 @@ def series_for(dashboard: Dashboard) -> Sequence[SampleSeries]:
     values = _placeholders(dashboard)
     queries = [interpolated(ask.expression, values) for ask in dashboard.asks]
     queries += _of_variables(dashboard, values)
-    return [part(series, slice(None, None, EVERY)) for series in fitting_series(queries)]
+    return fitting_series(queries)
 
 
 def _placeholders(dashboard: Dashboard) -> Values:

@@ -22,13 +22,13 @@ from tests.promql.dashboards.variables import Choice, Variables, built_in
 class Report(Struct, frozen=True):
     """What became of a dashboard's requests.
 
-    `answered` are the queries of panels that found something, `empty` those that found nothing.
+    `answered` is how many queries of panels found something, `empty` says which found nothing.
     """
 
     title: str
     asked: int
     answered: int
-    empty: int
+    empty: Sequence[str]
     refusals: Sequence[Refusal]
     without_values: Sequence[str]
 
@@ -38,19 +38,20 @@ def report_on(dashboard: Dashboard, url: str, token: str, now: int) -> Report:
     shown = TimeRange(time_of(dashboard.time_from, now), time_of(dashboard.time_to, now))
     with Grafana(url, token, uid=dashboard.uid) as grafana:
         grafana.connect()
-        found = 0
+        empty = []
         variables = Variables(dashboard, shown, grafana)
         for choice in Choice:
             grafana.purpose = f"variables, {choice.value}"
             values = variables.chosen(choice)
             for ask in dashboard.asks:
                 grafana.purpose = f"{ask.panel}, {choice.value}"
-                found += _ask(grafana, dashboard, ask, shown, values)
+                if not _ask(grafana, dashboard, ask, shown, values):
+                    empty.append(f"{grafana.purpose}: {ask.expression}")
         return Report(
             dashboard.title,
             grafana.asked,
-            found,
-            len(Choice) * len(dashboard.asks) - found,
+            len(Choice) * len(dashboard.asks) - len(empty),
+            empty,
             grafana.refusals,
             sorted(set(variables.without_values)),
         )

@@ -27,7 +27,7 @@ _label_names = re.compile(r"label_names\((.*)\)\s*\Z", re.DOTALL).match
 _metrics = re.compile(r"metrics\((.+)\)\s*\Z", re.DOTALL).match
 _query_result = re.compile(r"query_result\((.+)\)\s*\Z", re.DOTALL).match
 _list_item = re.compile(r"(?:\\,|[^,])+").findall
-_named_value = re.compile(r"(.+?)\s+:\s+(.*)\Z", re.DOTALL).match
+_named_value = re.compile(r"\s*(.+)\s:\s(.+)\Z", re.DOTALL).match
 
 
 class Choice(Enum):
@@ -110,7 +110,7 @@ class Variables:
                 yield from _filtered(found, interpolated(variable.get("regex") or "", values))
             case "custom":
                 for item in _list_item(text):
-                    yield _option(item.strip().replace("\\,", ","))
+                    yield _option(item.replace("\\,", ","))
             case "interval":
                 if variable.get("auto"):
                     yield Option("auto", self._auto_interval(variable))
@@ -163,7 +163,8 @@ def _depends(variable: Json) -> set[str]:
 
 def _option(item: str) -> Option:
     found = _named_value(item)
-    return Option(found[1], found[2].strip()) if found else Option(item, item)
+    text, value = (found[1], found[2]) if found else (item, item)
+    return Option(text.strip(), value.strip())
 
 
 def _filtered(found: Sequence[str], pattern: str) -> Iterator[Option]:
