@@ -24,9 +24,10 @@ from adapters.http.api import (
 from adapters.http.api.administration import Administration, AnyRequest
 from adapters.http.failures import EXCEPTION_HANDLERS, allowed_methods
 from adapters.http.pages import routes as pages
+from adapters.http.problems import send_answer
 from adapters.http.prometheus import api as prometheus
 from adapters.http.prometheus import checks, empty
-from adapters.http.prometheus.api import PrometheusApi
+from adapters.http.prometheus.api import PrometheusApi, find_query
 from adapters.http.prometheus.browsers import PREFLIGHT_HEADERS
 from adapters.http.prometheus.remote_read.api import remote_read
 from adapters.http.publish.routes import ROUTES, Destination, PublishRoute, find_destination
@@ -56,21 +57,24 @@ def create_app(
     """Wire the application. It opens and closes nothing: its arguments must be open."""
     administration = Administration.of(use_cases, operator_token, clock)
     reading = queries.Reading(use_cases.access, use_cases.queries, use_cases.projections)
-    routed = _routed(publish, administration, reading, use_cases, clock)
-    return HttpService(publish, routed)
+    promql = PrometheusApi(reading, clock)
+    routed = _routed(publish, promql, administration, reading, use_cases)
+    return HttpService(publish, promql, routed)
 
 
 class HttpService:
-    """Routes publish requests itself, and all others through Litestar.
+    """Routes publish requests and PromQL's itself, and all others through Litestar.
 
-    Routing a request through Litestar costs several times as much as accepting a batch. So publish
-    paths are recognized here if they are spelled as documented. Other spellings that Litestar
-    accepts (a slash at the end, a prefix) go through its routes.
+    Routing a request through Litestar costs several times as much as accepting a batch, or as
+    evaluating an expression of a few series. So these paths are recognized here if they are spelled
+    as documented. Other spellings that Litestar accepts (a slash at the end, a prefix) go through
+    its routes.
     """
 
-    def __init__(self, publish: Publish, routed: Litestar) -> None:
+    def __init__(self, publish: Publish, promql: PrometheusApi, routed: Litestar) -> None:
         self.routed = routed
         self._publish = publish
+        self._promql = promql
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -78,6 +82,11 @@ class HttpService:
             return
         if scope["method"] == "POST" and (destination := find_destination(scope["path"])):
             await self._publish(scope, receive, send, destination)
+        elif found := find_query(scope["method"], scope["path"]):
+            query, organization, team = found
+            answer = await self._promql.answer(scope, receive, query.handler, organization, team)
+            record_request(query.operation, answer.status)
+            await send_answer(send, answer)
         else:
             await self._route(scope, receive, send)
 
@@ -181,10 +190,10 @@ async def options(request: AnyRequest) -> Response[None]:
 
 def _routed(
     publish: Publish,
+    promql: PrometheusApi,
     administration: Administration,
     reading: queries.Reading,
     use_cases: UseCases,
-    clock: Clock,
 ) -> Litestar:
     return Litestar(
         route_handlers=[options, *ROUTE_HANDLERS],
@@ -192,7 +201,7 @@ def _routed(
             "publish": _provide(publish),
             "administration": _provide(administration),
             "reading": _provide(reading),
-            "prometheus": _provide(PrometheusApi(reading, clock)),
+            "prometheus": _provide(promql),
             "readiness": _provide(use_cases.readiness),
             "projections": _provide(use_cases.projections),
             "log": _provide(use_cases.log),

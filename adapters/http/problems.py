@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -98,6 +100,13 @@ class Answer(Struct, frozen=True):
     headers: Headers
     body: bytes
     problem: Problem | None = None
+
+
+async def send_answer(send: Callable[[Any], Awaitable[None]], answer: Answer) -> None:
+    """Send an answer on a bare ASGI connection."""
+    start = {"type": "http.response.start", "status": answer.status, "headers": answer.headers}
+    await send(start)
+    await send({"type": "http.response.body", "body": answer.body})
 
 
 def problem_answer(error: Exception) -> Answer:

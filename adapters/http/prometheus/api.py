@@ -12,11 +12,13 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from msgspec import Struct
 
-from adapters.http.api.administration import AnyRequest, token_in
+from adapters.http.api.administration import AnyRequest
 from adapters.http.api.queries import Reading
-from adapters.http.body import read_body
+from adapters.http.body import Receive, read_body
 from adapters.http.compression import compressed
+from adapters.http.credentials import presented_token
 from adapters.http.failures import ProblemResponse, failure_answer
+from adapters.http.header_fields import header_fields
 from adapters.http.problems import Answer, Headers, kept_headers
 from adapters.http.prometheus import answers
 from adapters.http.prometheus.browsers import ANSWER_HEADERS
@@ -51,11 +53,37 @@ class PrometheusApi(Struct, frozen=True):
     reading: Reading
     now: Clock
 
-    def grant(self, request: AnyRequest, organization: str | None, team: str | None) -> Grant:
-        """Raises MissingCredentials, and the errors of AccessControl."""
+    async def answer(
+        self,
+        scope: Any,
+        receive: Receive,
+        handler: Handler,
+        organization: str | None,
+        team: str | None,
+    ) -> Answer:
+        """Return a handler's answer to a request, also to one that fails, in Prometheus' form."""
+        headers = header_fields(scope["headers"])
+        try:
+            token = presented_token(headers.get(b"authorization"))
+            grant = self.grant(token, organization, team)
+            asking = Asking(
+                grant, await _parameters(scope, headers, receive), milliseconds(self.now)
+            )
+            found = await handler(self.reading.queries.promql, asking, scope.get("path_params", {}))
+            found.headers.extend(await self.stale_headers())
+        except PromqlError as error:
+            found = answers.failed(error)
+        except Exception as error:  # noqa: BLE001  answered, a defect with a 500
+            found = _failed(failure_answer(error, scope["method"], scope["path"]))
+        found.headers.extend(ANSWER_HEADERS)
+        return await compressed(found, headers.get(b"accept-encoding", b"").decode("latin-1"))
+
+    def grant(self, token: str, organization: str | None, team: str | None) -> Grant:
+        """Return what a token may read. Raises the errors of AccessControl."""
+        access = self.reading.access
         if organization is None:
-            return self.reading.access.owners_grant(token_in(request), Scope.READ)
-        return self.reading.grant(request, organization, team)
+            return access.owners_grant(token, Scope.READ)
+        return access.grant(organization, team, token, Scope.READ)
 
     async def stale_headers(self) -> Headers:
         """Return the header `Cave-Stale` if the points are not kept up to date, else none."""
@@ -90,15 +118,49 @@ class Asking(Struct, frozen=True):
 Handler = Callable[[PromqlQueries, Asking, Mapping[str, str]], Awaitable[Answer]]
 
 
+class PlainQuery(Struct, frozen=True):
+    """What is called for a path without parameters of its own, and its name among operations."""
+
+    handler: Handler
+    methods: Sequence[str]
+    operation: str
+
+
+_PLAIN: dict[str, PlainQuery] = {}
+
+
+def find_query(method: str, path: str) -> tuple[PlainQuery, str | None, str | None] | None:
+    """Return what a path asks for, with the organization and the team in it.
+
+    None if it is not among the paths as documented, and for those with parameters in the path.
+    """
+    head, separator, rest = path.partition("/api/v1/")
+    found = _PLAIN.get(rest)
+    if found is None or not separator or method not in found.methods:
+        return None
+    match head.split("/"):
+        case [""]:
+            return found, None, None
+        case ["", "organizations", organization, "prometheus"] if organization:
+            return found, organization, None
+        case ["", "organizations", organization, "teams", team, "prometheus"] if (
+            organization and team
+        ):
+            return found, organization, team
+    return None
+
+
 def endpoint(path: str, methods: Sequence[HttpMethod] = GET_AND_POST) -> Callable[[Handler], Any]:
     """Make a handler the route of a path below each prefix, with errors in Prometheus' form."""
 
     def routed(handler: Handler) -> Any:
+        operation = f"prometheus_{handler.__name__}"
+
         @route(
             [f"{prefix}/{path}" for prefix in PREFIXES],
             http_method=list(methods),
             status_code=200,
-            name=f"prometheus_{handler.__name__}",
+            name=operation,
         )
         async def answer(
             request: AnyRequest,
@@ -106,33 +168,25 @@ def endpoint(path: str, methods: Sequence[HttpMethod] = GET_AND_POST) -> Callabl
             organization: FromPath[str | None] = None,
             team: FromPath[str | None] = None,
         ) -> Response[bytes]:
-            try:
-                grant = prometheus.grant(request, organization, team)
-                parameters = await _parameters(request)
-                asking = Asking(grant, parameters, milliseconds(prometheus.now))
-                queries = prometheus.reading.queries.promql
-                found = await handler(queries, asking, request.path_params)
-                found.headers.extend(await prometheus.stale_headers())
-            except PromqlError as error:
-                found = answers.failed(error)
-            except Exception as error:  # noqa: BLE001  answered, a defect with a 500
-                found = _failed(failure_answer(error, request.method, request.scope["path"]))
-            found.headers.extend(ANSWER_HEADERS)
-            accept_encoding = request.headers.get("accept-encoding", "")
-            return ProblemResponse(await compressed(found, accept_encoding))
+            found = await prometheus.answer(
+                request.scope, request.receive, handler, organization, team
+            )
+            return ProblemResponse(found)
 
+        if "{" not in path:
+            _PLAIN[path] = PlainQuery(handler, methods, operation)
         return answer
 
     return routed
 
 
-async def _parameters(request: AnyRequest) -> Parameters:
+async def _parameters(scope: Any, headers: Mapping[bytes, bytes], receive: Receive) -> Parameters:
     """Return the parameters of the URL, and those of a form. Raises BadData, BodyTooLarge."""
-    query_string = request.scope["query_string"]
-    content_type = request.headers.get("content-type", "")
-    if request.method != "POST" or "x-www-form-urlencoded" not in content_type.lower():
+    query_string = scope["query_string"]
+    content_type = headers.get(b"content-type", b"")
+    if scope["method"] != "POST" or b"x-www-form-urlencoded" not in content_type.lower():
         return Parameters.of(query_string)
-    return Parameters.of(query_string, await read_body(request.receive, MAX_FORM))
+    return Parameters.of(query_string, await read_body(receive, MAX_FORM))
 
 
 def _failed(problem: Answer) -> Answer:

@@ -8,7 +8,7 @@ from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath, SkipValidation
 
-from adapters.http.api.administration import AnyRequest
+from adapters.http.api.administration import AnyRequest, token_in
 from adapters.http.failures import ProblemResponse
 from adapters.http.prometheus.answers import RETRY_HEADERS, text_answer
 from adapters.http.prometheus.api import PREFIXES, PrometheusApi
@@ -51,7 +51,7 @@ async def _checked(
     problems: Sequence[str],
 ) -> Response[bytes]:
     """Answer with a text: a 503 if there are problems. A token that may not read is refused."""
-    prometheus.grant(request, organization, team)
+    prometheus.grant(token_in(request), organization, team)
     if problems:
         return ProblemResponse(text_answer(503, "; ".join(problems), RETRY_HEADERS))
     return ProblemResponse(text_answer(200, "PromQL is served below api/v1."))

@@ -27,7 +27,7 @@ from adapters.http.body import (
 from adapters.http.credentials import TOKEN_PARAMETERS
 from adapters.http.failures import failure_answer
 from adapters.http.header_fields import content_length, header_fields
-from adapters.http.problems import Answer
+from adapters.http.problems import Answer, send_answer
 from adapters.http.publish.answers import ANSWERS
 from adapters.http.publish.answers.ports import Asked
 from adapters.http.publish.plain_heads import PlainHead, route_token
@@ -115,10 +115,7 @@ class PublishEndpoint:
         except Exception as error:  # noqa: BLE001  answered, a defect with a 500
             problem = failure_answer(error, scope["method"], scope["path"])
             answer = ANSWERS[route.protocol].failed(problem, asked)
-        await send(
-            {"type": "http.response.start", "status": answer.status, "headers": answer.headers}
-        )
-        await send({"type": "http.response.body", "body": answer.body})
+        await send_answer(send, answer)
         record_publish(answer.status, seen.points, seen.size, perf_counter() - started)
 
     def admits(self, head: PlainHead) -> bool:

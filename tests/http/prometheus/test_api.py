@@ -252,3 +252,35 @@ def test_a_token_that_may_not_read_is_refused_in_the_same_form(asking: Asking) -
 
 def test_a_form_that_is_too_large_is_refused(asking: Asking) -> None:
     assert error_of(asking.post(f"{ORGANIZATION}/query", query="x" * (2 << 20)), 413)
+
+
+@pytest.mark.parametrize("prefix", [ORGANIZATION, TEAM, ROOT])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_queries_do_not_go_through_the_framework_and_are_answered_as_by_it(
+    asking: Asking, monkeypatch: pytest.MonkeyPatch, method: str, prefix: str
+) -> None:
+    service = asking.service
+
+    def answers() -> Any:
+        for token in (asking.token, asking.team_token, "cave_wrong"):
+            for query in ("query?query=up&time=5", "query?query=)", "series?match[]=up", "labels"):
+                # A slash at the end is a spelling that only the framework knows.
+                path, _, rest = query.partition("?")
+                yield path, rest, token
+
+    expected = [
+        service.call(method, f"{prefix}/{path}/?{rest}", token) for path, rest, token in answers()
+    ]
+
+    async def fail(*_: object) -> None:
+        raise AssertionError("routed")
+
+    monkeypatch.setattr(service.app, "routed", fail)
+    found = [
+        service.call(method, f"{prefix}/{path}?{rest}", token) for path, rest, token in answers()
+    ]
+    assert {response.status_code for response in found} > {200, 400}
+    for ours, theirs in zip(found, expected, strict=True):
+        assert ours.status_code == theirs.status_code
+        assert ours.content == theirs.content
+        assert ours.headers == theirs.headers

@@ -8,7 +8,7 @@ from litestar import Response, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from adapters.http.api.administration import AnyRequest
+from adapters.http.api.administration import AnyRequest, token_in
 from adapters.http.body import SNAPPY, content_coding, inflate, read_body
 from adapters.http.failures import ProblemResponse, failure_answer
 from adapters.http.header_fields import header_fields
@@ -32,7 +32,7 @@ async def remote_read(
     team: FromPath[str | None] = None,
 ) -> Response[bytes]:
     try:
-        grant = prometheus.grant(request, organization, team)
+        grant = prometheus.grant(token_in(request), organization, team)
         content_coding(header_fields(request.scope["headers"]).get(b"content-encoding"), (SNAPPY,))
         body = await read_body(request.receive, MAX_REQUEST)
         asked = parsed_request(inflate(body, SNAPPY, MAX_REQUEST))
