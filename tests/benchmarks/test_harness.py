@@ -10,20 +10,25 @@ from array import array
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import StringIO
+from itertools import pairwise
 from pathlib import Path
 from threading import Thread
 
+import cramjam
 import pytest
 from rich.console import Console
 
+from adapters.ducklake.database import Location
 from tests.benchmarks import formats, prepared
 from tests.benchmarks.bench import Bench, Cores, Settings
 from tests.benchmarks.load import LoadFailed, load, missing, parsed
-from tests.benchmarks.parts import publish
+from tests.benchmarks.parts import cardinality, promql, publish
 from tests.benchmarks.points import HOSTS, INTERVAL, NAMES, SERIES, point, points
 from tests.benchmarks.pusher import PushRefused, push
 from tests.benchmarks.report import CAVEATS, Report, machine, show
 from tests.benchmarks.results import Goal, Measurement, cells, verdicts
+from tests.benchmarks.scraped import START, Scraped, labels_for
+from tests.point_formats.remote_write.slow_reader import read_version_1
 
 NO_WRK = missing() or (None if shutil.which("taskset") else "taskset is not installed")
 needs_wrk = pytest.mark.skipif(NO_WRK is not None, reason=str(NO_WRK))
@@ -278,3 +283,42 @@ def test_a_tiny_round_compares_cave_with_the_empty_application() -> None:
         ("empty application", None),
     ]
     assert all(m.figures["requests/s"] > 0 for m in bench.measurements)
+
+
+def test_scraped_series_are_sent_whole_in_the_order_of_time() -> None:
+    labels = labels_for(['rate(x_total{a="1"}[5m])', "h_bucket"], 100)
+    scraped = Scraped(labels, 20)
+    found: dict[tuple[tuple[str, str], ...], list[tuple[int, float]]] = {}
+    for body in scraped.bodies():
+        for name, time, bits, tags in read_version_1(
+            bytes(cramjam.snappy.decompress_raw(body))
+        ).rows:
+            key = tuple(sorted((("__name__", name), *tags)))
+            found.setdefault(key, []).append((time, struct.unpack("<d", bits)[0]))
+    assert found.keys() == {tuple(sorted(one.items())) for one in labels}
+    assert {len(samples) for samples in found.values()} == {20}
+    for key, samples in found.items():
+        times = [time for time, _ in samples]
+        assert {later - time for time, later in pairwise(times)} == {15_000}
+        assert START < times[0] < times[-1] < scraped.end
+        if ("__name__", "x_total") in key:
+            assert samples == sorted(samples)
+
+
+@pytest.mark.skipif(shutil.which("taskset") is None, reason="taskset is not installed")
+def test_a_tiny_day_compares_promql_with_prometheus(tmp_path: Path) -> None:
+    expressions = tmp_path / "expressions"
+    expressions.write_text("a_total\nsum(rate(a_total[5m]))\nrate(b[\n")
+    settings = Settings(quick=True, rounds=2, series=20, expressions=str(expressions))
+    bench = Bench(settings)
+    promql.run(bench)
+    assert all(m.fault is None and m.figures["p50 ms"] > 0 for m in bench.measurements)
+    present = [c.name for c in (promql.CAVE, promql.PROMETHEUS) if c.missing() is None]
+    assert sorted(m.contestant for m in bench.measurements) == sorted(2 * present)
+    assert any("of 3 expressions 1 were refused, 0 have empty" in note for note in bench.notes)
+
+
+def test_questions_of_few_series_are_measured(tmp_path: Path) -> None:
+    cardinality.fill(Location(root=tmp_path), 300)
+    figures = cardinality.measured(tmp_path, 300)
+    assert {name.rpartition(" ")[2] for name in figures} == {"ms", "B/series"}

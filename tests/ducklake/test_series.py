@@ -6,15 +6,21 @@ import itertools
 import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from adapters.ducklake.query import queries
+from adapters.ducklake.query.metric_columns import MetricColumns
 from adapters.ducklake.query.read_model import DuckLakeReadModel
+from adapters.ducklake.query.series_columns import SeriesColumns
+from adapters.ducklake.store import upkeep
 from adapters.memory.series_source import MemorySeriesSource
 from application.event_log.ports import RecordedMetrics
 from application.event_log.receipts import Receipt
@@ -173,3 +179,175 @@ def test_of_points_of_a_series_at_one_time_the_last_accepted_counts(sources: Sou
         ("m", [3.0]),
         ("n", [0.5]),
     ]
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[Sources]:
+    """A read model on a store without points."""
+    with open_lake(tmp_path) as lake, closing(DuckLakeReadModel(lake.location)) as model:
+        yield Sources(lake, model, lake.create(Role.LIVE))
+
+
+class Reads:
+    """The files that were listed, and those whose points were read, since the last question."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._listed: list[str] = []
+        self._read: list[str] = []
+        series, columns = queries.series, queries.columns
+
+        def listing(files: Sequence[str], *more: Any) -> queries.Query:
+            self._listed += files
+            return series(files, *more)
+
+        def reading(files: Sequence[str], *more: Any) -> queries.Query:
+            self._read += files
+            return columns(files, *more)
+
+        monkeypatch.setattr(queries, "series", listing)
+        monkeypatch.setattr(queries, "columns", reading)
+
+    def taken(self) -> tuple[int, int]:
+        """Return how many files were listed, and of how many points were read."""
+        found = len(self._listed), len(self._read)
+        self._listed.clear()
+        self._read.clear()
+        return found
+
+
+def test_looking_up_series_reads_no_points_and_each_file_once(
+    fresh: Sources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = Owner("gilt")
+    batch: list[Point] = [("m", number, 1.0, {"host": f"h{number}"}) for number in range(300)]
+    fresh.add(owner.organization, [batch[:100], batch[100:]])
+    fast, reads = fresh.model.series, Reads(monkeypatch)
+    one = [
+        matcher("__name__", MatchOperator.EQUAL, "m"),
+        matcher("host", MatchOperator.EQUAL, "h7"),
+    ]
+    whole = 0, 299
+
+    def look_up() -> None:
+        assert len(fast.label_values(owner, "host", [], *whole)) >= 300
+        assert fast.label_names(owner, [one], *whole) == ["__name__", "host"]
+        assert [dict(each) for each in fast.labels(owner, [one], *whole)] == [
+            {"__name__": "m", "host": "h7"}
+        ]
+
+    look_up()
+    assert reads.taken() == (2, 0)
+    look_up()
+    assert reads.taken() == (0, 0)
+    fresh.add(owner.organization, [[("m", 5, 1.0, {"host": "new"})]])
+    look_up()
+    assert reads.taken() == (1, 0)
+
+
+def test_a_selector_with_a_name_lists_no_series_and_reads_each_file_once(
+    fresh: Sources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = Owner("gilt")
+    slow = fresh.add(owner.organization, [[("m", 1, 1.0, {"host": "a"})]])
+    fast, reads = fresh.model.series, Reads(monkeypatch)
+    name = [matcher("__name__", MatchOperator.EQUAL, "m")]
+    expected = plain(slow.select(owner, name, 0, 20, budget()))
+    assert plain(fast.select(owner, name, 0, 20, budget())) == expected
+    assert reads.taken() == (0, 1)
+    assert plain(fast.select(owner, name, 0, 20, budget())) == expected
+    assert reads.taken() == (0, 0)
+    fresh.add(owner.organization, [[("m", 2, 1.0, {"host": "b"})]])
+    assert len(fast.select(owner, name, 0, 20, budget())) == 2
+    assert reads.taken() == (0, 1)
+
+
+def test_series_that_do_not_match_are_not_counted(sources: Sources) -> None:
+    owner = Owner(f"org{next(numbers)}")
+    batch: list[Point] = [("m", number, 1.0, {"host": f"h{number}"}) for number in range(50)]
+    sources.add(owner.organization, [batch])
+    one = [matcher("host", MatchOperator.EQUAL, "h7")]
+    small = QueryBudget(QueryLimits(series=1, samples=1))
+    assert len(sources.model.series.select(owner, one, 0, 99, small)) == 1
+
+
+@pytest.mark.parametrize("second", [range(100, 200), range(50, 150), range(99, 199), range(100)])
+def test_long_series_of_several_files_are_joined_in_time(sources: Sources, second: range) -> None:
+    """Whether their files follow one another, overlap by some points, or have the same times."""
+    owner = Owner(f"org{next(numbers)}")
+    batches: list[list[Point]] = [
+        [("m", time, value + time, {"host": host}) for time in times for host in "ab"]
+        for value, times in ((0.25, range(100)), (0.5, second))
+    ]
+    slow = sources.add(owner.organization, batches)
+    for start, end in ((0, 300), (20, 120), (99, 100)):
+        selected = sources.model.series.select(owner, [], start, end, budget())
+        assert sorted(plain(selected)) == sorted(
+            plain(slow.select(owner, [], start, end, budget()))
+        )
+
+
+def test_the_series_wanted_of_files_with_too_many_points_are_read_alone(
+    sources: Sources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = Owner(f"org{next(numbers)}")
+    batch: list[Point] = [
+        ("m", time, STALE if time % 7 == 3 else float(time), {"host": host})
+        for time in range(50)
+        for host in ("a", "b", "ab")
+    ]
+    slow = sources.add(owner.organization, [batch])
+    monkeypatch.setattr(sources.model._cache, "_max_points", 10)
+    for wanted in ("a", "b", "c"):
+        one = [matcher("host", MatchOperator.EQUAL, wanted)]
+        selected = sources.model.series.select(owner, one, 5, 30, budget())
+        assert plain(selected) == plain(slow.select(owner, one, 5, 30, budget()))
+
+
+def test_the_index_follows_when_files_are_merged(
+    fresh: Sources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, "MERGE_FROM", 4)
+    monkeypatch.setattr(upkeep, "MERGE_EVERY", 0.0)
+    owner, slow, fast = Owner("gilt"), MemorySeriesSource(), fresh.model.series
+    for turn in range(12):
+        labels = {"host": f"h{turn % 5}"}
+        fresh.add("gilt", [[("m", turn, float(turn), labels)]])
+        slow.add(owner, {"__name__": "m", **labels}, [(turn, float(turn))])
+        selected = fast.select(owner, [], 0, 99, budget())
+        assert sorted(plain(selected)) == sorted(plain(slow.select(owner, [], 0, 99, budget())))
+        hosts = fast.label_values(owner, "host", [], 0, 99)
+        assert hosts == slow.label_values(owner, "host", [], 0, 99)
+    assert len(fast._owners[owner].files) < 12
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 60), st.integers(0, 30)), min_size=1, max_size=60),
+    st.integers(1, 40),
+    st.integers(-5, 70),
+    st.integers(-5, 70),
+)
+def test_rows_of_a_range_are_those_with_times_in_it(
+    points: list[tuple[int, int]], alike: int, start: int, end: int
+) -> None:
+    """However many tag sets have the same times."""
+    rows = [(time, series) for time, series in points]
+    rows += [(time, 100 + copy) for copy in range(alike) for time in range(20)]
+    times, series = (np.array(column) for column in zip(*rows, strict=True))
+    texts, codes = np.unique(series, return_inverse=True)
+    columns = SeriesColumns.of(
+        MetricColumns.of(
+            times, times.astype(float), codes, pa.array([f'{{"n":"{text}"}}' for text in texts])
+        )
+    )
+    sets = np.arange(len(texts))
+    begin, after = columns.rows(sets, start, end)
+    for one in sets.tolist():
+        first, last = int(begin[one]), int(after[one])
+        found = np.empty(max(0, last - first), np.int64)
+        columns.write_times(one, first, last, found)
+        own = sorted(time for time, code in zip(times.tolist(), codes, strict=True) if code == one)
+        assert found.tolist() == [time for time in own if start <= time <= end]
+        assert columns.values[first:last].tolist() == found.tolist()
+        all_rows = np.arange(first, max(first, last))
+        assert columns.all_times(np.full(len(all_rows), one), all_rows).tolist() == found.tolist()
