@@ -36,7 +36,7 @@ def histogram_quantile(call: Call) -> Vector:
         else:
             corrected = _corrected(counts)
             rising = _monotonic(corrected)
-            if (rising > corrected).any():
+            if (rising > corrected)[:, (wanted >= 0) & (wanted <= 1)].any():
                 call.notes.forced_monotonicity(call.written[1])
             found = _quantile(wanted, bounds, rising)
         found = np.where(wanted < 0, -np.inf, np.where(wanted > 1, np.inf, found))

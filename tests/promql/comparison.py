@@ -211,7 +211,13 @@ def _is_newer_text(theirs: str) -> bool:
     other rules; `@` has no number instead of its name, and `.` matches line ends.
     """
     older = ("duration", "in subquery", "colon", "left bracket", "right bracket", "Item 5", "(?:")
-    others = ("unexpected string", "trailing commas", "bad number", 'unexpected number ".')
+    others = (
+        "unexpected string",
+        "trailing commas",
+        "bad number",
+        'unexpected number ".',
+        "character: '.'",
+    )
     newer = ("strconv.ParseFloat", "double_exponential_smoothing")
     return any(part in theirs for part in (*older, *others, *newer))
 

@@ -150,6 +150,8 @@ class Expressions:
             width = self._pick(("35s", "1m5s", "5m5s", "12m15s", "1h5s"))
             step = self._pick(("10s", "30s", "1m", "2m", "", "70s"))
             inner = self._vector(depth - 1, exact=exact)
+            # Before 3, what has an `@` had a value even where the range is between two steps.
+            step = "10s" if "@" in inner else step
             return f"({inner})[{width}:{step}]{self._shift()}"
         families = families or (EXACT if exact else (*EXACT, *COUNTERS))
         width = self._pick(("7s", "20s", "1m", "5m", "17m", "1h", "90s"))
@@ -194,6 +196,8 @@ class Expressions:
             return f"{name}({self._range(depth, exact=True)})"
         names: Sequence[str] = EXACT_OVER_TIME if exact else (*EXACT_OVER_TIME, *OVER_TIME)
         inner = self._range(depth, exact=exact)
+        if not exact and self._likely(0.3):
+            inner = self._range(0, exact=True, families=ODD)
         if not exact and self._likely(0.2):
             q = self._q()
             return f"quantile_over_time({q}, {_without_at(inner, q)})"
@@ -261,8 +265,9 @@ class Expressions:
             clause = self._clause()
             clause = clause if label == "value" or " by " not in clause else ""
             return f'count_values{clause} ("{label}", {inner})'
-        # Of equal values any may be kept, so only how many there are and their values are defined.
-        best = f"{self._pick(('topk', 'bottomk'))}{self._clause()} ({self._k()}, {inner})"
+        # Of equal values any may be kept, so only how many there are and their values are defined;
+        # 0 and -0 are equal.
+        best = f"{self._pick(('topk', 'bottomk'))}{self._clause()} ({self._k()}, ({inner}) + 0)"
         return f'count_values("value", {best})'
 
     # Operators

@@ -50,6 +50,7 @@ MONOTONIC = (
             [f"{QUANTILE}2 (1:20)"],
             [],
         ),
+        ('histogram_quantile(NaN, h_bucket{le=~"[^m]+"})', [f"{QUANTILE}NaN (1:20)"], []),
         (
             "histogram_quantile(0.5, h_bucket)",
             [

@@ -102,10 +102,10 @@ def test_names_in_quotes(text: str, matchers: list[tuple[str, str, str]]) -> Non
 @pytest.mark.parametrize(
     "text",
     [
-        '{"a.b","c.d"="x"}',
+        '{"c.d"="x",__name__="a.b"}',
         'sum by ("a.b", c) (x)',
         'x * on ("ä") group_left ("b c") y',
-        'label_replace({"a.b"}, "x.y", "$1", "a.b", "(.*)")',
+        'label_replace({__name__="a.b"}, "x.y", "$1", "a.b", "(.*)")',
         'x{"c.d"=~"x"}[5m] @ end() offset -1m30s',
         "(x)[1h:] offset 1w",
         "1.5 + -x ^ 2 > bool +y",

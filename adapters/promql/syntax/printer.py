@@ -5,7 +5,6 @@ What fits into a line stays in one; else each part has its own.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from adapters.promql.numbers import general
@@ -25,12 +24,10 @@ from adapters.promql.syntax.tree import (
     Unary,
     VectorSelector,
 )
-from application.reading.series import NAME, Matcher, MatchOperator
+from application.reading.series import Matcher
 
 LINE = 100
 INDENT = "  "
-
-_plain_metric = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*").fullmatch
 
 
 def pretty(node: Expression, level: int = 0) -> str:
@@ -124,12 +121,6 @@ def _selector(node: VectorSelector) -> str:
 
 
 def _matcher(matcher: Matcher) -> str:
-    if (
-        matcher.name == NAME
-        and matcher.operator is MatchOperator.EQUAL
-        and not _plain_metric(matcher.value)
-    ):
-        return quoted(matcher.value)
     return f"{label_name(matcher.name)}{matcher.operator.value}{quoted(matcher.value)}"
 
 
