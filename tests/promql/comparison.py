@@ -199,9 +199,8 @@ def _is_newer(expression: str, ours: object, theirs: object) -> bool:
     It refuses a comparison whose matches are not unique also if that drops them, and it accepts a
     negation of series that have equal labels at different times.
     """
-    if isinstance(ours, PromqlError):
-        return "multiple matches for labels" in str(ours)
-    return "-(" in expression and "same labelset" in str(theirs)
+    negation = "-(" in expression and "same labelset" in str(theirs)
+    return negation or "multiple matches for labels" in str(ours)
 
 
 def _is_newer_text(theirs: str) -> bool:

@@ -111,8 +111,9 @@ class Asking(Struct, frozen=True):
         return answers.result(found, annotations, self.parameters.limit())
 
     def look_back(self) -> int:
-        """Return for how long (ms) a sample counts. Raises BadData."""
-        return self.parameters.duration("lookback_delta", LOOK_BACK)
+        """Return for how long (ms) a sample counts; 0 and less are the default. Raises BadData."""
+        found = self.parameters.duration("lookback_delta", LOOK_BACK)
+        return found if found > 0 else LOOK_BACK
 
 
 Handler = Callable[[PromqlQueries, Asking, Mapping[str, str]], Awaitable[Answer]]

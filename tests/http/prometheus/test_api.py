@@ -122,6 +122,9 @@ def test_the_look_back_can_be_chosen(asking: Asking) -> None:
     for look_back in ("90s", 90, "90.5"):
         found = data_of(asking.get(query, query="up", time=NOW + 100, lookback_delta=look_back))
         assert found["result"] == []
+    for default in (0, -5, ""):
+        parameters: dict[str, Any] = {"query": "up", "time": NOW + 100, "lookback_delta": default}
+        assert len(data_of(asking.get(query, **parameters))["result"]) == 2
 
 
 def test_labels_in_paths_may_be_escaped(asking: Asking) -> None:
