@@ -259,6 +259,11 @@ def measure(world: World, durability: Durability, fault: Fault, *, promotes: boo
     named = all(
         any(gap and gap.last and gap.first <= r <= gap.last for gap in gaps) for r in missing
     )
+    for partition, gap in enumerate(gaps):
+        here = [r for r in missing if r.partition == partition]
+        if here:
+            found = f"{len(here)} lost, from {min(here)} to {max(here)}"
+            print(f"{found}; {gap or 'no gap'}", file=sys.stderr, flush=True)
     times = Counter(stored.values())
     steps = zip(ledger.times, ledger.times[1:], strict=False)
     return Result(

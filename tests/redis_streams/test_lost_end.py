@@ -39,7 +39,7 @@ class Failover:
 
     def __init__(self, primary: LogServer, replica: LogServer) -> None:
         self._address = Path(primary.url.removeprefix("unix://")).with_name("address")
-        self._replica_url = replica.url
+        self.replica_url = replica.url
         self.primary = Redis.from_url(primary.url)
         self.replica = Redis.from_url(replica.url)
         for client in (self.primary, self.replica):
@@ -57,7 +57,7 @@ class Failover:
 
     def fail_over(self) -> None:
         """From now on, the address leads to the replica."""
-        self._lead_to(self._replica_url)
+        self._lead_to(self.replica_url)
         self.primary.client_kill_filter(_type="normal", skipme=True)
 
     def _lead_to(self, url: str) -> None:
@@ -125,7 +125,8 @@ def test_the_worker_that_acknowledged_the_end_names_what_is_lost(
             failover.cut()
             lost = await append(log, 5)
             if follow == "events of others":
-                failover.replica.xadd(LOG, {"topic": "x"})
+                async with opened(failover.replica_url) as others:
+                    await append(others, 2)
             elif follow == "an event at the same place":
                 failover.replica.xadd(LOG, {"topic": "x"}, id=lost[-1].event_id)
             failover.fail_over()
@@ -205,6 +206,31 @@ def test_a_reader_that_has_seen_the_end_names_what_is_lost(
             gap = log.gap(0)
             assert gap is not None
             assert (gap.first, gap.last) == (after(kept), lost)
+
+
+def test_events_of_both_servers_at_the_same_time_are_told_apart(failover: Failover) -> None:
+    """As long as both take appends, ids of lost and of new events alternate."""
+
+    async def scenario() -> None:
+        async with opened(failover.url) as log:
+            [kept] = await append(log)
+            failover.cut()
+            async with opened(failover.replica_url) as others:
+                lost, new = [], []
+                for _ in range(5):
+                    lost += await append(log)
+                    await asyncio.sleep(0.002)
+                    new += await append(others)
+                    await asyncio.sleep(0.002)
+                lost += await append(log)
+                failover.fail_over()
+                await reconnected(log)
+                gap = reader(failover.replica).gap(0)
+                assert gap is not None
+                assert (gap.first, gap.last) == (after(kept), lost[-1])
+                assert lost[0] < new[0] < lost[-1]
+
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize("trimmed", [False, True])

@@ -84,9 +84,14 @@ class RedisHotLog:
 
     def note_lost(self, missing: Receipt) -> None:
         partition = missing.partition
-        keys = self._keys.log(partition), self._keys.losses(partition)
+        keys = [
+            self._keys.log(partition),
+            self._keys.losses(partition),
+            self._keys.history(partition),
+        ]
         with translated(WRITING):
-            first: Any = self._client.eval(NOTE, 2, *keys, missing.event_id)
+            history = history_of(self._client.info("server", "replication"))
+            first: Any = self._client.eval(NOTE, len(keys), *keys, missing.event_id, history)
         report_lost(partition, first, missing)
 
     def accept_lost(self, lost: Lost) -> None:

@@ -5,6 +5,7 @@ created; `archive`, the URL of its archive; `archiver`, the archiver's last stat
 `{<prefix>:metrics:<p>}:log`, a stream per partition.
 `{<prefix>:metrics:<p>}:losses`, a hash: acknowledged events that a promoted server has not, see
 `losses`.
+`{<prefix>:metrics:<p>}:history`, a hash: the server's history, and the log's end at its beginning.
 `{<prefix>:metrics:<p>}:archiver`, a string that expires: who may trim the partition.
 `{<prefix>:metrics:<p>}:fence`, a string that expires: written only to wait for replicas behind it.
 `{<prefix>:metrics:<p>}:idempotency:<window>…`, hashes that expire: the records of publishes with
@@ -37,6 +38,9 @@ class MetricKeys(Struct, frozen=True):
 
     def losses(self, partition: int) -> str:
         return f"{{{self.prefix}:metrics:{partition}}}:losses"
+
+    def history(self, partition: int) -> str:
+        return f"{{{self.prefix}:metrics:{partition}}}:history"
 
     def archiver(self, partition: int) -> str:
         return f"{{{self.prefix}:metrics:{partition}}}:archiver"

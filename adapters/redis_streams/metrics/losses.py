@@ -18,8 +18,32 @@ _log = structlog.get_logger(__name__)
 
 ACCEPTED = b" accepted"
 
-NOTE = """#!lua flags=allow-oom
-local log, losses, lost = KEYS[1], KEYS[2], ARGV[1]
+_NEWEST = """
+local newest = '0-0'
+if redis.call('EXISTS', KEYS[1]) == 1 then
+  local info = redis.call('XINFO', 'STREAM', KEYS[1])
+  for i = 1, #info, 2 do
+    if info[i] == 'last-generated-id' then
+      newest = info[i + 1]
+    end
+  end
+end
+"""
+
+BEGIN = f"""#!lua flags=allow-oom
+if redis.call('HGET', KEYS[2], 'history') ~= ARGV[1] then
+  {_NEWEST}
+  redis.call('HSET', KEYS[2], 'history', ARGV[1], 'end', newest)
+end
+"""
+"""A script. KEYS: a partition's log, its history. ARGV: the server's history.
+
+Keeps the last id that the log had at the beginning of the server's history. Everything that appends
+calls it before, so that later ids are those of later events, which a lost one may lie between.
+"""
+
+NOTE = f"""#!lua flags=allow-oom
+local lost = ARGV[1]
 
 local function less(a, b)
   local ams, aseq = string.match(a, '^(%d+)-(%d+)$')
@@ -30,40 +54,39 @@ local function less(a, b)
   return tonumber(aseq) < tonumber(bseq)
 end
 
-local newest = '0-0'
-if redis.call('EXISTS', log) == 1 then
-  local info = redis.call('XINFO', 'STREAM', log)
-  for i = 1, #info, 2 do
-    if info[i] == 'last-generated-id' then
-      newest = info[i + 1]
-    end
-  end
-end
-local before = redis.call('XREVRANGE', log, '(' .. lost, '-', 'COUNT', 1)[1]
+{_NEWEST}
+local before = redis.call('XREVRANGE', KEYS[1], '(' .. lost, '-', 'COUNT', 1)[1]
 before = before and before[1] or '0-0'
-if less(newest, lost) then
+local began = redis.call('HMGET', KEYS[3], 'history', 'end')
+if began[1] == ARGV[2] and less(began[2], lost) then
+  before = began[2]
+elseif less(newest, lost) then
   before = newest
+end
+if less(newest, lost) then
   -- Later events get ids above the lost ones, whatever the server's clock shows.
-  if redis.call('EXISTS', log) == 1 then
-    redis.call('XSETID', log, lost)
+  if redis.call('EXISTS', KEYS[1]) == 1 then
+    redis.call('XSETID', KEYS[1], lost)
   else
-    redis.call('XADD', log, lost, '', '')
-    redis.call('XTRIM', log, 'MAXLEN', 0)
-    redis.call('XSETID', log, lost, 'ENTRIESADDED', 0)
+    redis.call('XADD', KEYS[1], lost, '', '')
+    redis.call('XTRIM', KEYS[1], 'MAXLEN', 0)
+    redis.call('XSETID', KEYS[1], lost, 'ENTRIESADDED', 0)
   end
 end
 local ms, seq = string.match(before, '^(%d+)-(%d+)$')
 local first = string.format('%s-%.0f', ms, tonumber(seq) + 1)
-local known = redis.call('HGET', losses, first)
+local known = redis.call('HGET', KEYS[2], first)
 if not known or less(string.match(known, '^%S+'), lost) then
-  redis.call('HSET', losses, first, lost)
+  redis.call('HSET', KEYS[2], first, lost)
 end
 return first
 """
-"""A script. KEYS: a partition's log, its losses. ARGV: the id of an event that is missing.
+"""A script. KEYS: a partition's log, its losses, its history. ARGV: the id of an event that is
+missing, and the server's history.
 
-Records that it is lost, and every event between it and the one before that the server has. Returns
-the first id that may be missing. Also for a server that is out of memory.
+Records that it is lost, and every event between it and the end that the log had at the beginning of
+that history, or else the one before it. Returns the first id that may be missing. Also for a server
+that is out of memory.
 """
 
 ACCEPT = """#!lua flags=allow-oom

@@ -27,11 +27,12 @@ from adapters.redis_streams.metrics.idempotency import (
     record_field,
 )
 from adapters.redis_streams.metrics.keys import MetricKeys, earlier_record
-from adapters.redis_streams.metrics.losses import NOTE, report_lost
+from adapters.redis_streams.metrics.losses import BEGIN, NOTE, report_lost
 from adapters.redis_streams.metrics.sequence_guard import (
     SAFE_SEQUENCES,
     SequenceGuard,
 )
+from adapters.redis_streams.server import history_of, info_fields
 from application.errors import (
     IdempotencyFull,
     LogError,
@@ -241,10 +242,19 @@ class RedisMetricLog:
 
         Raises LogUnavailable.
         """
-        await self._look_for_acknowledged(send)
+        reply = _answer(await send(("INFO", "server", "replication")))
+        history = history_of(info_fields(reply))
+        # A server that refuses this refuses appends too.
+        await asyncio.gather(
+            *(
+                send(("EVAL", BEGIN, 2, self._logs[p], self._keys.history(p), history))
+                for p in range(self._partitions)
+            )
+        )
+        await self._look_for_acknowledged(send, history)
         await self._look_at_last_ids(send)
 
-    async def _look_for_acknowledged(self, send: Send) -> None:
+    async def _look_for_acknowledged(self, send: Send, history: str) -> None:
         """Note the loss of each partition's last acknowledged event, unless it is in the log.
 
         This comes before any other event of this process, so that none gets the place of a lost
@@ -257,7 +267,8 @@ class RedisMetricLog:
                 continue
             if not found and await self._was_trimmed(send, receipt):
                 continue
-            note = ("EVAL", NOTE, 2, log, self._keys.losses(partition), name)
+            keys = log, self._keys.losses(partition), self._keys.history(partition)
+            note = ("EVAL", NOTE, len(keys), *keys, name, history)
             report_lost(partition, _answer(await send(note)), receipt)
             del self._acknowledged[partition]
 
