@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
 import struct
 import subprocess
@@ -18,6 +19,7 @@ from typing import Any
 
 import cramjam
 
+from adapters.embedded_valkey import tied_to_parent
 from application.reading.promql import (
     InstantResult,
     InstantSample,
@@ -102,6 +104,7 @@ def prometheus_with(series: Iterable[SampleSeries], directory: Path) -> Iterator
                 f"--web.listen-address=127.0.0.1:{port}",
             ],
             stderr=log,
+            preexec_fn=tied_to_parent(signal.SIGKILL),
         )
         try:
             address = f"http://127.0.0.1:{port}"
