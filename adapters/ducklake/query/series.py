@@ -46,33 +46,41 @@ _NONE = np.empty(0, np.int32)
 class _OwnersSeries:
     """What is known of an owner: an index per metric, and the numbers of series by file.
 
-    `files` has those of every metric of a file, by the file's path and the metric's name. `large`
-    has those of metrics with too many points to be cached, by path and name. `columns` has those of
-    cached columns, for as long as they are cached.
+    `size` is the number of series. `files` has those of every metric of a file, by the file's path
+    and the metric's name. `large` has those of metrics with too many points to be cached, by path
+    and name. `columns` has those of cached columns, for as long as they are cached.
     """
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
+        self.size = 0
         self.metrics: dict[str, SeriesIndex] = {}
         self.files: dict[str, dict[str, Numbers]] = {}
         self.large: dict[tuple[str, str], Numbers] = {}
         self.columns: WeakKeyDictionary[SeriesColumns, Numbers] = WeakKeyDictionary()
 
-    def metric(self, name: str) -> SeriesIndex:
+    def numbered(self, name: str, texts: Sequence[str]) -> Numbers:
+        """Return the numbers of a metric's series, given their tags as text; new ones are added."""
+        if not texts:
+            return _NONE
         index = self.metrics.get(name)
         if index is None:
             index = self.metrics[name] = SeriesIndex(name)
-        return index
+        before = len(index)
+        numbers = index.numbers(texts)
+        self.size += len(index) - before
+        return numbers
 
     def may_have(self, path: str, name: str) -> bool:
         """Return whether a file may have points of a metric."""
         return path not in self.files or name in self.files[path]
 
-    def numbers(self, index: SeriesIndex, columns: SeriesColumns) -> Numbers:
+    def numbers(self, name: str, columns: SeriesColumns) -> Numbers:
         """Return the number of each tag set of a metric's columns."""
         numbers = self.columns.get(columns)
         if numbers is None:
-            numbers = self.columns[columns] = index.numbers(columns.tag_texts())
+            numbers = self.numbered(name, columns.tag_texts())
+            self.columns[columns] = numbers
         return numbers
 
     def forget(self, paths: set[str]) -> None:
@@ -185,8 +193,7 @@ class DuckLakeSeries:
 
     def _series_of(self, owner: Owner) -> _OwnersSeries:
         with self._lock:
-            metrics = (index for each in self._owners.values() for index in each.metrics.values())
-            if sum(map(len, list(metrics))) > MAX_SERIES:
+            if sum(each.size for each in self._owners.values()) > MAX_SERIES:
                 self._owners.clear()
             return self._owners.setdefault(owner, _OwnersSeries())
 
@@ -231,11 +238,13 @@ class DuckLakeSeries:
         cached = self._cache.series(reading, selection, files)
         listed = self._listed(reading, series, selection, [f for f in files if cached[f] is None])
         with series.lock:
-            index = series.metric(selection.metric)
             numbers = [
-                listed[file] if columns is None else series.numbers(index, columns)
+                listed[file] if columns is None else series.numbers(selection.metric, columns)
                 for file, columns in cached.items()
             ]
+            index = series.metrics.get(selection.metric)
+            if index is None:
+                return None
             wanted = index.matching(matchers)
         parts = []
         for (file, columns), own in zip(cached.items(), numbers, strict=True):
@@ -245,7 +254,7 @@ class DuckLakeSeries:
                 texts = [index.texts[number] for number in own[sets].tolist()]
                 columns = read_series(reading, selection, file, texts)
                 with series.lock:
-                    own = series.numbers(index, columns)
+                    own = series.numbers(index.name, columns)
                 sets = np.arange(len(own))
             if columns is not None and len(sets):
                 parts.append(_part(columns, own, sets, reads.start, reads.end))
@@ -304,7 +313,7 @@ def _numbered(
         name = names[of_name[starts[first]]]
         own = of_tags[starts[first] : starts[last]]
         used = np.unique(own)
-        number_of[used] = series.metric(name).numbers(tags[code] for code in used.tolist())
+        number_of[used] = series.numbered(name, [tags[code] for code in used.tolist()])
         for place in range(first, last):
             start, end = starts[place], starts[place + 1]
             yield name, paths[of_path[start]], number_of[of_tags[start:end]]
@@ -318,6 +327,10 @@ def _required_names(matchers: Sequence[Matcher]) -> Sequence[str] | None:
     return None
 
 
+def _accept_name(matchers: Sequence[Matcher], name: str) -> bool:
+    return all(matcher.accepts(name) for matcher in matchers if matcher.name == NAME)
+
+
 def _matching(
     series: _OwnersSeries, files: Sequence[ParquetFile], selectors: Sequence[Sequence[Matcher]]
 ) -> Iterator[tuple[SeriesIndex, Mask]]:
@@ -327,12 +340,15 @@ def _matching(
         for name, numbers in series.files[file.path].items():
             by_name.setdefault(name, []).append(numbers)
     for name, found in by_name.items():
+        chosen = [one for one in selectors if _accept_name(one, name)]
+        if selectors and not chosen:
+            continue
         index = series.metrics[name]
         within = np.zeros(len(index), bool)
         for numbers in found:
             within[numbers] = True
-        if selectors:
-            within &= np.logical_or.reduce([index.matching(one) for one in selectors])
+        if chosen:
+            within &= np.logical_or.reduce([index.matching(one) for one in chosen])
         yield index, within
 
 

@@ -44,6 +44,7 @@ FIRST = 1_735_689_600_000
 INTERVAL = 15_000
 END = FIRST + ROUNDS * INTERVAL
 REPEATS = 7
+SECONDS = 300.0
 
 
 def run(bench: Bench) -> None:
@@ -90,7 +91,7 @@ def _events(series: int) -> Iterator[RecordedMetrics]:
 
 def measured(directory: Path, series: int) -> dict[str, float]:
     """Return the ms of each question, the first time and later, and the memory per series."""
-    with closing(DuckLakeReadModel(Location(root=directory))) as model:
+    with closing(DuckLakeReadModel(Location(root=directory), seconds=SECONDS)) as model:
         source, engine = model.series, PromqlEngine(model.series)
 
         def matching(text: str) -> list[object]:

@@ -131,7 +131,7 @@ def _fill(server: Server, scraped: Scraped, name: str) -> None:
     # Prometheus refuses samples that are older than others of their series.
     pushed = push(server.port, requests, connections=1)
     if isinstance(server, Database):
-        server.wait_until_readable(Point(name, 0, "0", {}), pushed)
+        server.wait_until_readable(Point(name, scraped.end // 1000, "0", {}), pushed)
 
 
 def _answered(
