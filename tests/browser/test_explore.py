@@ -143,6 +143,19 @@ def test_one_series_per_host_has_the_exact_percentiles(
         }
 
 
+def test_a_query_that_replaces_another_is_not_aborted_with_it(page: Page, account: Account) -> None:
+    held: list[Route] = []
+    sign_in(page, account.read, f"{FIXED}&metric={LATENCY}&period=10m")
+    expect(series(page)).to_have_count(1)
+    page.route("**/label/host/values?*", held.append)
+    with page.expect_request("**/label/host/values?*"):
+        page.get_by_label("One series per").select_option("host")
+    page.get_by_label("Aggregator").select_option("p99")
+    held[0].continue_()
+    expect(series(page)).to_have_count(len(HOSTS))
+    expect(page.locator("[role=alert]:not(:empty)")).to_have_count(0)
+
+
 def test_a_gap_is_a_gap(page: Page, account: Account) -> None:
     sign_in(page, account.read, f"{FIXED}&metric={LATENCY}&tag=host:web-2&period=1m&aggregator=max")
     expect(series(page)).to_have_count(1)

@@ -131,6 +131,7 @@ def main() -> None:
     path = chromium_path()
     if path is None:
         sys.exit("there is no Chromium: install Debian's package chromium")
+    expect.set_options(timeout=60_000)
     with TemporaryDirectory(prefix="cave-") as directory:
         service = Service(Path(directory), ["--workers", "1"])
         with running(service), sync_playwright() as playwright:

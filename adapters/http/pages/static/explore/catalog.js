@@ -47,7 +47,8 @@ export class Catalog {
     const key = JSON.stringify([metric, tags, name, Math.floor(from / MINUTE), Math.floor(to / MINUTE)]);
     let found = this.values.get(key);
     if (found === undefined) {
-      found = this.#readValues(metric, tags, name, [from, to], options);
+      // Others may wait for the same answer: nobody's signal may abort it.
+      found = this.#readValues(metric, tags, name, [from, to], { ...options, signal: undefined });
       if (this.values.size >= MOST_KEPT) this.values.clear();
       this.values.set(key, found);
       found.catch(() => this.values.delete(key));
