@@ -56,9 +56,9 @@ class ReadSeriesHandler:
     async def __call__(
         self,
         command: ReadSeries,
-        present: Callable[[Sequence[Sequence[Series]], QueryBudget], T],
+        answer: Callable[[Sequence[Sequence[Series]], QueryBudget], T],
     ) -> T:
-        """Return what `present` makes of each query's series, which are sorted by labels.
+        """Return what `answer` makes of each query's series, which are sorted by labels.
 
         It is called in the thread, with the budget that the series were taken from. Raises what
         it raises, BadData, ExecutionFailed, QueryTimedOut, TooManyQueries, and what a SeriesSource
@@ -68,7 +68,7 @@ class ReadSeriesHandler:
         def read() -> T:
             budget = QueryBudget(self._limits)
             found = [self._selected(command, query, budget) for query in command.queries]
-            return present(found, budget)
+            return answer(found, budget)
 
         return await self._threads.run(read)
 
