@@ -147,7 +147,7 @@ def test_a_query_that_replaces_another_is_not_aborted_with_it(page: Page, accoun
     held: list[Route] = []
     sign_in(page, account.read, f"{FIXED}&metric={LATENCY}&period=10m")
     expect(series(page)).to_have_count(1)
-    page.route("**/label/host/values?*", held.append)
+    page.route("**/label/host/values?*", lambda route: held.append(route))
     with page.expect_request("**/label/host/values?*"):
         page.get_by_label("One series per").select_option("host")
     page.get_by_label("Aggregator").select_option("p99")
