@@ -20,6 +20,7 @@ from adapters.ducklake.query import queries
 from adapters.ducklake.query.metric_columns import MetricColumns
 from adapters.ducklake.query.read_model import DuckLakeReadModel
 from adapters.ducklake.query.series_columns import SeriesColumns
+from adapters.ducklake.query.series_index import SeriesIndex
 from adapters.ducklake.store import upkeep
 from adapters.memory.series_source import MemorySeriesSource
 from application.event_log.ports import RecordedMetrics
@@ -318,6 +319,32 @@ def test_the_index_follows_when_files_are_merged(
         hosts = fast.label_values(owner, "host", [], 0, 99)
         assert hosts == slow.label_values(owner, "host", [], 0, 99)
     assert len(fast._owners[owner].files) < 12
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "ab",
+        "ab?",
+        "ab*c",
+        "a{0}bc",
+        "ab.*",
+        "ab.+",
+        "a|bc",
+        "abc?|",
+        "(?i)AB.*",
+        "a b-c/.*",
+        "",
+        ".*",
+    ],
+)
+def test_a_pattern_accepts_the_same_values_in_an_index(pattern: str) -> None:
+    values = ["a", "ab", "abc", "abbc", "b", "bc", "AB", "a b-c/d", "x"]
+    index = SeriesIndex("m")
+    index.numbers([*(f'{{"tag":"{value}"}}' for value in values), "{}"])
+    one = matcher("tag", MatchOperator.MATCHES, pattern)
+    expected = [re.fullmatch(pattern, value) is not None for value in (*values, "")]
+    assert index.matching([one]).tolist() == expected
 
 
 @settings(max_examples=50, deadline=None)

@@ -16,6 +16,7 @@ from msgspec import Struct
 from adapters.ducklake.query import queries
 from adapters.ducklake.query.column_cache import ColumnCache, read_series
 from adapters.ducklake.query.deadline import Deadline
+from adapters.ducklake.query.freed_memory import give_back
 from adapters.ducklake.query.parquet_files import ParquetFile
 from adapters.ducklake.query.readers import Readers, Reading
 from adapters.ducklake.query.sample_arrays import Part, Places, SampleArrays, joined
@@ -37,6 +38,9 @@ MAX_SERIES = 2_000_000
 
 LISTED_AT_ONCE = 100_000
 """Series of files whose names and tags are held as text at once while they are listed."""
+
+MANY_READ = 250_000
+"""Points or listed series that a query reads from which on it returns its memory to the system."""
 
 _TEXT = pa.dictionary(pa.int32(), pa.string())
 _LISTED = pa.schema({"filename": _TEXT, "name": _TEXT, "tags": _TEXT})
@@ -189,7 +193,11 @@ class DuckLakeSeries:
         with self._readers.reading(POINTS.name, None, deadline) as reading, deadline.explained():
             files = [f for f in reading.files() if f.last >= start and f.first <= end]
             files.sort(key=lambda file: file.first_position)
-            yield reading, files, self._series_of(owner)
+            try:
+                yield reading, files, self._series_of(owner)
+            finally:
+                if reading.points >= MANY_READ:
+                    give_back()
 
     def _series_of(self, owner: Owner) -> _OwnersSeries:
         with self._lock:
@@ -297,6 +305,7 @@ def _numbered(
         for batch in batches
     ]
     table = pa.Table.from_batches(coded, _LISTED).combine_chunks().unify_dictionaries()
+    reading.points += len(table)
     if not len(table):
         return
     columns = [table[name].combine_chunks() for name in _LISTED.names]

@@ -7,6 +7,7 @@ then at the column; it reads no points.
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import compress
@@ -19,6 +20,9 @@ from application.reading.series import NAME, Matcher, MatchOperator
 
 Numbers = npt.NDArray[np.int32]
 Mask = npt.NDArray[np.bool_]
+
+_plain = re.compile(r"[\w:/ -]+").match
+"""Characters that mean themselves in a regular expression."""
 
 _decode = msgspec.json.Decoder(dict[str, str]).decode
 
@@ -113,12 +117,31 @@ class _Tag:
             if code is None:
                 return np.zeros(length, bool)
             return np.equal(self.column(length), code)
-        accepted = np.empty(len(self._codes) + 1, bool)
+        accepted = np.zeros(len(self._codes) + 1, bool)
         accepted[0] = matcher.accepts("")
-        accepted[1:] = np.fromiter(map(matcher.accepts, self._codes), bool, len(self._codes))
+        beginning = _beginning(matcher)
+        if beginning:
+            for value, code in self._codes.items():
+                if value.startswith(beginning):
+                    accepted[code] = matcher.accepts(value)
+        else:
+            accepted[1:] = np.fromiter(map(matcher.accepts, self._codes), bool, len(self._codes))
         return accepted[self.column(length)]
 
     def used(self, within: Mask) -> Iterator[str]:
         """Return the values of some series."""
         counts = np.bincount(self.column(len(within))[within], minlength=len(self._codes) + 1)
         return compress(self._codes, counts[1:].tolist())
+
+
+def _beginning(matcher: Matcher) -> str:
+    """Return what every value that a regular expression accepts begins with, as far as it is plain.
+
+    Most values are then refused without the expression.
+    """
+    if matcher.operator is not MatchOperator.MATCHES or "|" in matcher.value:
+        return ""
+    plain = _plain(matcher.value)
+    found = plain[0] if plain else ""
+    # A quantifier is about the character before it.
+    return found[:-1] if matcher.value[len(found) :].startswith(("?", "*", "+", "{")) else found
