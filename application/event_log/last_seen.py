@@ -10,9 +10,10 @@ class LastSeen:
     """The last entry of a partition that this process has seen on the server.
 
     A promoted replica may not have it, and a server that was started with an older file neither.
-    New entries soon stand in its place, so it is looked for whenever the server's history is
-    another one. What this process has seen is lost with it: an acknowledged event that nobody has
-    seen but a process that is gone is missed by nobody.
+    New entries soon stand in its place, so it is looked for not only if the log is shorter than
+    before, but whenever the server's history is another one. What this process has seen is lost
+    with it: an acknowledged event that nobody has seen but a process that is gone is missed by
+    nobody.
     """
 
     def __init__(
@@ -30,7 +31,8 @@ class LastSeen:
         Raises LogUnavailable, and what the archive raises.
         """
         history, tail = self._seen
-        if tail is not None and history != extent.history and self._is_gone(tail):
+        changed = history != extent.history or _is_shorter(extent, tail)
+        if tail is not None and changed and self._is_gone(tail):
             self._hot.note_lost(tail.receipt)
             extent = self._hot.extent(self._partition)
             tail = None
@@ -44,3 +46,9 @@ class LastSeen:
             return self._codec.digest(found) != self._codec.digest(entry)
         position = entry.receipt.position
         return self._stream is None or self._stream.refresh().position < position
+
+
+def _is_shorter(extent: Extent, tail: Entry | None) -> bool:
+    if tail is None:
+        return False
+    return extent.newest is None or extent.newest < tail.receipt

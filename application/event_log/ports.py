@@ -94,8 +94,9 @@ class Extent(Struct, frozen=True, kw_only=True):
     `first` and `last` are its first and its last entry, None if it has none, and `entries` is how
     many it has. `added` is how many were ever added, and `newest` the last of those. `deleted` is
     the last one that was deleted singly, not by trimming, or None. `tail` is the entry at `last`.
-    `history` changes whenever the server may have another past than before: if it is another
-    process, or was promoted. `lost` has the losses that were noted and that nobody has accepted.
+    `history` changes whenever the server may have another past than before, if it is another
+    process or was promoted, and before anything is appended then. `lost` has the losses that were
+    noted and that nobody has accepted.
     """
 
     first: Receipt | None = None

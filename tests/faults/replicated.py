@@ -238,13 +238,17 @@ async def load(world: World, durability: Durability, fault: Fault, *, promotes: 
         for writer in writers:
             writer.cancel()
         await asyncio.gather(*writers, return_exceptions=True)
+        # A worker goes on: a busy machine may see another promotion while all is being healed.
+        await asyncio.to_thread(world.heal)
+        async with asyncio.timeout(PATIENCE):
+            while not await log.answers():  # noqa: ASYNC110  there is no event for it
+                await asyncio.sleep(0.1)
         await log.close()
     return ledger
 
 
 def measure(world: World, durability: Durability, fault: Fault, *, promotes: bool) -> Result:
     ledger = asyncio.run(load(world, durability, fault, promotes=promotes))
-    world.heal()
     with (
         closing(Connections(world.url)) as connections,
         connections.client(timeout=5) as client,

@@ -11,7 +11,7 @@ from redis.client import Pipeline
 from redis.exceptions import RedisError, ResponseError
 
 from adapters.redis_streams.metrics.keys import MetricKeys
-from adapters.redis_streams.metrics.losses import ACCEPT, NOTE, losses_of, report_lost
+from adapters.redis_streams.metrics.losses import ACCEPT, HISTORY, NOTE, losses_of, report_lost
 from adapters.redis_streams.server import history_of
 from application.errors import LogUnavailable, LogUnfit
 from application.event_log.ports import Entry, Extent, Lost
@@ -84,25 +84,20 @@ class RedisHotLog:
 
     def note_lost(self, missing: Receipt) -> None:
         partition = missing.partition
-        keys = [
-            self._keys.log(partition),
-            self._keys.losses(partition),
-            self._keys.history(partition),
-        ]
+        keys = self._keys.log(partition), self._keys.end(partition)
         with translated(WRITING):
             history = history_of(self._client.info("server", "replication"))
             first: Any = self._client.eval(NOTE, len(keys), *keys, missing.event_id, history)
         report_lost(partition, first, missing)
 
     def accept_lost(self, lost: Lost) -> None:
-        losses = self._keys.losses(lost.first.partition)
+        end = self._keys.end(lost.first.partition)
         with translated(WRITING):
-            self._client.eval(ACCEPT, 1, losses, lost.first.event_id, lost.last.event_id)
+            self._client.eval(ACCEPT, 1, end, lost.first.event_id, lost.last.event_id)
 
     def _ask_for_extent(self, pipeline: Pipeline, partition: int) -> None:
         pipeline.xinfo_stream(self._keys.log(partition))
-        pipeline.hgetall(self._keys.losses(partition))
-        pipeline.info("server", "replication")
+        pipeline.hgetall(self._keys.end(partition))
 
     def _above(self, partition: int, name: str) -> list[_RawEntry]:
         log = self._keys.log(partition)
@@ -131,11 +126,10 @@ def receipt_of(partition: int, name: bytes) -> Receipt:
     return receipt
 
 
-def _extent(partition: int, info: Any, losses: Any, server: Any) -> Extent:
-    for reply in (losses, server):
-        if isinstance(reply, RedisError):
-            raise reply
-    history = history_of(server)
+def _extent(partition: int, info: Any, end: Any) -> Extent:
+    if isinstance(end, RedisError):
+        raise end
+    history = end.get(HISTORY, b"").decode()
     if isinstance(info, ResponseError) and "no such key" in str(info).lower():
         return Extent(history=history)
     if isinstance(info, RedisError):
@@ -154,5 +148,5 @@ def _extent(partition: int, info: Any, losses: Any, server: Any) -> Extent:
         deleted=place(info["max-deleted-entry-id"]),
         tail=Entry(receipt_of(partition, last[0]), last[1]) if last else None,
         history=history,
-        lost=losses_of(partition, losses) if losses else (),
+        lost=losses_of(partition, end),
     )

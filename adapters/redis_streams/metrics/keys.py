@@ -3,9 +3,8 @@
 `{<prefix>:metrics}:settings`, a hash: `partitions` and the log's `id`, fixed when the log was
 created; `archive`, the URL of its archive; `archiver`, the archiver's last state, as JSON.
 `{<prefix>:metrics:<p>}:log`, a stream per partition.
-`{<prefix>:metrics:<p>}:losses`, a hash: acknowledged events that a promoted server has not, see
+`{<prefix>:metrics:<p>}:end`, a hash: whose end the log has, and what it has lost from it, see
 `losses`.
-`{<prefix>:metrics:<p>}:history`, a hash: the server's history, and the log's end at its beginning.
 `{<prefix>:metrics:<p>}:archiver`, a string that expires: who may trim the partition.
 `{<prefix>:metrics:<p>}:fence`, a string that expires: written only to wait for replicas behind it.
 `{<prefix>:metrics:<p>}:idempotency:<window>…`, hashes that expire: the records of publishes with
@@ -36,11 +35,8 @@ class MetricKeys(Struct, frozen=True):
     def log(self, partition: int) -> str:
         return f"{{{self.prefix}:metrics:{partition}}}:log"
 
-    def losses(self, partition: int) -> str:
-        return f"{{{self.prefix}:metrics:{partition}}}:losses"
-
-    def history(self, partition: int) -> str:
-        return f"{{{self.prefix}:metrics:{partition}}}:history"
+    def end(self, partition: int) -> str:
+        return f"{{{self.prefix}:metrics:{partition}}}:end"
 
     def archiver(self, partition: int) -> str:
         return f"{{{self.prefix}:metrics:{partition}}}:archiver"

@@ -1,8 +1,10 @@
 """Losses of the log's end: acknowledged events that a server has not, as after a promotion.
 
-Whoever finds one records it on the server, so that every process knows it. A record is a field of a
-hash: the first id that may be missing, and as its value the last one that is known to be missing,
-with ` accepted` behind it once an operator has accepted the loss.
+Whoever finds one records it on the server, so that every process knows it. A partition has a hash
+for that: `history` is the server's history, as of the last connection for appends, and `began` the
+last id that the log had when that was another one. Each loss is a field: its name is the first id
+that may be missing, and its value the last one that is known to be missing, with ` accepted` behind
+it once an operator has accepted the loss.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ from application.event_log.receipts import Receipt
 _log = structlog.get_logger(__name__)
 
 ACCEPTED = b" accepted"
+HISTORY = b"history"
+NO_LOSSES = {HISTORY, b"began"}
 
 _NEWEST = """
 local newest = '0-0'
@@ -33,10 +37,10 @@ end
 BEGIN = f"""#!lua flags=allow-oom
 if redis.call('HGET', KEYS[2], 'history') ~= ARGV[1] then
   {_NEWEST}
-  redis.call('HSET', KEYS[2], 'history', ARGV[1], 'end', newest)
+  redis.call('HSET', KEYS[2], 'history', ARGV[1], 'began', newest)
 end
 """
-"""A script. KEYS: a partition's log, its history. ARGV: the server's history.
+"""A script. KEYS: a partition's log, its end. ARGV: the server's history.
 
 Keeps the last id that the log had at the beginning of the server's history. Everything that appends
 calls it before, so that later ids are those of later events, which a lost one may lie between.
@@ -57,7 +61,7 @@ end
 {_NEWEST}
 local before = redis.call('XREVRANGE', KEYS[1], '(' .. lost, '-', 'COUNT', 1)[1]
 before = before and before[1] or '0-0'
-local began = redis.call('HMGET', KEYS[3], 'history', 'end')
+local began = redis.call('HMGET', KEYS[2], 'history', 'began')
 if began[1] == ARGV[2] and less(began[2], lost) then
   before = began[2]
 elseif less(newest, lost) then
@@ -81,8 +85,8 @@ if not known or less(string.match(known, '^%S+'), lost) then
 end
 return first
 """
-"""A script. KEYS: a partition's log, its losses, its history. ARGV: the id of an event that is
-missing, and the server's history.
+"""A script. KEYS: a partition's log, its end. ARGV: the id of an event that is missing, and the
+server's history.
 
 Records that it is lost, and every event between it and the end that the log had at the beginning of
 that history, or else the one before it. Returns the first id that may be missing. Also for a server
@@ -94,7 +98,7 @@ if redis.call('HGET', KEYS[1], ARGV[1]) == ARGV[2] then
   redis.call('HSET', KEYS[1], ARGV[1], ARGV[2] .. ' accepted')
 end
 """
-"""A script. KEYS: a partition's losses. ARGV: the first and the last id of the one to accept."""
+"""A script. KEYS: a partition's end. ARGV: the first and the last id of the loss to accept."""
 
 
 def report_lost(partition: int, first: bytes, last: Receipt) -> None:
@@ -108,11 +112,11 @@ def report_lost(partition: int, first: bytes, last: Receipt) -> None:
 
 
 def losses_of(partition: int, records: Mapping[bytes, bytes]) -> tuple[Lost, ...]:
-    """Return the losses in the records of a partition that nobody has accepted, in order."""
+    """Return the losses in a partition's hash that nobody has accepted, in order."""
     return tuple(sorted(_losses(partition, records), key=lambda lost: lost.first))
 
 
 def _losses(partition: int, records: Mapping[bytes, bytes]) -> Iterable[Lost]:
     for first, last in records.items():
-        if not last.endswith(ACCEPTED):
+        if first not in NO_LOSSES and not last.endswith(ACCEPTED):
             yield Lost(Receipt.of(partition, first), Receipt.of(partition, last))

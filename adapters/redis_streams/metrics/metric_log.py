@@ -247,7 +247,7 @@ class RedisMetricLog:
         # A server that refuses this refuses appends too.
         await asyncio.gather(
             *(
-                send(("EVAL", BEGIN, 2, self._logs[p], self._keys.history(p), history))
+                send(("EVAL", BEGIN, 2, self._logs[p], self._keys.end(p), history))
                 for p in range(self._partitions)
             )
         )
@@ -267,7 +267,7 @@ class RedisMetricLog:
                 continue
             if not found and await self._was_trimmed(send, receipt):
                 continue
-            keys = log, self._keys.losses(partition), self._keys.history(partition)
+            keys = log, self._keys.end(partition)
             note = ("EVAL", NOTE, len(keys), *keys, name, history)
             report_lost(partition, _answer(await send(note)), receipt)
             del self._acknowledged[partition]
