@@ -21,7 +21,6 @@ from adapters.memory.metric_log import MemoryMetricLog
 from adapters.memory.projection_stores import MemoryProjectionStores
 from adapters.memory.refused_points import MemoryRefusedPoints
 from adapters.memory.usage import MemoryUsageStore
-from application.archiving.accept_loss import AcceptLossHandler
 from application.archiving.archiver import Archiver
 from application.archiving.policy import ArchivePolicy
 from application.archiving.sealing import Sealing
@@ -94,7 +93,12 @@ class World:
         return archiver
 
     def tools(
-        self, policy: ArchivePolicy | None = None, on_step: OnStep = ignore_step, owner: str = "a"
+        self,
+        policy: ArchivePolicy | None = None,
+        on_step: OnStep = ignore_step,
+        owner: str = "a",
+        *,
+        archived: bool = True,
     ) -> LogTools:
         """Compose the use cases of another process."""
         ports = ProjectorPorts(
@@ -104,7 +108,7 @@ class World:
             codec=CODEC,
             refused_points=MemoryRefusedPoints(self.clock),
             usage=MemoryUsageStore(),
-            archive=self.archive(on_step),
+            archive=self.archive(on_step) if archived else None,
             stores=self.stores,
             log_id="log",
             owner=owner,
@@ -467,7 +471,7 @@ def test_archived_events_deleted_from_the_server_are_no_gap(world: World) -> Non
 
 
 def test_without_an_archive_only_a_lost_end_can_be_accepted(world: World) -> None:
-    accept_loss = AcceptLossHandler(world.hot, None)
+    accept_loss = world.tools(archived=False).accept_loss
     promoted_without_the_end(world)
     log = TieredLog(world.hot, CODEC)
     gap = log.gap(0)

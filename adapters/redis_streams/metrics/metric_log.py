@@ -244,13 +244,9 @@ class RedisMetricLog:
         """
         reply = _answer(await send(("INFO", "server", "replication")))
         history = history_of(info_fields(reply))
-        # A server that refuses this refuses appends too.
-        await asyncio.gather(
-            *(
-                send(("EVAL", BEGIN, 2, self._logs[p], self._keys.end(p), history))
-                for p in range(self._partitions)
-            )
-        )
+        for partition, log in enumerate(self._logs):
+            # A server that refuses this refuses appends too.
+            await send(("EVAL", BEGIN, 2, log, self._keys.end(partition), history))
         await self._look_for_acknowledged(send, history)
         await self._look_at_last_ids(send)
 
