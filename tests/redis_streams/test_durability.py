@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from hashlib import sha256
 
 import pytest
@@ -12,6 +12,7 @@ from eventsourcing.persistence import OperationalError
 from eventsourcing.utils import Environment
 from redis import Redis
 
+from adapters.eventsourcing.organizations import Organizations
 from adapters.redis_streams import Factory, durability
 from adapters.redis_streams.durability import ReplicaWait, shortcomings
 from adapters.redis_streams.errors import NotReplicatedError
@@ -21,6 +22,7 @@ from application.errors import LogError, OutcomeUnknown
 from application.event_log.durability import LOCAL, Durability
 from application.publishing.ports import Idempotency
 from tests.contracts.metric_log import published
+from tests.domain.samples import History
 from tests.redis_streams.support import event
 from tests.replicas import ReplicaSet, replica_set
 from tests.servers import LogServer
@@ -179,6 +181,20 @@ def test_organizations_wait_for_replicas_too(replicated: ReplicaSet) -> None:
         assert [e.originator_version for e in recorder.select_events("a")] == [1, 2]
     finally:
         factory.close()
+
+
+def test_the_application_says_that_an_unreplicated_change_is_in_doubt(
+    replicated: ReplicaSet,
+) -> None:
+    persistence = {
+        "PERSISTENCE_MODULE": "adapters.redis_streams",
+        "REDIS_URL": replicated.url,
+        "REDIS_DURABILITY": "replicated:1",
+    }
+    with closing(Organizations(persistence)) as organizations:
+        replicated.replicas[0].pause()
+        with pytest.raises(OutcomeUnknown):
+            organizations.save_events(History("gilt").events)
 
 
 def test_a_durability_that_is_none_is_refused() -> None:

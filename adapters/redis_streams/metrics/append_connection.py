@@ -67,6 +67,7 @@ class AppendConnection:
         self._server = Connections(url)
         self._max_waiting = max_waiting
         self._link: _Link | None = None
+        self._opening: _Link | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._moved = asyncio.Event()
         self._closed = False
@@ -113,7 +114,7 @@ class AppendConnection:
 
     async def _connect(self) -> None:
         loop = asyncio.get_running_loop()
-        link = _Link(loop, self._max_waiting, self._lost)
+        link = self._opening = _Link(loop, self._max_waiting, self._lost)
         self._moved.clear()
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
@@ -137,18 +138,19 @@ class AppendConnection:
             await _open_transport(loop, address, link)
         else:
             address = await asyncio.to_thread(self._server.address)
+            link.address = address["host"], address["port"]
             async with asyncio.timeout(CONNECT_SECONDS):
                 await _open_transport(loop, address, link)
         for command in _greeting(address):
             _check_greeting(command, await link.send(pack(command)))
-        if self._server.moves:
-            link.address = address["host"], address["port"]
+        if link.address is not None:
             check_role(await link.send(pack(("ROLE",))), "{}:{}".format(*link.address))
 
     def _follow(self, primary: Address) -> None:
         """Leave a server that is not the primary any more; do not wait to reach a new one."""
-        if self._link is not None and self._link.address != primary:
-            self._link.abort()
+        for link in (self._link, self._opening):
+            if link is not None and link.address not in {primary, None}:
+                link.abort()
         self._moved.set()
 
     async def _pause(self, seconds: float) -> None:
