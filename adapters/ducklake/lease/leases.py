@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from adapters.ducklake.database import Connection, Location, connect
 from adapters.ducklake.lease.owners import Owners
 from adapters.ducklake.lease.table import LeaseTable, lease_table
-from application.projections.errors import ProjectionBusy, StoreUnavailable
+from application.projections.errors import ProjectionBusy, ProjectionError
 from application.projections.ports import Writer
 
 SECONDS = 10.0
@@ -74,7 +74,7 @@ class Leases:
             finally:
                 with self._lock:
                     del self._held[owner]
-                with suppress(StoreUnavailable), self._opened() as table:
+                with suppress(ProjectionError), self._opened() as table:
                     table.release(owner)  # otherwise it expires
 
     def confirm(self, lease: Lease) -> None:
@@ -117,7 +117,7 @@ class Leases:
                 held = list(self._held.values())
             if held:
                 # Otherwise it is tried again soon; the projector notices the outage by itself.
-                with suppress(StoreUnavailable):
+                with suppress(ProjectionError):
                     self._renew_all(held)
 
     def _renew_all(self, held: list[Lease]) -> None:
@@ -137,7 +137,7 @@ class Leases:
                 if self._table is None:
                     self._table = self._open_table()
                 yield self._table
-            except StoreUnavailable:
+            except ProjectionError:
                 self._close_table()
                 raise
 
