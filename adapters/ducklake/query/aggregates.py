@@ -22,6 +22,9 @@ from adapters.ducklake.query.exact import (
 Aggregate = Callable[[Floats, Integers], Sequence[float]]
 """Takes values and the start index of each bucket, none empty; returns one value per bucket."""
 
+SMALL = 32
+"""Values per bucket, on average, below which all buckets are sorted together."""
+
 
 def latest_buckets(
     buckets: Integers, values: Floats, limit: int, aggregate: Aggregate
@@ -42,15 +45,6 @@ def latest_buckets(
     return [
         (bucket, value + 0.0) for bucket, value in zip(buckets[starts].tolist(), found, strict=True)
     ][::-1]
-
-
-def _each(aggregate: Callable[[Floats], float]) -> Aggregate:
-    """Return a function that computes an aggregate bucket by bucket."""
-
-    def of_each(values: Floats, starts: Integers) -> Sequence[float]:
-        return [aggregate(bucket) for bucket in np.split(values, starts[1:])]
-
-    return of_each
 
 
 def _counts(values: Floats, starts: Integers) -> list[int]:
@@ -87,27 +81,66 @@ def _stddev(values: Floats, starts: Integers) -> Sequence[float]:
     return deviations(_counts(values, starts), *sums)
 
 
-def _median(values: Floats) -> float:
-    count = len(values)
-    middle = (count - 1) // 2, count // 2
-    low, high = map(float, np.partition(values, middle)[list(middle)])
+def _median(values: Floats, starts: Integers) -> Sequence[float]:
+    number = counts(starts, len(values))
+    low, high = _ranked(values, starts, (number - 1) // 2, number // 2)
     # Halve first where the sum could overflow, last where halving could be inexact.
-    return low / 2 + high / 2 if abs(low) > 1 else (low + high) / 2
+    halved = low / 2 + high / 2
+    small = np.abs(low) <= 1
+    halved[small] = (low[small] + high[small]) / 2
+    return halved.tolist()  # type: ignore[no-any-return]
 
 
-def _mode(values: Floats) -> float:
-    distinct, counts = np.unique(values, return_counts=True)
-    return float(distinct[np.argmax(counts)])
+def _mode(values: Floats, starts: Integers) -> Sequence[float]:
+    values = _sorted(values, starts)
+    begins = np.ones(len(values), bool)
+    begins[1:] = values[1:] != values[:-1]
+    begins[starts] = True
+    (runs,) = begins.nonzero()
+    lengths = counts(runs, len(values))
+    first_runs = np.searchsorted(runs, starts)
+    longest = np.repeat(np.maximum.reduceat(lengths, first_runs), counts(first_runs, len(runs)))
+    (candidates,) = (lengths == longest).nonzero()
+    # The first of the longest runs has the smallest value.
+    return values[runs[candidates[np.searchsorted(candidates, first_runs)]]].tolist()  # type: ignore[no-any-return]
 
 
 def _nearest_rank(permille: int) -> Aggregate:
     """Return the aggregate: the smallest value with at least `permille` of the bucket up to it."""
 
-    def percentile(values: Floats) -> float:
-        rank = -(-len(values) * permille // 1000)
-        return float(np.partition(values, rank - 1)[rank - 1])
+    def percentile(values: Floats, starts: Integers) -> Sequence[float]:
+        ranks = -(-counts(starts, len(values)) * permille // 1000) - 1
+        (found,) = _ranked(values, starts, ranks)
+        return found.tolist()  # type: ignore[no-any-return]
 
-    return _each(percentile)
+    return percentile
+
+
+def _ranked(values: Floats, starts: Integers, *ranks: Integers) -> Sequence[Floats]:
+    """Return each bucket's values at ranks, each of which has a number from 0 per bucket."""
+    if _are_small(values, starts):
+        ordered = _sorted(values, starts)
+        return [ordered[starts + rank] for rank in ranks]
+    found = [
+        np.partition(bucket, wanted)[wanted]
+        for bucket, *wanted in zip(
+            np.split(values, starts[1:]), *(r.tolist() for r in ranks), strict=True
+        )
+    ]
+    return list(np.array(found).T)
+
+
+def _sorted(values: Floats, starts: Integers) -> Floats:
+    """Return the values with each bucket sorted."""
+    if _are_small(values, starts):
+        buckets = np.repeat(np.arange(len(starts)), counts(starts, len(values)))
+        return values[np.lexsort((values, buckets))]
+    return np.concatenate([np.sort(bucket) for bucket in np.split(values, starts[1:])])
+
+
+def _are_small(values: Floats, starts: Integers) -> bool:
+    """Return whether sorting all buckets in one call takes less time than a call per bucket."""
+    return len(values) < SMALL * len(starts)
 
 
 AGGREGATES: dict[str, Aggregate] = {
@@ -115,8 +148,8 @@ AGGREGATES: dict[str, Aggregate] = {
     "min": _min,
     "max": _max,
     "mean": _mean,
-    "median": _each(_median),
-    "mode": _each(_mode),
+    "median": _median,
+    "mode": _mode,
     "sum": _sum,
     "stddev": _stddev,
     "p90": _nearest_rank(900),

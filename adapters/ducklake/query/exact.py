@@ -23,7 +23,15 @@ CHUNK = 1 << 13
 MIN_EXPONENT = -1074
 """The smallest positive float is two to the power of this."""
 
+MIN_NORMAL = 2.0**-1022
+"""The smallest float with all bits of a mantissa."""
+
 MANTISSA_BITS = 52
+
+CLOSE_SHIFT = 23
+CLOSE_HALF_BITS = 27
+"""Halves of integers of 54 bits have 27. A chunk of them, shifted by as much, sums to 63 bits."""
+
 STEP_BITS = 3
 HALF_BITS = 31
 SQUARED_HALF_BITS = 27
@@ -36,18 +44,42 @@ class Sums:
         self.totals = [0] * groups
         self.exponent = 0
 
-    def add(self, integers: Integers, exponents: Integers, groups: Integers) -> None:
+    def add(self, integers: Integers, exponents: Integers, starts: Integers, first: int) -> None:
         """Add integers of at most 54 bits, each times two to its exponent, to their groups' sums.
 
-        `groups` ascend. Within a group, integers with similar exponents are summed by NumPy, in
-        halves that are exact as floats. The few resulting sums are added as Python integers.
+        The groups from number `first` on begin at `starts`. NumPy sums the integers of each group
+        in halves, exactly. The few resulting sums are added as Python integers.
         """
         # Zero may have any exponent; its own is the smallest, far from those of other values.
         exponents = np.where(integers == 0, exponents.max(), exponents)
+        lowest = int(exponents.min())
+        if int(exponents.max()) - lowest <= CLOSE_SHIFT:
+            self._add_close(integers, exponents - lowest, lowest, starts, first)
+        else:
+            self._add_any(integers, exponents, starts, first)
+
+    def _add_close(
+        self, integers: Integers, shifts: Integers, exponent: int, starts: Integers, first: int
+    ) -> None:
+        """Add integers times two to the sum of `exponent` and their shifts, at most CLOSE_SHIFT."""
+        high, low = integers >> CLOSE_HALF_BITS, integers & (1 << CLOSE_HALF_BITS) - 1
+        of_high, of_low = (np.add.reduceat(half << shifts, starts).tolist() for half in (high, low))
+        shift = self._unit(exponent)
+        for group, (upper, lower) in enumerate(zip(of_high, of_low, strict=True), first):
+            self.totals[group] += (upper << CLOSE_HALF_BITS) + lower << shift
+
+    def _add_any(
+        self, integers: Integers, exponents: Integers, starts: Integers, first: int
+    ) -> None:
+        """Add integers, which are summed with others of similar exponents, in steps of those.
+
+        Their halves are so small that their sums are exact as floats.
+        """
+        groups = np.repeat(np.arange(len(starts)), counts(starts, len(integers)))
         steps = exponents >> STEP_BITS
-        lowest, first = int(steps.min()), int(groups[0])
-        width, count = int(steps.max()) - lowest + 1, int(groups[-1]) - first + 1
-        cells = (groups - first) * width + (steps - lowest)
+        lowest = int(steps.min())
+        width, count = int(steps.max()) - lowest + 1, len(starts)
+        cells = groups * width + (steps - lowest)
         aligned = integers << (exponents - (steps << STEP_BITS))
         high, low = aligned >> HALF_BITS, aligned & (1 << HALF_BITS) - 1
         sums = [
@@ -59,7 +91,7 @@ class Sums:
         ]
         shifts = [self._unit(lowest << STEP_BITS) + (i << STEP_BITS) for i in range(width)]
         high_shifts = [shift + HALF_BITS for shift in shifts]
-        for group, of_high, of_low in zip(range(first, first + count), *sums, strict=True):
+        for group, (of_high, of_low) in enumerate(zip(*sums, strict=True), first):
             self.totals[group] += sum(map(lshift, of_high, high_shifts))
             self.totals[group] += sum(map(lshift, of_low, shifts))
 
@@ -79,28 +111,36 @@ def exact_sums(values: Floats, starts: Integers) -> Sums:
     Group i is `values[starts[i]:starts[i + 1]]`; the last extends to the end. None is empty.
     """
     sums = Sums(len(starts))
-    for chunk, groups in _chunks(values, starts):
-        sums.add(*_split(chunk), groups)
+    for chunk, groups, first in _chunks(values, starts):
+        sums.add(*_split(chunk), groups, first)
     return sums
 
 
 def exact_sums_of_squares(values: Floats, starts: Integers) -> Sums:
     """Return the sum of the squares of each group of finite floats."""
     sums = Sums(len(starts))
-    for chunk, groups in _chunks(values, starts):
+    for chunk, groups, first in _chunks(values, starts):
         mantissas, exponents = _split(chunk)
         # (a * 2**27 + b)**2, each product below 2**54.
         sizes = np.abs(mantissas)
         high, low = sizes >> SQUARED_HALF_BITS, sizes & (1 << SQUARED_HALF_BITS) - 1
         doubled = 2 * exponents
-        sums.add(high * high, doubled + 2 * SQUARED_HALF_BITS, groups)
-        sums.add(high * low, doubled + SQUARED_HALF_BITS + 1, groups)
-        sums.add(low * low, doubled, groups)
+        sums.add(high * high, doubled + 2 * SQUARED_HALF_BITS, groups, first)
+        sums.add(high * low, doubled + SQUARED_HALF_BITS + 1, groups, first)
+        sums.add(low * low, doubled, groups, first)
     return sums
 
 
 def ratio(numerator: int, denominator: int, exponent: int) -> float:
     """Return the quotient times two to the exponent, rounded once; infinite beyond a float."""
+    try:
+        quotient = numerator / denominator
+        found = math.ldexp(quotient, exponent)
+        if abs(quotient) >= MIN_NORMAL <= abs(found):
+            return found
+    except OverflowError:
+        pass
+    # The quotient is beyond a float, or was rounded again.
     if exponent > 0:
         numerator <<= exponent
     else:
@@ -163,8 +203,12 @@ def _split(values: Floats) -> tuple[Integers, Integers]:
     return (mantissas ^ signs) - signs, exponents - normal + MIN_EXPONENT
 
 
-def _chunks(values: Floats, starts: Integers) -> Iterator[tuple[Floats, Integers]]:
-    """Yield chunks of the values, with the group number of each value."""
-    groups = np.repeat(np.arange(len(starts)), counts(starts, len(values)))
-    for start in range(0, len(values), CHUNK):
-        yield values[start : start + CHUNK], groups[start : start + CHUNK]
+def _chunks(values: Floats, starts: Integers) -> Iterator[tuple[Floats, Integers, int]]:
+    """Yield chunks of the values, each with the starts of its groups and the first one's number."""
+    if len(values) <= CHUNK:
+        yield values, starts, 0
+        return
+    for at in range(0, len(values), CHUNK):
+        first = int(np.searchsorted(starts, at, "right")) - 1
+        end = np.searchsorted(starts, at + CHUNK)
+        yield values[at : at + CHUNK], np.maximum(starts[first:end] - at, 0), first
