@@ -89,10 +89,11 @@ def parse_time(text: str) -> int:
 
 
 def _milliseconds(text: str) -> int:
-    if _is_seconds(text):
-        if Decimal(text) > MAX_SECONDS:
+    if match := _is_seconds(text):
+        decimals = match[1]
+        if (Decimal(text) if decimals else int(text)) > MAX_SECONDS:
             raise ValueError(f"must be in seconds, at most {MAX_SECONDS}, is {abbreviated(text)}")
-        return _rounded_up(text, _SECOND)
+        return _rounded_up(text, _SECOND) if decimals else int(text) * _SECOND
     time = _iso_milliseconds(text.upper())
     if time is None:
         raise ValueError(

@@ -119,7 +119,7 @@ def _metric(text: str) -> str:
 
 
 def _time(text: str) -> int:
-    return parse_time(_with_plus(r"\1+\2", text))
+    return parse_time(_with_plus(r"\1+\2", text) if " " in text else text)
 
 
 def _limit(text: str) -> int:
