@@ -85,7 +85,7 @@ class MemoryReadModel:
         ][-limit:]
 
     def cached_samples(
-        self, selection: Selection, aggregation: Aggregation, limit: int
+        self, selection: Selection, aggregation: Aggregation | None, limit: int
     ) -> Sequence[Sample] | None:
         return self.samples(selection, aggregation, limit)
 

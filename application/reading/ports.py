@@ -87,9 +87,9 @@ class PointQueries(Protocol):
         """
 
     def cached_samples(
-        self, selection: Selection, aggregation: Aggregation, limit: int
+        self, selection: Selection, aggregation: Aggregation | None, limit: int
     ) -> Sequence[Sample] | None:
-        """Return the same buckets as `samples` if they are available without blocking, else None.
+        """Return the same as `samples` if they are available without blocking, else None.
 
         Can be called on an event loop. Never raises.
         """

@@ -371,9 +371,10 @@ class ReadModelContract(ABC):
         opened.add([opened.recorded(*(point(at, at, host=f"h{at % 3}") for at in range(200)))])
         model, buckets = opened.model, Aggregation("sum", 10)
         for tags in ({}, {"host": "h1"}, {"host": "h9"}):
-            selection = opened.selection(start=20, end=95, tags=tags)
-            samples = model.samples(selection, buckets, 5)
-            assert model.cached_samples(selection, buckets, 5) in (None, samples)
+            for selection in (opened.selection(start=20, end=95, tags=tags), opened.selection()):
+                for aggregation in (buckets, None):
+                    samples = model.samples(selection, aggregation, 5)
+                    assert model.cached_samples(selection, aggregation, 5) in (None, samples)
         opened.add([opened.recorded(point(94, 1), position=2)])
         selection = opened.selection(start=20, end=95)
         cached = model.cached_samples(selection, buckets, 5)

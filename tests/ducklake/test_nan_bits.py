@@ -83,7 +83,8 @@ def test_cached_columns_have_the_bits_of_every_value_and_the_tags_alone(
     finally:
         readers.close()
     assert found is not None
-    assert Counter(found[1].tolist()) == {1.0: EVENTS * REPEATS, 2.0: EVENTS * REPEATS}
+    values = np.concatenate([values for _, values in found])
+    assert Counter(values.tolist()) == {1.0: EVENTS * REPEATS, 2.0: EVENTS * REPEATS}
     kept = [columns for columns in cache._kept.values() if isinstance(columns, MetricColumns)]
     bits = chain.from_iterable(columns.values.view(np.uint64).tolist() for columns in kept)
     assert Counter(bits) == expected()

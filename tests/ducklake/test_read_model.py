@@ -7,7 +7,7 @@ import math
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -25,6 +25,7 @@ from adapters.ducklake.query.column_cache import ColumnCache
 from adapters.ducklake.query.export import DuckLakePointExport
 from adapters.ducklake.query.read_model import DuckLakeReadModel
 from adapters.ducklake.query.readers import Readers
+from adapters.ducklake.query.series_columns import SeriesColumns
 from adapters.memory.read_model import AGGREGATES, MemoryReadModel
 from application.projections.errors import (
     ProjectionMissing,
@@ -33,7 +34,7 @@ from application.projections.errors import (
 )
 from application.projections.folds import PROJECTIONS
 from application.projections.ports import Generation, LiveProgress, Role
-from application.reading.ports import Aggregation, Selection
+from application.reading.ports import Aggregation, Sample, Selection
 from tests.contracts.metric_log import NOT_FINITE, Point
 from tests.contracts.read_model import (
     DAY,
@@ -295,9 +296,73 @@ class TestAtHand:
 
     def test_a_query_that_was_made_before_is_at_hand(self, model: DuckLakeReadModel) -> None:
         assert self.ask(model) == self.at_hand(model) == 1000
-        others = (M, structs.replace(M, start=0), structs.replace(self.SELECTION, metric="n"))
-        for selection in others:
-            assert model.cached_samples(selection, self.BUCKETS, 1) is None
+        for selection in (M, structs.replace(M, start=7), structs.replace(M, end=900)):
+            for aggregation in (None, self.BUCKETS):
+                samples = model.samples(selection, aggregation, 9)
+                assert model.cached_samples(selection, aggregation, 9) == samples
+        other = structs.replace(self.SELECTION, metric="n")
+        assert model.cached_samples(other, self.BUCKETS, 1) is None
+
+    def test_points_of_one_time_are_in_the_order_of_the_log(
+        self, lake: Lake, live: list[Generation], model: DuckLakeReadModel
+    ) -> None:
+        """Columns in memory have that order within a file only."""
+        lake.commit(live, [BLANK.recorded(*(point(5000, -at) for at in range(3)), position=3)])
+        late = structs.replace(M, start=1000)
+        self.ask(model)
+        assert pairs(model.samples(late, None, 2)) == [(5000, -1), (5000, -2)]
+        assert model.cached_samples(late, None, 2) == model.samples(late, None, 2)
+        lake.commit(live, [BLANK.recorded(point(5000, 7), position=2)])
+        self.ask(model)
+        assert pairs(model.samples(late, None, 2)) == [(5000, -1), (5000, -2)]
+        assert pairs(model.samples(late, None, 9)) == [(5000, value) for value in (7, 0, -1, -2)]
+        assert model.cached_samples(late, None, 2) is None
+        assert pairs(model.cached_samples(late, self.BUCKETS, 1) or []) == [(0, 4)]
+
+    def test_points_arranged_by_series_are_the_same(
+        self, lake: Lake, live: list[Generation], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """They are arranged for queries of one series, if there is room for that."""
+        values = [1.5, math.nan, -0.0, 7.0, math.inf, 5e-324, 2.0]
+        for position in (2, 3):
+            batch = (
+                point(at * 10 // position, values[at % 7], host=f"h{at % 5}", env=f"e{at % 2}")
+                for at in range(position * 500)
+            )
+            lake.commit(live, [BLANK.recorded(*batch, position=position)])
+        asked = [
+            (structs.replace(M, tags=tags, start=start, end=end), aggregation, limit)
+            for tags in ({"host": "h1"}, {"host": "h1", "env": "e0"}, {"env": "e1"}, {"x": "y"}, {})
+            for start, end in ((None, None), (1000, 2001), (1001, None), (None, 0))
+            for aggregation in (None, Aggregation("sum", 70), Aggregation("p90", 1000))
+            for limit in (3, 1000)
+        ]
+
+        def answers(least: int) -> list[Sequence[Sample] | None]:
+            monkeypatch.setattr(column_cache, "MIN_ARRANGED", least)
+            model = DuckLakeReadModel(lake.location)
+            found: list[Sequence[Sample] | None] = [model.samples(*query) for query in asked]
+            time.sleep(2 * SETTLED_NS / 1e9)
+            assert model.samples(*asked[0]) == found[0]  # opens what the sleep made outdated
+            for query, samples in zip(asked, found, strict=True):
+                assert model.cached_samples(*query) in (None, samples)
+            arranged = [c for c in model._cache._kept.values() if isinstance(c, SeriesColumns)]
+            assert bool(arranged) == (least == 1)
+            model.close()
+            return found
+
+        assert answers(1) == answers(10**9)
+
+    def test_a_query_that_would_examine_too_many_rows_is_not_at_hand(
+        self, model: DuckLakeReadModel, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.ask(model)
+        tagged = structs.replace(M, tags={"host": "other"})
+        assert model.cached_samples(tagged, self.BUCKETS, 1) == []
+        for limit in ("MAX_ROWS_AT_HAND", "MAX_FILES_AT_HAND", "MAX_FILES"):
+            with monkeypatch.context() as patch:
+                patch.setattr(read_model, limit, 0)
+                assert model.cached_samples(tagged, self.BUCKETS, 1) is None
 
     def test_nothing_is_at_hand_after_a_commit_until_the_next_query(
         self, lake: Lake, live: list[Generation], model: DuckLakeReadModel

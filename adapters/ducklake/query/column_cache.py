@@ -19,7 +19,12 @@ import pyarrow as pa
 
 from adapters.ducklake.query import queries
 from adapters.ducklake.query.exact import Integers
-from adapters.ducklake.query.metric_columns import ENTRY_BYTES, MetricColumns, Points
+from adapters.ducklake.query.metric_columns import (
+    ENTRY_BYTES,
+    MetricColumns,
+    Points,
+    tag_sets_with,
+)
 from adapters.ducklake.query.parquet_files import ParquetFile
 from adapters.ducklake.query.readers import Reading
 from adapters.ducklake.query.series_columns import SeriesColumns
@@ -38,6 +43,10 @@ they take several times as much."""
 
 MAX_RANGE_POINTS = 20_000_000
 """Points of a file and metric that a query reads at most if they are not cached."""
+
+MIN_ARRANGED = 20_000
+"""Rows in range from which on a query of one series has them arranged by series. To examine as many
+takes some 10 µs."""
 
 BATCH = 100_000
 """Points read at a time, whose tags are held as text meanwhile."""
@@ -70,26 +79,31 @@ class ColumnCache:
 
     def points(
         self, reading: Reading, selection: Selection, files: Sequence[ParquetFile]
-    ) -> Points | None:
-        """Return the points in the files.
+    ) -> Sequence[Points] | None:
+        """Return the points in the files, file by file.
 
         None where they are too many to cache, or to hold for one query, and DuckDB has to run the
         query.
         """
         if len(files) > MAX_FILES:
             return None
-        found = {file: self._kept_columns(selection, file) for file in files}
+        points = {file: self._points_of_one_series(selection, file) for file in files}
+        found = {
+            file: self._kept_columns(selection, file) for file in files if points[file] is None
+        }
         left = self._memory // PART - sum(map(_size, found.values()))
         for read in self._read_missing(reading, selection, found):
             left -= sum(map(_size, read))
             if left < 0:
                 return None
-        parts = []
-        for columns in found.values():
+        for file, columns in found.items():
             if not isinstance(columns, MetricColumns):
                 return None
-            parts.append((columns, columns.rows(selection.start, selection.end)))
-        return _points(selection, parts)
+            rows = columns.rows(selection.start, selection.end)
+            if self._should_arrange(selection, columns, rows):
+                self._keep(_series_key(selection, file), SeriesColumns.of(columns))
+            points[file] = columns.points(rows, selection.tags)
+        return [each for each in points.values() if each is not None]
 
     def series(
         self, reading: Reading, selection: Selection, files: Sequence[ParquetFile]
@@ -114,19 +128,47 @@ class ColumnCache:
 
     def points_at_hand(
         self, selection: Selection, files: Sequence[ParquetFile], most: int
-    ) -> Points | None:
-        """Return the points if all rows in range are cached and there are no more than `most`."""
-        parts, left = [], most
+    ) -> tuple[Sequence[Points], int] | None:
+        """Return the points, file by file, and the number of rows examined to find them.
+
+        None if that would be more than `most` rows, or if not everything is cached in the order in
+        which it is found fastest.
+        """
+        points, examined = [], 0
         for file in files:
-            columns = self._kept_columns(selection, file)
-            if not isinstance(columns, MetricColumns):
-                return None
-            rows = columns.rows(selection.start, selection.end)
-            left -= rows.stop - rows.start
-            if left < 0:
-                return None
-            parts.append((columns, rows))
-        return _points(selection, parts)
+            of_file = self._points_of_one_series(selection, file)
+            if of_file is None:
+                columns = self._kept_columns(selection, file)
+                if not isinstance(columns, MetricColumns):
+                    return None
+                rows = columns.rows(selection.start, selection.end)
+                examined += rows.stop - rows.start
+                if examined > most or self._should_arrange(selection, columns, rows):
+                    return None
+                of_file = columns.points(rows, selection.tags)
+            points.append(of_file)
+        return points, examined
+
+    def _points_of_one_series(self, selection: Selection, file: ParquetFile) -> Points | None:
+        """Return the points if they are of one series, and the file's are arranged by series."""
+        if not selection.tags:
+            return None
+        columns = self._kept_entry(_series_key(selection, file))
+        if not isinstance(columns, SeriesColumns):
+            return None
+        found = tag_sets_with(selection.tags, columns.tags, columns.ends)
+        if len(found) != 1:
+            return None
+        return columns.points(found[0], selection.start, selection.end)
+
+    def _should_arrange(self, selection: Selection, columns: MetricColumns, rows: slice) -> bool:
+        """Return whether to arrange columns by series: for one of many, and if there is room."""
+        return (
+            bool(selection.tags)
+            and rows.stop - rows.start >= MIN_ARRANGED
+            and self._bytes + columns.nbytes <= self._memory
+            and len(tag_sets_with(selection.tags, columns.tags, columns.ends)) == 1
+        )
 
     def _read_missing(
         self,
@@ -177,14 +219,6 @@ def _key(selection: Selection, file: ParquetFile) -> _Key:
 
 def _series_key(selection: Selection, file: ParquetFile) -> _Key:
     return file.path, selection.organization, selection.team, selection.metric, SeriesColumns
-
-
-def _points(selection: Selection, parts: Sequence[tuple[MetricColumns, slice]]) -> Points:
-    found = [columns.points(rows, selection.tags) for columns, rows in parts]
-    if len(found) == 1:
-        return found[0]
-    times, values = zip(*found, strict=True)
-    return np.concatenate(times), np.concatenate(values)
 
 
 def _groups(files: Sequence[ParquetFile], max_points: int) -> Iterator[Sequence[ParquetFile]]:
@@ -248,21 +282,25 @@ def _table(
 
 def _columns(read: pa.Table, rows: Integers) -> MetricColumns:
     tags = read["tags"].combine_chunks()
-    times, values, positions, items = (
-        read[name].to_numpy()[rows] for name in ("time", "value", "position", "item")
-    )
+    times, values, *log_order = (read[name].to_numpy()[rows] for name in _NUMBERS)
     series = tags.indices.to_numpy()[rows]
-    return MetricColumns.of(times, values, series, tags.dictionary, (positions, items))
+    return MetricColumns.of(times, values, series, tags.dictionary, tuple(log_order))
 
 
 def _coded(batch: pa.RecordBatch) -> pa.RecordBatch:
-    columns = [batch[name] for name in ("time", "value", "position", "item")]
+    columns = [batch[name] for name in _NUMBERS]
     columns += [batch[name].dictionary_encode() for name in ("tags", "filename")]
     return pa.record_batch(columns, schema=_LAYOUT)
 
 
 _TEXT = pa.dictionary(pa.int32(), pa.string())
-_NUMBERS = {"time": pa.int64(), "value": pa.float64(), "position": pa.int64(), "item": pa.int64()}
+_NUMBERS = {
+    "time": pa.int64(),
+    "value": pa.float64(),
+    "partition": pa.int64(),
+    "position": pa.int64(),
+    "item": pa.int64(),
+}
 _LAYOUT = pa.schema({**_NUMBERS, "tags": _TEXT, "filename": _TEXT})
 _NO_ROWS = np.empty(0, np.int64)
 

@@ -94,7 +94,7 @@ def columns(
     files: Sequence[str], selection: Selection, limit: int, tags: Sequence[str] | None = None
 ) -> Query:
     """Columns of the points in files, in any order: `time` (ms), `value`, `tags`, `filename`,
-    `position` and `item`.
+    `partition`, `position` and `item`.
 
     Values and tags are as stored (see `store.nan_bits`), and values need not be finite. `tags` are
     the texts of tag sets, without the bits of NaNs; None for all.
@@ -104,7 +104,8 @@ def columns(
         condition += f" AND {_TAGS_ALONE} IN (SELECT unnest(?))"
         parameters.append(list(tags))
     return (
-        "SELECT epoch_ms(time) AS time, value, tags, filename, position, item::BIGINT AS item "
+        "SELECT epoch_ms(time) AS time, value, tags, filename, partition::BIGINT AS partition, "
+        "position, item::BIGINT AS item "
         f"FROM {_FILES} WHERE {condition} "
         f"LIMIT {limit:d}",
         [files, *parameters],

@@ -8,11 +8,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from adapters.ducklake.database import Location
 from adapters.ducklake.query import queries
 from adapters.ducklake.query.aggregates import AGGREGATES, latest_buckets
-from adapters.ducklake.query.column_cache import ColumnCache
+from adapters.ducklake.query.column_cache import MAX_FILES, ColumnCache
 from adapters.ducklake.query.deadline import Deadline
 from adapters.ducklake.query.freed_memory import give_back
 from adapters.ducklake.query.metric_columns import Points
@@ -33,9 +34,10 @@ CACHE_SHARE = 2
 """The columns of recent queries may take one part in so many of the memory."""
 
 MAX_FILES_AT_HAND = 1000
-MAX_POINTS_AT_HAND = 100_000
-MAX_RANGE_AT_HAND = 31 * DAY
-"""Rows examined without leaving the event loop; takes a few milliseconds at most."""
+MAX_ROWS_AT_HAND = 1_000_000
+MAX_POINTS_AT_HAND = 20_000
+"""Files and cached rows examined, and points aggregated, without leaving the event loop. They bound
+the time to about a millisecond."""
 
 LARGE_QUERY = 250_000
 """Queries that read at least this many points, some 12 MB, return their memory to the system."""
@@ -99,35 +101,48 @@ class DuckLakeReadModel:
         with self._query(POINTS.name, label) as query:
 
             def part(window: Selection, wanted: int) -> Iterable[Sample]:
-                if aggregation is None:
-                    return self._points(query, window, wanted)
-                return self._buckets(query, window, aggregation, wanted)
+                return self._samples(query, window, aggregation, wanted)
 
             return self._latest(selection, aggregation, limit, part)
 
     def cached_samples(
-        self, selection: Selection, aggregation: Aggregation, limit: int
+        self, selection: Selection, aggregation: Aggregation | None, limit: int
     ) -> Sequence[Sample] | None:
-        end = self._clock() * 1000 if selection.end is None else selection.end
-        if selection.start is None or end - selection.start > MAX_RANGE_AT_HAND:
+        files = self._files_at_hand(selection)
+        if files is None:
             return None
-        files = self._readers.files_at_hand(POINTS.name)
-        if files is None or len(files) > MAX_FILES_AT_HAND:
-            return None
+        # Without tags, every row is a point.
+        most_rows = MAX_ROWS_AT_HAND if selection.tags else MAX_POINTS_AT_HAND
+        rows = points = 0
 
         def part(window: Selection, wanted: int) -> Iterable[Sample]:
+            nonlocal rows, points
             overlapping = [file for file in files if file.overlaps(window)]
-            if not overlapping:
-                return ()
-            points = self._cache.points_at_hand(window, overlapping, MAX_POINTS_AT_HAND)
-            if points is None:
+            cached = self._cache.points_at_hand(window, overlapping, most_rows - rows)
+            if cached is None:
                 raise _NotAtHand
-            return _aggregated(points, aggregation, wanted)
+            found, examined = cached
+            rows += examined
+            points += sum(len(times) for times, _ in found)
+            if points > MAX_POINTS_AT_HAND:
+                raise _NotAtHand
+            samples = _latest_samples(found, aggregation, wanted)
+            if samples is None:
+                raise _NotAtHand
+            return samples
 
         try:
             return self._latest(selection, aggregation, limit, part)
         except _NotAtHand:
             return None
+
+    def _files_at_hand(self, selection: Selection) -> Sequence[ParquetFile] | None:
+        """Return the files that may have points of the selection; None if it is unknown or many."""
+        files = self._readers.files_at_hand(POINTS.name)
+        if files is None or len(files) > MAX_FILES_AT_HAND:
+            return None
+        overlapping = [file for file in files if file.overlaps(selection)]
+        return overlapping if len(overlapping) <= MAX_FILES else None
 
     def _latest(
         self,
@@ -161,21 +176,32 @@ class DuckLakeReadModel:
         with self._readers.reading(projection) as reading:
             return dict(reading.connection.execute(*queries.positions(reading.source)).fetchall())
 
-    def _points(self, query: _Query, window: Selection, wanted: int) -> Iterator[Sample]:
-        if files := query.files(window):
-            for row in query.rows(queries.points([f.path for f in files], window, wanted)):
-                yield Sample(*row)
-
-    def _buckets(
-        self, query: _Query, window: Selection, aggregation: Aggregation, wanted: int
+    def _samples(
+        self, query: _Query, window: Selection, aggregation: Aggregation | None, wanted: int
     ) -> list[Sample]:
-        aggregator, period = aggregation.aggregator, aggregation.period
         files = query.files(window)
         if not files:
             return []
         cached = query.cached(self._cache, window, files)
         if cached is not None:
-            return _aggregated(cached, aggregation, wanted)
+            samples = _latest_samples(cached, aggregation, wanted)
+            if samples is not None:
+                return samples
+        if aggregation is None:
+            rows = query.rows(queries.points([file.path for file in files], window, wanted))
+            return [Sample(*row) for row in rows]
+        return self._buckets(query, window, files, aggregation, wanted)
+
+    def _buckets(
+        self,
+        query: _Query,
+        window: Selection,
+        files: Sequence[ParquetFile],
+        aggregation: Aggregation,
+        wanted: int,
+    ) -> list[Sample]:
+        """Let DuckDB read the points, and aggregate them where it can do so exactly."""
+        aggregator, period = aggregation.aggregator, aggregation.period
         paths, finite = [file.path for file in files], query.finite(files)
         if aggregator in queries.EXACT_IN_SQL:
             buckets = query.rows(
@@ -236,10 +262,10 @@ class _Query:
 
     def cached(
         self, cache: ColumnCache, selection: Selection, files: Sequence[ParquetFile]
-    ) -> Points | None:
+    ) -> Sequence[Points] | None:
         with self.deadline.explained():
             found = cache.points(self._reading, selection, files)
-        self._reading.points += len(found[1]) if found is not None else 0
+        self._reading.points += sum(len(times) for times, _ in found or ())
         return found
 
 
@@ -247,8 +273,26 @@ class _NotAtHand(Exception):
     """A query's points are not in memory, or are too many to answer on the event loop."""
 
 
-def _aggregated(points: Points, aggregation: Aggregation, wanted: int) -> list[Sample]:
-    times, values = points
-    aggregate, period = AGGREGATES[aggregation.aggregator], aggregation.period
-    found = latest_buckets(times // period, values, wanted, aggregate)
-    return [Sample(number * period, value) for number, value in found]
+def _latest_samples(
+    parts: Sequence[Points], aggregation: Aggregation | None, wanted: int
+) -> list[Sample] | None:
+    """Return the latest samples of files' points, the latest first.
+
+    None for points of one time in several files: only their positions, which cached columns lack,
+    give the order.
+    """
+    if not parts:
+        return []
+    times, values = parts[0] if len(parts) == 1 else map(np.concatenate, zip(*parts, strict=True))
+    if aggregation is not None:
+        aggregate, period = AGGREGATES[aggregation.aggregator], aggregation.period
+        buckets = latest_buckets(times // period, values, wanted, aggregate)
+        return [Sample(number * period, value) for number, value in buckets]
+    if len(parts) > 1:
+        order = np.argsort(times, kind="stable")
+        times, values = times[order], values[order]
+        of_part = np.repeat(np.arange(len(parts)), [len(part[0]) for part in parts])[order]
+        if np.any((times[1:] == times[:-1]) & (of_part[1:] != of_part[:-1])):
+            return None
+    latest = zip(times[-wanted:].tolist(), values[-wanted:].tolist(), strict=True)
+    return [Sample(*each) for each in latest][::-1]

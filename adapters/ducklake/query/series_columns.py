@@ -1,4 +1,4 @@
-"""A metric's points of one file, series by series, as PromQL reads them."""
+"""A metric's points of one file, series by series, for PromQL and for queries of one series."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy.typing as npt
 from msgspec import Struct
 
 from adapters.ducklake.query.exact import Floats, Integers
-from adapters.ducklake.query.metric_columns import ENTRY_BYTES, MetricColumns
+from adapters.ducklake.query.metric_columns import ENTRY_BYTES, MetricColumns, Points, place
 
 FEW = 16
 """Sequences of times that are searched one by one."""
@@ -76,6 +76,19 @@ class SeriesColumns(Struct, frozen=True, eq=False, weakref=True):
         first = self._places(at, after - begin, start - self.first)
         last = self._places(at, after - begin, end + 1 - self.first)
         return begin + first, begin + last
+
+    def points(self, tag_set: int, start: int | None, end: int | None) -> Points:
+        """Return a tag set's points with a finite value, from `start` to before `end` (ms)."""
+        begin, after = int(self.starts[tag_set]), int(self.starts[tag_set + 1])
+        at = int(self.times_at[tag_set])
+        offsets = self.offsets[at : at + after - begin]
+        rows = slice(
+            0 if start is None else place(offsets, start - self.first),
+            len(offsets) if end is None else place(offsets, end - self.first),
+        )
+        times, values = self.first + offsets[rows].astype(np.int64), self.values[begin:after][rows]
+        finite = np.isfinite(values)
+        return (times, values) if finite.all() else (times[finite], values[finite])
 
     def write_times(self, tag_set: int, begin: int, end: int, target: Integers) -> None:
         """Write the times of some rows of one tag set, in ms."""
