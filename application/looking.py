@@ -55,6 +55,10 @@ class Look(Generic[T]):
                 return Unknown("the log or the projections' store does not answer in time")
         return self._found
 
+    def at_hand(self) -> T | Unknown | None:
+        """Return the result if it is recent enough to be returned without a look, else None."""
+        return self._found if monotonic() < self._due else None
+
     async def _look(self) -> None:
         began = monotonic()
         pause = self._interval

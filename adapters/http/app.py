@@ -56,7 +56,7 @@ def create_app(
 ) -> ASGIApp:
     """Wire the application. It opens and closes nothing: its arguments must be open."""
     administration = Administration.of(use_cases, operator_token, clock)
-    reading = queries.Reading(use_cases.access, use_cases.queries, use_cases.projections)
+    reading = queries.Reading.of(use_cases)
     promql = PrometheusApi(reading, clock)
     routed = _routed(publish, promql, administration, reading, use_cases)
     return HttpService(publish, promql, routed)

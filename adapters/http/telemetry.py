@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from prometheus_client import (
@@ -48,15 +49,10 @@ _seconds = Histogram(
 )
 
 
-class _PublishCounters(dict[int, Counter]):
-    """Counters of publish requests by status, because finding labels costs more than counting."""
-
-    def __missing__(self, status: int) -> Counter:
-        counter = self[status] = _requests.labels("publish", status)
-        return counter
-
-
-_publish_requests = _PublishCounters()
+@cache
+def _requests_of(operation: str, status: int) -> Counter:
+    """Return the counter of an operation and status: finding labels costs more than counting."""
+    return _requests.labels(operation, status)
 
 
 def record_refused(protocol: str, refused: Refusals) -> None:
@@ -67,7 +63,7 @@ def record_refused(protocol: str, refused: Refusals) -> None:
 
 def record_publish(status: int, points: int, body_bytes: int, seconds: float) -> None:
     """Count one answered publish; `points` is how many were stored."""
-    _publish_requests[status].inc()
+    _requests_of("publish", status).inc()
     _seconds.observe(seconds)
     if body_bytes:
         _bytes.inc(body_bytes)
@@ -77,7 +73,7 @@ def record_publish(status: int, points: int, body_bytes: int, seconds: float) ->
 
 def record_request(operation: str, status: int) -> None:
     """Count one answered request of any other operation."""
-    _requests.labels(operation, status).inc()
+    _requests_of(operation, status).inc()
 
 
 def exposition(

@@ -76,9 +76,21 @@ class ProjectionWatch:
         found = await self._states()
         if isinstance(found, Unknown):
             return None
-        names = {projection.name for projection in projections}
-        stopped = (s for s in found if s.state is State.STOPPED and s.projection in names)
-        return min((state.last_event for state in stopped), default=None)
+        return min((state.last_event for state in _stopped(found, projections)), default=None)
+
+    def known_running(self, *projections: Projection) -> bool:
+        """Return whether a recent look found none of these projections stopped. Never waits."""
+        found = self._states.at_hand()
+        if found is None or isinstance(found, Unknown):
+            return False
+        return not _stopped(found, projections)
+
+
+def _stopped(
+    states: Sequence[ProjectionState], projections: Sequence[Projection]
+) -> list[ProjectionState]:
+    names = {projection.name for projection in projections}
+    return [s for s in states if s.state is State.STOPPED and s.projection in names]
 
 
 def _warning(status: ProjectionStatus) -> str | None:

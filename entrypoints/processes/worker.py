@@ -13,6 +13,8 @@ from typing import Any, cast
 import uvicorn
 import uvloop
 
+from adapters.http.api.queries import Reading
+from adapters.http.api.queries_at_hand import QueriesAtHand
 from adapters.http.app import create_app
 from adapters.http.publish.endpoint import LARGE, PublishEndpoint
 from adapters.http.publish.plain_heads import PlainHeads
@@ -52,13 +54,14 @@ async def work(config: WorkerConfig) -> None:
             max_body_memory=limits.max_body_memory,
         )
         heads = PlainHeads(min(LARGE, limits.max_body))
+        queries = QueriesAtHand(Reading.of(use_cases))
         app = create_app(use_cases, publish, operator_token=settings.operator_token)
         server = _Server(
             uvicorn.Config(
                 app,
                 loop="none",
                 # uvicorn expects a class, but only calls it.
-                http=cast("Any", partial(PublishProtocol, heads, publish)),
+                http=cast("Any", partial(PublishProtocol, heads, publish, queries)),
                 ws="none",
                 lifespan="off",
                 interface="asgi3",

@@ -112,6 +112,19 @@ def test_a_name_never_seen_is_unknown_and_one_without_points_there_is_not(
     asyncio.run(scenario())
 
 
+def test_what_is_at_hand_is_what_is_read_and_nothing_that_waits(model: WatchedReadModel) -> None:
+    model.add(event(1, 1), event(7, 2), event(3, 3, team="web"))
+    read = reading(model)
+    for grant in (GILT, WEB):
+        for aggregation in (None, Aggregation("max", 10)):
+            query = ReadMetrics(grant=grant, metric="m", limit=9, aggregation=aggregation)
+            assert list(read.at_hand(query)) == list(asyncio.run(read(query)))
+    receipt = Receipt.at(PARTITION, 7)
+    assert not read.at_hand(ReadMetrics(grant=GILT, metric="m", limit=9, receipt=receipt))
+    assert not read.at_hand(ReadMetrics(grant=GILT, metric="unknown", limit=9))
+    assert model.looks == 0
+
+
 def test_with_a_receipt_the_answer_waits_for_its_batch(model: WatchedReadModel) -> None:
     model.arriving = {3: event(7)}
     query = ReadMetrics(grant=GILT, metric="m", limit=9, receipt=Receipt.at(PARTITION, 7))

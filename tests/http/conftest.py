@@ -13,6 +13,8 @@ import pytest
 from msgspec.structs import replace
 
 from adapters.eventsourcing.organizations import Organizations
+from adapters.http.api.queries import Reading
+from adapters.http.api.queries_at_hand import QueriesAtHand
 from adapters.http.app import create_app
 from adapters.http.publish.routes import Destination
 from adapters.memory.metric_log import MemoryMetricLog
@@ -26,6 +28,7 @@ from application.organizations.create_team import CreateTeam
 from application.organizations.issue_token import IssueToken, NewToken
 from application.organizations.register_organization import RegisterOrganization
 from application.organizations.token_directory import DirectoryFollower, TokenDirectory
+from application.projections.folds import Projection
 from application.publishing.ports import MetricLog
 from application.readiness import ReadinessReport
 from application.reading.query_threads import QueryThreads
@@ -76,6 +79,8 @@ class Service:
         self.use_cases = self.composed(self.log)
         self.manage = self.use_cases.manage
         self.app = self.app_for(OPERATOR)
+        self.queries_at_hand = QueriesAtHand(replace(Reading.of(self.use_cases), projections=self))
+        self.short_answers = 0
 
     def composed(self, metric_log: MetricLog) -> UseCases:
         """Compose the use cases with another log to append to."""
@@ -117,6 +122,11 @@ class Service:
             clock=self._clock,
         )
 
+    def known_running(self, *projections: Projection) -> bool:
+        """Return whether projections run, as of now: here, no look is recent enough to count."""
+        generations = self.read_model.generations
+        return not any(generations[projection.name].stopped for projection in projections)
+
     def _clock(self) -> datetime:
         return self.now
 
@@ -156,7 +166,10 @@ class Service:
         headers: dict[str, str] | None = None,
         **body: Any,
     ) -> httpx.Response:
-        """Send one request, with `token` as Bearer token. `body` is passed to httpx."""
+        """Send one request, with `token` as Bearer token. `body` is passed to httpx.
+
+        If it can be answered the short way as well, both answers are compared.
+        """
         self.follower.catch_up()
         sent = dict(headers or {})
         if token is not None:
@@ -168,7 +181,21 @@ class Service:
     ) -> httpx.Response:
         transport = httpx.ASGITransport(self.app)
         async with httpx.AsyncClient(transport=transport, base_url="http://cave.test") as client:
-            return await client.request(method, path, headers=headers, **body)
+            answer = await client.request(method, path, headers=headers, **body)
+        at_hand = self.queries_at_hand.answer(head_of(answer.request))
+        if at_hand is not None:
+            assert at_hand.status == answer.status_code
+            assert sorted(at_hand.headers) == sorted(answer.headers.raw)
+            assert at_hand.body == answer.content
+            self.short_answers += 1
+        return answer
+
+
+def head_of(request: httpx.Request) -> bytes:
+    """Return a request's head as a client writes it, without its empty line."""
+    lines = [b"%b %b HTTP/1.1" % (request.method.encode(), request.url.raw_path)]
+    lines += [b"%b: %b" % header for header in request.headers.raw]
+    return b"\r\n".join(lines)
 
 
 @pytest.fixture

@@ -19,13 +19,15 @@ from adapters.http.publish import ending
 from adapters.http.publish.plain_heads import PlainHead, PlainHeads
 from adapters.http.publish.protocol import PublishProtocol
 
-SHORT, OTHER, CHUNKED = "short", "other", "chunked"
-KINDS = (SHORT, OTHER, CHUNKED)
+SHORT, OTHER, CHUNKED, QUERY = "short", "other", "chunked", "query"
+KINDS = (SHORT, OTHER, CHUNKED, QUERY)
 SECONDS = 10
 
 
 def request(kind: str, body: bytes = b"0123456789") -> bytes:
-    """Return a request whose head and body are of one of the three kinds."""
+    """Return a request of a kind. A query has its `body` in its URL, in hexadecimal digits."""
+    if kind == QUERY:
+        return b"GET /?%b HTTP/1.1\r\nAuthorization: Bearer t\r\n\r\n" % body.hex().encode()
     head = b"POST /organizations/gilt/metrics HTTP/1.1\r\nAuthorization: Bearer t\r\n"
     if kind == CHUNKED:
         return b"%bTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (
@@ -39,7 +41,7 @@ def request(kind: str, body: bytes = b"0123456789") -> bytes:
 
 
 class Worker:
-    """A server in this process that answers a publish with its body, once `may_answer` is set."""
+    """A server in this process that answers a request with its body, once `may_answer` is set."""
 
     def __init__(self) -> None:
         self.state = ServerState()
@@ -64,8 +66,8 @@ class Worker:
         await self._leave()
         return Answer(202, [(b"content-length", b"%d" % len(body))], body)
 
-    async def _app(self, _scope: Any, receive: Any, send: Any) -> None:
-        body = b""
+    async def _app(self, scope: Any, receive: Any, send: Any) -> None:
+        body = bytes.fromhex(scope["query_string"].decode())
         more = True
         while more:
             message = await receive()
@@ -91,6 +93,7 @@ class Worker:
         return PublishProtocol(
             self.heads,
             self,  # type: ignore[arg-type]
+            QueriesThen(self),  # type: ignore[arg-type]
             config=self.config,
             server_state=self.state,
             app_state={},
@@ -103,6 +106,20 @@ class Worker:
     def release(self) -> None:
         if not self.may_answer.done():
             self.may_answer.set_result(None)
+
+
+class QueriesThen:
+    """Answers queries at once if the worker may answer, else leaves them to the server."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+    def answer(self, head: bytes) -> Answer | None:
+        if not head.startswith(b"GET /?") or not self._worker.may_answer.done():
+            return None
+        self._worker.begun += 1
+        body = bytes.fromhex(head[len(b"GET /?") :].split(b" ")[0].decode())
+        return Answer(202, [(b"content-length", b"%d" % len(body))], body)
 
 
 class Client:

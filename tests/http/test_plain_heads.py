@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from adapters.http.heads import MAX_HEAD
 from adapters.http.publish.answers.ports import Asked
-from adapters.http.publish.plain_heads import MAX_HEAD, MAX_HEADS, PlainHead, PlainHeads
+from adapters.http.publish.plain_heads import MAX_HEADS, PlainHead, PlainHeads
 from adapters.http.publish.routes import ROUTES, Destination
 
 MAX_BODY = 1000

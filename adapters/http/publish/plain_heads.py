@@ -6,28 +6,22 @@ by their bytes, and parsing one again is a single look-up.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
-import httptools
 from msgspec import Struct
 
 from adapters.http.credentials import influx_token, presented_token
 from adapters.http.errors import MissingCredentials, UnsupportedMedia
+from adapters.http.heads import MAX_HEAD, parse_head
 from adapters.http.publish.answers.ports import Asked
 from adapters.http.publish.routes import Destination, PublishRoute, find_destination
 from adapters.http.publish.url_parameters import url_parameters
 from domain.errors import Forbidden
 
-MAX_HEAD = 2048
-"""Maximum bytes of a head that is remembered."""
-
 MAX_HEADS = 1024
 """Maximum number of heads that are remembered. Past it, all are forgotten and parsed again."""
 
 _START = b"POST /"
-_empty_line = re.compile(rb"\n\r?\n").search
-_NOT_PLAIN = frozenset({b"transfer-encoding", b"expect", b"idempotency-key"})
 
 
 class PlainHead(Struct, frozen=True):
@@ -67,36 +61,21 @@ class PlainHeads:
         return found
 
     def _read(self, head: bytes) -> PlainHead | None:
-        if _empty_line(head + b"\r\n"):  # the head would end here, before its end by the caller
+        parsed = parse_head(head)
+        if parsed is None or b"idempotency-key" in parsed.headers:
             return None
-        parts = _Parts()
-        parser = httptools.HttpRequestParser(parts)
-        # netdata ends the line with its credentials so. RFC 9112, section 2.2, allows it, and no
-        # chunked body comes this way, in which it would be dangerous.
-        parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True)
+        headers = parsed.headers
+        url, _, query = parsed.url.partition(b"?")
+        destination = _destination(url)
+        if destination is None:
+            return None
         try:
-            parser.feed_data(head + b"\r\n\r\n")
-            if parser.get_http_version() != "1.1" or not parser.should_keep_alive():
-                return None
-            headers = dict(parts.headers)
-            if len(headers) != len(parts.headers) or not _NOT_PLAIN.isdisjoint(headers):
-                return None
-            url, _, query = parts.url.partition(b"?")
-            destination = _destination(url)
-            if destination is None:
-                return None
             route, parameters = destination.route, url_parameters(query)
             content_type = headers.get(b"content-type")
             asked = Asked(route.format_of(content_type), parameters)
             coding = route.coding_of(headers.get(b"content-encoding"), content_type)
             token = route_token(route, headers.get(b"authorization"), parameters)
-        except (
-            httptools.HttpParserError,
-            httptools.HttpParserUpgrade,
-            MissingCredentials,
-            UnsupportedMedia,
-            Forbidden,
-        ):
+        except (MissingCredentials, UnsupportedMedia, Forbidden):
             return None
         length = headers.get(b"content-length", b"")
         if not length.isdigit() or int(length) > self._max_body:
@@ -111,20 +90,6 @@ def route_token(
     if route.tokens_in_parameters:
         return influx_token(authorization, parameters)
     return presented_token(authorization)
-
-
-class _Parts:
-    """Collects the parts of a head that httptools parses."""
-
-    def __init__(self) -> None:
-        self.url = b""
-        self.headers: list[tuple[bytes, bytes]] = []
-
-    def on_url(self, url: bytes) -> None:
-        self.url += url
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers.append((name.lower(), value))
 
 
 def _destination(url: bytes) -> Destination | None:

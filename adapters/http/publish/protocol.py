@@ -1,9 +1,10 @@
-"""uvicorn's protocol, with a short way for publish.
+"""uvicorn's protocol, with short ways for publish and for queries of points in memory.
 
 The work of an ASGI server per request (a dozen parser callbacks, a scope, events, two messages)
 costs as much as accepting a small batch. A plain publish needs none of it: its head is known, its
-body has the declared length, and its answer is one write. Any other request is passed to uvicorn's
-own protocol byte for byte, and both may alternate on one connection.
+body has the declared length, and its answer is one write. A query of points in memory is answered
+as soon as it is read. Any other request is passed to uvicorn's own protocol byte for byte, and all
+may alternate on one connection.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
+from adapters.http.api.queries_at_hand import QueriesAtHand
 from adapters.http.problems import Answer, Headers, plain_problem
 from adapters.http.publish.ending import ENDED, EndingProtocol
 from adapters.http.publish.endpoint import PublishEndpoint
@@ -30,12 +32,15 @@ _FIELD_LINE = len(b": \r\n")
 
 
 class PublishProtocol(EndingProtocol):
-    """One connection. All connections share `heads` and `publish`; uvicorn passes the rest."""
+    """One connection. All share `heads`, `publish` and `queries`; uvicorn passes the rest."""
 
-    def __init__(self, heads: PlainHeads, publish: PublishEndpoint, **given: Any) -> None:
+    def __init__(
+        self, heads: PlainHeads, publish: PublishEndpoint, queries: QueriesAtHand, **given: Any
+    ) -> None:
         super().__init__(**given)
         self._heads = heads
         self._publish = publish
+        self._queries = queries
         self._within_head = False
         self._head_bytes = 0
         self._pieces_bytes = 0
@@ -73,13 +78,15 @@ class PublishProtocol(EndingProtocol):
                 self.mark_last()
 
     def _begin(self, data: bytes) -> bool:
-        """Take the first piece of a plain publish. Return False if it is not one."""
+        """Take the first piece of a request for a short way. Return False if it is not one."""
         if self.within_message or (self.cycle is not None and not self.cycle.response_complete):
             return False
         end = data.find(_END)
-        head = self._heads.find(data[:end]) if end > 0 else None
-        if head is None:
+        if end <= 0:
             return False
+        head = self._heads.find(data[:end])
+        if head is None:
+            return end + len(_END) == len(data) and self._answer_at_hand(data[:end])
         body = data[end + len(_END) :]
         if len(body) < head.length and not self._publish.admits(head):
             return False
@@ -87,6 +94,13 @@ class PublishProtocol(EndingProtocol):
         self._missing = head.length
         self._take(body)
         return True
+
+    def _answer_at_hand(self, head: bytes) -> bool:
+        """Answer a query at once. Return False if that is not possible, or it is not a query."""
+        answer = self._queries.answer(head)
+        if answer is not None:
+            self._answered(answer)
+        return answer is not None
 
     def _take(self, data: bytes) -> None:
         """Take a piece of the body, and start to answer once the body is complete."""

@@ -111,6 +111,28 @@ def test_answers_are_stale_only_if_they_come_from_stopped_projections() -> None:
     assert asyncio.run(scenario()) == [receipt.milliseconds, None, receipt.milliseconds]
 
 
+def test_projections_are_known_to_run_only_as_long_as_a_look_is_recent() -> None:
+    log, model = Log(), Model()
+    recent, never = watch(model, log, interval=3600.0), watch(model, log)
+
+    async def look(watched: ProjectionWatch) -> None:
+        await watched.stale_since(POINTS)
+
+    assert not recent.known_running(POINTS), "nobody has looked yet"
+    asyncio.run(look(recent))
+    asyncio.run(look(never))
+    assert recent.known_running(POINTS, METRIC_NAMES)
+    assert not never.known_running(POINTS)
+    model.generations["points"] = replace(model.generations["points"], stopped="the log is new")
+    stopped, unknown = watch(model, log, interval=3600.0), watch(model, log, interval=3600.0)
+    asyncio.run(look(stopped))
+    model.failure = StoreUnavailable("the store is away")
+    asyncio.run(look(unknown))
+    assert not stopped.known_running(POINTS)
+    assert stopped.known_running(METRIC_NAMES)
+    assert not unknown.known_running(METRIC_NAMES)
+
+
 def test_a_log_or_store_that_does_not_answer_is_a_warning() -> None:
     log, model = Log(), Model()
 
