@@ -54,11 +54,19 @@ GOALS = (
     *(
         Goal(
             part="query",
-            figure=f"{tag} {QUERY_MEDIAN}",
+            figure=f"{case} {QUERY_MEDIAN}",
             theirs=VICTORIA_IMPORT,
             factor=2.0,
             at_most=True,
         )
-        for tag in ("host", "datacenter")
+        for case in (
+            "host",
+            "host's maximum",
+            "host's percentile",
+            "host's points",
+            "host, all points",
+            "datacenter",
+            "all hosts",
+        )
     ),
 )

@@ -36,19 +36,25 @@ class AnswerRefused(Exception):
 
 
 class Bucket(Struct, frozen=True):
-    """The first second of a minute, and the mean of the values in it."""
+    """The first second of a period and the aggregate of the values in it, or a point."""
 
     second: int
-    mean: float
+    value: float
 
 
 class Question(Struct, frozen=True):
-    """The mean per minute of a metric's points with one tag, from one whole minute to another."""
+    """The aggregate per period of a metric's points with one tag, or with any tags.
+
+    From one whole period to another; times and periods are in seconds. `aggregator` is one of
+    mean, max and p99, or None for the points themselves.
+    """
 
     metric: str
-    tag: tuple[str, str]
+    tag: tuple[str, str] | None
     start: int
     end: int
+    aggregator: str | None
+    period: int
 
 
 class Server(ABC):
@@ -119,8 +125,8 @@ class Database(Server):
         """Return the path of the query for a question."""
 
     @abstractmethod
-    def buckets(self, answer: bytes) -> Sequence[Bucket]:
-        """Return the buckets of an answer, oldest first."""
+    def buckets(self, question: Question, answer: bytes) -> Sequence[Bucket]:
+        """Return the buckets or points of the answer to a question, oldest first."""
 
     def ask_headers(self) -> Mapping[str, str]:
         """Return additional headers of questions."""

@@ -162,23 +162,28 @@ class CaveServer(Database):
         for name in NAMES:
             query = {"metric": name, "aggregator": "count", "period": "1d", "limit": 1440}
             answer = self.get(f"{PATH}?{urlencode(query)}", self.ask_headers())
-            total += sum(bucket.mean for bucket in self.buckets(answer))
+            total += sum(sample.value for sample in _samples(answer))
         return int(total)
 
     def question(self, question: Question) -> str:
-        query = {
+        query: dict[str, str | int] = {
             "metric": question.metric,
-            "tags": ":".join(question.tag),
             "start": question.start,
             "end": question.end,
-            "aggregator": "mean",
-            "period": "1m",
+            "limit": 1440,
         }
+        if question.tag is not None:
+            query["tags"] = ":".join(question.tag)
+        if question.aggregator is not None:
+            query |= {"aggregator": question.aggregator, "period": f"{question.period}s"}
         return f"{PATH}?{urlencode(query)}"
 
-    def buckets(self, answer: bytes) -> Sequence[Bucket]:
-        samples = msgspec.json.decode(answer, type=_Samples).metrics
-        return [Bucket(int(sample.time.timestamp()), sample.value) for sample in samples]
+    def buckets(self, _question: Question, answer: bytes) -> Sequence[Bucket]:
+        return [Bucket(int(sample.time.timestamp()), sample.value) for sample in _samples(answer)]
+
+
+def _samples(answer: bytes) -> Sequence[_Sample]:
+    return msgspec.json.decode(answer, type=_Samples).metrics
 
 
 def _authorization(token: str) -> Mapping[str, str]:

@@ -124,15 +124,26 @@ class InfluxServer(Database):
         return sum(int(row["values"][0][1]) for row in series)
 
     def question(self, question: Question) -> str:
-        tag, value = question.tag
-        return _asking(
-            f'SELECT mean(value) FROM "{question.metric}" WHERE "{tag}" = \'{value}\' '
-            f"AND time >= {question.start}s AND time < {question.end}s GROUP BY time(1m)"
-        )
+        condition = f"time >= {question.start}s AND time < {question.end}s"
+        if question.tag is not None:
+            tag, value = question.tag
+            condition += f" AND \"{tag}\" = '{value}'"
+        asked = f'SELECT {_WANTED[question.aggregator]} FROM "{question.metric}" WHERE {condition}'
+        if question.aggregator is not None:
+            asked += f" GROUP BY time({question.period}s)"
+        return _asking(asked)
 
-    def buckets(self, answer: bytes) -> Sequence[Bucket]:
+    def buckets(self, _question: Question, answer: bytes) -> Sequence[Bucket]:
         series = msgspec.json.decode(answer, type=_Answer).results[0].series
-        return [Bucket(s, mean) for row in series for s, mean in row.values if mean is not None]
+        return [Bucket(s, value) for row in series for s, value in row.values if value is not None]
+
+
+_WANTED = {
+    None: "value",
+    "mean": "mean(value)",
+    "max": "max(value)",
+    "p99": "percentile(value, 99)",
+}
 
 
 def _asking(asked: str) -> str:

@@ -32,7 +32,6 @@ from tests.benchmarks.pusher import Pushed
 
 PROGRAM = "victoria-metrics"
 YEARS = 20
-MINUTE = 60
 
 
 class _Series(msgspec.Struct):
@@ -45,6 +44,11 @@ class _Found(msgspec.Struct):
 
 class _Answer(msgspec.Struct):
     data: _Found
+
+
+class _Exported(msgspec.Struct):
+    timestamps: list[int]
+    values: list[float]
 
 
 class _VictoriaMetrics(Contestant):
@@ -150,20 +154,37 @@ class VictoriaMetricsServer(Database):
         return total
 
     def question(self, question: Question) -> str:
-        # A window of this database ends at its time, inclusive; our minutes start at theirs.
-        tag, value = question.tag
-        selector = f'{{__name__="{question.metric}",{tag}="{value}"}}[1m] offset -59999ms'
+        labels = {"__name__": question.metric} | dict([question.tag] if question.tag else [])
+        selector = "{" + ",".join(f'{name}="{value}"' for name, value in labels.items()) + "}"
+        if question.aggregator is None:
+            query = {"match[]": selector, "start": question.start, "end": question.end - 1}
+            return f"/api/v1/export?{urlencode(query)}"
+        # A window of this database ends at its time, inclusive; our periods start at theirs.
+        period = question.period
+        window = f"{selector}[{period}s] offset -{period * 1000 - 1}ms"
         query = {
-            "query": f"avg(avg_over_time({selector}))",
+            "query": _AGGREGATES[question.aggregator].format(window),
             "start": question.start,
-            "end": question.end - MINUTE,
-            "step": f"{MINUTE}s",
+            "end": question.end - period,
+            "step": f"{period}s",
         }
         return f"/api/v1/query_range?{urlencode(query)}"
 
-    def buckets(self, answer: bytes) -> Sequence[Bucket]:
+    def buckets(self, question: Question, answer: bytes) -> Sequence[Bucket]:
+        if question.aggregator is None:
+            line = msgspec.json.decode(answer, type=_Exported)
+            points = zip(line.timestamps, line.values, strict=True)
+            return [Bucket(milliseconds // 1000, value) for milliseconds, value in points]
         found = msgspec.json.decode(answer, type=_Answer).data.result
-        return [Bucket(int(second), float(mean)) for second, mean in found[0].values]
+        return [Bucket(int(second), float(value)) for second, value in found[0].values]
+
+
+_AGGREGATES = {
+    "mean": "avg(avg_over_time({}))",
+    "max": "max(max_over_time({}))",
+    "p99": "avg(quantile_over_time(0.99, {}))",
+}
+"""Aggregates over the series of aggregates over time; the percentile is for one series."""
 
 
 def _package_version() -> str:
