@@ -33,8 +33,8 @@ from application.reading.series import (
     SelectedSeries,
 )
 
-MAX_SERIES = 2_000_000
-"""Series that are indexed, of all owners; about 1 kB each. Past it, all are forgotten."""
+MAX_SERIES = 1_000_000
+"""Series that are indexed, of all owners; about 2 kB each. Past it, all are forgotten."""
 
 LISTED_AT_ONCE = 100_000
 """Series of files whose names and tags are held as text at once while they are listed."""

@@ -21,13 +21,15 @@ MIN_SHARED = 16
 class SeriesColumns(Struct, frozen=True, eq=False, weakref=True):
     """Points ordered by tag set, then by time, and at one time in log order.
 
-    Tag set i has `values[starts[i]:starts[i + 1]]`. Their times are `first` (ms) plus as many
-    `offsets` from `times_at[i]` on: tag sets that are scraped together share them. `last` is the
-    latest time. `tags` and `ends` are those of MetricColumns.
+    Tag set i has `values[starts[i]:starts[i + 1]]`. Their times are `firsts[i]` (ms) plus as many
+    `offsets` from `times_at[i]` on: tag sets that are scraped at the same intervals share those.
+    `first` and `last` are the earliest and the latest time. `tags` and `ends` are those of
+    MetricColumns.
     """
 
     first: int
     last: int
+    firsts: Integers
     offsets: npt.NDArray[np.unsignedinteger]
     times_at: Integers
     starts: Integers
@@ -44,11 +46,15 @@ class SeriesColumns(Struct, frozen=True, eq=False, weakref=True):
         order = np.argsort(narrow, kind="stable")
         starts = np.zeros(count + 1, np.int64)
         np.cumsum(np.bincount(columns.series, minlength=count), out=starts[1:])
-        offsets, times_at = _shared(columns.offsets[order], starts)
+        offsets = columns.offsets[order]
+        own_first = offsets[starts[:-1]]
+        since_first = offsets - np.repeat(own_first, np.diff(starts))
+        shared, times_at = _shared(since_first, starts)
         return cls(
             columns.first,
             columns.first + int(columns.offsets.max(initial=0)),
-            offsets,
+            own_first.astype(np.int64) + columns.first,
+            shared,
             times_at,
             starts,
             columns.values[order],
@@ -58,7 +64,7 @@ class SeriesColumns(Struct, frozen=True, eq=False, weakref=True):
 
     @property
     def nbytes(self) -> int:
-        arrays = (self.offsets, self.times_at, self.starts, self.values)
+        arrays = (self.firsts, self.offsets, self.times_at, self.starts, self.values)
         text = len(self.tags) + len(self.ends) * self.ends.itemsize
         return ENTRY_BYTES + sum(each.nbytes for each in arrays) + text
 
@@ -72,9 +78,9 @@ class SeriesColumns(Struct, frozen=True, eq=False, weakref=True):
         begin, after = self.starts[sets], self.starts[sets + 1]
         if start <= self.first and end >= self.last:
             return begin, after
-        at = self.times_at[sets]
-        first = self._places(at, after - begin, start - self.first)
-        last = self._places(at, after - begin, end + 1 - self.first)
+        at, firsts = self.times_at[sets], self.firsts[sets]
+        first = self._places(at, after - begin, start - firsts)
+        last = self._places(at, after - begin, end + 1 - firsts)
         return begin + first, begin + last
 
     def points(self, tag_set: int, start: int | None, end: int | None) -> Points:
@@ -94,34 +100,35 @@ class SeriesColumns(Struct, frozen=True, eq=False, weakref=True):
         """Write the times of some rows of one tag set, in ms."""
         shift = int(self.times_at[tag_set] - self.starts[tag_set])
         target[:] = self.offsets[begin + shift : end + shift]
-        target += self.first
+        target += self.firsts[tag_set]
 
     def all_times(self, sets: Integers, rows: Integers) -> Integers:
         """Return the times of rows in ms, given the tag set of each."""
-        return self.offsets[rows + (self.times_at - self.starts[:-1])[sets]] + np.int64(self.first)
+        places = rows + (self.times_at - self.starts[:-1])[sets]
+        return self.offsets[places].astype(np.int64) + self.firsts[sets]
 
-    def _places(self, at: Integers, counts: Integers, offset: int) -> Integers:
-        """Return how many times are before an offset, of each sequence of times."""
-        if offset <= 0:
-            return np.zeros(len(at), np.int64)
-        if offset > np.iinfo(self.offsets.dtype).max:
+    def _places(self, at: Integers, counts: Integers, sought: Integers) -> Integers:
+        """Return how many offsets are below the sought one, of each sequence of them."""
+        most = np.iinfo(self.offsets.dtype).max
+        # Of the array's own type: any other would convert the whole array.
+        needles = np.clip(sought, 0, most).astype(self.offsets.dtype)
+        if not len(at):
             return counts
-        sought = self.offsets.dtype.type(offset)
         if (at[0] == at).all():
-            alone = self.offsets[at[0] : at[0] + counts[0]].searchsorted(sought)
-            return np.full(len(at), alone, np.int64)
-        if len(at) <= FEW:
-            pairs = zip(at.tolist(), counts.tolist(), strict=True)
-            return np.array(
-                [self.offsets[a : a + count].searchsorted(sought) for a, count in pairs], np.int64
-            )
-        return _bisected(self.offsets, at, at + counts, sought) - at
+            found = self.offsets[at[0] : at[0] + counts[0]].searchsorted(needles)
+        elif len(at) <= FEW:
+            sequences = zip(at.tolist(), counts.tolist(), needles, strict=True)
+            alone = [self.offsets[a : a + n].searchsorted(needle) for a, n, needle in sequences]
+            found = np.array(alone, np.int64)
+        else:
+            found = _bisected(self.offsets, at, at + counts, needles) - at
+        return np.where(sought > most, counts, found)
 
 
 def _shared(
     offsets: npt.NDArray[np.unsignedinteger], starts: Integers
 ) -> tuple[npt.NDArray[np.unsignedinteger], Integers]:
-    """Return the different sequences of times one after the other, and where each tag set's is."""
+    """Return the different sequences of offsets, and where the one of each tag set begins."""
     count = len(starts) - 1
     if len(offsets) < MIN_SHARED * count:
         return offsets, starts[:-1]
@@ -144,9 +151,9 @@ def _bisected(
     offsets: npt.NDArray[np.unsignedinteger],
     low: Integers,
     high: Integers,
-    sought: np.unsignedinteger,
+    sought: npt.NDArray[np.unsignedinteger],
 ) -> Integers:
-    """Return the first place from `low` to `high` whose offset is not below the sought one."""
+    """Return the first places from `low` to `high` whose offsets are not below the sought ones."""
     low, high = low.copy(), high.copy()
     while (open_ := low < high).any():
         middle = (low + high) >> 1
