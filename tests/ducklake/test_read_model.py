@@ -303,6 +303,19 @@ class TestAtHand:
         other = structs.replace(self.SELECTION, metric="n")
         assert model.cached_samples(other, self.BUCKETS, 1) is None
 
+    def test_many_values_of_very_different_sizes_are_summed_elsewhere(
+        self, lake: Lake, live: list[Generation], model: DuckLakeReadModel
+    ) -> None:
+        values = [10.0 ** (at % 600 - 300) for at in range(2000)]
+        recorded = BLANK.recorded(*(point(at, value) for at, value in enumerate(values)))
+        lake.commit(live, [recorded])
+        self.ask(model)
+        for aggregator, at_hand in (("max", True), ("sum", False), ("stddev", False)):
+            aggregation = Aggregation(aggregator, DAY)
+            samples = model.samples(self.SELECTION, aggregation, 1)
+            found = model.cached_samples(self.SELECTION, aggregation, 1)
+            assert found == (samples if at_hand else None)
+
     def test_points_of_one_time_are_in_the_order_of_the_log(
         self, lake: Lake, live: list[Generation], model: DuckLakeReadModel
     ) -> None:

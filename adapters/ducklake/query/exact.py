@@ -131,6 +131,12 @@ def exact_sums_of_squares(values: Floats, starts: Integers) -> Sums:
     return sums
 
 
+def are_close(values: Floats) -> bool:
+    """Return whether sums of the values are fast: their exponents differ by no more than 23."""
+    _, exponents = _split(values[values != 0])
+    return not len(exponents) or int(exponents.max()) - int(exponents.min()) <= CLOSE_SHIFT
+
+
 def ratio(numerator: int, denominator: int, exponent: int) -> float:
     """Return the quotient times two to the exponent, rounded once; infinite beyond a float."""
     try:

@@ -15,6 +15,7 @@ from adapters.ducklake.query import queries
 from adapters.ducklake.query.aggregates import AGGREGATES, latest_buckets
 from adapters.ducklake.query.column_cache import MAX_FILES, ColumnCache
 from adapters.ducklake.query.deadline import Deadline
+from adapters.ducklake.query.exact import are_close
 from adapters.ducklake.query.freed_memory import give_back
 from adapters.ducklake.query.metric_columns import Points
 from adapters.ducklake.query.parquet_files import ParquetFile
@@ -38,6 +39,11 @@ MAX_ROWS_AT_HAND = 1_000_000
 MAX_POINTS_AT_HAND = 20_000
 """Files and cached rows examined, and points aggregated, without leaving the event loop. They bound
 the time to about a millisecond."""
+
+MAX_ANY_AT_HAND = 500
+"""Points that are summed there whatever their exponents are, which can take 20 µs per point."""
+
+SUMMING = frozenset(("mean", "stddev", "sum"))
 
 LARGE_QUERY = 250_000
 """Queries that read at least this many points, some 12 MB, return their memory to the system."""
@@ -125,6 +131,9 @@ class DuckLakeReadModel:
             rows += examined
             points += sum(len(times) for times, _ in found)
             if points > MAX_POINTS_AT_HAND:
+                raise _NotAtHand
+            summed = aggregation is not None and aggregation.aggregator in SUMMING
+            if summed and points > MAX_ANY_AT_HAND and not all(are_close(v) for _, v in found):
                 raise _NotAtHand
             samples = _latest_samples(found, aggregation, wanted)
             if samples is None:

@@ -86,13 +86,13 @@ class SeriesColumns(Struct, frozen=True, eq=False, weakref=True):
     def points(self, tag_set: int, start: int | None, end: int | None) -> Points:
         """Return a tag set's points with a finite value, from `start` to before `end` (ms)."""
         begin, after = int(self.starts[tag_set]), int(self.starts[tag_set + 1])
-        at = int(self.times_at[tag_set])
+        first, at = int(self.firsts[tag_set]), int(self.times_at[tag_set])
         offsets = self.offsets[at : at + after - begin]
         rows = slice(
-            0 if start is None else place(offsets, start - self.first),
-            len(offsets) if end is None else place(offsets, end - self.first),
+            0 if start is None else place(offsets, start - first),
+            len(offsets) if end is None else place(offsets, end - first),
         )
-        times, values = self.first + offsets[rows].astype(np.int64), self.values[begin:after][rows]
+        times, values = first + offsets[rows].astype(np.int64), self.values[begin:after][rows]
         finite = np.isfinite(values)
         return (times, values) if finite.all() else (times[finite], values[finite])
 
