@@ -45,7 +45,7 @@ def labels_for(expressions: Sequence[str], count: int) -> Sequence[Labels]:
     demo = [one.labels for one in demo_series()]
     names = {labels[NAME] for labels in demo}
     fitting = [labels for labels in fitting_labels(expressions) if labels[NAME] not in names]
-    unique = {tuple(sorted(labels.items())): None for labels in (*demo, *fitting)}
+    unique = {tuple(sorted(labels.items())): None for labels in (*fitting, *demo)}
     found: dict[tuple[tuple[str, str], ...], None] = {}
     turn = 0
     while len(found) < count:
