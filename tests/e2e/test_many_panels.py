@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from tests.e2e.conftest import StartService
+from tests.waiting import wait_until
 
 PANELS = 30
 HOSTS = 20
@@ -32,7 +33,8 @@ def test_thirty_panels_of_a_cold_service_are_all_answered(start_service: StartSe
         ]
         service.ask("POST", path, {"metrics": points}, token)
     last = max(service.stored(), key=lambda receipt: [int(part) for part in receipt.split("-")])
-    service.ask("GET", f"{path}?metric=requests&receipt={last}", token=token)
+    readable = f"{path}?metric=requests&receipt={last}"
+    wait_until(lambda: service.answer("GET", readable, token=token)[0] == 200)
     service.stop()
     service.start()
 
