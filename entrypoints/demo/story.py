@@ -91,10 +91,11 @@ class _Story:
         arguments = ("token", "issue", ORGANIZATION, "--scope", "read")
         self._say(f"$ cave {' '.join(arguments)} --quiet")
         self._say(run_command(*arguments, "--description", "page", "--quiet", *self._flags))
-        self._say(f"Open {address}/?metric={AGGREGATED}&aggregator=max&period=1s&last=15m")
-        self._say("and sign in with this token. Ctrl-C ends the service.")
-        self._console.file.flush()
+        # From the moment that the address is shown, Ctrl-C is the usual end.
         with suppress(KeyboardInterrupt):
+            self._say(f"Open {address}/?metric={AGGREGATED}&aggregator=max&period=1s&last=15m")
+            self._say("and sign in with this token. Ctrl-C ends the service.")
+            self._console.file.flush()
             while True:
                 time.sleep(WAITING_SECONDS)
 
