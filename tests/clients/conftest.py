@@ -15,8 +15,9 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from tests.clients.account import Account
-from tests.clients.processes import Client, StartClient, free_port
+from tests.clients.processes import Client, StartClient
 from tests.clients.reading import ReadableAccount
+from tests.servers import free_port
 from tests.service import Service, running
 
 takes_long = pytest.mark.skipif(

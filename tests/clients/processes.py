@@ -96,12 +96,6 @@ class Client:
 StartClient = Callable[..., Client]
 
 
-def free_port() -> int:
-    """Return a port of the loopback interface that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
 def listens(port: int) -> bool:
     """Return whether somebody listens on a port of the loopback interface."""
     with socket.socket() as probe:

@@ -18,10 +18,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.clients.account import Account
 from tests.clients.conftest import SECONDS, takes_long
 from tests.clients.points import Point, doubled, same
-from tests.clients.processes import StartClient, free_port, listens
+from tests.clients.processes import StartClient, listens
 from tests.clients.recorder import recording
 from tests.clients.remote_write import STALE, Recorder
 from tests.debian import program
+from tests.servers import free_port
 from tests.waiting import wait_until
 
 PROMETHEUS, NODE_EXPORTER = program("prometheus"), program("prometheus-node-exporter")

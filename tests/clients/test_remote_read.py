@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.clients.conftest import takes_long
-from tests.clients.processes import StartClient, free_port
+from tests.clients.processes import StartClient
 from tests.clients.reading import PromqlApi, ReadableAccount, alike, values_in
 from tests.debian import program
 from tests.http.prometheus.read_wire import (
@@ -24,6 +24,7 @@ from tests.promql.comparison import SHIFT
 from tests.promql.demo import demo_series
 from tests.promql.prometheus import prometheus_with
 from tests.promql.samples import MINUTE, START
+from tests.servers import free_port
 from tests.waiting import wait_until
 
 PROMETHEUS = program("prometheus")

@@ -14,10 +14,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.clients.account import Account
 from tests.clients.conftest import SECONDS, takes_long
 from tests.clients.points import same
-from tests.clients.processes import Client, StartClient, free_port, listens
+from tests.clients.processes import Client, StartClient, listens
 from tests.clients.recorder import recording
 from tests.clients.remote_write import Recorder
 from tests.debian import program
+from tests.servers import free_port
 from tests.waiting import wait_until
 
 VMAGENT = program("vmagent")
@@ -63,7 +64,7 @@ class Agent:
     def drain(self, account: Account, recorder: Recorder) -> None:
         """Wait until both receivers have everything.
 
-        The queue alone does not tell: what is being sent is not in it.
+        The queue alone does not show it: what is being sent is not in the queue.
         """
         wait_until(lambda: self._pending() == 0, 60)
         wait_until(lambda: {*account.stored()} == {*recorder.points}, 60)

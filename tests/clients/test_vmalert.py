@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from tests.clients.processes import StartClient, free_port
+from tests.clients.processes import StartClient
 from tests.clients.reading import ReadableAccount
 from tests.clients.recorder import recording
 from tests.debian import program
+from tests.servers import free_port
 from tests.service import Service
 from tests.waiting import wait_until
 

@@ -6,21 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.ducklake.postgres import PostgresServer, postgres_binaries
+from tests.ducklake.postgres import PostgresServer, running_postgres
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """A running server; skips the test if PostgreSQL is not installed."""
-    binaries = postgres_binaries()
-    if binaries is None:
-        pytest.skip("PostgreSQL is not installed, or its account is missing")
-    server = PostgresServer(binaries)
-    try:
-        server.start()
+    with running_postgres() as server:
         yield server
-    finally:
-        server.remove()
 
 
 @pytest.fixture

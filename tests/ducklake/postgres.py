@@ -10,7 +10,11 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 START_SECONDS = 30.0
 
@@ -99,3 +103,17 @@ def _account() -> str | None:
         return pwd.getpwnam("postgres").pw_name
     except KeyError:
         return None
+
+
+@contextmanager
+def running_postgres() -> Iterator[PostgresServer]:
+    """Start a server for the block; skip the test if PostgreSQL is not installed."""
+    binaries = postgres_binaries()
+    if binaries is None:
+        pytest.skip("PostgreSQL is not installed, or its account is missing")
+    server = PostgresServer(binaries)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()

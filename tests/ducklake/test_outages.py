@@ -16,7 +16,7 @@ from application.projections.errors import StoreUnavailable
 from application.projections.folds import POINTS
 from application.projections.ports import Role
 from tests.contracts.projection_store import commit, recorded
-from tests.ducklake.postgres import PostgresServer, postgres_binaries
+from tests.ducklake.postgres import PostgresServer, running_postgres
 from tests.ducklake.support import live_store
 
 CREATORS = 4
@@ -24,15 +24,8 @@ CREATORS = 4
 
 @pytest.fixture
 def own_server() -> Iterator[PostgresServer]:
-    binaries = postgres_binaries()
-    if binaries is None:
-        pytest.skip("PostgreSQL is not installed, or its account is missing")
-    server = PostgresServer(binaries)
-    try:
-        server.start()
+    with running_postgres() as server:
         yield server
-    finally:
-        server.remove()
 
 
 def test_writing_resumes_after_postgres_was_down(

@@ -28,7 +28,7 @@ from application.projections.folds import PROJECTIONS
 from application.projections.overview import ProjectionOverview
 from entrypoints.wiring import open_projections
 from tests.contracts.metric_log import published
-from tests.ducklake.postgres import PostgresServer, postgres_binaries
+from tests.ducklake.postgres import PostgresServer, running_postgres
 from tests.faults.conftest import ROUNDS
 from tests.faults.hasty_projector import LEASE, settings
 from tests.servers import start_valkey
@@ -162,15 +162,8 @@ class Publisher:
 
 @pytest.fixture
 def postgres() -> Iterator[PostgresServer]:
-    binaries = postgres_binaries()
-    if binaries is None:
-        pytest.skip("PostgreSQL is not installed, or its account is missing")
-    server = PostgresServer(binaries)
-    try:
-        server.start()
+    with running_postgres() as server:
         yield server
-    finally:
-        server.remove()
 
 
 def is_swept(hosts: Hosts, overviews: list[ProjectionOverview]) -> bool:

@@ -22,8 +22,9 @@ from tests.benchmarks.contestants.base import (
 )
 from tests.benchmarks.formats import INFLUX_LINES
 from tests.benchmarks.points import Point
-from tests.benchmarks.processes import free_port, running, size_of, wait_for
+from tests.benchmarks.processes import running, size_of, wait_for
 from tests.benchmarks.pusher import Pushed
+from tests.servers import free_port
 
 PROGRAM = "influxd"
 DATABASE = "bench"

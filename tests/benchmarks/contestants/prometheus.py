@@ -8,8 +8,9 @@ from contextlib import contextmanager
 
 from tests.benchmarks.contestants.base import AnswerRefused, Contestant, Place, Server
 from tests.benchmarks.formats import REMOTE_WRITE
-from tests.benchmarks.processes import free_port, running, wait_for
+from tests.benchmarks.processes import running, wait_for
 from tests.debian import program
+from tests.servers import free_port
 
 PATH = "/api/v1/write"
 

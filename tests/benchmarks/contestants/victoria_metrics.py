@@ -27,8 +27,9 @@ from tests.benchmarks.formats import (
     Format,
 )
 from tests.benchmarks.points import FIRST_SECOND, NAMES, Point
-from tests.benchmarks.processes import free_port, running, wait_for
+from tests.benchmarks.processes import running, wait_for
 from tests.benchmarks.pusher import Pushed
+from tests.servers import free_port
 
 PROGRAM = "victoria-metrics"
 YEARS = 20
