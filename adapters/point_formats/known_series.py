@@ -9,8 +9,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.point_formats.json.compiled_scan import MAX_TEXTS, Texts
-from adapters.point_formats.json.known_texts import KnownTexts
+from adapters.point_formats.known_texts import KnownTexts
+from adapters.point_formats.scanned_texts import MAX_TEXTS, Texts
 from domain.columns import CodedColumn, code_type
 from domain.metric_point import TagSet
 

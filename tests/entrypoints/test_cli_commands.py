@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import re
-import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -12,11 +10,13 @@ from pathlib import Path
 import click
 import pytest
 
+from adapters.compiled_code import Program
 from application.errors import LogUnavailable
 from entrypoints.cli import main
 from entrypoints.cli.values import UnicodeText
 from entrypoints.errors import CommandFailed
 from entrypoints.settings import HttpLimits, LogSettings, ServiceSettings
+from tests.compiled_code.missing import raise_not_compiled
 from tests.entrypoints.cli_in_memory import CommandLine
 
 
@@ -221,20 +221,19 @@ def test_a_password_is_not_repeated_in_an_error(cave: CommandLine) -> None:
 
 def test_compile_runs_the_compilation(cave: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
-    monkeypatch.setattr("adapters.point_formats.json.scanner.main", lambda: calls.append("main"))
+    monkeypatch.setattr(Program, "build", lambda program: calls.append(program.name))
     assert cave.output("compile") == ""
-    assert calls == ["main"]
+    assert sorted(calls) == [
+        f"adapters.point_formats.{name}.compiled_scan"
+        for name in ("influx", "json", "remote_write")
+    ]
 
 
-def test_compile_without_numba_is_refused(
+def test_compile_says_why_nothing_was_compiled(
     cave: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    package = importlib.import_module("adapters.point_formats.json")
-    for module in ("scanner", "known_texts", "compiled_scan"):
-        monkeypatch.delattr(package, module, raising=False)
-        monkeypatch.delitem(sys.modules, f"{package.__name__}.{module}", raising=False)
-    monkeypatch.setitem(sys.modules, "numba", None)
-    assert cave.error("compile").startswith("Numba is not installed")
+    monkeypatch.setattr(Program, "build", raise_not_compiled)
+    assert cave.error("compile").endswith("without compiled code: Numba is not installed")
 
 
 def plain_texts(command: click.Command, *names: str) -> Iterator[tuple[str, ...]]:

@@ -1,18 +1,14 @@
-"""The compiled pass over the bytes of lines, and the arrays that it writes.
-
-All compiled functions are in this module, with every constant and array type that they use. Numba
-compiles a function on its first call and caches it together with the functions it calls, but
-checks only its own file for changes: a function of another module would stay as it was compiled.
-"""
+"""The compiled pass over the bytes of lines, and the arrays that it writes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple, no_type_check
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from adapters.compiled_code import Program, compiled
+from adapters.point_formats.scanned_texts import MAX_TEXT, Texts, matched, number_of, same
 
 DONE, ODD, FULL, TEXTS_FULL = 0, 1, 2, 3
 """How a scan ends: at the body's end, at a line that is not plain, without room for more, or
@@ -21,27 +17,14 @@ without room for more texts."""
 NO_TIME = -1
 """The time of lines that have none."""
 
-PADDING = bytes(8)  # ends every loop, and allows reading eight bytes at any place
 RECENT = 1 << 8
-MAX_TEXT = 1 << 14
-"""Bytes of a measurement with its tags, or of a field's key, that are scanned."""
-
 _GAVE_UP = -1
 _POWERS = tuple(10.0**power for power in range(23))  # exact, as are integers up to 2**53
-_EIGHT = np.uint64(8)
-_MULTIPLIER = np.uint64(0x9E37_79B9_7F4A_7C15)  # 2**64 over the golden ratio
 _EXACT = np.uint64(1 << 53)
 _MAX_TIME = np.uint64((1 << 63) - 1)
 _NEWLINE, _RETURN, _SPACE, _HASH, _COMMA, _EQUALS, _BACKSLASH = b"\n\r #,=\\"
 _MINUS, _PLUS, _POINT, _ZERO, _E, _I, _U = b"-+.0eiu"
 _TRUE, _FALSE = np.frombuffer(b"true", np.uint8), np.frombuffer(b"false", np.uint8)
-
-
-def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    try:
-        return numba.njit(function, cache=True, error_model="numpy")  # type: ignore[no-any-return]
-    except RuntimeError:  # no directory for a cache is writable
-        return numba.njit(function, error_model="numpy")  # type: ignore[no-any-return]
 
 
 class Columns(NamedTuple):
@@ -73,7 +56,7 @@ class Counts(NamedTuple):
     last_series: int = 0
 
 
-@_compiled
+@compiled
 def _digits(body, at, number):  # type: ignore[no-untyped-def]
     digit = np.uint64(body[at]) - np.uint64(_ZERO)
     while digit < np.uint64(10):
@@ -83,7 +66,7 @@ def _digits(body, at, number):  # type: ignore[no-untyped-def]
     return number, at
 
 
-@_compiled
+@compiled
 def _word(body, at, word):  # type: ignore[no-untyped-def]
     """Return where a word ends whose first letter may be a capital, or the letter alone."""
     if body[at] | 0x20 != word[0]:
@@ -96,7 +79,7 @@ def _word(body, at, word):  # type: ignore[no-untyped-def]
     return at + word.size
 
 
-@_compiled
+@compiled
 def _value(body, at):  # type: ignore[no-untyped-def]
     """Return a value, whether it is exact, where its number ends, and where it ends.
 
@@ -149,91 +132,24 @@ def _value(body, at):  # type: ignore[no-untyped-def]
     return -number if negative else number, exact, at, at
 
 
-@_compiled
-def _word_at(data, at):  # type: ignore[no-untyped-def]
-    """Return eight bytes as a number, which compiles to a single load."""
-    at = np.uint64(at)  # unsigned, which saves a check for negative indexes
-    word = np.uint64(data[at])
-    for byte in range(1, 8):
-        word |= np.uint64(data[at + np.uint64(byte)]) << np.uint64(8 * byte)
-    return word
-
-
-@_compiled
-def _mask(length):  # type: ignore[no-untyped-def]
-    """Return the bits of a word's first one to eight bytes."""
-    return ~np.uint64(0) >> (_EIGHT * (_EIGHT - np.uint64(length)))
-
-
-@_compiled
-def _same(data, at, others, start, length):  # type: ignore[no-untyped-def]
-    """Return whether two texts of at least one byte are equal."""
-    at, start, length = np.uint64(at), np.uint64(start), np.uint64(length)
-    while length > _EIGHT:
-        if _word_at(data, at) != _word_at(others, start):
-            return False
-        at, start, length = at + _EIGHT, start + _EIGHT, length - _EIGHT
-    difference = _word_at(data, at) ^ _word_at(others, start)
-    return difference & _mask(length) == 0
-
-
-@_compiled
-def _matched(content, starts, number, body, at, size):  # type: ignore[no-untyped-def]
-    """Return the length of a known text if the body has it at this place, else 0."""
-    start = starts[number]
-    length = starts[number + 1] - start
-    return length if at + length <= size and _same(body, at, content, start, length) else 0
-
-
-@_compiled
-def _hash(data, at, length, seed):  # type: ignore[no-untyped-def]
-    found = seed ^ np.uint64(length)
-    while length > 0:
-        word = _word_at(data, at)
-        if length < 8:
-            word &= _mask(length)
-        found = (found ^ word) * _MULTIPLIER
-        found ^= found >> np.uint64(29)
-        at, length = at + 8, length - 8
-    return found
-
-
-@_compiled
-def _number_of(texts, data, at, length):  # type: ignore[no-untyped-def]
-    """Return the number of a text, a new one if it is unknown, or GAVE_UP if there is no room."""
-    content, starts, after = texts.content, texts.starts, texts.after
-    hashes, slots, count = texts.hashes, texts.slots, texts.numbers
-    wanted = _hash(data, at, length, texts.seed)
-    slot = np.int64(wanted >> np.uint64(32)) % slots.size
-    while slots[slot] > 0:
-        found = np.int64(slots[slot])
-        start = starts[found]
-        if (
-            hashes[found] == wanted
-            and starts[found + 1] - start == length
-            and _same(data, at, content, start, length)
-        ):
-            return found
-        slot = (slot + 1) % slots.size
-    new = count[0]
-    start = starts[new]
-    if new == hashes.size or start + length > content.size - len(PADDING):
-        return np.int64(_GAVE_UP)
-    for byte in range(length):
-        content[start + byte] = data[at + byte]
-    starts[new + 1] = start + length
-    hashes[new] = wanted
-    slots[slot] = new
-    after[new] = new
-    count[0] = new + 1
-    return new
-
-
-@_compiled
-def scan(body, size, at, texts, counts, columns):  # type: ignore[no-untyped-def]
+@compiled
+@no_type_check
+def scan(
+    body: NDArray[np.uint8],
+    size: int,
+    at: int,
+    rows: int,
+    keys: int,
+    times: int,
+    hard: int,
+    last_series: int,
+    texts: Texts,
+    columns: Columns,
+) -> tuple[int, int, int, int, int, int, int]:
     """Read plain lines from a place on; return how it ended, where, and what there is now.
 
-    What was read before that place is `counts`. A line that is not plain leaves no point.
+    The integers from `rows` on are the `Counts` of what was read before that place. A line that is
+    not plain leaves no point.
 
     Clients send the same series in the same order again and again. So a text is first compared
     with the one that followed its predecessor last time, which is faster than finding its end and
@@ -245,7 +161,6 @@ def scan(body, size, at, texts, counts, columns):  # type: ignore[no-untyped-def
     values, left, key_table = columns.values, columns.hard, columns.key_table
     time_table = columns.time_table
     recent_keys, recent_times = columns.recent_keys, columns.recent_times
-    rows, keys, times, hard, last_series = counts
     at, line_start = np.int64(at), np.int64(at)
     end = DONE
     while at < size:
@@ -261,17 +176,17 @@ def scan(body, size, at, texts, counts, columns):  # type: ignore[no-untyped-def
         if body[at] <= _SPACE:  # before it is compared with text 0, which is a zero byte
             break
         number = last_series
-        length = _matched(content, starts, number, body, at, size)
+        length = matched(content, starts, number, body, at, size)
         if length == 0:
             number = np.int64(after[last_series])
-            length = _matched(content, starts, number, body, at, size)
+            length = matched(content, starts, number, body, at, size)
         if length == 0:
             while body[at] > _SPACE and body[at] != _BACKSLASH:
                 at += 1
             length = at + 1 - line_start
             if body[at] != _SPACE or length == 1 or length > MAX_TEXT:
                 break
-            number = _number_of(texts, body, line_start, length)
+            number = number_of(texts, body, line_start, length)
             if number < 0:
                 end = TEXTS_FULL
                 break
@@ -301,7 +216,7 @@ def scan(body, size, at, texts, counts, columns):  # type: ignore[no-untyped-def
             if (
                 code >= keys
                 or key_table[2 * code + 1] - key_table[2 * code] != length
-                or not _same(body, start, body, key_table[2 * code], length)
+                or not same(body, start, body, key_table[2 * code], length)
             ):
                 if 2 * keys == key_table.size:
                     end = FULL
@@ -353,4 +268,7 @@ def scan(body, size, at, texts, counts, columns):  # type: ignore[no-untyped-def
         end = DONE
     if end != DONE:
         at = line_start
-    return end, at, (rows, keys, times, hard, last_series)
+    return end, at, rows, keys, times, hard, last_series
+
+
+PROGRAM = Program("scan", "adapters.point_formats.scanned_texts", __name__)

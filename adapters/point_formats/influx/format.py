@@ -8,12 +8,12 @@ three agree.
 from __future__ import annotations
 
 import asyncio
-import gc
 import threading
 from typing import TYPE_CHECKING
 
 import structlog
 
+from adapters.compiled_code import NotCompiled
 from adapters.point_formats.influx.precisions import Precisions, ToMilliseconds, precision_of
 from adapters.point_formats.influx.quick import QuickReader
 from application.errors import MalformedBody
@@ -66,21 +66,18 @@ class LineReaders:
         return None
 
     def load_scanner(self) -> None:
-        """Use the scanner from now on, unless Numba is missing.
+        """Use the scanner from now on, unless it cannot be compiled here.
 
-        Takes a second, or ten if nothing is compiled yet. Unless this was called before, the first
-        large body starts it in the background.
+        Takes a tenth of a second, or ten seconds if nothing is compiled yet. Unless this was called
+        before, the first large body starts it in the background.
         """
         try:
             from adapters.point_formats.influx.scanner import LineScanner
 
-            scanner = LineScanner(self._capacity)
-            scanner.scan(b"", BodyTerms(0, 0, 0), lambda time: time)
-        except (ImportError, OSError) as error:  # no Numba, or nowhere to put its cache
+            self.scanner = LineScanner(self._capacity)
+        except NotCompiled as error:
             _log.warning("large bodies of lines are read without the scanner", reason=str(error))
             return
-        gc.freeze()  # keeps the compiler's many permanent objects out of collections
-        self.scanner = scanner
         _log.info("large bodies of lines are scanned from now on")
 
 

@@ -20,17 +20,17 @@ from adapters.point_formats.influx.compiled_scan import (
     FULL,
     NO_TIME,
     ODD,
-    PADDING,
+    PROGRAM,
     RECENT,
     TEXTS_FULL,
     Columns,
     Counts,
-    scan,
 )
 from adapters.point_formats.influx.precisions import ToMilliseconds
 from adapters.point_formats.influx.quick import NotPlain, plain_name, plain_series, plain_tags
 from adapters.point_formats.influx.readable import LineReader, Point
 from adapters.point_formats.known_series import KnownSeries, OddSeries, coded_column, distinct
+from adapters.point_formats.scanned_texts import PADDING
 from application.publishing.limits import check_count
 from application.publishing.ports import BodyTerms, Decoded
 from application.publishing.refusals import Refusals
@@ -58,7 +58,7 @@ class _Scanned(NamedTuple):
 
 
 class LineScanner:
-    """Scans bodies of at most `max_points` points, for one thread.
+    """Scans bodies of at most `max_points` points, for one thread. Raises NotCompiled.
 
     Memory is bounded: 56 bytes of arrays per point of `max_points`, what `KnownSeries` keeps, and a
     memo of names.
@@ -78,6 +78,7 @@ class LineScanner:
             recent_keys=np.zeros(RECENT, np.int64),
             recent_times=np.zeros(RECENT, np.int64),
         )
+        self._scan = PROGRAM.load()(self._series.arrays, self._columns)
 
     def scan(
         self, body: bytes, terms: BodyTerms, to_milliseconds: ToMilliseconds
@@ -98,7 +99,7 @@ class LineScanner:
         self, body: bytes, terms: BodyTerms, to_milliseconds: ToMilliseconds
     ) -> _Scanned | None:
         columns = self._columns
-        padded = np.frombuffer(body + PADDING, np.uint8)
+        padded = body + PADDING
         refused = Refusals()
         odd_lines = LineReader(terms, to_milliseconds, refused)
         odd: list[tuple[int, Point]] = []
@@ -106,7 +107,7 @@ class LineScanner:
         counts, at, tries = Counts(), 0, 0
         number, counted = 1, 0  # of lines up to a place
         while True:
-            ended, at, read = scan(padded, len(body), at, self._series.arrays, counts, columns)
+            ended, at, *read = self._scan(padded, len(body), at, *counts)
             counts = Counts(*read)
             self._series.learn()
             if ended == TEXTS_FULL:

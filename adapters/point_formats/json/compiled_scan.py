@@ -1,36 +1,21 @@
-"""The compiled pass over the bytes of a publish body, and the arrays that it reads and writes.
-
-All compiled functions are in this module, with every constant and array type that they use. Numba
-compiles a function on its first call and caches it together with the functions it calls, but
-checks only its own file for changes: a function of another module would stay as it was compiled.
-"""
+"""The compiled pass over the bytes of a publish body, and the arrays that it writes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple, no_type_check
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from adapters.compiled_code import Program, compiled
+from adapters.point_formats.scanned_texts import MAX_TEXT, Texts, matched, number_of, word_at
 
 GAVE_UP, FULL = -1, -2
 """Results of a scan that are not a number of points."""
 
-MAX_TEXTS = 1 << 17
-MAX_BYTES = 8 << 20
-"""Texts that are remembered, and their bytes. Past either, all are forgotten and read again."""
-
-MAX_TEXT = 1 << 14
-"""Bytes of a text that is scanned. Tags of up to 40 long values may have more: they are decoded."""
-
-PADDING = bytes(8)  # ends every loop, and allows reading eight bytes at any place
-SLOTS = MAX_TEXTS * 2
 RECENT = 1 << 10
 _POWERS = tuple(10.0**power for power in range(23))  # exact, as are integers up to 2**53
-_EIGHT = np.uint64(8)
 _EXACT = np.uint64(1 << 53)
-_MULTIPLIER = np.uint64(0x9E37_79B9_7F4A_7C15)  # 2**64 over the golden ratio
 _NAME, _TIME, _VALUE, _TAGS = 1, 2, 4, 8
 _OPEN, _CLOSE, _BEGIN, _END, _COLON, _COMMA, _QUOTE, _BACKSLASH = b'{}[]:,"\\'
 _MINUS, _PLUS, _POINT, _ZERO, _E = b"-+.0e"
@@ -47,27 +32,6 @@ _METRIC_KEY, _METRICS_KEY = map(_word_of, (b'"metric"', b'"metrics'))
 _TIMESTAMP_KEY, _TIMESTAMP_END = _word_of(b'"timesta'), _word_of(b'mestamp"')
 
 
-def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    try:
-        return numba.njit(function, cache=True, error_model="numpy")  # type: ignore[no-any-return]
-    except RuntimeError:  # no directory for a cache is writable
-        return numba.njit(function, error_model="numpy")  # type: ignore[no-any-return]
-
-
-class Texts(NamedTuple):
-    """Names and tags as they are written, by number. Number 0 is reserved for no text."""
-
-    content: NDArray[np.uint8]  # concatenated
-    starts: NDArray[np.int64]
-    hashes: NDArray[np.uint64]
-    slots: NDArray[np.int32]  # a hash table of numbers
-    after: NDArray[np.int32]  # the number of the text that followed last time
-    codes: NDArray[np.int32]  # of the text in the batch that `batches` says
-    batches: NDArray[np.int64]
-    numbers: NDArray[np.int64]  # a single one: how many texts there are
-    seed: np.uint64  # of the hashes, so that nobody can choose texts that collide
-
-
 class Columns(NamedTuple):
     """The result of a scan: a code per row, and per code the number of its text, or its time."""
 
@@ -82,86 +46,7 @@ class Columns(NamedTuple):
     recent: NDArray[np.int64]  # codes of times
 
 
-@_compiled
-def _word(data, at):  # type: ignore[no-untyped-def]
-    """Return eight bytes as a number, which compiles to a single load."""
-    at = np.uint64(at)  # unsigned, which saves a check for negative indexes
-    word = np.uint64(data[at])
-    for byte in range(1, 8):
-        word |= np.uint64(data[at + np.uint64(byte)]) << np.uint64(8 * byte)
-    return word
-
-
-@_compiled
-def _mask(length):  # type: ignore[no-untyped-def]
-    """Return the bits of a word's first one to eight bytes."""
-    return ~np.uint64(0) >> (_EIGHT * (_EIGHT - np.uint64(length)))
-
-
-@_compiled
-def _same(data, at, others, start, length):  # type: ignore[no-untyped-def]
-    """Return whether two texts of at least one byte are equal."""
-    at, start, length = np.uint64(at), np.uint64(start), np.uint64(length)
-    while length > _EIGHT:
-        if _word(data, at) != _word(others, start):
-            return False
-        at, start, length = at + _EIGHT, start + _EIGHT, length - _EIGHT
-    return (_word(data, at) ^ _word(others, start)) & _mask(length) == 0
-
-
-@_compiled
-def _matched(content, starts, number, body, at, size):  # type: ignore[no-untyped-def]
-    """Return the length of a known text if the body has it at this place, else 0."""
-    start = starts[number]
-    length = starts[number + 1] - start
-    return length if at + length <= size and _same(body, at, content, start, length) else 0
-
-
-@_compiled
-def _hash(data, at, length, seed):  # type: ignore[no-untyped-def]
-    found = seed ^ np.uint64(length)
-    while length > 0:
-        word = _word(data, at)
-        if length < 8:
-            word &= _mask(length)
-        found = (found ^ word) * _MULTIPLIER
-        found ^= found >> np.uint64(29)
-        at, length = at + 8, length - 8
-    return found
-
-
-@_compiled
-def _number_of(texts, data, at, length):  # type: ignore[no-untyped-def]
-    """Return the number of a text, a new one if it is unknown, or FULL if there is no room."""
-    content, starts, after = texts.content, texts.starts, texts.after
-    hashes, slots, count = texts.hashes, texts.slots, texts.numbers
-    wanted = _hash(data, at, length, texts.seed)
-    slot = np.int64(wanted >> np.uint64(32)) % SLOTS
-    while slots[slot] > 0:
-        found = np.int64(slots[slot])
-        start = starts[found]
-        if (
-            hashes[found] == wanted
-            and starts[found + 1] - start == length
-            and _same(data, at, content, start, length)
-        ):
-            return found
-        slot = (slot + 1) % SLOTS
-    new = count[0]
-    start = starts[new]
-    if new == MAX_TEXTS or start + length > MAX_BYTES:
-        return FULL
-    for byte in range(length):
-        content[start + byte] = data[at + byte]
-    starts[new + 1] = start + length
-    hashes[new] = wanted
-    slots[slot] = new
-    after[new] = new
-    count[0] = new + 1
-    return new
-
-
-@_compiled
+@compiled
 def _string_end(body, at):  # type: ignore[no-untyped-def]
     """Return the place after a string's closing quote; GAVE_UP unless it is printable ASCII."""
     at += 1
@@ -172,7 +57,7 @@ def _string_end(body, at):  # type: ignore[no-untyped-def]
     return at + 1
 
 
-@_compiled
+@compiled
 def _object_end(body, at):  # type: ignore[no-untyped-def]
     """Return the place after an object of strings. Whether it is valid is found by decoding it."""
     at += 1
@@ -190,7 +75,7 @@ def _object_end(body, at):  # type: ignore[no-untyped-def]
     return at + 1
 
 
-@_compiled
+@compiled
 def _digits(body, at, number):  # type: ignore[no-untyped-def]
     digit = np.uint64(body[at]) - np.uint64(_ZERO)
     while digit < np.uint64(10):
@@ -200,7 +85,7 @@ def _digits(body, at, number):  # type: ignore[no-untyped-def]
     return number, at
 
 
-@_compiled
+@compiled
 def _float(body, at):  # type: ignore[no-untyped-def]
     """Return a number, whether it is exact, and where it ends (GAVE_UP if it is not a number).
 
@@ -242,7 +127,7 @@ def _float(body, at):  # type: ignore[no-untyped-def]
     return -number if negative else number, exact, at
 
 
-@_compiled
+@compiled
 def _blank(body, at):  # type: ignore[no-untyped-def]
     """Return where white space ends."""
     while body[at] <= 0x20 and (
@@ -252,15 +137,18 @@ def _blank(body, at):  # type: ignore[no-untyped-def]
     return at
 
 
-@_compiled
+@compiled
 def _after(body, at, mark):  # type: ignore[no-untyped-def]
     """Return where the next token after a mark begins; GAVE_UP if the mark is not there."""
     at = _blank(body, at)
     return _blank(body, at + 1) if body[at] == mark else np.int64(GAVE_UP)
 
 
-@_compiled
-def scan(body, size, batch, texts, columns):  # type: ignore[no-untyped-def]
+@compiled
+@no_type_check
+def scan(
+    body: NDArray[np.uint8], size: int, batch: int, texts: Texts, columns: Columns
+) -> tuple[int, int, int, int, int]:
     """Return the numbers of points, hard numbers and distinct names, times and tag sets.
 
     Clients send the same series in the same order again and again. So a text is first compared
@@ -277,7 +165,7 @@ def scan(body, size, batch, texts, columns):  # type: ignore[no-untyped-def]
     rows = hard = names = times = tags = 0
     last_name = last_tags = np.int64(0)
     at = _after(body, 0, _OPEN)
-    if at < 0 or _word(body, at) != _METRICS_KEY or body[at + 8] != _QUOTE:
+    if at < 0 or word_at(body, at) != _METRICS_KEY or body[at + 8] != _QUOTE:
         return GAVE_UP, hard, names, times, tags
     at = _after(body, at + 9, _COLON)
     if at < 0:
@@ -287,10 +175,10 @@ def scan(body, size, batch, texts, columns):  # type: ignore[no-untyped-def]
         at = _after(body, at, _OPEN)
         seen = 0
         while at >= 0:
-            word = _word(body, at)
+            word = word_at(body, at)
             if word & _SIX == _NAME_KEY:
                 field, at = _NAME, at + 6
-            elif word == _TIMESTAMP_KEY and _word(body, at + 3) == _TIMESTAMP_END:
+            elif word == _TIMESTAMP_KEY and word_at(body, at + 3) == _TIMESTAMP_END:
                 field, at = _TIME, at + 11
             elif word & _SEVEN == _VALUE_KEY:
                 field, at = _VALUE, at + 7
@@ -309,16 +197,16 @@ def scan(body, size, batch, texts, columns):  # type: ignore[no-untyped-def]
                     return GAVE_UP, hard, names, times, tags
                 last = last_tags if field == _TAGS else last_name
                 number = last
-                length = _matched(content, starts, number, body, at, size)
+                length = matched(content, starts, number, body, at, size)
                 if length == 0:
                     number = np.int64(after[last])
-                    length = _matched(content, starts, number, body, at, size)
+                    length = matched(content, starts, number, body, at, size)
                 if length == 0:
                     end = _object_end(body, at) if field == _TAGS else _string_end(body, at)
                     length = end - at
                     if end < 0 or length > MAX_TEXT:
                         return GAVE_UP, hard, names, times, tags
-                    number = _number_of(texts, body, at, length)
+                    number = number_of(texts, body, at, length)
                     if number < 0:
                         return FULL, hard, names, times, tags
                     after[last] = number
@@ -376,3 +264,6 @@ def scan(body, size, batch, texts, columns):  # type: ignore[no-untyped-def]
             return rows if at == size else GAVE_UP, hard, names, times, tags
         at = _after(body, at, _COMMA)
     return GAVE_UP, hard, names, times, tags
+
+
+PROGRAM = Program("scan", "adapters.point_formats.scanned_texts", __name__)

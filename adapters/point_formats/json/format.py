@@ -8,7 +8,6 @@ bodies faster and give up on anything unusual. Tests check that all three agree.
 from __future__ import annotations
 
 import asyncio
-import gc
 import threading
 from codecs import BOM_UTF8
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from adapters.compiled_code import NotCompiled
 from adapters.point_formats.json.careful import read_carefully
 from adapters.point_formats.json.quick import QuickReader, read_tag_set
 from adapters.point_formats.json.timestamps import to_milliseconds
@@ -89,21 +89,18 @@ class JsonFormat:
         )
 
     def load_scanner(self) -> None:
-        """Use the scanner from now on, unless Numba is missing.
+        """Use the scanner from now on, unless it cannot be compiled here.
 
-        Takes a second, or ten if nothing is compiled yet. Unless this was called before, the first
-        large body starts it in the background.
+        Takes a tenth of a second, or ten seconds if nothing is compiled yet. Unless this was called
+        before, the first large body starts it in the background.
         """
         try:
             from adapters.point_formats.json.scanner import BodyScanner
 
-            scanner = BodyScanner(self._capacity, _name_of, read_tag_set)
-            scanner.scan(b'{"metrics":[]}')
-        except (ImportError, OSError) as error:  # no Numba, or nowhere to put its cache
+            self.scanner = BodyScanner(self._capacity, _name_of, read_tag_set)
+        except NotCompiled as error:
             _log.warning("large bodies are decoded without the scanner", reason=str(error))
             return
-        gc.freeze()  # keeps the compiler's many permanent objects out of collections
-        self.scanner = scanner
         _log.info("large bodies are scanned from now on")
 
 

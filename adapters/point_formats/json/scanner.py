@@ -17,8 +17,9 @@ from typing import Generic, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.point_formats.json.compiled_scan import FULL, PADDING, RECENT, Columns, scan
-from adapters.point_formats.json.known_texts import KnownTexts
+from adapters.point_formats.json.compiled_scan import FULL, PROGRAM, RECENT, Columns
+from adapters.point_formats.known_texts import KnownTexts
+from adapters.point_formats.scanned_texts import PADDING
 from domain.columns import CodedColumn, code_type
 
 T = TypeVar("T")
@@ -34,7 +35,7 @@ class ScannedColumns(NamedTuple, Generic[T]):
 
 
 class BodyScanner(Generic[T]):
-    """Scans bodies of at most `max_points` points, for one thread.
+    """Scans bodies of at most `max_points` points, for one thread. Raises NotCompiled.
 
     `name` and `tag_set` decode the JSON of a name and of tags, and return None if it is invalid.
 
@@ -54,7 +55,7 @@ class BodyScanner(Generic[T]):
 
         self._texts = KnownTexts(meaning)
         self._batch = 0
-        self._columns = Columns(
+        self._columns = columns = Columns(
             names=np.zeros(max_points, np.uint32),
             times=np.zeros(max_points, np.uint32),
             values=np.zeros(max_points, np.float64),
@@ -65,6 +66,7 @@ class BodyScanner(Generic[T]):
             hard=np.zeros(3 * max_points, np.int64),
             recent=np.zeros(RECENT, np.int64),
         )
+        self._scan = PROGRAM.load()(self._texts.arrays, columns)
 
     def scan(self, body: bytes) -> ScannedColumns[T] | None:
         """Return the columns of a body of at least one point, or None if it gives up."""
@@ -89,15 +91,9 @@ class BodyScanner(Generic[T]):
             _coded(found_tags, columns.tags[:points]),
         )
 
-    def _scanned(self, body: bytes) -> tuple[int, int, int, int, int]:
+    def _scanned(self, body: bytes) -> list[int]:
         self._batch += 1
-        padded = np.frombuffer(body + PADDING, np.uint8)
-        return scan(padded, len(body), self._batch, self._texts.arrays, self._columns)  # type: ignore[no-any-return]
-
-
-def main() -> None:
-    """Compile ahead of time, into a cache beside the code or in the user's cache directory."""
-    BodyScanner(1, lambda _: None, lambda _: None).scan(b"{}")
+        return self._scan(body + PADDING, len(body), self._batch)
 
 
 def _coded(table: Sequence[T], codes: NDArray[np.uint32]) -> CodedColumn[T]:

@@ -13,18 +13,19 @@ import numpy as np
 from google.protobuf.message import DecodeError
 
 from adapters.point_formats.known_series import KnownSeries, OddSeries, coded_column, distinct
-from adapters.point_formats.remote_write.compiled_scan import FULL, PADDING, Columns, scan
+from adapters.point_formats.remote_write.compiled_scan import FULL, PROGRAM, Columns
 from adapters.point_formats.remote_write.labels import Identity, identity_of
 from adapters.point_formats.remote_write.messages import TimeSeries, WriteRequest
 from adapters.point_formats.remote_write.series import HISTOGRAMS, SAMPLES
 from adapters.point_formats.remote_write.version_1 import descriptions_in, label_pairs
+from adapters.point_formats.scanned_texts import PADDING
 from application.publishing.ports import BodyTerms, Decoded
 from domain.metric_description import MetricDescription
 from domain.metric_point import PointBatch, TagSet
 
 
 class Scanner:
-    """Scans bodies of at most `max_points` samples, for one thread at a time.
+    """Scans bodies of at most `max_points` samples, for one thread at a time. Raises NotCompiled.
 
     Memory is bounded: 36 bytes of arrays per point of `max_points`, and what `KnownSeries` keeps.
     """
@@ -37,6 +38,7 @@ class Scanner:
             values=np.zeros(max_points, np.uint64),
             metadata=np.zeros(2 * max_points, np.int64),
         )
+        self._scan = PROGRAM.load()(self._known.arrays, self._columns)
 
     def scan(self, body: bytes, terms: BodyTerms) -> Decoded | None:
         """Return the points of a body, all of which are good, or None if it gives up."""
@@ -62,13 +64,13 @@ class Scanner:
 
     def _scanned(self, body: bytes) -> tuple[int, int]:
         """Return the numbers of samples and of metadata, after learning new labels."""
-        padded = np.frombuffer(body + PADDING, np.uint8)
-        found: tuple[int, int] = scan(padded, len(body), self._known.arrays, self._columns)
-        if found[0] == FULL:
+        padded = body + PADDING
+        rows, described = self._scan(padded, len(body))
+        if rows == FULL:
             self._known.forget()
-            found = scan(padded, len(body), self._known.arrays, self._columns)
+            rows, described = self._scan(padded, len(body))
         self._known.learn()
-        return found
+        return rows, described
 
     def _descriptions(self, body: bytes, described: int) -> tuple[MetricDescription, ...]:
         """Return the descriptions. Raises DecodeError."""
@@ -86,8 +88,3 @@ def _series(labels: bytes) -> tuple[str, TagSet] | None:
     except DecodeError:
         return None
     return (known.name, known.tags) if isinstance(known, Identity) else None
-
-
-def main() -> None:
-    """Compile ahead of time, into a cache beside the code or in the user's cache directory."""
-    Scanner(1).scan(b"", BodyTerms(0, 0, 1))

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import struct
-import sys
 from collections.abc import Callable
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from numba.core.dispatcher import Dispatcher
 
-from adapters.point_formats.influx import compiled_scan, quick
-from adapters.point_formats.influx.compiled_scan import MAX_TEXT
+from adapters.compiled_code import Program
+from adapters.point_formats.influx import quick
 from adapters.point_formats.influx.format import LineReaders
 from adapters.point_formats.influx.precisions import VERSION_1, VERSION_3, ToMilliseconds
 from adapters.point_formats.influx.quick import QuickReader
 from adapters.point_formats.influx.readable import LineReader, read_readably
 from adapters.point_formats.influx.scanner import MAX_ODD_LINES, LineScanner
+from adapters.point_formats.scanned_texts import MAX_TEXT
 from application.errors import BodyTooLarge
 from application.publishing.limits import check_count
 from application.publishing.ports import BodyTerms, Decoded
 from application.publishing.refusals import Reason
 from domain.columns import CodedColumn
+from tests.compiled_code.missing import raise_not_compiled
 from tests.point_formats.influx.bodies import bodies, good_lines
 
 RECEIVED = 1_790_000_000_000
@@ -182,15 +182,6 @@ def test_a_line_of_many_keys_is_scanned_or_given_up() -> None:
     assert large.scan(many, BodyTerms(TERMS.latest, RECEIVED, 50_000), SECONDS) is None
 
 
-def test_all_compiled_functions_are_defined_in_one_file() -> None:
-    """Numba's cache does not notice a change of a called function in another file."""
-    package = compiled_scan.__name__.rpartition(".")[0]
-    modules = [module for name, module in sys.modules.items() if name.startswith(package)]
-    found = [each for module in modules for each in vars(module).values()]
-    places = {each.py_func.__module__ for each in found if isinstance(each, Dispatcher)}
-    assert places == {compiled_scan.__name__}
-
-
 def read_by(readers: LineReaders, body: bytes) -> Decoded:
     return asyncio.run(readers.read(body, TERMS, SECONDS))
 
@@ -208,8 +199,8 @@ def test_the_first_large_body_loads_the_scanner() -> None:
     assert verdict(read_by(readers, large)) == expected
 
 
-def test_without_numba_lines_are_read_without_the_scanner(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "adapters.point_formats.influx.scanner", None)
+def test_without_compiled_code_lines_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Program, "load", raise_not_compiled)
     readers = LineReaders(CAPACITY, scan_from=0)
     readers.load_scanner()
     assert readers.scanner is None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import sys
 from codecs import BOM_UTF8
 from itertools import pairwise
 from typing import Any
@@ -13,18 +12,18 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numba.core.dispatcher import Dispatcher
 
-from adapters.point_formats.json import compiled_scan
+from adapters.compiled_code import Program
 from adapters.point_formats.json.careful import read_carefully
-from adapters.point_formats.json.compiled_scan import MAX_BYTES
 from adapters.point_formats.json.format import JsonFormat
 from adapters.point_formats.json.timestamps import to_milliseconds
+from adapters.point_formats.scanned_texts import MAX_BYTES
 from application.errors import BodyTooLarge, MalformedBody
 from application.publishing.ports import BodyTerms
 from domain.errors import MAX_FAULTS, InvalidMetrics
 from domain.metric_point import MAX_TAGS, PointBatch, batch_of
 from domain.names import MAX_NAME_LENGTH, MAX_TAG_VALUE_LENGTH
+from tests.compiled_code.missing import raise_not_compiled
 
 LATEST = 2_000_000_000_000
 MAX_POINTS = 1000
@@ -522,15 +521,6 @@ def test_a_batch_with_more_texts_than_can_be_remembered_is_decoded() -> None:
     assert [t.as_dict() for t in found.tag_sets] == tags
 
 
-def test_all_compiled_functions_are_defined_in_one_file() -> None:
-    """Numba's cache does not notice a change of a called function in another file."""
-    package = compiled_scan.__name__.rpartition(".")[0]
-    modules = [module for name, module in sys.modules.items() if name.startswith(package)]
-    found = [each for module in modules for each in vars(module).values()]
-    places = {each.py_func.__module__ for each in found if isinstance(each, Dispatcher)}
-    assert places == {compiled_scan.__name__}
-
-
 def test_the_first_large_body_loads_the_scanner() -> None:
     reader = JsonFormat(MAX_POINTS)
     assert reader.read_quickly(body(item()), LATEST, MAX_POINTS) is not None
@@ -543,8 +533,8 @@ def test_the_first_large_body_loads_the_scanner() -> None:
     assert reader.read_quickly(large, LATEST, MAX_POINTS) == careful(large)
 
 
-def test_without_numba_bodies_are_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "adapters.point_formats.json.scanner", None)
+def test_without_compiled_code_bodies_are_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Program, "load", raise_not_compiled)
     reader = JsonFormat(MAX_POINTS, scan_from=0)
     reader.load_scanner()
     assert reader.scanner is None

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 
 import pytest
 
+from adapters.compiled_code import Program
 from adapters.point_formats.reader_format import MAX_ON_LOOP, ReaderFormat
 from adapters.point_formats.remote_write.scanning import ScannerLoading, ScanningReader
 from adapters.point_formats.remote_write.version_2 import Version2Reader
 from application.publishing.ports import BodyTerms, Decoded
+from tests.compiled_code.missing import raise_not_compiled
 from tests.point_formats.remote_write.requests import (
     TIME,
     named,
@@ -71,13 +72,8 @@ def test_the_first_large_body_loads_the_scanner() -> None:
     assert loading.scanner() is not None
 
 
-def test_without_numba_everything_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("scanner", "compiled_scan"):
-        module = f"adapters.point_formats.remote_write.{name}"
-        monkeypatch.delitem(sys.modules, module, raising=False)
-    parent = sys.modules["adapters.point_formats.remote_write"]
-    monkeypatch.delattr(parent, "scanner", raising=False)
-    monkeypatch.setitem(sys.modules, "numba", None)
+def test_without_compiled_code_everything_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Program, "load", raise_not_compiled)
     loading = ScannerLoading(MAX_POINTS)
     loading.load()
     assert loading.scanner() is None

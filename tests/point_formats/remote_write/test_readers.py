@@ -8,11 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from adapters.point_formats.json.compiled_scan import MAX_TEXTS
 from adapters.point_formats.remote_write import wire
 from adapters.point_formats.remote_write.scanner import Scanner
 from adapters.point_formats.remote_write.version_1 import Version1Reader
 from adapters.point_formats.remote_write.version_2 import Version2Reader
+from adapters.point_formats.scanned_texts import MAX_TEXTS
 from application.errors import MalformedBody
 from application.publishing.ports import BodyTerms
 from tests.point_formats.remote_write.requests import (

@@ -8,13 +8,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from adapters.point_formats.json.compiled_scan import (
-    MAX_BYTES,
-    MAX_TEXTS,
-    PADDING,
-    SLOTS,
-    Texts,
-)
+from adapters.point_formats.scanned_texts import MAX_BYTES, MAX_TEXTS, PADDING, SLOTS, Texts
 
 T = TypeVar("T")
 

@@ -1,0 +1,1 @@
+"""Tests of adapters.compiled_code."""
