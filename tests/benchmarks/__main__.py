@@ -15,6 +15,7 @@ from tests.benchmarks import load
 from tests.benchmarks.bench import QUICK, Bench, Settings
 from tests.benchmarks.contestants import ALL
 from tests.benchmarks.goals import GOALS
+from tests.benchmarks.markdown import sections
 from tests.benchmarks.parts import PARTS
 from tests.benchmarks.report import CAVEATS, Report, machine, show
 from tests.benchmarks.results import cells, verdicts
@@ -56,6 +57,8 @@ def main() -> int:
     if arguments.json is not None:
         written = msgspec.json.format(msgspec.json.encode(report), indent=1)
         arguments.json.write_bytes(written + b"\n")
+    if arguments.markdown is not None:
+        arguments.markdown.write_text(sections(report))
     return 0 if bench.measurements else 1
 
 
@@ -99,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     add("part", nargs="?", choices=[*PARTS, "all"], default="all")
     add("--quick", action="store_true", help="fewer settings and shorter rounds")
     add("--json", type=Path, metavar="FILE", help="also write the complete report to FILE")
+    add("--markdown", type=Path, metavar="FILE", help="also write the tables of docs/ to FILE")
     add("--rounds", type=int, help="rounds per setting")
     add("--seconds", type=int, help="seconds per round")
     add("--sizes", type=int, nargs="+", metavar="POINTS", help="points per request")

@@ -30,8 +30,8 @@ GOALS = (
         Goal(part="publish", figure=REQUESTS, size=size, theirs=theirs, factor=factor)
         for theirs, size, factor in (
             (VICTORIA, 1, 0.5),
-            (VICTORIA, 100, 0.8),
-            (VICTORIA, 1000, 1.0),
+            (VICTORIA, 100, 1.0),
+            (VICTORIA, 1000, 2.0),
             (INFLUX, 1, 1.5),
             (INFLUX, 100, 3.0),
             (INFLUX, 1000, 2.5),
@@ -43,7 +43,7 @@ GOALS = (
     Goal(part=LINES, figure=REQUESTS, theirs=INFLUX, factor=2.0),
     Goal(part="end-to-end", figure=POINTS, size=1000, theirs=VICTORIA, factor=0.5),
     Goal(part="end-to-end", figure=POINTS, size=1000, theirs=INFLUX, factor=2.0),
-    Goal(part="end-to-end", figure=LOG_BYTES, size=1000, factor=12.0, at_most=True),
+    Goal(part="end-to-end", figure=LOG_BYTES, size=1000, factor=4.5, at_most=True),
     Goal(part="workers", figure=REQUESTS, ours=TWO_WORKERS, theirs="CAVE", factor=1.7),
     Goal(part="memory", figure=WORKER_GROWTH, factor=1.05, at_most=True),
     Goal(part="replay", figure=POINTS, ours=REPLAY, theirs=SLOWER_LIMIT, factor=0.5),

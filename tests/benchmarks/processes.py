@@ -57,11 +57,19 @@ def running(
         yield process
     finally:
         try:
-            process.terminate()
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(STOP_SECONDS)
+            with suppress(NotRunning):
+                stop(process)
         finally:
             _kill_group(process)
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """Ask a process to stop, and wait until it has. Raises NotRunning if it takes too long."""
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired as expired:
+        raise NotRunning(f"{process.args!r} does not stop") from expired
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
@@ -103,12 +111,15 @@ def wait_for_line(process: subprocess.Popen[bytes], directory: Path, pattern: st
 
 
 def memory(pid: int) -> dict[str, int]:
-    """Return the resident bytes of a process and its descendants, by kind of process."""
+    """Return the bytes in memory of a process and its descendants, by kind of process.
+
+    A page that several processes share counts as a part for each (PSS), so the sum is right.
+    """
     first = psutil.Process(pid)
     weighed: dict[str, int] = {}
     for process in (first, *first.children(recursive=True)):
         try:
-            name, size = _kind(process), process.memory_info().rss
+            name, size = _kind(process), process.memory_full_info().pss
         except psutil.NoSuchProcess:
             continue
         weighed[name] = weighed.get(name, 0) + size
@@ -133,7 +144,8 @@ def _kind(process: psutil.Process) -> str:
     """Return the kind of a process: for `python -m` the module's last name, else the program's."""
     words: list[str] = process.cmdline()
     if "-m" in words[:-1]:
-        return words[words.index("-m") + 1].rpartition(".")[2]
+        name = words[words.index("-m") + 1].rpartition(".")[2]
+        return "supervisor" if name == "cli" else name
     return str(process.name())
 
 

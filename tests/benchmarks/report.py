@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
+import sys
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import gettempdir
 
@@ -55,13 +58,15 @@ class Report(Struct, frozen=True, kw_only=True):
 
 
 def machine() -> dict[str, str]:
-    """Return a description of this machine."""
+    """Return a description of this run: when, how and on which machine."""
     processor = platform.processor() or platform.machine()
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
             processor = line.partition(":")[2].strip()
             break
     return {
+        "date": f"{datetime.now(UTC):%d %B %Y, %H:%M} UTC",
+        "command": f"python -m tests.benchmarks {shlex.join(sys.argv[1:])}".strip(),
         "system": platform.platform(),
         "processor": processor,
         "cores": str(len(os.sched_getaffinity(0))),
@@ -138,10 +143,11 @@ def _spread(spread: Spread | None) -> str:
     if spread is None:
         return ""
     if spread.rounds == 1 or not spread.median:
-        return _number(spread.median)
+        return number(spread.median)
     down, up = (1 - spread.least / spread.median, spread.most / spread.median - 1)
-    return f"{_number(spread.median)} -{down:.0%} +{up:.0%}"
+    return f"{number(spread.median)} -{down:.0%} +{up:.0%}"
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """Return a figure with three digits, or as a whole number if that has more."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -22,6 +22,7 @@ from adapters.ducklake.database import Location
 from tests.benchmarks import formats, prepared
 from tests.benchmarks.bench import Bench, Cores, Settings
 from tests.benchmarks.load import LoadFailed, load, missing, parsed
+from tests.benchmarks.markdown import sections
 from tests.benchmarks.parts import cardinality, promql, publish
 from tests.benchmarks.points import HOSTS, INTERVAL, NAMES, SERIES, point, points
 from tests.benchmarks.pusher import PushRefused, push
@@ -263,6 +264,32 @@ def test_the_report_starts_with_the_caveats_and_names_missing_contestants() -> N
         "yes",
     ):
         assert part in text
+
+
+def test_tables_for_the_docs_say_how_they_were_made_and_what_was_missed_first() -> None:
+    goals = [
+        Goal(part="p", figure="requests/s", theirs="peer", factor=factor) for factor in (0.1, 9.0)
+    ]
+    report = Report(
+        caveats=CAVEATS,
+        machine={**machine(), "command": "python -m tests.benchmarks p", "date": "today"},
+        versions={"CAVE": "1"},
+        missing={},
+        settings=Settings(rounds=2),
+        notes=[],
+        cells=cells(MEASURED),
+        verdicts=verdicts(MEASURED, goals),
+        measurements=MEASURED,
+    )
+    text = sections(report)
+    _, head, figures, reached = text.split("\n\n")
+    assert text.startswith("### p\n")
+    for part in ("today, `python -m tests.benchmarks p`.", "Load average before: ", "CAVE: 1."):
+        assert part in head
+    assert figures.startswith("|  | points per request | requests/s |\n| --- |")
+    missed, met = reached.strip().splitlines()[2:]
+    assert missed.endswith("at least 9 of peer, missed |")
+    assert met.endswith("at least 0.1 of peer |")
 
 
 @needs_wrk

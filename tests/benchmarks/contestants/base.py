@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from tests.benchmarks.formats import Format
 from tests.benchmarks.points import Point
-from tests.benchmarks.processes import memory, size_of
+from tests.benchmarks.processes import memory, size_of, stop
 from tests.benchmarks.pusher import Pushed
 
 ASK_SECONDS = 300.0
@@ -91,11 +91,15 @@ class Server(ABC):
         """Return its own count of accepted points since the start, None if it has none."""
 
     def memory(self) -> Mapping[str, int]:
-        """Return the resident bytes of its processes by kind."""
+        """Return the bytes in memory of its processes by kind."""
         return memory(self.process.pid)
 
-    def disk_bytes(self) -> int:
-        """Return the bytes of its data directory."""
+    def stopped_disk_bytes(self) -> int:
+        """Stop it, so that all data are on disk, and return the bytes of its data directory.
+
+        Raises NotRunning.
+        """
+        stop(self.process)
         return size_of(self.directory / "data")
 
     def get(self, path: str, headers: Mapping[str, str] | None = None) -> bytes:

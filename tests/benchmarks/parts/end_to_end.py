@@ -56,5 +56,8 @@ def _measure(server: Database, size: int, total: int, figures: dict[str, float])
         raise Invalid(f"of {last} points {found} can be read")
     figures[goals.POINTS] = count * size / seconds
     figures["accepted points/s"] = count * size / pushed.seconds
-    figures["disk B/point"] = server.disk_bytes() / last
-    figures["MB at the end"] = sum(server.memory().values()) / MEBIBYTE
+    weighed = server.memory()
+    figures["MB at the end"] = sum(weighed.values()) / MEBIBYTE
+    if len(weighed) > 1:
+        figures |= {f"MB of the {kind}": size / MEBIBYTE for kind, size in weighed.items()}
+    figures["disk B/point"] = server.stopped_disk_bytes() / last
