@@ -137,6 +137,16 @@ class Service:
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
+    def gauge(self, name: str, **labels: str) -> float:
+        """Return the sum of a metric's values with these labels; each is up to a second old."""
+        wanted = [f'{label}="{value}"' for label, value in labels.items()]
+        lines = [
+            line for line in self.text("/metrics").splitlines() if line.startswith(f"{name}{{")
+        ]
+        return sum(
+            float(line.split()[-1]) for line in lines if all(each in line for each in wanted)
+        )
+
     @contextmanager
     def log(self) -> Iterator[Redis]:
         """Yield a client of the embedded log server."""

@@ -21,10 +21,7 @@ __all__ = ["bucket", "s3"]
 
 PATH = "/organizations/gilt/metrics"
 PATIENCE = 90.0
-"""Seconds: each look is a process of its own, and a machine may be busy with other tests."""
-
-EVERY = 0.5
-"""Seconds between two looks, which take a second of the processor each."""
+"""Seconds: a machine may be busy with other tests."""
 
 SOON: dict[str, Any] = {"ARCHIVE_EVERY": "1s", "HOT_AGE": "1s"}
 
@@ -56,17 +53,17 @@ def status(service: Service) -> dict[str, Any]:
 
 def moved(service: Service) -> tuple[int, int]:
     """Return how many events are in the archive, and how many on the server."""
-    partitions = status(service)["partitions"]
-    return tuple(sum(p[tier]["events"] for p in partitions) for tier in ("archive", "server"))
+    return archived(service), int(service.gauge("cave_log_events", tier="server"))
 
 
 def archived(service: Service) -> int:
-    return moved(service)[0]
+    return int(service.gauge("cave_log_events", tier="archive"))
 
 
-def lag(service: Service) -> int:
-    lines = service.cave("projections", "--json").splitlines()
-    return sum(json.loads(line)["lag_events"] for line in lines)
+def wait_for_rows(service: Service, token: str, receipt: Receipt | str) -> None:
+    """Wait until an event's points can be queried."""
+    asked = f"{PATH}?metric=a&receipt={receipt}"
+    wait_until(lambda: service.answer("GET", asked, token=token)[0] == 200, PATIENCE)
 
 
 @pytest.fixture
@@ -89,7 +86,7 @@ def test_nobody_sees_the_seam_and_a_log_is_restored_from_its_archive(
     with running(service):
         token = service.register("gilt", "publish", "read")
         publish(service, token, 20)
-        wait_until(lambda: moved(service) == (20, 1), PATIENCE, every=EVERY)
+        wait_until(lambda: moved(service) == (20, 1), PATIENCE)
         publish(service, token, 5, start=20)
         receipts = sorted(map(Receipt.parse, receipts_of(service)))
         assert len(receipts) == 25
@@ -97,7 +94,6 @@ def test_nobody_sees_the_seam_and_a_log_is_restored_from_its_archive(
             asked = f"{PATH}?metric=a&limit=1440&receipt={receipt}"
             assert len(service.ask("GET", asked, token=token)["metrics"]) >= 60
             assert service.cave("events", "show", str(receipt))
-        wait_until(lambda: lag(service) == 0, PATIENCE, every=EVERY)
         digest = service.cave("verify", "points")
         assert service.cave("replay", "points").endswith("is live")
         assert service.cave("verify", "points") == digest
@@ -106,8 +102,9 @@ def test_nobody_sees_the_seam_and_a_log_is_restored_from_its_archive(
         wait_until(lambda: not json.loads(service.text("/health/ready"))["warnings"], PATIENCE)
         assert 'cave_log_events{tier="archive"}' in service.text("/metrics")
         service.cave("log", "archive", "--now")
-        assert archived(service) == 25
-        archive = status(service)["archive"]
+        reached = status(service)
+        assert sum(each["archive"]["events"] for each in reached["partitions"]) == 25
+        archive = reached["archive"]
         assert service.stop() == 0
 
     restored = Service(directory / "new")
@@ -115,15 +112,20 @@ def test_nobody_sees_the_seam_and_a_log_is_restored_from_its_archive(
     environment = [f"--archive={archive}"]
     assert "25 events in the archive" in restored.cave("log", "restore", *environment)
     with running(restored):
-        wait_until(lambda: restored.answer("GET", f"{PATH}?metric=a", token=token)[0] == 200)
-        wait_until(lambda: lag(restored) == 0, PATIENCE, every=EVERY)
+        wait_for_rows(restored, token, receipts[-1])
         assert restored.cave("verify", "points") == digest
         publish(restored, token, 3, start=25)
-        assert len(receipts_of(restored)) == 28
+        new = receipts_of(restored)
+        assert len(new) == 28
         assert "verified" in restored.cave("log", "verify")
-        wait_until(lambda: lag(restored) == 0, PATIENCE, every=EVERY)
+        wait_for_rows(restored, token, max(map(Receipt.parse, new)))
         assert restored.cave("replay", "points").endswith("is live")
     assert "already has a log" in failing(restored, "log", "restore", *environment)
+
+
+def rows(service: Service, token: str) -> int:
+    code, found = service.answer("GET", f"{PATH}?metric=a&limit=1440", token=token)
+    return len(found["metrics"]) if code == 200 else 0
 
 
 def receipts_of(service: Service) -> list[str]:
@@ -136,8 +138,8 @@ def test_events_trimmed_by_hand_are_a_gap_for_everyone(directory: Path) -> None:
     with running(service):
         token = service.register("gilt", "publish", "read")
         publish(service, token, 10)
-        wait_until(lambda: lag(service) == 0, PATIENCE, every=EVERY)
         receipts = sorted(map(Receipt.parse, receipts_of(service)))
+        wait_for_rows(service, token, receipts[-1])
         key = f"{{cave:metrics:{receipts[0].partition}}}:log"
         with service.log() as client:
             first_left = f"{receipts[5].milliseconds}-{receipts[5].sequence}"
@@ -168,8 +170,8 @@ def test_events_trimmed_by_hand_are_a_gap_for_everyone(directory: Path) -> None:
 def test_a_log_without_an_archive_is_warned_about(directory: Path) -> None:
     service = Service(directory, ARCHIVE="off")
     with running(service):
-        [warning] = json.loads(service.text("/health/ready"))["warnings"]
-        assert "--archive" in warning
+        warnings = json.loads(service.text("/health/ready"))["warnings"]
+        assert any("--archive" in warning for warning in warnings)
         assert "no archive" in failing(service, "log", "archive", "--archive", "off")
 
 
@@ -184,7 +186,7 @@ def test_an_archive_that_cannot_be_written_is_warned_about(directory: Path) -> N
         publish(service, token, 3)
         wait_until(lambda: "archive" in service.text("/health/ready"))
         archive.chmod(0o700)
-        wait_until(lambda: archived(service) == 3, PATIENCE, every=EVERY)
+        wait_until(lambda: archived(service) == 3, PATIENCE)
 
 
 def test_an_erased_organization_is_gone_and_the_chain_still_verifies(directory: Path) -> None:
@@ -195,7 +197,7 @@ def test_an_erased_organization_is_gone_and_the_chain_still_verifies(directory: 
         publish(service, token, 8)
         point = {"name": "kept", "timestamp": 1398788625, "value": 1.0, "tags": {}}
         service.ask("POST", "/organizations/acme/metrics", {"metrics": [point]}, other)
-        wait_until(lambda: lag(service) == 0, PATIENCE, every=EVERY)
+        wait_until(lambda: rows(service, token) == 24, PATIENCE)
         service.cave("replay", "points", "--as", "before")
         mine = [r for r, e in service.stored().items() if e.event.organization == "gilt"]
         publish(service, token, 4, start=8, name="very.secret")
