@@ -32,6 +32,8 @@ from tests.waiting import wait_until
 CAVE = python_module("entrypoints.cli")
 OPERATOR = "the-operator-of-the-tests"
 SECONDS = 30.0
+START_SECONDS = 90.0
+"""On a machine that is busy with other tests."""
 
 _serves = re.compile(r"CAVE serves http://(\S+):(\d+) ").match
 
@@ -61,6 +63,7 @@ class Service:
             "CAVE_OPERATOR_TOKEN": OPERATOR,
             **{f"CAVE_{name}": str(value) for name, value in settings.items()},
         }
+        self._settings = {name: str(value) for name, value in settings.items()}
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -86,7 +89,7 @@ class Service:
                 cwd=self._cwd,
                 process_group=0,
             )
-        wait_until(lambda: self._process_ended() or _serves(self._out.read_text()))
+        wait_until(lambda: self._process_ended() or _serves(self._out.read_text()), START_SECONDS)
         announced = _serves(self._out.read_text())
         assert announced, self.errors()[-3000:]
         self.host, self.port = announced[1], int(announced[2])
@@ -123,8 +126,8 @@ class Service:
         return [pid for name, pid in latest.items() if name.startswith(child)]
 
     def cave(self, *arguments: str) -> str:
-        """Run a `cave` command on the same data directory and return its output."""
-        environment = clean_environment() | {"CAVE_DATA_DIR": str(self.data_dir.path)}
+        """Run a `cave` command with the settings of the service and return its output."""
+        environment = self._environment | {"CAVE_DATA_DIR": str(self.data_dir.path)}
         done = subprocess.run(
             [*CAVE, *arguments],
             capture_output=True,
@@ -149,14 +152,14 @@ class Service:
 
     @contextmanager
     def log(self) -> Iterator[Redis]:
-        """Yield a client of the embedded log server."""
-        with Redis.from_url(self.data_dir.url) as client:
+        """Yield a client of the log server."""
+        with Redis.from_url(self._settings.get("REDIS_URL", self.data_dir.url)) as client:
             yield client
 
     def stored(self) -> dict[str, RecordedMetrics]:
         """Return all batches of the metric log by receipt."""
         codec = MetricEventCodec()
-        archive = str(self.data_dir.path / "archive")
+        archive = self._settings.get("ARCHIVE", str(self.data_dir.path / "archive"))
         with self.log() as client, closing(open_archive(archive, codec.digest)) as opened:
             keys = MetricKeys("cave")
             hot = RedisHotLog(client, keys, settle_partitions(client, keys, None))

@@ -11,9 +11,10 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 START_SECONDS = 30.0
@@ -77,6 +78,23 @@ class PostgresServer:
             self._process.wait()
             self._process = None
 
+    def kill(self) -> None:
+        """Kill the server with all its sessions, as a crash would. Does nothing if it is down."""
+        if self._process is not None:
+            for child in psutil.Process(self._process.pid).children(recursive=True):
+                with suppress(psutil.NoSuchProcess):
+                    child.kill()
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def sessions(self) -> list[int]:
+        """Return the processes that serve clients."""
+        if self._process is None:
+            return []
+        children = psutil.Process(self._process.pid).children()
+        return [child.pid for child in children if _serves_client(child)]
+
     def remove(self) -> None:
         """Stop the server and remove its data."""
         self.stop()
@@ -96,6 +114,13 @@ class PostgresServer:
             group=self._user,
             extra_groups=None if self._user is None else [],
         )
+
+
+def _serves_client(child: psutil.Process) -> bool:
+    try:
+        return str(child.cmdline()[0]).startswith("postgres: cave ")
+    except (psutil.NoSuchProcess, IndexError):
+        return False
 
 
 def _account() -> str | None:

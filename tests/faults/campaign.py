@@ -6,6 +6,7 @@ import http.client
 import json
 import random
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ class Ledger:
         self.sent: Counter[int] = Counter()
         self.acknowledged: dict[str, int] = {}
         self.completed: set[int] = set()
+        self.times: list[float] = []
         self.wrong: list[str] = []
 
     def check(self, service: Service) -> None:
@@ -42,6 +44,8 @@ class Ledger:
         stored: dict[str, int] = {}
         for receipt, recorded in service.stored().items():
             organization, _, _, rows = exactly(recorded.event)
+            if organization not in ORGANIZATIONS:
+                continue
             number = int(rows[0][3]["batch"])
             points = points_of(number)
             assert organization == organization_of(number)
@@ -78,12 +82,12 @@ def points_of(number: int) -> list[dict[str, Any]]:
 
 
 class Campaign:
-    """A service, its organizations' tokens, and the ledger of all batches sent to it."""
+    """A service's hosts, its organizations' tokens, and the ledger of all batches sent to it."""
 
-    def __init__(self, service: Service) -> None:
-        self.service = service
+    def __init__(self, *hosts: Service) -> None:
+        self.hosts = hosts
         self.ledger = Ledger()
-        self._tokens = {name: service.register(name) for name in ORGANIZATIONS}
+        self._tokens = {name: hosts[0].register(name) for name in ORGANIZATIONS}
 
     @contextmanager
     def load(self) -> Iterator[None]:
@@ -92,7 +96,10 @@ class Campaign:
         The block begins once every writer has had an acknowledgement.
         """
         stop = threading.Event()
-        writers = [Writer(self, stop, keyed=number % 2 == 0) for number in range(WRITERS)]
+        writers = [
+            Writer(self, self.hosts[number % len(self.hosts)], stop, keyed=number % 4 < 2)
+            for number in range(WRITERS)
+        ]
         for writer in writers:
             writer.start()
         try:
@@ -114,11 +121,13 @@ class Writer(threading.Thread):
     With `keyed` each batch is sent with its own key until it is acknowledged, otherwise once.
     """
 
-    def __init__(self, campaign: Campaign, stop: threading.Event, *, keyed: bool) -> None:
+    def __init__(
+        self, campaign: Campaign, service: Service, stop: threading.Event, *, keyed: bool
+    ) -> None:
         super().__init__()
         self.acknowledgements = 0
         self._campaign = campaign
-        self._service = campaign.service
+        self._service = service
         self._ledger = campaign.ledger
         self._stop_asked = stop
         self._keyed = keyed
@@ -144,6 +153,7 @@ class Writer(threading.Thread):
             return False
         if response.status == 202:
             self._ledger.acknowledged[str(response.headers["cave-receipt"])] = number
+            self._ledger.times.append(time.monotonic())
             if self._keyed:
                 self._ledger.completed.add(number)
             self.acknowledgements += 1

@@ -32,7 +32,7 @@ def append(key: str) -> bytes:
 def test_a_torn_tail_is_cut_and_every_acknowledged_batch_is_kept(
     campaign: Campaign, left: int
 ) -> None:
-    service = campaign.service
+    service = campaign.hosts[0]
     with campaign.load():
         pass
     service.kill_all()

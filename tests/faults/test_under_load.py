@@ -89,8 +89,8 @@ def test_every_acknowledged_batch_is_stored_exactly_once(
     campaign, fault = campaign_of_fault
     with campaign.load():
         time.sleep(random.uniform(0, 0.5))
-        fault(campaign.service)
-    campaign.ledger.check(campaign.service)
+        fault(campaign.hosts[0])
+    campaign.ledger.check(campaign.hosts[0])
     if round_ % RESTART_EVERY == RESTART_EVERY - 1:
-        assert campaign.service.stop() == 0
-        campaign.service.start()
+        assert campaign.hosts[0].stop() == 0
+        campaign.hosts[0].start()

@@ -1,0 +1,74 @@
+"""Two hosts of one service: two `cave serve` on one log server, PostgreSQL and S3 server."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from unittest import mock
+
+import boto3
+from msgspec import Struct
+
+from tests.ducklake.postgres import PostgresServer, running_postgres
+from tests.faulty_s3 import FaultyS3, running_faulty_s3
+from tests.servers import LogServer, start_valkey
+from tests.service import Service, running
+
+BUCKET = "metrics"
+LEASE = "2s"
+
+
+class Hosts(Struct, frozen=True):
+    """The hosts, and what they share."""
+
+    services: Sequence[Service]
+    log: LogServer
+    postgres: PostgresServer
+    s3: FaultyS3
+
+
+@contextmanager
+def running_hosts(**settings: str | int) -> Iterator[Hosts]:
+    """Run two hosts for the block, with these settings; skip the test without PostgreSQL."""
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(TemporaryDirectory(prefix="cave-")))
+        postgres = stack.enter_context(running_postgres())
+        s3 = stack.enter_context(running_faulty_s3())
+        stack.enter_context(mock.patch.dict(os.environ, credentials(s3)))
+        make_bucket(s3)
+        log = start_valkey(directory / "log")
+        stack.callback(log.kill)
+        shared = {
+            "REDIS_URL": log.url,
+            "PROJECTIONS_CATALOG": postgres.new_database(),
+            "PROJECTIONS_FILES": f"s3://{BUCKET}/projections",
+            "PROJECTIONS_LEASE": LEASE,
+            "ARCHIVE": f"s3://{BUCKET}/archive",
+            **settings,
+        }
+        services = []
+        for name in ("one", "two"):
+            (directory / name).mkdir()
+            services.append(Service(directory / name, (), None, **shared))
+            stack.enter_context(running(services[-1]))
+        yield Hosts(services, log, postgres, s3)
+
+
+def credentials(s3: FaultyS3) -> dict[str, str]:
+    """Return the variables by which the S3 server is found."""
+    return {
+        "AWS_ENDPOINT_URL": s3.url,
+        "AWS_ALLOW_HTTP": "true",
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_REGION": "us-east-1",
+    }
+
+
+def make_bucket(s3: FaultyS3) -> None:
+    client = boto3.client("s3", endpoint_url=s3.direct_url, region_name="us-east-1")
+    client.create_bucket(Bucket=BUCKET)
+    client.close()
