@@ -132,7 +132,7 @@ class Service:
             [*CAVE, *arguments],
             capture_output=True,
             text=True,
-            timeout=SECONDS,
+            timeout=START_SECONDS,
             env=environment,
             cwd=self._cwd,
             check=False,
