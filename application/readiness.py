@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -20,8 +20,11 @@ NEARLY_FULL = 80
 class LogHealth(Protocol):
     """Whether the log can be appended to."""
 
-    async def answers(self) -> bool:
-        """Return whether the log answers on the connection that appends. Never raises."""
+    async def failures(self) -> Sequence[str]:
+        """Return why something cannot be appended now, per server; none if all is well.
+
+        Never raises.
+        """
 
     def idempotency(self) -> IdempotencyRecords:
         """Return how many idempotency keys are remembered, and how many may be. Never raises."""
@@ -59,9 +62,7 @@ class ReadinessHandler:
 
     async def __call__(self) -> ReadinessReport:
         """Check now. Never raises: what cannot be found out is a problem or a warning."""
-        problems = []
-        if not await self._log.answers():
-            problems.append("the event log does not answer")
+        problems = list(await self._log.failures())
         status = self._directory.status
         if not status.caught_up:
             problems.append("the token directory has not caught up with the log yet")

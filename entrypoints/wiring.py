@@ -13,8 +13,6 @@ from pathlib import Path
 
 import structlog
 from msgspec import Struct
-from redis import Redis
-from redis.exceptions import RedisError
 
 from adapters.archive import ObjectArchive, open_archive
 from adapters.ducklake.database import Location
@@ -24,6 +22,7 @@ from adapters.ducklake.store.stores import DuckLakeStores
 from adapters.event_format.codec import MetricEventCodec
 from adapters.eventsourcing.organizations import Organizations
 from adapters.promql import PromqlEngine
+from adapters.redis_streams.clients import DRIVER_ERRORS, Client
 from adapters.redis_streams.connections import Connections
 from adapters.redis_streams.durability import shortcomings
 from adapters.redis_streams.metrics.archiving import LogIdentity, RedisArchivedLogServer
@@ -276,7 +275,7 @@ def _stores(settings: LogSettings) -> DuckLakeStores:
 
 class _Log(Struct, frozen=True):
     id: str
-    client: Redis
+    client: Client
     keys: MetricKeys
     hot: RedisHotLog
     server: RedisArchivedLogServer
@@ -334,15 +333,13 @@ def _open_log(settings: LogSettings, url: str, on_step: OnStep = ignore_step) ->
 
 
 @contextmanager
-def _connected(url: str) -> Iterator[Redis]:
+def _connected(url: str) -> Iterator[Client]:
     with closing(Connections(url)) as connections:
-        client = connections.client(timeout=SOCKET_TIMEOUT)
         try:
-            yield client
-        except RedisError as error:
+            with closing(connections.client(timeout=SOCKET_TIMEOUT)) as client:
+                yield client
+        except DRIVER_ERRORS as error:
             raise LogUnavailable(f"cannot use the event log: {error}") from error
-        finally:
-            client.close()
 
 
 def _archive_url(settings: LogSettings, identity: LogIdentity) -> str | None:
@@ -363,7 +360,7 @@ def _archive_url(settings: LogSettings, identity: LogIdentity) -> str | None:
     return None if settings.redis_url else str((settings.data_dir / "archive").absolute())
 
 
-def _check_server(settings: LogSettings, client: Redis) -> tuple[str, ...]:
+def _check_server(settings: LogSettings, client: Client) -> tuple[str, ...]:
     check_version(client)
     found = tuple(weaknesses(client))
     if found and not settings.allow_weak_log:

@@ -97,8 +97,8 @@ class MemoryMetricLog:
         self._added[partition] += 1
         self._newest[partition] = entry.receipt
 
-    async def answers(self) -> bool:
-        return True
+    async def failures(self) -> Sequence[str]:
+        return ()
 
     def partitions(self) -> int:
         return len(self._partitions)

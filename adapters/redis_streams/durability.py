@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
-from redis import Redis
 
-from adapters.redis_streams.server import has_waitaof
+from adapters.redis_streams.clients import Client, servers_of
+from adapters.redis_streams.server import has_waitaof, named
 from application.event_log.durability import Durability
 
 REPLICA_SECONDS = 1.0
@@ -73,15 +73,14 @@ def replica_wait(durability: Durability, server: Mapping[str, Any]) -> ReplicaWa
     return ReplicaWait(durability.replicas, has_waitaof(server))
 
 
-def shortcomings(client: Redis, durability: Durability) -> list[str]:
-    """Describe what the server cannot do for the durability; empty if it can do everything."""
+def shortcomings(client: Client, durability: Durability) -> list[str]:
+    """Describe what the servers cannot do for the durability; empty if they can do everything."""
     if not durability.replicas:
         return []
-    server: Any = client.info("server")
-    if has_waitaof(server):
-        return []
     return [
-        f"the log server has no WAITAOF (Redis 7.2, Valkey): with --durability {durability} an "
+        f"{named(name)} has no WAITAOF (Redis 7.2, Valkey): with --durability {durability} an "
         f"acknowledged event is in the memory of {durability.replicas} replicas, but need not be "
         "on their disks"
+        for name, server in servers_of(client).items()
+        if not has_waitaof(server.info("server"))
     ]

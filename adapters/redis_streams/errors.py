@@ -16,6 +16,8 @@ from eventsourcing.persistence import (
 )
 from redis import exceptions as driver
 
+from adapters.redis_streams.clients import DRIVER_ERRORS
+
 
 class ConnectionLostError(OperationalError):
     """The connection failed or timed out.
@@ -58,12 +60,14 @@ CODES: dict[str, type[PersistenceError]] = {
 }
 
 
-def translate(error: driver.RedisError) -> PersistenceError:
-    """Return the library's exception for a redis-py exception, with the same message."""
+def translate(error: Exception) -> PersistenceError:
+    """Return the library's exception for one of `DRIVER_ERRORS`, with the same message."""
     code = getattr(error, "status_code", None) or str(error).partition(" ")[0]
     if kind := CODES.get(code):
         return kind(str(error))
     match error:
+        case driver.RedisClusterException() | driver.ClusterError():
+            return OperationalError(str(error))
         case driver.AuthenticationError() | driver.AuthorizationError():
             return ProgrammingError(str(error))
         case driver.MaxConnectionsError() | driver.BusyLoadingError():
@@ -78,5 +82,5 @@ def translated() -> Iterator[None]:
     """Raise the library's exceptions in place of redis-py's, which become their causes."""
     try:
         yield
-    except driver.RedisError as error:
+    except DRIVER_ERRORS as error:
         raise translate(error) from error

@@ -14,8 +14,9 @@ from functools import partial
 from importlib.resources import files
 from typing import Any
 
-from redis import Redis
 from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
+
+from adapters.redis_streams.clients import Client, server_of, servers_of
 
 # A script has no library to register functions in: it collects them, and calls one.
 _SCRIPT = """#!lua flags={flag}
@@ -44,19 +45,20 @@ class FunctionLibrary:
         """Return the full name of a function."""
         return f"{self.name}_{name}"
 
-    def load(self, client: Redis) -> None:
-        """Load it unless the server has it; the server persists and replicates it like data.
+    def load(self, client: Client) -> None:
+        """Load it on each server that lacks it; a server persists and replicates it like data.
 
         A server that is currently read-only or out of memory is left without it: `call` does
         there what can be done.
         """
-        if not client.function_list(self.name):
-            with suppress(OutOfMemoryError, ReadOnlyError):
-                client.function_load(self.source, replace=True)
+        for server in servers_of(client).values():
+            if not server.function_list(self.name):
+                with suppress(OutOfMemoryError, ReadOnlyError):
+                    server.function_load(self.source, replace=True)
 
     def call(
         self,
-        client: Redis,
+        client: Client,
         function: str,
         keys: list[str],
         args: list[str | bytes | int],
@@ -64,7 +66,7 @@ class FunctionLibrary:
         reads_only: bool = False,
         allows_oom: bool = False,
     ) -> Any:
-        """Call a function and return its reply, as redis-py decodes it.
+        """Call a function and return its reply, as redis-py decodes it. It has at least one key.
 
         `reads_only` and `allows_oom` are its flags no-writes and allow-oom. If the server does not
         have it (it was flushed, or replaced by another server), loads it and calls it once more;
@@ -79,7 +81,7 @@ class FunctionLibrary:
             if "function not found" not in str(error).lower():
                 raise
         try:
-            client.function_load(self.source, replace=True)
+            server_of(client, keys[0]).function_load(self.source, replace=True)
         except (OutOfMemoryError, ReadOnlyError):
             if not (reads_only or allows_oom):
                 raise

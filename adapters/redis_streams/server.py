@@ -1,4 +1,4 @@
-"""The version and settings a log server needs so that nothing acknowledged is lost."""
+"""The version and settings that log servers need so that nothing acknowledged is lost."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import RedisError
 
+from adapters.redis_streams.clients import Client, servers_of
 from application.errors import LogUnfit
 
 MIN_VERSION = {"redis": (7, 0), "valkey": (8, 0)}
@@ -21,13 +22,19 @@ REQUIRED = {
 }
 
 
-def check_version(client: Redis) -> None:
+def check_version(client: Client) -> None:
     """Raise LogUnfit for a server older than Redis 7.0 or Valkey 8."""
-    kind, version = _version(client.info("server"))
-    least = MIN_VERSION[kind]
-    if version < least:
-        found, wanted = (".".join(map(str, numbers)) for numbers in (version, least))
-        raise LogUnfit(f"the log server is {kind} {found}; {kind} {wanted} or later is required")
+    for name, server in servers_of(client).items():
+        kind, version = _version(server.info("server"))
+        least = MIN_VERSION[kind]
+        if version < least:
+            found, wanted = (".".join(map(str, numbers)) for numbers in (version, least))
+            raise LogUnfit(f"{named(name)} is {kind} {found}; {kind} {wanted} or later is required")
+
+
+def named(name: str) -> str:
+    """Return how a message names a server of `servers_of`."""
+    return f"the log server {name}" if name else "the log server"
 
 
 def has_waitaof(server: Mapping[str, Any]) -> bool:
@@ -56,13 +63,22 @@ def _version(server: Mapping[str, Any]) -> tuple[str, tuple[int, ...]]:
     return kind, tuple(map(int, numbers[:2]))
 
 
-def max_memory(client: Redis) -> int | None:
-    """Return the bytes of memory at which the server refuses writes, None without a limit."""
-    return int(client.info("memory").get("maxmemory", 0)) or None
+def max_memory(client: Client) -> int | None:
+    """Return the bytes of memory at which the first server refuses writes, None without a limit."""
+    limits = [int(each.info("memory").get("maxmemory", 0)) for each in servers_of(client).values()]
+    return min((limit for limit in limits if limit), default=None)
 
 
-def weaknesses(client: Redis) -> list[str]:
+def weaknesses(client: Client) -> list[str]:
     """Describe the settings that could lose acknowledged events; empty if there are none."""
+    return [
+        f"{name}: {weakness}" if name else weakness
+        for name, server in servers_of(client).items()
+        for weakness in _weaknesses(server)
+    ]
+
+
+def _weaknesses(client: Redis) -> list[str]:
     found = []
     for setting, wanted in REQUIRED.items():
         try:

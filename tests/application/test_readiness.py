@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from adapters.memory.metric_log import MemoryMetricLog
 from adapters.memory.quota_buckets import MemoryQuotaBuckets
@@ -29,8 +30,8 @@ class Log(MemoryMetricLog):
     def idempotency(self) -> IdempotencyRecords:
         return self.records
 
-    async def answers(self) -> bool:
-        return not self.away
+    async def failures(self) -> Sequence[str]:
+        return ["the event log does not answer"] if self.away else []
 
 
 def test_a_worker_is_ready_once_the_log_answers_and_its_directory_is_up_to_date() -> None:

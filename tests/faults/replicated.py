@@ -239,7 +239,7 @@ async def load(world: World, durability: Durability, fault: Fault, *, promotes: 
         # A worker goes on: a busy machine may see another promotion while all is being healed.
         await asyncio.to_thread(world.heal)
         async with asyncio.timeout(PATIENCE):
-            while not await log.answers():  # noqa: ASYNC110  there is no event for it
+            while await log.failures():  # noqa: ASYNC110  there is no event for it
                 await asyncio.sleep(0.1)
         await log.close()
     return ledger

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from adapters.redis_streams.metrics.append_connection import REPLY_TIMEOUT
+from adapters.redis_streams.metrics.link import REPLY_TIMEOUT
 from tests.faults.campaign import Campaign
 from tests.faults.conftest import ROUNDS
 from tests.service import Service, running

@@ -6,6 +6,7 @@ from eventsourcing.persistence import StoredEvent
 from redis import Redis
 
 from adapters.event_format.codec import MetricEventCodec
+from adapters.redis_streams.clients import Client
 from adapters.redis_streams.metrics.hot_log import RedisHotLog
 from adapters.redis_streams.metrics.keys import MetricKeys
 from application.event_log.ports import EventCodec
@@ -34,13 +35,13 @@ def connections(raw: Redis) -> int:
     return int(clients["connected_clients"])
 
 
-def entries_of(client: Redis, keys: MetricKeys, partitions: int) -> TieredLog:
+def entries_of(client: Client, keys: MetricKeys, partitions: int) -> TieredLog:
     """Return the metric log on a server, without an archive."""
     return TieredLog(RedisHotLog(client, keys, partitions), MetricEventCodec())
 
 
 def reader_of(
-    client: Redis, keys: MetricKeys, partitions: int, codec: EventCodec | None = None
+    client: Client, keys: MetricKeys, partitions: int, codec: EventCodec | None = None
 ) -> MetricLogReader:
     """Return a reader of the events of the metric log on a server."""
     return MetricLogReader(entries_of(client, keys, partitions), codec or MetricEventCodec())

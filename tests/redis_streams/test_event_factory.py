@@ -7,6 +7,7 @@ from time import monotonic
 import pytest
 from eventsourcing.persistence import InfrastructureFactory, StoredEvent, Tracking
 from eventsourcing.utils import Environment, get_topic
+from redis import Redis
 
 from adapters.redis_streams import Factory
 from adapters.redis_streams.organizations.keys import Keys
@@ -95,7 +96,9 @@ def test_settings_in_the_url_do_not_enable_retries_or_change_replies(
     recorder.insert_events([StoredEvent("a", 1, "t", b"\xff")])
     assert recorder.select_events("a")[0].state == b"\xff"
     assert recorder.select_notifications(None, 1)[0].state == b"\xff"
-    connection = factory.datastore.client.connection_pool.get_connection()
+    client = factory.datastore.client
+    assert isinstance(client, Redis)
+    connection = client.connection_pool.get_connection()
     assert connection.retry.get_retries() == 0
     assert connection.socket_timeout == 5.0
 

@@ -286,11 +286,11 @@ def test_counts_that_cannot_be_read_stay_as_they_were(server: LogServer, client:
     async def scenario(log: RedisMetricLog) -> None:
         await log.append(published(), KEY)
         counts = RecordCounts(KEYS, 1, (WINDOW_MS,), 10)
-        await counts.read(log._connection)
+        await counts.read(log._connections)
         assert counts.now == IdempotencyRecords(1, 10)
         client.delete(INDEX)
         client.set(INDEX, "something else")
-        await counts.read(log._connection)
+        await counts.read(log._connections)
         assert counts.now == IdempotencyRecords(1, 10)
         assert counts.allowed(0, WINDOW_MS) == 10
         client.delete(INDEX)

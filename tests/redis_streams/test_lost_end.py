@@ -96,7 +96,7 @@ async def append(log: RedisMetricLog, count: int = 1) -> list[Receipt]:
 
 
 async def reconnected(log: RedisMetricLog) -> None:
-    while not await log.answers():  # noqa: ASYNC110  there is no event for it
+    while await log.failures():  # noqa: ASYNC110  there is no event for it
         await asyncio.sleep(0.01)
 
 

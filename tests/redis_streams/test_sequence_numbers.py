@@ -66,7 +66,7 @@ async def until_connected(log: MetricLog) -> None:
     assert isinstance(log, RedisMetricLog)
     async with asyncio.timeout(20):
         while True:
-            if await log.answers():
+            if not await log.failures():
                 return
             await asyncio.sleep(0.01)
 

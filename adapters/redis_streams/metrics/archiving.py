@@ -10,12 +10,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from redis import Redis
-from redis.exceptions import RedisError
 
+from adapters.redis_streams.clients import DRIVER_ERRORS, Client, servers_of
 from adapters.redis_streams.metrics.hot_log import WRITING, translated
 from adapters.redis_streams.metrics.keys import MetricKeys
-from adapters.redis_streams.server import max_memory
+from adapters.redis_streams.server import max_memory, named
 from application.archiving.ports import ArchiverState
 from application.errors import LogUnavailable
 from application.event_log.receipts import Receipt
@@ -56,7 +55,7 @@ return redis.call('HGET', KEYS[1], ARGV[1])
 class RedisArchivedLogServer:
     """Implements the port ArchivedLogServer. The caller owns the client and closes it."""
 
-    def __init__(self, client: Redis, keys: MetricKeys, partitions: int) -> None:
+    def __init__(self, client: Client, keys: MetricKeys, partitions: int) -> None:
         self._client = client
         self._keys = keys
         self._partitions = partitions
@@ -81,11 +80,14 @@ class RedisArchivedLogServer:
             return max_memory(self._client)
 
     def compact(self) -> None:
-        try:
-            self._client.bgrewriteaof()
-        except RedisError as error:
-            if "in progress" not in str(error):
-                raise LogUnavailable(f"the event log's file is not rewritten: {error}") from error
+        for name, server in servers_of(self._client).items():
+            try:
+                server.bgrewriteaof()
+            except DRIVER_ERRORS as error:
+                if "in progress" not in str(error):
+                    raise LogUnavailable(
+                        f"the file of {named(name)} is not rewritten: {error}"
+                    ) from error
 
     def report(self, state: ArchiverState) -> None:
         self._run(_SET, [self._keys.settings], "archiver", msgspec.json.encode(state))
@@ -103,7 +105,7 @@ class RedisArchivedLogServer:
 class LogIdentity:
     """The log's id, and the place of its archive, both kept in the log itself."""
 
-    def __init__(self, client: Redis, keys: MetricKeys) -> None:
+    def __init__(self, client: Client, keys: MetricKeys) -> None:
         self._client = client
         self._keys = keys
 

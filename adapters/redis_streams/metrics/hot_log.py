@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
-from redis import Redis
+from redis import Redis, RedisCluster
 from redis.client import Pipeline
+from redis.cluster import ClusterPipeline
 from redis.exceptions import RedisError, ResponseError
 
+from adapters.redis_streams.clients import DRIVER_ERRORS, Client, on_one_connection
 from adapters.redis_streams.metrics.keys import MetricKeys
 from adapters.redis_streams.metrics.losses import ACCEPT, HISTORY, NOTE, losses_of, report_lost
 from adapters.redis_streams.server import history_of
@@ -19,6 +22,7 @@ from application.event_log.receipts import SEQUENCE_LIMIT, Receipt
 
 COUNT_PAGE = 1000
 WAIT_MS = 250
+FIRST_PAUSE = 0.005
 WRITING = "the event log refused to be written"
 
 _RawEntry = tuple[bytes, Mapping[bytes, bytes]]
@@ -30,7 +34,7 @@ class RedisHotLog:
     Raises LogUnfit for an entry whose sequence number a position cannot hold.
     """
 
-    def __init__(self, client: Redis, keys: MetricKeys, partitions: int) -> None:
+    def __init__(self, client: Client, keys: MetricKeys, partitions: int) -> None:
         self._client = client
         self._keys = keys
         self._partitions = partitions
@@ -65,14 +69,37 @@ class RedisHotLog:
         return Entry(receipt, found[0][1]) if found else None
 
     def wait_for_entries(self, after: Sequence[int], *, block: bool = True) -> Sequence[int]:
-        positions: dict[Any, Any] = {
-            self._keys.log(partition).encode(): Receipt.at(partition, position).event_id
-            for partition, position in enumerate(after)
-        }
+        names = [
+            Receipt.at(partition, position).event_id for partition, position in enumerate(after)
+        ]
         with translated():
+            if isinstance(self._client, RedisCluster):
+                return self._poll(self._client, names, block=block)
+            positions: dict[Any, Any] = {
+                self._keys.log(partition).encode(): name for partition, name in enumerate(names)
+            }
             found = self._client.xread(positions, count=1, block=WAIT_MS if block else None)
         logs = list(positions)
         return [logs.index(log) for log, _ in cast("list[tuple[bytes, object]]", found or [])]
+
+    def _poll(self, client: RedisCluster, names: Sequence[str], *, block: bool) -> Sequence[int]:
+        """Do the same in a cluster, where no command may read two partitions.
+
+        A blocking read for each of them would take as many connections. So all are asked at once,
+        in one write per server, more and more rarely.
+        """
+        deadline = time.monotonic() + WAIT_MS / 1000
+        pause = FIRST_PAUSE
+        while True:
+            pipeline = client.pipeline(transaction=False)  # type: ignore[no-untyped-call]
+            for partition, name in enumerate(names):
+                pipeline.xrange(self._keys.log(partition), f"({name}", "+", count=1)
+            more = [partition for partition, found in enumerate(pipeline.execute()) if found]
+            left = deadline - time.monotonic()
+            if more or not block or left <= 0:
+                return more
+            time.sleep(min(pause, left))
+            pause *= 2
 
     def count(self, partition: int, after: int) -> int:
         count = 0
@@ -85,9 +112,13 @@ class RedisHotLog:
     def note_lost(self, missing: Receipt) -> None:
         partition = missing.partition
         keys = self._keys.log(partition), self._keys.end(partition)
+
+        def note(server: Redis) -> Any:
+            history = history_of(server.info("server", "replication"))
+            return server.eval(NOTE, len(keys), *keys, missing.event_id, history)
+
         with translated(WRITING):
-            history = history_of(self._client.info("server", "replication"))
-            first: Any = self._client.eval(NOTE, len(keys), *keys, missing.event_id, history)
+            first = on_one_connection(self._client, keys[0], note)
         report_lost(partition, first, missing)
 
     def accept_lost(self, lost: Lost) -> None:
@@ -95,7 +126,7 @@ class RedisHotLog:
         with translated(WRITING):
             self._client.eval(ACCEPT, 1, end, lost.first.event_id, lost.last.event_id)
 
-    def _ask_for_extent(self, pipeline: Pipeline, partition: int) -> None:
+    def _ask_for_extent(self, pipeline: Pipeline | ClusterPipeline, partition: int) -> None:
         pipeline.xinfo_stream(self._keys.log(partition))
         pipeline.hgetall(self._keys.end(partition))
 
@@ -111,7 +142,7 @@ def translated(failure: str = "the event log cannot be read") -> Iterator[None]:
     """Raise LogUnavailable for what the client raises; `failure` says what failed."""
     try:
         yield
-    except RedisError as error:
+    except DRIVER_ERRORS as error:
         raise LogUnavailable(f"{failure}: {error}") from error
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
 
-from redis import Redis
-
-from adapters.redis_streams.metrics.append_connection import AppendConnection, milliseconds_of
+from adapters.redis_streams.clients import Client
+from adapters.redis_streams.metrics.append_connection import milliseconds_of
+from adapters.redis_streams.metrics.appends import PartitionConnection
 from adapters.redis_streams.metrics.keys import MetricKeys
 from adapters.redis_streams.server import max_memory
 from application.errors import LogError
@@ -33,7 +34,7 @@ DEFAULT_SHARE = 4
 """Records may take one part of this many of the log server's `maxmemory`."""
 
 
-def record_limit(client: Redis, memory: int | None) -> int:
+def record_limit(client: Client, memory: int | None) -> int:
     """Return how many records fit into `memory` bytes, at least 1.
 
     None is a quarter of the log server's `maxmemory`, or 1 GiB if it has none.
@@ -74,16 +75,25 @@ class RecordCounts:
         """Return how many records a partition may have for a window."""
         return self._limit - sum(self._counts.values()) + self._counts[partition, window_ms]
 
-    async def read(self, connection: AppendConnection) -> None:
-        """Read the counts. Keeps those it has if the log server does not answer."""
+    async def read(self, connections: Sequence[PartitionConnection]) -> None:
+        """Read the counts, given the connections of the partitions.
+
+        Keeps those that it has of servers that do not answer.
+        """
+        by_connection: defaultdict[PartitionConnection, list[tuple[int, int]]] = defaultdict(list)
+        for index in self._indexes:
+            by_connection[connections[index[0]]].append(index)
+        await asyncio.gather(*(self._read(*each) for each in by_connection.items()))
+
+    async def _read(
+        self, connection: PartitionConnection, counted: Sequence[tuple[int, int]]
+    ) -> None:
         try:
-            commands = [("TIME",), *(("HGETALL", index) for index in self._indexes.values())]
-            time, *indexes = await asyncio.gather(*map(connection.send, commands))
+            commands = [("TIME",), *(("HGETALL", self._indexes[index]) for index in counted)]
+            time, *found = await asyncio.gather(*map(connection.send, commands))
             now = milliseconds_of(time)
-            self._counts = {
-                (partition, window_ms): self._count(index, window_ms, now)
-                for (partition, window_ms), index in zip(self._indexes, indexes, strict=True)
-            }
+            for (partition, window_ms), index in zip(counted, found, strict=True):
+                self._counts[partition, window_ms] = self._count(index, window_ms, now)
         except (LogError, TypeError, ValueError):
             return
 

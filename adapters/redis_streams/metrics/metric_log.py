@@ -11,15 +11,11 @@ import hiredis
 
 from adapters.event_format.descriptions import descriptions_fields
 from adapters.event_format.encoder import MetricEncoder, origin_fields, topic_of
+from adapters.redis_streams.connections import Connections
 from adapters.redis_streams.durability import FENCE
 from adapters.redis_streams.functions import METRICS
-from adapters.redis_streams.metrics.append_connection import (
-    AppendConnection,
-    Command,
-    Send,
-    milliseconds_of,
-    pack,
-)
+from adapters.redis_streams.metrics.append_connection import Send, milliseconds_of
+from adapters.redis_streams.metrics.appends import PartitionConnection, appends_to
 from adapters.redis_streams.metrics.idempotency import (
     BYTES_PER_RECORD,
     DEFAULT_MEMORY,
@@ -27,6 +23,7 @@ from adapters.redis_streams.metrics.idempotency import (
     record_field,
 )
 from adapters.redis_streams.metrics.keys import MetricKeys, earlier_record
+from adapters.redis_streams.metrics.link import Command, pack
 from adapters.redis_streams.metrics.losses import BEGIN, NOTE, report_lost
 from adapters.redis_streams.metrics.sequence_guard import (
     SAFE_SEQUENCES,
@@ -35,7 +32,6 @@ from adapters.redis_streams.metrics.sequence_guard import (
 from adapters.redis_streams.server import history_of, info_fields
 from application.errors import (
     IdempotencyFull,
-    LogError,
     LogFull,
     LogUnavailable,
     OutcomeUnknown,
@@ -92,7 +88,8 @@ COUNT_SECONDS = 1.0
 
 
 class RedisMetricLog:
-    """Implements the port MetricLog over one connection. For one event loop; open it first.
+    """Implements the port MetricLog, with a connection per server. For one event loop; open it
+    first.
 
     Keys are remembered for `window`, and bodies without one for `repeat_window`, both in whole
     milliseconds. `max_records` of them may be remembered:
@@ -121,12 +118,15 @@ class RedisMetricLog:
         self._beginnings: dict[tuple[str, str | None, str, str], tuple[int, bytes]] = {}
         self._guard = SequenceGuard()
         self._acknowledged: dict[int, tuple[Receipt, Fields]] = {}
-        self._connection = AppendConnection(
-            url,
+        self._server = Connections(url)
+        self._appends = appends_to(
+            self._server,
+            self._logs,
             max_waiting=max_waiting,
             prepare=self._look_at_log,
             durability=durability,
         )
+        self._connections = [self._appends.of(partition) for partition in range(partitions)]
         self._replicated = bool(durability.replicas)
         self._window_ms = window // timedelta(milliseconds=1)
         self._repeat_window_ms = repeat_window // timedelta(milliseconds=1)
@@ -138,8 +138,8 @@ class RedisMetricLog:
     async def open(self) -> None:
         """Connect. Raises LogUnavailable, but keeps trying."""
         try:
-            await self._connection.open()
-            await self._records.read(self._connection)
+            await self._appends.open()
+            await self._records.read(self._connections)
         finally:
             self._counting = asyncio.ensure_future(self._keep_counting())
 
@@ -147,7 +147,8 @@ class RedisMetricLog:
         """Disconnect once every append in progress has been answered."""
         if self._counting is not None:
             self._counting.cancel()
-        await self._connection.close()
+        await self._appends.close()
+        await asyncio.to_thread(self._server.close)
 
     def idempotency(self) -> IdempotencyRecords:
         """Return how many keys were remembered, at most a second or so ago, and how many may be."""
@@ -156,14 +157,11 @@ class RedisMetricLog:
     async def _keep_counting(self) -> None:
         while True:
             await asyncio.sleep(COUNT_SECONDS)
-            await self._records.read(self._connection)
+            await self._records.read(self._connections)
 
-    async def answers(self) -> bool:
-        """Return whether the log server answers on the connection for appends. Never raises."""
-        try:
-            return bool(await self._connection.send(("PING",)) == b"PONG")
-        except LogError:
-            return False
+    async def failures(self) -> Sequence[str]:
+        """Return why something cannot be appended now, per server. Never raises."""
+        return await self._appends.failures()
 
     async def append(self, event: MetricEvent, idempotency: Idempotency | None = None) -> Appended:
         fields: Fields
@@ -175,7 +173,8 @@ class RedisMetricLog:
             partition, beginning = self._beginning(event)
             if self._guard:
                 await self._check_clock(partition)
-            reply = await self._connection.append(beginning + pack(fields)[len(_HEADER) :])
+            packed = beginning + pack(fields)[len(_HEADER) :]
+            reply = await self._connections[partition].append(packed)
             if isinstance(reply, bytes):
                 receipt = self._written(partition, reply)
                 self._acknowledged[partition] = receipt, fields
@@ -196,10 +195,11 @@ class RedisMetricLog:
             earlier_record(event.organization, idempotency.key),
         )
         command = ("FCALL", _PUBLISH, *record, *origin_fields(event), *fields)
-        reply = await self._append_unless_known(command)
+        connection = self._connections[partition]
+        reply = await self._append_unless_known(connection, command)
         if _is_out_of_memory(reply):
             # A script, since a full server takes no functions. It writes nothing.
-            known = await self._connection.send(("EVAL_RO", _RECALL, *record))
+            known = await connection.send(("EVAL_RO", _RECALL, *record))
             reply = reply if known is None else known
         if isinstance(reply, list):
             event_id, replayed = reply
@@ -215,15 +215,15 @@ class RedisMetricLog:
             raise IdempotencyFull(self._records.now.limit)
         raise _refusal(reply)
 
-    async def _append_unless_known(self, command: Command) -> Any:
+    async def _append_unless_known(self, connection: PartitionConnection, command: Command) -> Any:
         packed = pack(command)
-        reply = await self._connection.append(packed)
+        reply = await connection.append(packed)
         if isinstance(reply, hiredis.ReplyError) and "function not found" in str(reply).lower():
             # Not a retry, since nothing was executed: the function was not loaded, or was flushed.
-            loaded = await self._connection.send(("FUNCTION", "LOAD", "REPLACE", METRICS.source))
+            loaded = await connection.send(("FUNCTION", "LOAD", "REPLACE", METRICS.source))
             if isinstance(loaded, hiredis.ReplyError):
                 return loaded
-            reply = await self._connection.append(packed)
+            reply = await connection.append(packed)
         return reply
 
     async def _confirm(self, partition: int) -> None:
@@ -231,42 +231,47 @@ class RedisMetricLog:
 
         The first attempt of a batch may have ended without being confirmed. Raises OutcomeUnknown.
         """
-        reply = await self._connection.append(pack(("EVAL", FENCE, 1, self._keys.fence(partition))))
+        write = pack(("EVAL", FENCE, 1, self._keys.fence(partition)))
+        reply = await self._connections[partition].append(write)
         if isinstance(reply, hiredis.ReplyError):
             raise OutcomeUnknown(
                 f"the batch is in the log, but its replicas cannot be asked: {reply}"
             )
 
-    async def _look_at_log(self, send: Send) -> None:
-        """Look at the log on a new connection, whose server may be another one.
+    async def _look_at_log(self, partitions: Sequence[int], send: Send) -> None:
+        """Look at partitions on a new connection, whose server may be another one.
 
         Raises LogUnavailable.
         """
         reply = _answer(await send(("INFO", "server", "replication")))
         history = history_of(info_fields(reply))
-        for partition, log in enumerate(self._logs):
+        for partition in partitions:
             # A server that refuses this refuses appends too.
-            await send(("EVAL", BEGIN, 2, log, self._keys.end(partition), history))
-        await self._look_for_acknowledged(send, history)
-        await self._look_at_last_ids(send)
+            keys = self._logs[partition], self._keys.end(partition)
+            await send(("EVAL", BEGIN, len(keys), *keys, history))
+        for partition in partitions:
+            await self._look_for_acknowledged(partition, send, history)
+        await self._look_at_last_ids(partitions, send)
 
-    async def _look_for_acknowledged(self, send: Send, history: str) -> None:
-        """Note the loss of each partition's last acknowledged event, unless it is in the log.
+    async def _look_for_acknowledged(self, partition: int, send: Send, history: str) -> None:
+        """Note the loss of a partition's last acknowledged event, unless it is in the log.
 
         This comes before any other event of this process, so that none gets the place of a lost
         one. Raises LogUnavailable.
         """
-        for partition, (receipt, fields) in list(self._acknowledged.items()):
-            log, name = self._logs[partition], receipt.event_id
-            found = _answer(await send(("XRANGE", log, name, name)))
-            if found and _holds(found[0][1], fields):
-                continue
-            if not found and await self._was_trimmed(send, receipt):
-                continue
-            keys = log, self._keys.end(partition)
-            note = ("EVAL", NOTE, len(keys), *keys, name, history)
-            report_lost(partition, _answer(await send(note)), receipt)
-            del self._acknowledged[partition]
+        if (acknowledged := self._acknowledged.get(partition)) is None:
+            return
+        receipt, fields = acknowledged
+        log, name = self._logs[partition], receipt.event_id
+        found = _answer(await send(("XRANGE", log, name, name)))
+        if found and _holds(found[0][1], fields):
+            return
+        if not found and await self._was_trimmed(send, receipt):
+            return
+        keys = log, self._keys.end(partition)
+        note = ("EVAL", NOTE, len(keys), *keys, name, history)
+        report_lost(partition, _answer(await send(note)), receipt)
+        del self._acknowledged[partition]
 
     async def _was_trimmed(self, send: Send, receipt: Receipt) -> bool:
         """Return whether a place that has no event is among what was removed from the server."""
@@ -280,11 +285,12 @@ class RedisMetricLog:
             and (first is None or Receipt.of(partition, first) > receipt)
         )
 
-    async def _look_at_last_ids(self, send: Send) -> None:
-        """Look at each partition's last id. Raises LogUnavailable."""
-        self._guard.clear()
-        replies = await asyncio.gather(*(send(("EVAL_RO", _LAST_ID, 1, log)) for log in self._logs))
-        for partition, reply in enumerate(replies):
+    async def _look_at_last_ids(self, partitions: Sequence[int], send: Send) -> None:
+        """Look at the last id of each of these partitions. Raises LogUnavailable."""
+        commands = [("EVAL_RO", _LAST_ID, 1, self._logs[partition]) for partition in partitions]
+        replies = await asyncio.gather(*map(send, commands))
+        for partition, reply in zip(partitions, replies, strict=True):
+            self._guard.forget(partition)
             if isinstance(reply, bytes):
                 self._guard.saw(Receipt.of(partition, reply))
             elif "no such key" not in str(reply).lower():
@@ -294,7 +300,7 @@ class RedisMetricLog:
         """Raise LogUnavailable if an event could get a sequence number that is too high."""
         if (last := self._guard.last(partition)) is None:
             return
-        reply = await self._connection.send(("TIME",))
+        reply = await self._connections[partition].send(("TIME",))
         if isinstance(reply, hiredis.ReplyError):
             raise _refusal(reply)
         now = milliseconds_of(reply)

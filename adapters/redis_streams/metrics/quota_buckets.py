@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from redis import Redis
-
+from adapters.redis_streams.clients import Client
 from adapters.redis_streams.functions import QUOTA
 from adapters.redis_streams.metrics.hot_log import translated
 from adapters.redis_streams.metrics.keys import MetricKeys
@@ -17,7 +16,7 @@ from domain.limits import Rate
 class RedisQuotaBuckets:
     """Implements the port QuotaBuckets. The caller owns the client and closes it."""
 
-    def __init__(self, client: Redis, keys: MetricKeys, partitions: int) -> None:
+    def __init__(self, client: Client, keys: MetricKeys, partitions: int) -> None:
         self._client = client
         self._keys = keys
         self._partitions = partitions

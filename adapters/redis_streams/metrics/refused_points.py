@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
-from redis import Redis
-from redis.exceptions import RedisError
 
+from adapters.redis_streams.clients import DRIVER_ERRORS, Client
 from adapters.redis_streams.metrics.hot_log import translated
 from adapters.redis_streams.metrics.keys import MetricKeys
 from application.event_log.partitioning import partition_of
@@ -25,7 +24,7 @@ _log = structlog.get_logger(__name__)
 class RedisRefusedPoints:
     """Implements the port RefusedPoints. The caller owns the client and closes it."""
 
-    def __init__(self, client: Redis, keys: MetricKeys, partitions: int) -> None:
+    def __init__(self, client: Client, keys: MetricKeys, partitions: int) -> None:
         self._client = client
         self._keys = keys
         self._partitions = partitions
@@ -41,7 +40,7 @@ class RedisRefusedPoints:
                     pipeline.xadd(key, _fields(grant, protocol, point))
                 pipeline.xtrim(key, maxlen=MAX_REFUSED, approximate=False)
                 pipeline.execute()
-        except RedisError as error:  # such as a server that is full
+        except DRIVER_ERRORS as error:  # such as a server that is full
             _log.warning(
                 "refused points are counted but not kept", points=refused.points, reason=str(error)
             )

@@ -39,6 +39,6 @@ class SequenceGuard:
         if milliseconds > last.milliseconds and self._last.get(last.partition) == last:
             del self._last[last.partition]
 
-    def clear(self) -> None:
-        """Forget everything, as when the server may be another one."""
-        self._last.clear()
+    def forget(self, partition: int) -> None:
+        """Forget a partition's last event, as when its server may be another one."""
+        self._last.pop(partition, None)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from redis import Redis
 from redis.exceptions import OutOfMemoryError
 
+from adapters.redis_streams.clients import Client
 from adapters.redis_streams.metrics.keys import MetricKeys
 from application.errors import LogFull, LogUnfit
 from application.event_log.partitioning import DEFAULT_PARTITIONS, MAX_PARTITIONS
 
 
-def settle_partitions(client: Redis, keys: MetricKeys, wanted: int | None) -> int:
+def settle_partitions(client: Client, keys: MetricKeys, wanted: int | None) -> int:
     """Return the log's number of partitions, setting it if the log is new.
 
     With `wanted` None an existing log's number is accepted. Raises LogUnfit, ValueError,

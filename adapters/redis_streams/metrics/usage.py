@@ -13,8 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from redis import Redis
-
+from adapters.redis_streams.clients import Client
 from adapters.redis_streams.metrics.hot_log import translated
 from adapters.redis_streams.metrics.keys import MetricKeys
 from application.event_log.partitioning import partition_of
@@ -35,7 +34,7 @@ WRITING = "what organizations used cannot be written"
 class RedisUsageStore:
     """Implements the port UsageStore. The caller owns the client and closes it."""
 
-    def __init__(self, client: Redis, keys: MetricKeys, partitions: int) -> None:
+    def __init__(self, client: Client, keys: MetricKeys, partitions: int) -> None:
         self._client = client
         self._keys = keys
         self._partitions = partitions

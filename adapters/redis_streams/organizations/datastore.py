@@ -1,10 +1,12 @@
-"""Connections to one server."""
+"""Connections to the server that holds one application's events."""
 
+from threading import Lock
 from typing import Any
 
 from eventsourcing.persistence import ConnectionPoolClosedError
 from redis import Redis
 
+from adapters.redis_streams.clients import Client, disconnect, on_one_connection
 from adapters.redis_streams.connections import Connections
 from adapters.redis_streams.durability import FENCE, replica_wait
 from adapters.redis_streams.errors import NotReplicatedError, translated
@@ -35,15 +37,23 @@ class Datastore:
         self._connections = Connections(url)
         self._timeout = timeout
         self._durability = durability
-        self._client = self._connections.client(timeout=timeout, size=pool_size)
+        self._pool_size = pool_size
+        self._lock = Lock()
+        self._client: Client | None = None
         self._closed = False
 
     @property
-    def client(self) -> Redis:
-        """The pooled client; raises `ConnectionPoolClosedError` after `close`."""
-        if self._closed:
-            raise ConnectionPoolClosedError
-        return self._client
+    def client(self) -> Client:
+        """The pooled client; raises `ConnectionPoolClosedError` after `close`.
+
+        The first call for a cluster connects to it. See `errors` for what it raises.
+        """
+        with self._lock, translated():
+            if self._closed:
+                raise ConnectionPoolClosedError
+            if self._client is None:
+                self._client = self._connections.client(timeout=self._timeout, size=self._pool_size)
+            return self._client
 
     def load_functions(self) -> None:
         """Load the server-side functions, unless the server is full or read-only now.
@@ -69,24 +79,28 @@ class Datastore:
         if not self._durability.replicas:
             with translated():
                 return EVENTS.call(self.client, function, keys, args, allows_oom=when_full)
-        with translated(), self._one_connection() as connection:
+
+        def record_and_wait(connection: Redis) -> Any:
             reply = EVENTS.call(connection, function, keys, args, allows_oom=when_full)
             self._wait_for_replicas(connection)
             return reply
+
+        with translated():
+            return on_one_connection(self.client, keys[0], record_and_wait)
 
     def confirm(self, fence: str) -> None:
         """Return once everything written until now, by whomever, is durable.
 
         `fence` is a key to write. See `errors` for what it raises.
         """
-        if self._durability.replicas:
-            with translated(), self._one_connection() as connection:
-                connection.eval(FENCE, 1, fence)
-                self._wait_for_replicas(connection)
 
-    def _one_connection(self) -> Redis:
-        """Return a client that sends everything over one connection of the pool."""
-        return Redis(connection_pool=self.client.connection_pool, single_connection_client=True)
+        def write_and_wait(connection: Redis) -> None:
+            connection.eval(FENCE, 1, fence)
+            self._wait_for_replicas(connection)
+
+        if self._durability.replicas:
+            with translated():
+                on_one_connection(self.client, fence, write_and_wait)
 
     def _wait_for_replicas(self, connection: Redis) -> None:
         server: Any = connection.info("server")
@@ -99,17 +113,22 @@ class Datastore:
                 "them"
             )
 
-    def dedicated_client(self, blocking: float) -> Redis:
+    def dedicated_client(self, blocking: float) -> Client:
         """Return a client with one connection of its own, for commands that block.
 
-        `blocking` is the longest that they block, in seconds. The caller closes it.
+        `blocking` is the longest that they block, in seconds. The caller closes it. Connects as
+        `client` does.
         """
-        return self._connections.client(
-            timeout=self._timeout, reply_timeout=self._timeout + blocking, size=1
-        )
+        with translated():
+            return self._connections.client(
+                timeout=self._timeout, reply_timeout=self._timeout + blocking, size=1
+            )
 
     def close(self) -> None:
         """Close the pooled connections, in use or not. It cannot be reopened."""
-        self._closed = True
-        self._client.connection_pool.disconnect()
+        with self._lock:
+            self._closed = True
+            client = self._client
+        if client is not None:
+            disconnect(client)
         self._connections.close()

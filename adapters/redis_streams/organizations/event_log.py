@@ -4,6 +4,7 @@ The recorders and the subscription speak the library's language; this class spea
 """
 
 from collections.abc import Collection, Iterator, Sequence
+from threading import local
 from typing import Any
 from uuid import UUID
 
@@ -11,12 +12,13 @@ from eventsourcing.persistence import (
     DataError,
     IntegrityError,
     InternalError,
+    OperationalError,
     ProgrammingError,
     StoredEvent,
     Tracking,
 )
-from redis import Redis
 
+from adapters.redis_streams.clients import Client, server_name
 from adapters.redis_streams.errors import ConnectionLostError, translated
 from adapters.redis_streams.organizations.codec import Codec, Entry
 from adapters.redis_streams.organizations.datastore import Datastore
@@ -31,6 +33,12 @@ PAGE = 500
 
 MAX_POSITION = 2**63 - 1
 """The highest notification id that a reader or a tracking record may name."""
+
+
+class _Followed(local):
+    """The server that this thread has followed the log on, if it has."""
+
+    server: str | None = None
 
 
 class EventLog:
@@ -61,6 +69,7 @@ class EventLog:
         self.codec = codec
         self._rule = "consecutive" if consecutive else "any"
         self._when_full = frozenset(when_full)
+        self._followed = _Followed()
 
     def record(self, events: Sequence[StoredEvent], tracking: Tracking | None = None) -> list[int]:
         """Append events and advance tracking atomically; return the events' notification ids.
@@ -135,9 +144,10 @@ class EventLog:
         while start <= stop and left > 0:
             count = PAGE if wanted else min(left, PAGE)
             with translated():
-                reply = self.datastore.client.xrange(
-                    self.keys.log, f"0-{start}", f"0-{stop}", count=count
-                )
+                client = self.datastore.client
+                reply = client.xrange(self.keys.log, f"0-{start}", f"0-{stop}", count=count)
+                if self._followed.server is not None:
+                    self._look_at_server(client)
             page = _entries(reply)
             matches = [e for e in page if not wanted or e.fields[b"topic"] in wanted][:left]
             yield from matches
@@ -146,15 +156,25 @@ class EventLog:
             left -= len(matches)
             start = page[-1].position + 1
 
-    def follow(self, client: Redis, after: int, milliseconds: int) -> list[Entry]:
+    def follow(self, client: Client, after: int, milliseconds: int) -> list[Entry]:
         """Return the next entries after a notification id, at most `PAGE` of them.
 
         Waits up to `milliseconds` for the first one; returns an empty list if none arrives. Use a
         dedicated client, since a waiting connection cannot serve anyone else.
+
+        Raises `OperationalError` once if another server of a cluster has the log since this thread
+        last called it, and so does `scan`: that one may not have what was read before.
         """
         with translated():
             reply: Any = client.xread({self.keys.log: f"0-{after}"}, PAGE, milliseconds)
+            self._look_at_server(client)
         return _entries(reply[0][1]) if reply else []
+
+    def _look_at_server(self, client: Client) -> None:
+        name = server_name(client, self.keys.log)
+        before, self._followed.server = self._followed.server, name
+        if before not in {None, name}:
+            raise OperationalError(f"the log is on {name} now, no longer on {before}")
 
     def last_position(self) -> int | None:
         """Return the highest notification id, or None if there is none."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from redis import Redis
-
+from adapters.redis_streams.clients import Client
 from adapters.redis_streams.metrics.hot_log import translated
 from adapters.redis_streams.metrics.keys import MetricKeys
 from adapters.redis_streams.organizations.keys import Keys
@@ -24,7 +23,7 @@ def organization_keys(prefix: str) -> Keys:
 class RedisOrganizationEntries:
     """Implements the port OrganizationEntries. The caller owns the client and closes it."""
 
-    def __init__(self, client: Redis, keys: Keys) -> None:
+    def __init__(self, client: Client, keys: Keys) -> None:
         self._client = client
         self._keys = keys
 
@@ -38,14 +37,16 @@ class RedisOrganizationEntries:
 class RedisRestorableLog:
     """Implements the port RestorableLog. The caller owns the client and closes it."""
 
-    def __init__(self, client: Redis, metrics: MetricKeys, organizations: Keys) -> None:
+    def __init__(self, client: Client, metrics: MetricKeys, organizations: Keys) -> None:
         self._client = client
         self._metrics = metrics
         self._organizations = organizations
 
     def is_empty(self) -> bool:
         with translated():
-            return not self._client.exists(self._metrics.settings, self._organizations.log)
+            # Not in one command: they are on different servers of a cluster.
+            keys = self._metrics.settings, self._organizations.log
+            return not any(self._client.exists(key) for key in keys)
 
     def begin(self, log: str, partitions: int) -> None:
         with translated():
@@ -70,5 +71,5 @@ class RedisRestorableLog:
             # A stream exists only once it has had an entry.
             pipeline.xadd(log, {"": ""}, id=name)
             pipeline.xtrim(log, maxlen=0, approximate=False)
-            pipeline.execute_command("XSETID", log, name, "ENTRIESADDED", entries)  # type: ignore[no-untyped-call]
+            pipeline.execute_command("XSETID", log, name, "ENTRIESADDED", entries)
             pipeline.execute()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from eventsourcing.persistence import Notification, Subscription
 
+from adapters.redis_streams.clients import disconnect
 from adapters.redis_streams.organizations.event_log import encoded
 
 if TYPE_CHECKING:
@@ -70,6 +71,6 @@ class RedisSubscription(Subscription["RedisApplicationRecorder"]):
         # Not waiting for it also lets a finalizer stop the subscription in the reader's own thread.
         if self._reading.acquire(blocking=False):
             try:
-                self._client.connection_pool.disconnect()
+                disconnect(self._client)
             finally:
                 self._reading.release()

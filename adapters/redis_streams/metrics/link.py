@@ -1,0 +1,222 @@
+"""One connection to a log server, over which commands are sent in groups.
+
+While one group of commands is in flight, the next one gathers and is then sent in one write. So
+`appendfsync always` costs one fsync per group. This speaks the bare protocol for two reasons: the
+client library's overhead per command is several times the cost of the append, and it must not retry
+an append, since a retried XADD is a duplicate.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, cast
+
+import hiredis
+import structlog
+
+from adapters.redis_streams.durability import ReplicaWait
+from adapters.redis_streams.urls import Address
+from application.errors import LogSaturated, LogUnavailable, OutcomeUnknown
+
+REPLY_TIMEOUT = 5.0
+"""Seconds that a group may be in flight; after that its outcome counts as unknown."""
+
+MAX_GROUP_BYTES = 4 << 20
+"""Limit of a group's size, so that no reply has to wait for too many others."""
+
+_log = structlog.get_logger(__name__)
+
+Command = tuple[bytes | str | int, ...]
+
+
+def pack(command: Command) -> bytes:
+    """Return a command as it is sent."""
+    # Its stub knows only tuples of one element.
+    return cast("bytes", hiredis.pack_command(cast("tuple[str]", command)))
+
+
+ASKING = pack(("ASKING",))
+
+
+class Link(asyncio.Protocol):
+    """One connection, from connecting to its loss. `address` is its server's, if that has one.
+
+    With `wait`, each group that appends ends with the commands that wait for replicas. The next
+    group follows once these are answered too.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        max_waiting: int,
+        on_lost: Callable[[Link], None],
+    ) -> None:
+        self._loop = loop
+        self._max_waiting = max_waiting
+        self._on_lost = on_lost
+        self._transport: asyncio.Transport | None = None
+        self._reader = hiredis.Reader()
+        self._waiting: deque[tuple[bytes, asyncio.Future[Any]]] = deque()
+        self._waiting_bytes = 0
+        self._in_flight: deque[asyncio.Future[Any]] = deque()
+        self.wait: ReplicaWait | None = None
+        self.address: Address | None = None
+        self._unconfirmed: dict[asyncio.Future[Any], asyncio.Future[Any]] = {}
+        self._flush_scheduled = False
+        self._sent_at = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def alive(self) -> bool:
+        return self._transport is not None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    def send(self, packed: bytes) -> asyncio.Future[Any]:
+        if self._waiting_bytes and self._waiting_bytes + len(packed) > self._max_waiting:
+            raise LogSaturated(f"{self._waiting_bytes} bytes are already waiting to be written")
+        future: asyncio.Future[Any] = self._loop.create_future()
+        self._waiting.append((packed, future))
+        self._waiting_bytes += len(packed)
+        if not self._in_flight and not self._flush_scheduled:
+            # At the end of this iteration of the loop, so that commands sent during it join.
+            self._flush_scheduled = True
+            self._loop.call_soon(self._flush)
+        return future
+
+    def append(self, packed: bytes) -> asyncio.Future[Any]:
+        reply = self.send(packed)
+        if self.wait is None:
+            return reply
+        answer = self._unconfirmed[reply] = self._loop.create_future()
+        return answer
+
+    def ask(self) -> None:
+        """Let the next command have a key of a slot that the server is only about to get."""
+        self.send(ASKING)
+
+    def _flush(self) -> None:
+        self._flush_scheduled = False
+        if self._in_flight or not self._waiting or self._transport is None:
+            return
+        group: list[bytes] = []
+        size = 0
+        while self._waiting and (size < MAX_GROUP_BYTES or group[-1] is ASKING):
+            packed, future = self._waiting.popleft()
+            group.append(packed)
+            size += len(packed)
+            self._in_flight.append(future)
+        self._waiting_bytes -= size
+        if self._unconfirmed and self.wait is not None:
+            group += self._confirmation(self.wait)
+        self._transport.write(b"".join(group))
+        self._sent_at = self._loop.time()
+        if self._timer is None:
+            self._timer = self._loop.call_later(REPLY_TIMEOUT, self._look_at_time)
+
+    def _confirmation(self, wait: ReplicaWait) -> list[bytes]:
+        """Return the commands that confirm the appends of the group, empty if it has none."""
+        appends = {
+            reply: self._unconfirmed.pop(reply)
+            for reply in self._in_flight
+            if reply in self._unconfirmed
+        }
+        if not appends:
+            return []
+        commands = [pack(command) for command in wait.commands]
+        waits: list[asyncio.Future[Any]] = [self._loop.create_future() for _ in commands]
+        self._in_flight += waits
+        waits[-1].add_done_callback(lambda _: _answer(appends, wait, waits))
+        return commands
+
+    def data_received(self, data: bytes) -> None:
+        self._reader.feed(data)
+        while self._in_flight:
+            try:
+                reply = self._reader.gets()
+            except hiredis.ProtocolError:
+                self.abort()
+                return
+            if reply is False:
+                return
+            future = self._in_flight.popleft()
+            if not future.done():
+                future.set_result(reply)
+        self._flush()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        reason = exc or "closed by the server"
+        for future in self._in_flight:
+            if not future.done():
+                future.set_exception(
+                    OutcomeUnknown(f"the event log's connection died during a write: {reason}")
+                )
+        for _, future in self._waiting:
+            if not future.done():
+                future.set_exception(LogUnavailable("the event log's connection died"))
+        for reply, answer in self._unconfirmed.items():
+            _settle(answer, reply)
+        self._unconfirmed.clear()
+        self._in_flight.clear()
+        self._waiting.clear()
+        self._transport = None
+        self._on_lost(self)
+
+    async def drain(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(REPLY_TIMEOUT):
+                while left := [*self._in_flight, *(future for _, future in self._waiting)]:
+                    await asyncio.wait(left)
+
+    def abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _look_at_time(self) -> None:
+        """Give up on a group that waits too long. Cheaper than a timer for each group."""
+        self._timer = None
+        if not self._in_flight:
+            return
+        left = self._sent_at + REPLY_TIMEOUT - self._loop.time()
+        if left > 0:
+            self._timer = self._loop.call_later(left, self._look_at_time)
+            return
+        _log.error("the event log did not answer in time", seconds=REPLY_TIMEOUT)
+        self.abort()
+
+
+def _answer(
+    appends: Mapping[asyncio.Future[Any], asyncio.Future[Any]],
+    wait: ReplicaWait,
+    waits: Sequence[asyncio.Future[Any]],
+) -> None:
+    """Answer the appends of a group, whose replies and waits are done."""
+    failure = wait.failure([each.exception() or each.result() for each in waits])
+    for reply, answer in appends.items():
+        refused = reply.exception() or isinstance(reply.result(), hiredis.ReplyError)
+        if failure is None or refused:
+            _settle(answer, reply)
+        elif not answer.done():
+            answer.set_exception(
+                OutcomeUnknown(
+                    f"the event is on the log server, but {failure}: "
+                    "it is lost if the server is lost before a replica has it"
+                )
+            )
+
+
+def _settle(answer: asyncio.Future[Any], reply: asyncio.Future[Any]) -> None:
+    """Answer an append as its reply says."""
+    error = reply.exception()
+    if answer.done():
+        return
+    if error is not None:
+        answer.set_exception(error)
+    else:
+        answer.set_result(reply.result())
