@@ -64,6 +64,7 @@ coverage: .venv ## measure coverage, and fail if it is below the floor
 faults: .venv ## kill and stall processes under load, ROUNDS times per kind; ARGUMENTS=replicated for replicas
 ifeq ($(ARGUMENTS),replicated)
 	$(BIN)/python -m tests.faults.replicated --rounds $(ROUNDS)
+	$(BIN)/python -m tests.faults.replicated_cluster --rounds $(ROUNDS)
 else
 	CAVE_FAULT_ROUNDS=$(ROUNDS) $(BIN)/pytest tests/faults
 endif

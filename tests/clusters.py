@@ -122,6 +122,24 @@ class Cluster:
             with suppress(RedisError):  # replicas need not be told, and one may be down
                 self._run(node, "CLUSTER", "SETSLOT", slot, "NODE", node_id)
 
+    def repair(self, key: str) -> bool:
+        """Complete the move of a slot that ended in the middle; return whether it is complete.
+
+        If no other node has keys of the slot, it stays where it is.
+        """
+        slot, holder = key_slot(key.encode()), self.master_of(key)
+        others = [node for node in self.masters() if node is not holder]
+        others = [n for n in others if self._run(n, "CLUSTER", "COUNTKEYSINSLOT", slot)]
+        if others:
+            [target] = others
+            self.begin_move(key, target)
+            while self.move_keys(key, target):
+                pass
+            self.end_move(key, target)
+        for node in self.masters():
+            self._run(node, "CLUSTER", "SETSLOT", slot, "STABLE")
+        return True
+
     def move(self, key: str, to: LogServer) -> None:
         """Move a key's slot from the node that holds it to another one."""
         self.begin_move(key, to)

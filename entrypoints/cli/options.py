@@ -93,7 +93,8 @@ LOG_OPTIONS = (
         "CAVE_REDIS_URL",
         type=RedisUrl(),
         help="Use this Redis or Valkey as the log server instead of the embedded one, or, with "
-        "redis+sentinel://host:port,host:port/service, the primary that Sentinels name.",
+        "redis+sentinel://host:port,host:port/service, the primary that Sentinels name, or, with "
+        "redis+cluster://host:port,host:port, the masters of a cluster.",
     ),
     setting(
         "--key-prefix",

@@ -22,16 +22,23 @@ from adapters.eventsourcing.organizations import Organizations
 from adapters.redis_streams.clients import Client, server_of
 from adapters.redis_streams.cluster import ClusterUrl, slot_of
 from adapters.redis_streams.connections import Connections
+from adapters.redis_streams.metrics import slot_connection
 from adapters.redis_streams.metrics.archiving import RedisArchivedLogServer
 from adapters.redis_streams.metrics.hot_log import RedisHotLog
 from adapters.redis_streams.metrics.keys import MetricKeys
 from adapters.redis_streams.metrics.metric_log import RedisMetricLog
+from adapters.redis_streams.organizations.raw_entries import (
+    RedisOrganizationEntries,
+    RedisRestorableLog,
+    organization_keys,
+)
 from adapters.redis_streams.server import check_version, max_memory, weaknesses
 from application.errors import LogError, LogUnavailable
 from application.event_log.durability import Durability
+from application.event_log.ports import Entry
 from application.event_log.receipts import Receipt
 from application.organizations.token_directory import DirectoryFollower, TokenDirectory
-from application.publishing.ports import Idempotency
+from application.publishing.ports import Appended, Idempotency
 from tests.clusters import Cluster, cluster
 from tests.contracts.metric_log import PARTITIONS, organizations_in, published
 from tests.domain.samples import History
@@ -304,6 +311,67 @@ def test_a_url_names_nodes_and_the_options_of_all() -> None:
     assert parsed.tls
     assert parsed.options == {"username": "me", "password": "s@fe", "ssl_cert_reqs": "none"}
     assert not ClusterUrl.parse("redis+cluster://one").tls
+
+
+def test_a_key_is_not_looked_for_while_its_records_move(
+    started: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some of them may be elsewhere, so nothing is appended until all have moved."""
+    monkeypatch.setattr(slot_connection, "REPLY_TIMEOUT", 0.5)
+    started.clear()
+
+    async def scenario() -> None:
+        batch, first, second = published(ORGANIZATIONS[0]), key("first"), key("second")
+        async with opened(started) as log:
+            before = await log.append(batch, first)
+            [target], source = started.spares(), started.master_of(LOG)
+            await asyncio.to_thread(started.begin_move, LOG, target)
+            for _ in range(3):
+                for idempotency in (first, second):
+                    with pytest.raises(LogUnavailable, match="TRYAGAIN"):
+                        await log.append(batch, idempotency)
+                await asyncio.to_thread(started.move_keys, LOG, target, most=1)
+            while await asyncio.to_thread(started.move_keys, LOG, target):
+                pass
+            await asyncio.to_thread(started.end_move, LOG, target)
+            assert await log.append(batch, first) == Appended(before.receipt, replayed=True)
+            assert not (await log.append(batch, second)).replayed
+            await asyncio.to_thread(started.move, LOG, source)
+
+    asyncio.run(scenario())
+    with connected(started) as client:
+        assert RedisHotLog(client, KEYS, PARTITIONS).extent(0).entries == 2
+
+
+def test_a_log_is_restored_onto_a_cluster(started: Cluster) -> None:
+    started.clear()
+    last = [Receipt(partition, 1_398_788_625_000, 7) for partition in range(PARTITIONS)]
+    events = [
+        Entry(Receipt(0, 0, n), {b"id": b"organization:gilt", b"version": b"%d" % n})
+        for n in (1, 2)
+    ]
+
+    async def append() -> list[Receipt]:
+        async with opened(started) as log:
+            return [(await log.append(published(name))).receipt for name in ORGANIZATIONS]
+
+    with connected(started) as client:
+        keys = organization_keys("cave")
+        server = RedisRestorableLog(client, KEYS, keys)
+        assert server.is_empty()
+        server.begin("id", PARTITIONS)
+        server.put_organizations(events)
+        for receipt in last:
+            server.resume_after(receipt, 3)
+        assert not server.is_empty()
+        assert RedisOrganizationEntries(client, keys).read_organizations(0, 10) == events
+        hot = RedisHotLog(client, KEYS, PARTITIONS)
+        assert [hot.extent(p).added for p in range(PARTITIONS)] == [3] * PARTITIONS
+        assert all(new > old for new, old in zip(asyncio.run(append()), last, strict=True))
+
+
+def key(name: str) -> Idempotency:
+    return Idempotency(name, BODY)
 
 
 @pytest.mark.parametrize(

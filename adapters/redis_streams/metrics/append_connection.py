@@ -188,7 +188,7 @@ class AppendConnection:
         if self.link is link:
             self.link = None
             if not self._closed:
-                _log.warning("lost the connection to the event log")
+                _log.warning("lost the connection to the event log", server=_name(link))
                 self.start()
             self._on_change()
 
@@ -200,7 +200,7 @@ class AppendConnection:
         ):
             with attempt:
                 await self._connect()
-        _log.info("connected to the event log")
+        _log.info("connected to the event log", server=self.link and _name(self.link))
 
 
 def milliseconds_of(time: Sequence[bytes]) -> int:
@@ -215,6 +215,10 @@ def soon(
     """Call a function in the loop, unless that has ended."""
     with suppress(RuntimeError):
         loop.call_soon_threadsafe(function, argument)
+
+
+def _name(link: Link) -> str | None:
+    return "{}:{}".format(*link.address) if link.address is not None else None
 
 
 def _check_greeting(command: Command, reply: object) -> None:

@@ -57,7 +57,13 @@ class MetricKeys(Struct, frozen=True):
         return f"{{{self.prefix}:metrics:{partition}}}:token-uses:{organization}"
 
     def idempotency(self, partition: int) -> str:
-        """Return the beginning of all keys of a partition's records."""
+        """Return the beginning of all keys of a partition's records.
+
+        There is no such key itself. While a cluster moves the partition's slot key by key, its
+        servers refuse a command that names several keys if they do not have them all. So they
+        refuse every call that names this one, and none is executed with some of its records
+        elsewhere.
+        """
         return f"{{{self.prefix}:metrics:{partition}}}:idempotency"
 
     def idempotency_index(self, partition: int, window_ms: int) -> str:

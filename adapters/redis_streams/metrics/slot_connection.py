@@ -67,6 +67,8 @@ class SlotConnection:
         """Where to send what comes; None while it has to wait, or be refused."""
         self._failure: str | None = NOT_CONNECTED
         """Why what comes is refused, or None if it waits."""
+        self._reason = NOT_CONNECTED
+        """Why what waits is refused in the end."""
         self._unanswered = 0
         self._all_answered = asyncio.Event()
         self._refused: list[_Call] = []
@@ -102,7 +104,7 @@ class SlotConnection:
         if link is None or link is not self._link:
             self._link = None
             if link is None:
-                self._failure = NOT_CONNECTED
+                self._failure = self._reason = NOT_CONNECTED
             self._settle()
 
     async def ready(self) -> None:
@@ -172,6 +174,7 @@ class SlotConnection:
         if refusal is None:
             return
         self._refusal = refusal
+        self._reason = f"the event log refused the append: {reply}"
         self._link = None
         self._failure = None
         self._settle()
@@ -187,8 +190,7 @@ class SlotConnection:
                 async with asyncio.timeout(REPLY_TIMEOUT):
                     await self._go_on()
             except (LogError, TimeoutError) as error:
-                reason = str(error) or "no master of the slot could be reached in time"
-                self._fail(LogUnavailable(reason))
+                self._fail(LogUnavailable(str(error) or self._reason))
                 await self._nodes.changed(CHANGE_SECONDS)
 
     async def _go_on(self) -> None:
@@ -226,6 +228,7 @@ class SlotConnection:
             try:
                 await self._prepare(partial(self._call, link))
             except _RefusedError as error:
+                self._reason = f"the event log refused to be looked at: {error}"
                 self._nodes.refresh()
                 if error.refusal.code == "MOVED":
                     self.master = error.refusal.address

@@ -3,7 +3,8 @@
 Each setting is looked up as ``<APPLICATION NAME>_<KEY>`` first, then as ``<KEY>``:
 
 - ``REDIS_URL``: ``redis://``, ``rediss://`` or ``unix://``, or ``redis+sentinel://`` for the
-  primary that Sentinels name (see `adapters.redis_streams.sentinel`); required.
+  primary that Sentinels name (see `adapters.redis_streams.sentinel`), or ``redis+cluster://`` (see
+  `adapters.redis_streams.cluster`); required.
 - ``REDIS_KEY_PREFIX`` (``cave``): prefix of all keys, before the application's name.
 - ``REDIS_SOCKET_TIMEOUT`` (5): limit in seconds for each wait: for a free connection, for
   connecting, for a reply.

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from adapters.redis_streams.clients import Client
+from redis import Redis
+
+from adapters.redis_streams.clients import Client, on_one_connection
 from adapters.redis_streams.metrics.hot_log import translated
 from adapters.redis_streams.metrics.keys import MetricKeys
 from adapters.redis_streams.organizations.keys import Keys
@@ -55,21 +57,30 @@ class RedisRestorableLog:
             )
 
     def put_organizations(self, entries: Sequence[Entry]) -> None:
-        with translated(), self._client.pipeline(transaction=True) as pipeline:
-            for entry in entries:
-                number = entry.receipt.sequence
-                fields: Any = dict(entry.fields)
-                pipeline.xadd(self._organizations.log, fields, id=f"0-{number}")
-                index = self._organizations.index(fields[b"id"].decode())
-                pipeline.zadd(index, {str(number): int(fields[b"version"])})
-            pipeline.execute()
+        def put(server: Redis) -> None:
+            with server.pipeline(transaction=True) as pipeline:
+                for entry in entries:
+                    number = entry.receipt.sequence
+                    fields: Any = dict(entry.fields)
+                    pipeline.xadd(self._organizations.log, fields, id=f"0-{number}")
+                    index = self._organizations.index(fields[b"id"].decode())
+                    pipeline.zadd(index, {str(number): int(fields[b"version"])})
+                pipeline.execute()
+
+        with translated():
+            on_one_connection(self._client, self._organizations.log, put)
 
     def resume_after(self, last: Receipt, entries: int) -> None:
         log = self._metrics.log(last.partition)
         name = last.event_id
-        with translated(), self._client.pipeline(transaction=True) as pipeline:
-            # A stream exists only once it has had an entry.
-            pipeline.xadd(log, {"": ""}, id=name)
-            pipeline.xtrim(log, maxlen=0, approximate=False)
-            pipeline.execute_command("XSETID", log, name, "ENTRIESADDED", entries)
-            pipeline.execute()
+
+        def resume(server: Redis) -> None:
+            with server.pipeline(transaction=True) as pipeline:
+                # A stream exists only once it has had an entry.
+                pipeline.xadd(log, {"": ""}, id=name)
+                pipeline.xtrim(log, maxlen=0, approximate=False)
+                pipeline.execute_command("XSETID", log, name, "ENTRIESADDED", entries)  # type: ignore[no-untyped-call]
+                pipeline.execute()
+
+        with translated():
+            on_one_connection(self._client, log, resume)
