@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from redis import Redis, RedisCluster
@@ -120,6 +121,23 @@ def on_one_connection(client: Client, key: str, use: Callable[[Redis], T]) -> T:
                     raise
         client.nodes_manager.initialize()
         time.sleep(FOLLOW_PAUSE)
+
+
+def together(
+    client: Client, items: Iterable[T], key_of: Callable[[T], str], most: int
+) -> Iterator[list[T]]:
+    """Yield items in groups of at most `most`, whose keys are on one server.
+
+    redis-py's pipelines over several servers send commands again after a lost connection, which is
+    wrong for those that count or append. So these go to one server at a time.
+    """
+    groups: defaultdict[int, list[T]] = defaultdict(list)
+    for item in items:
+        cluster = isinstance(client, RedisCluster)
+        groups[client.keyslot(key_of(item)) if cluster else 0].append(item)  # type: ignore[union-attr]
+    for group in groups.values():
+        for first in range(0, len(group), most):
+            yield group[first : first + most]
 
 
 def disconnect(client: Client) -> None:

@@ -46,7 +46,7 @@ class TestRedisUsageStore(UsageStoreContract):
         return int(now[0]) // 60
 
     def test_more_than_is_sent_at_once_is_written(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(module, "MAX_WAITING", 3)
+        monkeypatch.setattr(module, "MAX_TOGETHER", 3)
         names = [f"org-{number}" for number in range(10)]
         with self.open_usage() as usage:
             usage.add_points(MINUTE, dict.fromkeys(names, PointUsage(1, REFUSED)))

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
+from redis import Redis
 
-from adapters.redis_streams.clients import DRIVER_ERRORS, Client
+from adapters.redis_streams.clients import DRIVER_ERRORS, Client, on_one_connection
 from adapters.redis_streams.metrics.hot_log import translated
 from adapters.redis_streams.metrics.keys import MetricKeys
 from application.event_log.partitioning import partition_of
@@ -34,12 +35,16 @@ class RedisRefusedPoints:
 
     def _record(self, grant: Grant, protocol: str, refused: Refusals) -> None:
         key = self._key(grant.organization)
-        try:
-            with self._client.pipeline(transaction=False) as pipeline:
+
+        def add(server: Redis) -> None:
+            with server.pipeline(transaction=True) as pipeline:
                 for point in refused.first:
                     pipeline.xadd(key, _fields(grant, protocol, point))
                 pipeline.xtrim(key, maxlen=MAX_REFUSED, approximate=False)
                 pipeline.execute()
+
+        try:
+            on_one_connection(self._client, key, add)
         except DRIVER_ERRORS as error:  # such as a server that is full
             _log.warning(
                 "refused points are counted but not kept", points=refused.points, reason=str(error)

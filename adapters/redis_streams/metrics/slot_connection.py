@@ -232,8 +232,7 @@ class SlotConnection:
                 self._nodes.refresh()
                 if error.refusal.code == "MOVED":
                     self.master = error.refusal.address
-                else:
-                    await asyncio.sleep(PAUSE)
+                await asyncio.sleep(PAUSE)
                 continue
             if master == self.master and link.alive:
                 return link

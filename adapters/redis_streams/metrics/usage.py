@@ -9,11 +9,14 @@ milliseconds since the epoch.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
-from adapters.redis_streams.clients import Client
+from redis import Redis
+
+from adapters.redis_streams.clients import Client, on_one_connection, together
 from adapters.redis_streams.metrics.hot_log import translated
 from adapters.redis_streams.metrics.keys import MetricKeys
 from application.event_log.partitioning import partition_of
@@ -24,8 +27,8 @@ HOUR = 60
 KEPT_HOURS = 2
 """How long an hour's points are kept after their last change, which may be early in the hour."""
 
-MAX_WAITING = 1000
-"""Commands that are sent together, so that the server's other clients need not wait for them."""
+MAX_TOGETHER = 200
+"""Organizations that are written together, so that the server's other clients need not wait."""
 
 READING = "what organizations used cannot be read"
 WRITING = "what organizations used cannot be written"
@@ -40,17 +43,19 @@ class RedisUsageStore:
         self._partitions = partitions
 
     def add_points(self, minute: int, points: Mapping[str, PointUsage]) -> None:
-        with translated(WRITING), self._client.pipeline(transaction=False) as pipeline:
-            for organization, added in points.items():
-                key = self._points_key(organization, minute // HOUR)
-                if added.accepted:
-                    pipeline.hincrby(key, str(minute), added.accepted)
-                for (protocol, reason), refused in added.refused.items():
-                    pipeline.hincrby(key, f"{minute}:{protocol}:{reason.value}", refused)
-                pipeline.expire(key, timedelta(hours=KEPT_HOURS))
-                if len(pipeline) >= MAX_WAITING:
-                    pipeline.execute()
-            pipeline.execute()
+        def add(organizations: Sequence[str], server: Redis) -> None:
+            with server.pipeline(transaction=True) as pipeline:
+                for organization in organizations:
+                    key = self._points_key(organization, minute // HOUR)
+                    added = points[organization]
+                    if added.accepted:
+                        pipeline.hincrby(key, str(minute), added.accepted)
+                    for (protocol, reason), refused in added.refused.items():
+                        pipeline.hincrby(key, f"{minute}:{protocol}:{reason.value}", refused)
+                    pipeline.expire(key, timedelta(hours=KEPT_HOURS))
+                pipeline.execute()
+
+        self._write(points, add)
 
     def points(self, organization: str, minute: int) -> Sequence[MinuteUsage]:
         first = minute - MINUTES
@@ -79,12 +84,15 @@ class RedisUsageStore:
         by_organization: defaultdict[str, dict[str, int]] = defaultdict(dict)
         for (organization, token_id), at in uses.items():
             by_organization[organization][token_id] = at
-        with translated(WRITING), self._client.pipeline(transaction=False) as pipeline:
-            for organization, times in by_organization.items():
-                pipeline.zadd(self._uses_key(organization), times, gt=True)
-                if len(pipeline) >= MAX_WAITING:
-                    pipeline.execute()
-            pipeline.execute()
+
+        def set_(organizations: Sequence[str], server: Redis) -> None:
+            with server.pipeline(transaction=True) as pipeline:
+                for organization in organizations:
+                    times = by_organization[organization]
+                    pipeline.zadd(self._uses_key(organization), times, gt=True)
+                pipeline.execute()
+
+        self._write(by_organization, set_)
 
     def token_uses(self, organization: str) -> Mapping[str, int]:
         with translated(READING):
@@ -107,6 +115,14 @@ class RedisUsageStore:
             self._client.delete(
                 self._uses_key(organization), *(self._points_key(organization, h) for h in hours)
             )
+
+    def _write(
+        self, organizations: Iterable[str], write: Callable[[Sequence[str], Redis], None]
+    ) -> None:
+        """Call `write` with organizations and the server that has them, until it has had all."""
+        with translated(WRITING):
+            for group in together(self._client, organizations, self._uses_key, MAX_TOGETHER):
+                on_one_connection(self._client, self._uses_key(group[0]), partial(write, group))
 
     def _points_key(self, organization: str, hour: int) -> str:
         return self._keys.points(self._partition(organization), hour, organization)
