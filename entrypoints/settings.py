@@ -29,7 +29,8 @@ class LogSettings(Struct, frozen=True, kw_only=True):
     quarter of the machine's memory. Projections are in the data directory unless
     `projections_catalog`, a PostgreSQL, and `projections_files`, a directory or an object store,
     are given. `projections_lease` is the time after which a projector that is not heard of may be
-    replaced by another.
+    replaced by another. `projections_connections` is the most connections of a worker to that
+    PostgreSQL.
 
     `archive` is the URL or path of the log's archive, or OFF. None means the one that the log was
     given before, or else `archive` in the data directory for the embedded server, and none for
@@ -46,6 +47,7 @@ class LogSettings(Struct, frozen=True, kw_only=True):
     projections_catalog: str | None = None
     projections_files: str | None = None
     projections_lease: timedelta = timedelta(seconds=10)
+    projections_connections: int = 16
     archive: str | None = None
     archive_policy: ArchivePolicy = ArchivePolicy()
 

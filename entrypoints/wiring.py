@@ -265,6 +265,7 @@ def _location(settings: LogSettings) -> Location:
         root=(settings.data_dir / "projections").absolute(),
         catalog=settings.projections_catalog,
         files=files if files is None or "://" in files else str(Path(files).absolute()),
+        connections=settings.projections_connections,
     )
 
 

@@ -25,6 +25,8 @@ from application.projections.errors import (
 
 BUSY_TIMEOUT_MS = 5000
 
+CONNECTIONS = 16
+
 MIN_ROOM = 1 << 20
 """With fewer bytes than this, SQLite may not even open its files."""
 
@@ -44,12 +46,14 @@ class Location(Struct, frozen=True, kw_only=True):
     `root` is a local directory. It holds everything, or only locks and temporary files if `catalog`
     is given. `catalog` is a PostgreSQL connection string (`postgresql://…` or `dbname=… host=…`)
     for catalogs that many machines share. `files` is then where the Parquet files go: a directory
-    they share or the URL of an object store, `s3://bucket/prefix`.
+    they share or the URL of an object store, `s3://bucket/prefix`. `connections` is the most
+    connections to PostgreSQL of a process that answers queries.
     """
 
     root: Path
     catalog: str | None = None
     files: str | None = None
+    connections: int = CONNECTIONS
 
     def directory(self, name: str) -> Path:
         """Return the local directory of a generation's catalog."""
@@ -61,9 +65,18 @@ class Location(Struct, frozen=True, kw_only=True):
         return f"{base}/{name}/files/"
 
 
-def connect(location: Location, *, threads: int = 1, memory: str = "1GB") -> Connection:
-    """Open an in-memory DuckDB with the registry attached as `registry`.
+def connect(
+    location: Location,
+    *,
+    threads: int = 1,
+    memory: str = "1GB",
+    pool: int = 2,
+    registry: bool = True,
+) -> Connection:
+    """Open an in-memory DuckDB, with the registry attached as `registry` unless it is not needed.
 
+    Of each PostgreSQL database that is attached, at most `pool` connections are open; a statement
+    waits for one of them. Nothing here needs two of them at once, which could wait for each other.
     Extensions come from the installed wheels; nothing is downloaded. Raises StoreUnavailable.
     """
     # DuckDB creates the last part of its path only, when a query first needs more than its memory.
@@ -89,13 +102,21 @@ def connect(location: Location, *, threads: int = 1, memory: str = "1GB") -> Con
             connection.execute(f"LOAD {quoted(str(_extension_file(extension)))}")
         if is_object_store(location.files):
             connection.execute(secret())
-        if location.catalog is None:
-            registry = quoted(str(location.root / "registry.sqlite"))
-            options = f"TYPE sqlite, JOURNAL_MODE 'WAL', BUSY_TIMEOUT {BUSY_TIMEOUT_MS}"
-            connection.execute(f"ATTACH {registry} AS registry ({options})")
-        else:
-            connection.execute(f"ATTACH {quoted(location.catalog)} AS registry (TYPE postgres)")
+        if location.catalog is not None:
+            connection.execute(f"SET pg_pool_max_connections = {pool}")
+            connection.execute("SET pg_pool_acquire_mode = 'wait'")
+        if registry:
+            _attach_registry(connection, location)
         return connection
+
+
+def _attach_registry(connection: Connection, location: Location) -> None:
+    if location.catalog is None:
+        database = str(location.root / "registry.sqlite")
+        options = f"TYPE sqlite, JOURNAL_MODE 'WAL', BUSY_TIMEOUT {BUSY_TIMEOUT_MS}"
+    else:
+        database, options = location.catalog, "TYPE postgres"
+    connection.execute(f"ATTACH {quoted(database)} AS registry ({options})")
 
 
 def attach(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from hashlib import sha256
 
 import msgspec
@@ -64,6 +64,12 @@ class MemoryProjectionStore:
         self._held = held
         self._lock = lock
         self._checkpoints = dict(held.checkpoints)
+
+    def writes(self, partition: int) -> bool:  # noqa: ARG002
+        return True
+
+    def balance(self) -> bool:
+        return False
 
     def checkpoints(self) -> Mapping[int, Checkpoint]:
         self._checkpoints = dict(self._held.checkpoints)
@@ -147,6 +153,9 @@ class MemoryProjectionStores:
         finally:
             held.open = False
 
+    def join(self, generation: Generation) -> AbstractContextManager[MemoryProjectionStore]:
+        return self.open(generation)
+
     def swap_in(self, generation: Generation) -> bool:
         with self._lock:
             held = self._find(generation)
@@ -202,7 +211,7 @@ class MemoryProjectionStores:
                 len(held.rows),
                 len(repr(held.rows)),
                 MemoryProjectionStore(held, self._lock).set_aside(),
-                Writer("this process", here=True) if held.open else None,
+                (Writer("this process", here=True),) if held.open else (),
             )
 
     def positions(self, generation: Generation) -> Mapping[int, int]:

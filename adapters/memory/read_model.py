@@ -33,7 +33,7 @@ class MemoryReadModel:
 
     def __init__(self) -> None:
         self._events: dict[str | None, list[RecordedEvent]] = {None: []}
-        self.writer: Writer | None = None
+        self.writers: tuple[Writer, ...] = ()
         self.generations = {
             projection.name: Generation(
                 projection=projection.name, number=1, version=projection.version, role=Role.LIVE
@@ -93,7 +93,7 @@ class MemoryReadModel:
         generation = self.generations.get(projection)
         if generation is None:
             return None
-        return LiveProgress(generation, self.positions(projection), self.writer)
+        return LiveProgress(generation, self.positions(projection), self.writers)
 
     def positions(self, projection: str) -> Mapping[int, int]:  # noqa: ARG002  all are as far
         return {

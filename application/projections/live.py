@@ -33,10 +33,10 @@ _log = structlog.get_logger(__name__)
 class LiveProjection:
     """Feeds one projection until it is stopped, in a thread of its own.
 
-    While another process writes the projection, it stands by and takes over once it can. After any
-    failure it starts again from the store's checkpoints, which it first checks against the log. If
-    they do not match the log, the generation is stopped until a person rebuilds it; until then,
-    queries read it as it is.
+    It shares the partitions with the projectors of other hosts, and stands by while it may not have
+    any. After any failure it starts again from the store's checkpoints, which it first checks
+    against the log. If they do not match the log, the generation is stopped until a person rebuilds
+    it; until then, queries read it as it is.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class LiveProjection:
         reason = why_stopped(self._projection, generation)
         if reason is None:
             try:
-                with self._stores.open(generation) as store:
+                with self._stores.join(generation) as store:
                     self._feed(generation, store, stop)
             except (ProjectionDiverged, LogGap) as error:
                 self._stop(generation, str(error))
@@ -94,18 +94,24 @@ class LiveProjection:
             stop.wait(self._pause)
 
     def _feed(self, generation: Generation, store: ProjectionStore, stop: threading.Event) -> None:
-        runner = ProjectionRunner(self._log, store, self._projection, max_points=self._max_points)
-        runner.check_continuity()
+        runner = self._runner(store)
         while not stop.is_set():
             progress = runner.step()
             self._recovered()
             store.tidy()
             if self._live() != generation:
                 return
+            if store.balance():
+                runner = self._runner(store)
             if not progress.events:
                 self._stores.drop_retired()
             if not progress.more and (progress.events or self._rests):
                 stop.wait(self._interval)
+
+    def _runner(self, store: ProjectionStore) -> ProjectionRunner:
+        runner = ProjectionRunner(self._log, store, self._projection, max_points=self._max_points)
+        runner.check_continuity()
+        return runner
 
     def _live(self) -> Generation:
         return live_generation(self._stores, self._projection.name) or self._stores.create(

@@ -47,7 +47,7 @@ class ProjectionOverviewHandler:
             generation=live.generation if live else None,
             positions={p: checkpoint.position for p, checkpoint in checkpoints.items()},
             reason=why_stopped(projection, live.generation) if live else None,
-            writer=live.writer if live else None,
+            writers=live.writers if live else (),
         )
         return ProjectionOverview(
             ProjectionStatus(state, self._lags(projection.name, state.positions)),

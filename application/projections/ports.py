@@ -73,16 +73,25 @@ Owner = tuple[str, str]
 
 
 class ProjectionStore(Protocol):
-    """One generation, open for writing by one process at a time, and there by one thread at a time.
+    """One generation, open for writing. Each partition is written by one process at a time.
 
-    Every method may block. Every method raises StoreUnavailable or StoreFull if it cannot do its
-    work now. `checkpoints`, `commit` and `tidy` raise ProjectionBusy once another process has taken
-    the generation over, because this one was paused or cut off; from then on it changes nothing,
-    and has to be opened again.
+    For one thread at a time. Every method may block. Every method but `writes` raises
+    StoreUnavailable or StoreFull if it cannot do its work now, and ProjectionBusy once another
+    process has taken its partitions over, because this one was paused or cut off; from then on it
+    changes nothing, and has to be opened again.
     """
 
+    def writes(self, partition: int) -> bool:
+        """Return whether this process writes a partition. Only `balance` changes that."""
+
+    def balance(self) -> bool:
+        """Take and give up partitions as other processes come and go, at most once per second.
+
+        Returns whether any has changed; then `checkpoints` have to be read again.
+        """
+
     def checkpoints(self) -> Mapping[int, Checkpoint]:
-        """Return the checkpoint of every partition that has one."""
+        """Return the checkpoint of every partition that this process writes and that has one."""
 
     def commit(
         self, rows: Rows, set_aside: Sequence[SetAside], checkpoints: Sequence[Checkpoint]
@@ -91,8 +100,9 @@ class ProjectionStore(Protocol):
 
         Values are stored unchanged, bit for bit, except that minus zero becomes zero.
 
-        Raises RowsRefused for rows that can never be stored, and StoreUnavailable if anything was
-        written by somebody else since `checkpoints` were read. Nothing was written then.
+        Raises RowsRefused for rows that can never be stored, and StoreUnavailable if these
+        partitions were written by somebody else since `checkpoints` were read. Nothing was written
+        then.
         """
 
     def set_aside(self) -> Sequence[SetAside]:
@@ -103,7 +113,7 @@ class ProjectionStore(Protocol):
 
 
 class Writer(Struct, frozen=True):
-    """The process that writes a generation: its host, its id and a random part, joined by `-`.
+    """A process that writes a generation: its host, its id and a random part, joined by `-`.
 
     `here` is whether it runs on this host, on the same data directory.
     """
@@ -115,7 +125,7 @@ class Writer(Struct, frozen=True):
 class GenerationInfo(Struct, frozen=True):
     """The contents of a generation. `bytes` is the size of its files, on disk or in a bucket.
 
-    `writer` is None while nobody has it open.
+    `writers` is empty while nobody has it open.
     """
 
     generation: Generation
@@ -123,18 +133,19 @@ class GenerationInfo(Struct, frozen=True):
     rows: int
     bytes: int
     set_aside: Sequence[SetAside]
-    writer: Writer | None = None
+    writers: tuple[Writer, ...] = ()
 
 
 class LiveProgress(Struct, frozen=True):
     """A live generation, and the position of the last event it has read, by partition.
 
-    Partitions of which it has read nothing are left out. `writer` is None while nobody has it open.
+    Partitions of which it has read nothing are left out. `writers` is empty while nobody has it
+    open.
     """
 
     generation: Generation
     positions: Mapping[int, int]
-    writer: Writer | None = None
+    writers: tuple[Writer, ...] = ()
 
 
 class LiveGenerations(Protocol):
@@ -171,10 +182,17 @@ class ProjectionStores(Protocol):
         """
 
     def open(self, generation: Generation) -> AbstractContextManager[ProjectionStore]:
-        """Open a generation for writing; leaving the context closes it.
+        """Open all partitions of a generation for writing; leaving the context closes it.
 
         Raises ProjectionBusy while it is open elsewhere, ProjectionMissing if it was dropped. A
         process that is not heard of for the length of a lease no longer has it open.
+        """
+
+    def join(self, generation: Generation) -> AbstractContextManager[ProjectionStore]:
+        """Open a part of the partitions for writing, which may be empty at first.
+
+        The processes that have joined share out the partitions. Raises ProjectionBusy if as many
+        processes have it open as may, and otherwise as `open`.
         """
 
     def swap_in(self, generation: Generation) -> bool:

@@ -28,6 +28,9 @@ MAX_POINTS = 90_000
 MAX_PAGE = 1000
 """Maximum entries per read of the log; large entries are read fewer at a time, to fit a commit."""
 
+LAST = (1 << 63) - 1
+"""The position above which no partition has any event."""
+
 FIRST_POINTS = 1000.0
 """Estimate of the points per entry before the first read."""
 
@@ -50,6 +53,7 @@ class Progress(Struct, frozen=True):
 class ProjectionRunner:
     """Reads each partition from the store's checkpoint on, folds the events, and commits the rows.
 
+    Reads the partitions that the store writes; if these change, make a new runner.
     Every read starts with the checkpoint's own event and compares its digest, so a log that lost
     events, as a failover may cause, is never mistaken for the one that was read before.
     With `until` (milliseconds, exclusive), events recorded later are left out.
@@ -75,8 +79,11 @@ class ProjectionRunner:
 
     @property
     def positions(self) -> list[int]:
-        """How far each partition was read; 0 for not at all."""
-        return [self._position(partition) for partition in range(self._log.entries.partitions())]
+        """How far each partition was read; 0 for not at all, LAST for one that is not read here."""
+        return [
+            self._position(partition) if self._store.writes(partition) else LAST
+            for partition in range(self._log.entries.partitions())
+        ]
 
     def check_continuity(self) -> None:
         """Compare the store's checkpoints with the log, and look for gaps above them.

@@ -18,9 +18,9 @@ from application.projections.ports import Generation, LiveGenerations, Writer
 class State(StrEnum):
     """Whether a projection is kept up to date.
 
-    A `standby` one is written by another host's projector; this host's takes over if that one ends
-    or is not heard of. A `stopped` one can be read as it is, but is not written until it is
-    rebuilt. A `missing` one has not been built yet.
+    A `standby` one is written by projectors of other hosts only; this host's takes over if one of
+    them ends or is not heard of. A `stopped` one can be read as it is, but is not written until it
+    is rebuilt. A `missing` one has not been built yet.
     """
 
     LIVE = "live"
@@ -45,14 +45,14 @@ class PartitionStatus(Struct, frozen=True, kw_only=True):
 class ProjectionState(Struct, frozen=True, kw_only=True):
     """A projection's live generation (None if there is none), and its position by partition.
 
-    `reason` says why it is stopped, if it is. `writer` is the process that writes it now.
+    `reason` says why it is stopped, if it is. `writers` are the processes that write it now.
     """
 
     projection: str
     generation: Generation | None
     positions: Mapping[int, int]
     reason: str | None
-    writer: Writer | None = None
+    writers: tuple[Writer, ...] = ()
 
     @property
     def state(self) -> State:
@@ -60,7 +60,8 @@ class ProjectionState(Struct, frozen=True, kw_only=True):
             return State.MISSING
         if self.reason is not None:
             return State.STOPPED
-        return State.LIVE if self.writer is None or self.writer.here else State.STANDBY
+        here = not self.writers or any(writer.here for writer in self.writers)
+        return State.LIVE if here else State.STANDBY
 
     @property
     def last_event(self) -> int:
@@ -184,5 +185,5 @@ class ProjectionStatuses:
             generation=found.generation,
             positions=found.positions,
             reason=why_stopped(projection, found.generation),
-            writer=found.writer,
+            writers=found.writers,
         )

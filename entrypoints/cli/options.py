@@ -144,6 +144,13 @@ LOG_OPTIONS = (
         help="After this time, a projector that is not heard of may be replaced by another host's.",
     ),
     setting(
+        "--projections-connections",
+        "CAVE_PROJECTIONS_CONNECTIONS",
+        type=click.IntRange(min=4),
+        default=16,
+        help="The most connections of a worker to that PostgreSQL.",
+    ),
+    setting(
         "--archive",
         "CAVE_ARCHIVE",
         type=PathOrUrl(),
@@ -203,6 +210,7 @@ def takes_log_settings(function: Command) -> Command:
         projections_catalog: str | None,
         projections_files: str | None,
         projections_lease: timedelta,
+        projections_connections: int,
         archive: str | None,
         **arguments: Any,
     ) -> None:
@@ -226,6 +234,7 @@ def takes_log_settings(function: Command) -> Command:
             projections_catalog=projections_catalog,
             projections_files=projections_files,
             projections_lease=projections_lease,
+            projections_connections=projections_connections,
             archive=archive,
         )
         function(log=log, **arguments)

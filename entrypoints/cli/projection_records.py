@@ -72,15 +72,15 @@ class ProjectionRecord(Struct, frozen=True, kw_only=True):
     """A projection. `generation`, `version`, `rows` and so on are those of the live generation.
 
     `state` is `stopped` if it is no longer updated, for the given `reason`; `help` then says how to
-    resume. `writer` names the process that writes it now: host, process id, and a random part. Lags
-    are the largest `lag_seconds` and the sum of `lag_events` of the partitions.
+    resume. `writers` names the processes that write it now: host, process id, and a random part.
+    Lags are the largest `lag_seconds` and the sum of `lag_events` of the partitions.
     """
 
     name: str
     state: State
     reason: str | None
     help: str | None
-    writer: str | None
+    writers: tuple[str, ...]
     generation: int | None
     version: int
     rows: int
@@ -101,7 +101,7 @@ class ProjectionRecord(Struct, frozen=True, kw_only=True):
             state=status.now.state,
             reason=status.now.reason,
             help=status.now.help,
-            writer=status.now.writer.name if status.now.writer else None,
+            writers=tuple(writer.name for writer in status.now.writers),
             generation=live.generation.number if live else None,
             version=live.generation.version if live else version,
             rows=live.rows if live else 0,

@@ -45,7 +45,7 @@ def _print(record: ProjectionRecord) -> None:
         [
             ("projection", record.name),
             ("state", _state(record)),
-            ("writer", record.writer),
+            ("writer", ", ".join(record.writers) or None),
             ("version", str(record.version)),
             ("rows", f"{record.rows:,}"),
             ("size", size(record.bytes)),

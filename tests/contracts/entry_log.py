@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from application.event_log.ports import EntryLog
 from application.event_log.receipts import Receipt
+from application.projections.runner import LAST
 from tests.contracts.metric_log import PARTITIONS
 
 Fields = Mapping[bytes, bytes]
@@ -93,6 +94,7 @@ class EntryLogContract(ABC):
             assert list(log.entries.wait_for_entries(known)) == [PARTITIONS - 1]
             known[PARTITIONS - 1] = last.position
             assert list(log.entries.wait_for_entries(known)) == []
+            assert list(log.entries.wait_for_entries([*nothing[:-1], LAST])) == [0]
 
     def test_many_threads_may_read_concurrently(self) -> None:
         with self.open_entries() as log, ThreadPoolExecutor(4) as threads:

@@ -30,6 +30,7 @@ _TAKE = (
 )
 _RENEW = "UPDATE {table} SET expires_at = {now} + {seconds} WHERE owner IN ({owners})"
 _RELEASE = "DELETE FROM {table} WHERE owner = {owner}"
+_GIVE_UP = "DELETE FROM {table} WHERE owner = {owner} AND name = {name}"
 _HOLDERS = "SELECT name, owner, expires_at - {now} FROM {table}"
 
 
@@ -53,7 +54,10 @@ class LeaseTable(Protocol):
         """Extend what these owners hold to `seconds` from now."""
 
     def release(self, owner: str) -> None:
-        """Give up what an owner holds."""
+        """Give up everything that an owner holds."""
+
+    def give_up(self, owner: str, name: str) -> None:
+        """Give up one lease, if this owner holds it."""
 
     def holders(self) -> Mapping[str, Holder]:
         """Return the holder of every lease, also of expired ones that nobody has taken."""
@@ -90,6 +94,9 @@ class SqliteLeases:
 
     def release(self, owner: str) -> None:
         self._execute(_RELEASE, owner=quoted(owner))
+
+    def give_up(self, owner: str, name: str) -> None:
+        self._execute(_GIVE_UP, owner=quoted(owner), name=quoted(name))
 
     def holders(self) -> Mapping[str, Holder]:
         return {row[0]: Holder(row[1], row[2]) for row in self._execute(_HOLDERS)}
@@ -131,6 +138,9 @@ class PostgresLeases:
 
     def release(self, owner: str) -> None:
         self._execute(_RELEASE, owner=quoted(owner))
+
+    def give_up(self, owner: str, name: str) -> None:
+        self._execute(_GIVE_UP, owner=quoted(owner), name=quoted(name))
 
     def holders(self) -> Mapping[str, Holder]:
         query = _HOLDERS.format(table=self._TABLE, now=self._NOW)

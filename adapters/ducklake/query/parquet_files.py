@@ -38,22 +38,21 @@ class ParquetFile(Struct, frozen=True):
 class ParquetFiles:
     """Lists the files of the generation attached as `source`. Raises ProjectionMissing.
 
-    `schema` is the database schema of the catalog's tables.
+    `schema` is the database schema of the catalog's tables, `data_path` where the files are.
     """
 
-    def __init__(self, connection: Connection, source: str, schema: str) -> None:
+    def __init__(self, connection: Connection, source: str, schema: str, data_path: str) -> None:
         self._catalog = f"__ducklake_metadata_{source}.{schema}"
         found = connection.execute(
-            "SELECT data_path || schemas.path || tables.path, table_id, "
+            "SELECT ? || schemas.path || tables.path, table_id, "
             "max(column_id) FILTER (column_name = 'time'), "
             "max(column_id) FILTER (column_name = 'position'), "
             "max(column_id) FILTER (column_name = 'value') "
             f"FROM {self._catalog}.ducklake_table tables "
             f"JOIN {self._catalog}.ducklake_schema schemas USING (schema_id) "
-            f"JOIN {self._catalog}.ducklake_column columns USING (table_id), "
-            f"ducklake_settings('{source}') "
+            f"JOIN {self._catalog}.ducklake_column columns USING (table_id) "
             "WHERE table_name = ? GROUP BY ALL",
-            [POINTS_TABLE],
+            [data_path, POINTS_TABLE],
         ).fetchone()
         if found is None:
             raise ProjectionMissing("the points have not been built yet")

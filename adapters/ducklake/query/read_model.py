@@ -177,7 +177,7 @@ class DuckLakeReadModel:
         try:
             with self._readers.reading(projection) as reading:
                 rows = reading.connection.execute(*queries.positions(reading.source)).fetchall()
-                return LiveProgress(reading.generation, dict(rows), reading.writer())
+                return LiveProgress(reading.generation, dict(rows), reading.writers())
         except ProjectionMissing:
             return None
 

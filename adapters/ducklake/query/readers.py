@@ -20,7 +20,7 @@ from adapters.ducklake.database import (
     metadata_schema,
     translated,
 )
-from adapters.ducklake.lease.leases import writer
+from adapters.ducklake.lease.leases import writers
 from adapters.ducklake.lease.owners import Owners
 from adapters.ducklake.lease.table import lease_table
 from adapters.ducklake.query.deadline import Deadline
@@ -28,9 +28,13 @@ from adapters.ducklake.query.parquet_files import ParquetFile, ParquetFiles
 from adapters.ducklake.store.registry import Registry
 from adapters.ducklake.store.stored_names import lake_name
 from application.projections.errors import ProjectionMissing, StoreUnavailable
+from application.projections.folds import PROJECTIONS
 from application.projections.ports import Generation, Role, Writer
 
 T = TypeVar("T")
+
+DATABASES = 1 + len(PROJECTIONS)
+"""Databases that are attached: the registry and the live generations. Copies come on top."""
 
 _log = structlog.get_logger(__name__)
 
@@ -68,9 +72,9 @@ class Reading:
             self._connection.execute("BEGIN")
         return self._connection
 
-    def writer(self) -> Writer | None:
-        """Return the process that writes the generation now."""
-        return self._database.writer(self.source)
+    def writers(self) -> tuple[Writer, ...]:
+        """Return the processes that write the generation now."""
+        return self._database.writers(self.source)
 
     def files(self) -> Sequence[ParquetFile]:
         """Return the files of the generation's points, as of the first call."""
@@ -80,7 +84,7 @@ class Reading:
 
     def finite(self, files: Sequence[ParquetFile]) -> bool:
         """Return whether the files are known to have finite values only."""
-        return self._database.finite(self.source, self.connection, files)
+        return self._database.finite(self.source, files)
 
     def close(self) -> None:
         self._opened.close()
@@ -172,7 +176,12 @@ class _Database:
         self._generations = _Remembered[Sequence[Generation]]()
         self._list_files: dict[str, ParquetFiles] = {}
         self._files = _Remembered[Sequence[ParquetFile]]()
-        self._connection = connect(location, threads=threads, memory=f"{memory}B")
+        self._connection = connect(
+            location,
+            threads=threads,
+            memory=f"{memory}B",
+            pool=max(1, location.connections // DATABASES),
+        )
         self._registry = Registry(self._connection, location)
         self._leases = lease_table(location, self.cursor)
         self._owners = Owners(location)
@@ -206,8 +215,8 @@ class _Database:
     def cursor(self) -> Connection:
         return self._connection.cursor()
 
-    def writer(self, alias: str) -> Writer | None:
-        return writer(self._leases, self._owners, self._names[alias])
+    def writers(self, alias: str) -> tuple[Writer, ...]:
+        return writers(self._leases, self._owners, self._names[alias])
 
     def files(self, alias: str) -> Sequence[ParquetFile]:
         """Return an attached generation's files; lists them again if its catalog changed."""
@@ -222,14 +231,18 @@ class _Database:
                 self._files[alias] = state, files
         return files
 
-    def finite(self, alias: str, connection: Connection, files: Sequence[ParquetFile]) -> bool:
-        return self._listing(alias, connection).finite(connection, files)
+    def finite(self, alias: str, files: Sequence[ParquetFile]) -> bool:
+        # Not on the query's own connection, which would keep one to PostgreSQL until it ends.
+        with closing(self.cursor()) as connection:
+            return self._listing(alias, connection).finite(connection, files)
 
     def _listing(self, alias: str, connection: Connection) -> ParquetFiles:
         if alias not in self._list_files:
-            catalog = self._location.catalog
-            schema = "main" if catalog is None else metadata_schema(self._names[alias])
-            self._list_files[alias] = ParquetFiles(connection, alias, schema)
+            name = self._names[alias]
+            schema = "main" if self._location.catalog is None else metadata_schema(name)
+            self._list_files[alias] = ParquetFiles(
+                connection, alias, schema, self._location.data_path(name)
+            )
         return self._list_files[alias]
 
     def files_at_hand(self, projection: str) -> Sequence[ParquetFile] | None:

@@ -1,4 +1,4 @@
-"""The fence of a generation: it keeps a writer that was taken over from committing anything more.
+"""The fence of a generation with one writer: once it was taken over, it commits nothing more.
 
 A lease alone cannot do that: its holder may be paused for any time between looking at it and
 committing. The fence is a number in the generation itself, in the table `writer`, and each writer
@@ -9,7 +9,7 @@ only be committed before the next writer increases the fence, and never after.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import duckdb
@@ -18,14 +18,16 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_ra
 from adapters.ducklake.database import Connection, transaction
 from adapters.ducklake.lease.leases import Lease
 from adapters.ducklake.sql import quoted
+from adapters.ducklake.store.checkpoints import read_checkpoints, replace_checkpoints
 from application.projections.errors import ProjectionBusy, StoreUnavailable
+from application.projections.ports import Checkpoint
 
 ATTEMPTS = 5
 """Attempts to increase the fence, each of which a last commit of the previous writer may fail."""
 
 
 class Fence:
-    """A writer's fence over a connection with the generation attached as `lake`.
+    """Implements WriterFence for the only writer of a generation, attached as `lake`.
 
     `number` is what the writer found or wrote. For the thread that uses the connection.
     """
@@ -36,8 +38,45 @@ class Fence:
         self._number = number
         self._snapshot: int | None = None
 
+    @property
+    def keeps_files(self) -> bool:
+        return True
+
+    def writes(self, partition: int) -> bool:  # noqa: ARG002
+        return True
+
+    def balance(self) -> bool:
+        return False
+
+    def checkpoints(self) -> Mapping[int, Checkpoint]:
+        with self._reading():
+            return read_checkpoints(self._connection)
+
     @contextmanager
-    def reading(self) -> Iterator[None]:
+    def committing(self, checkpoints: Sequence[Checkpoint]) -> Iterator[None]:
+        with self._committing():
+            yield
+            replace_checkpoints(self._connection, "checkpoints", checkpoints)
+
+    def compact(self) -> None:
+        with self._committing():
+            self._connection.execute("CREATE TABLE lake.compacted AS FROM lake.checkpoints")
+            self._connection.execute("DROP TABLE lake.checkpoints")
+            self._connection.execute("ALTER TABLE lake.compacted RENAME TO checkpoints")
+
+    def rewrite(self, work: Callable[[], None]) -> bool:
+        with self._committing():
+            work()
+        return True
+
+    def end_others(self) -> None:
+        """Check that nobody has taken over until now: then nobody else is writing."""
+        self._lease.check()
+        with transaction(self._connection):
+            self._check()
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
         """Read one snapshot in the block; the next commit may only follow this one.
 
         Raises ProjectionBusy if another writer has taken over.
@@ -49,7 +88,7 @@ class Fence:
         self._snapshot = snapshot
 
     @contextmanager
-    def committing(self) -> Iterator[None]:
+    def _committing(self) -> Iterator[None]:
         """Commit what the block does, if nothing was committed since this writer's last look.
 
         Raises ProjectionBusy if another writer has taken over, and StoreUnavailable if somebody
@@ -64,12 +103,6 @@ class Fence:
         ).fetchall()
         # The last one is older if there was nothing to commit.
         self._snapshot = max(snapshot, last or 0)
-
-    def check(self) -> None:
-        """Check that nobody has taken over until now. Raises as `committing`."""
-        self._lease.check()
-        with transaction(self._connection):
-            self._check()
 
     def _check(self) -> int:
         """Return the snapshot that the transaction began at."""

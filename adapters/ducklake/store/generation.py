@@ -11,9 +11,9 @@ from typing import Any
 import pyarrow as pa
 
 from adapters.ducklake.database import Connection, translated
-from adapters.ducklake.store.fence import Fence
 from adapters.ducklake.store.tables import Table
 from adapters.ducklake.store.upkeep import Upkeep
+from adapters.ducklake.store.writer_fence import WriterFence
 from application.event_log.receipts import Receipt
 from application.projections.errors import ProjectionError, RowsRefused, StoreUnavailable
 from application.projections.folds import Rows
@@ -23,6 +23,9 @@ MAX_KNOWN = 100_000
 """Keys of stored rows to remember, so that most commits need not query them."""
 
 MAX_REASON = 2000
+
+BALANCE_EVERY = 1.0
+"""Seconds between looks at the other writers of a generation that is shared out."""
 
 
 class DuckLakeStore:
@@ -36,7 +39,7 @@ class DuckLakeStore:
         self,
         connection: Connection,
         table: Table,
-        fence: Fence,
+        fence: WriterFence,
         root: Path,
         clock: Callable[[], float] = monotonic,
     ) -> None:
@@ -46,18 +49,30 @@ class DuckLakeStore:
         self._fence = fence
         self._upkeep = Upkeep(connection, table, fence, clock)
         self._root = root
+        self._balance_due = clock()
         self._known: set[Hashable] = set()
         self.checkpoints()
 
     def checkpoints(self) -> Mapping[int, Checkpoint]:
-        with self._translated(), self._fence.reading():
-            return read_checkpoints(self._connection)
+        with self._translated():
+            return self._fence.checkpoints()
+
+    def writes(self, partition: int) -> bool:
+        return self._fence.writes(partition)
+
+    def balance(self) -> bool:
+        now = self._clock()
+        if now < self._balance_due:
+            return False
+        self._balance_due = now + BALANCE_EVERY
+        with self._translated():
+            return self._fence.balance()
 
     def commit(
         self, rows: Rows, set_aside: Sequence[SetAside], checkpoints: Sequence[Checkpoint]
     ) -> None:
         keys, arriving = self._arriving(rows)
-        with self._translated(RowsRefused), self._fence.committing():
+        with self._translated(RowsRefused), self._fence.committing(checkpoints):
             if arriving is not None:
                 self._connection.register("arriving", arriving)
                 self._connection.execute(f"INSERT INTO lake.{self._table.name} {self._table.add}")
@@ -66,11 +81,6 @@ class DuckLakeStore:
                 "set_aside",
                 [(e.receipt.partition, e.receipt.position, _storable(e.reason)) for e in set_aside],
             )
-            self._connection.execute(
-                "DELETE FROM lake.checkpoints WHERE list_contains(?::USMALLINT[], partition)",
-                [[checkpoint.partition for checkpoint in checkpoints]],
-            )
-            self._insert("checkpoints", [(c.partition, c.position, c.digest) for c in checkpoints])
         if len(self._known) + len(keys) > MAX_KNOWN:
             self._known.clear()
         self._known.update(keys)
@@ -110,14 +120,6 @@ class DuckLakeStore:
                 f"INSERT INTO lake.{table} VALUES {places}",
                 [value for row in rows for value in row],
             )
-
-
-def read_checkpoints(connection: Connection, lake: str = "lake") -> dict[int, Checkpoint]:
-    """Return a generation's checkpoints by partition."""
-    rows = connection.execute(
-        f"SELECT partition, position, digest FROM {lake}.checkpoints"
-    ).fetchall()
-    return {row[0]: Checkpoint(*row) for row in rows}
 
 
 def read_set_aside(connection: Connection, lake: str = "lake") -> list[SetAside]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 
 import duckdb
 from msgspec import structs
@@ -19,13 +19,17 @@ from adapters.ducklake.database import (
     translated,
 )
 from adapters.ducklake.lease.leases import SECONDS, Leases
+from adapters.ducklake.lease.shares import SHARES
+from adapters.ducklake.store.checkpoints import read_checkpoints
 from adapters.ducklake.store.fence import take_over
-from adapters.ducklake.store.generation import DuckLakeStore, read_checkpoints, read_set_aside
+from adapters.ducklake.store.generation import DuckLakeStore, read_set_aside
 from adapters.ducklake.store.generation_files import remove, stored_bytes
 from adapters.ducklake.store.registry import Registry
 from adapters.ducklake.store.sessions import limited
+from adapters.ducklake.store.share_fence import ShareFence, share_out, shares_of
 from adapters.ducklake.store.stored_names import lake_name
 from adapters.ducklake.store.tables import TABLES, create_tables
+from adapters.ducklake.store.writer_fence import WriterFence
 from application.projections.errors import ProjectionBusy, ProjectionMissing, StoreUnavailable
 from application.projections.folds import Projection
 from application.projections.ports import (
@@ -100,17 +104,66 @@ class DuckLakeStores:
 
     @contextmanager
     def open(self, generation: Generation) -> Iterator[DuckLakeStore]:
-        table = TABLES[generation.projection]
         name = _name(generation)
         with self._leases.held(name) as lease:
             self._check_present(generation)
-            with closing(self._connected(self._written)) as connection:
-                attach(connection, self._written, name, "lake")
-                with translated(exhausted=StoreUnavailable, root=self._location.root):
-                    if not _has_tables(connection):
-                        create_tables(connection, table)
-                    fence = take_over(connection, lease)
-                yield DuckLakeStore(connection, table, fence, self._location.root)
+            with self._writing(generation) as connection, ExitStack() as opened:
+                with self._failing():
+                    shares = self._set_up(connection, generation)
+                    if shares:
+                        seat = opened.enter_context(self._leases.seated(name, shares))
+                        sharing = ShareFence(connection, seat, shares)
+                        sharing.take_over(seat.take_all())
+                    fence = sharing if shares else take_over(connection, lease)
+                yield self._store(connection, generation, fence)
+
+    @contextmanager
+    def join(self, generation: Generation) -> Iterator[DuckLakeStore]:
+        """See the port. Only catalogs in PostgreSQL are shared out, as several hosts can use them;
+        with SQLite it is the same as `open`."""
+        if self._location.catalog is None:
+            with self.open(generation) as store:
+                yield store
+            return
+        name = _name(generation)
+        with self._writing(generation) as connection:
+            with self._failing():
+                shares = shares_of(connection) or self._share_out(connection, generation)
+            with self._leases.seated(name, shares) as seat:
+                self._check_present(generation)
+                with self._failing():
+                    fence = ShareFence(connection, seat, shares)
+                    fence.take_over(seat.take())
+                yield self._store(connection, generation, fence)
+
+    def _share_out(self, connection: Connection, generation: Generation) -> int:
+        with self._leases.held(_name(generation)):
+            self._check_present(generation)
+            shares = self._set_up(connection, generation)
+            if not shares:
+                share_out(connection, SHARES)
+        return shares or SHARES
+
+    def _set_up(self, connection: Connection, generation: Generation) -> int:
+        """Create missing tables; return the number of shares, or 0 if there is one writer."""
+        if not _has_tables(connection):
+            create_tables(connection, TABLES[generation.projection])
+        return shares_of(connection)
+
+    @contextmanager
+    def _writing(self, generation: Generation) -> Iterator[Connection]:
+        """Attach a generation as `lake`, in a DuckDB of its own."""
+        with closing(self._connected(self._written, registry=False)) as connection:
+            attach(connection, self._written, _name(generation), "lake")
+            yield connection
+
+    def _failing(self) -> AbstractContextManager[None]:
+        return translated(exhausted=StoreUnavailable, root=self._location.root)
+
+    def _store(
+        self, connection: Connection, generation: Generation, fence: WriterFence
+    ) -> DuckLakeStore:
+        return DuckLakeStore(connection, TABLES[generation.projection], fence, self._location.root)
 
     def swap_in(self, generation: Generation) -> bool:
         """See the port. The next writer catches up on what the live one commits meanwhile."""
@@ -157,7 +210,7 @@ class DuckLakeStores:
                     rows,
                     stored_bytes(connection, self._location, _name(generation)),
                     read_set_aside(connection),
-                    self._leases.writer(_name(generation)),
+                    self._leases.writers(_name(generation)),
                 )
         except ProjectionMissing:
             return GenerationInfo(generation, {}, 0, 0, [])
@@ -204,8 +257,8 @@ class DuckLakeStores:
             with self._registered() as registry:
                 registry.set_removed(projection, number)
 
-    def _connected(self, location: Location) -> Connection:
-        return connect(location, threads=self._threads, memory=self._memory)
+    def _connected(self, location: Location, *, registry: bool = True) -> Connection:
+        return connect(location, threads=self._threads, memory=self._memory, registry=registry)
 
     @contextmanager
     def _registered(self) -> Iterator[Registry]:

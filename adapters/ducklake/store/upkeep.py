@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 from msgspec import Struct
 
 from adapters.ducklake.database import Connection
-from adapters.ducklake.store.fence import Fence
 from adapters.ducklake.store.tables import Table
+from adapters.ducklake.store.writer_fence import WriterFence
 
 KIBIBYTE = 1 << 10
 MEBIBYTE = 1 << 20
@@ -53,15 +54,17 @@ MAX_INLINED_ROWS = 10_000
 
 
 class Upkeep:
-    """Does what is due for the DuckLake attached as `lake`. For its only writer.
+    """Does what is due for the DuckLake attached as `lake`.
 
-    What is merged is committed behind the writer's `fence`. What is deleted belongs to a time when
-    nobody else was writing: that time is fixed first, and then the fence is checked. So a writer
-    that was paused and taken over in between deletes nothing of its successor's.
+    Files are merged and deleted by one of a generation's writers, behind its `fence`. What it
+    deletes belongs to a time when nobody else was writing: that time is fixed first, and then the
+    fence is asked to end all transactions that have begun by then. So a writer that was paused and
+    taken over in between deletes nothing of its successor's, and nobody can still commit a file
+    that was deleted.
     """
 
     def __init__(
-        self, connection: Connection, table: Table, fence: Fence, clock: Callable[[], float]
+        self, connection: Connection, table: Table, fence: WriterFence, clock: Callable[[], float]
     ) -> None:
         self._connection = connection
         self._table = table
@@ -76,15 +79,19 @@ class Upkeep:
     def run(self) -> None:
         """Do what is due. Raises ProjectionBusy if another writer has taken over."""
         now = self._clock()
-        if now >= self._orphans_due:
+        keeps_files = self._fence.keeps_files
+        if keeps_files and now >= self._orphans_due:
             self._orphans_due = now + ORPHANS_EVERY
             self.delete_orphans(ORPHAN_SECONDS)
-        if now >= self._merge_due:
+        if keeps_files and now >= self._merge_due:
             self._merge_due = now + MERGE_EVERY
             self.merge()
         if now >= self._expire_due:
             self._expire_due = now + EXPIRE_EVERY
-            self.expire(KEEP_SECONDS)
+            if keeps_files:
+                self.expire(KEEP_SECONDS)
+            else:
+                self._fence.compact()
 
     def merge(self, seconds: float = MERGE_SECONDS) -> None:
         """Merge small files, one group at a time, while any are due and there is time."""
@@ -92,26 +99,23 @@ class Upkeep:
         for tier in TIERS:
             while self._due(tier):
                 self._connection.execute(f"SET ducklake_target_file_size = '{tier.target}B'")
+                merge = (
+                    f"ducklake_merge_adjacent_files('lake', '{self._table.name}', "
+                    f"min_file_size => {tier.low}, max_file_size => {tier.high}, "
+                    "max_compacted_files => 1)"
+                )
                 try:
-                    with self._fence.committing():
-                        self._call(
-                            f"ducklake_merge_adjacent_files('lake', '{self._table.name}', "
-                            f"min_file_size => {tier.low}, max_file_size => {tier.high}, "
-                            "max_compacted_files => 1)"
-                        )
+                    merged = self._fence.rewrite(partial(self._call, merge))
                 finally:
                     self._connection.execute("RESET ducklake_target_file_size")
-                if self._clock() >= end:
+                if not merged or self._clock() >= end:
                     return
 
     def expire(self, keep: int) -> None:
         """Drop old snapshots, with the files and checkpoints that only they use."""
         before = _ago(keep)
         # Deleted rows of an inlined table stay in it; a new table has none.
-        with self._fence.committing():
-            self._connection.execute("CREATE TABLE lake.compacted AS FROM lake.checkpoints")
-            self._connection.execute("DROP TABLE lake.checkpoints")
-            self._connection.execute("ALTER TABLE lake.compacted RENAME TO checkpoints")
+        self._fence.compact()
         self._flush()
         self._call(f"ducklake_expire_snapshots('lake', older_than => {before})")
         self._call(f"ducklake_cleanup_old_files('lake', older_than => {before})")
@@ -119,7 +123,7 @@ class Upkeep:
     def delete_orphans(self, keep: int) -> None:
         """Delete files that belong to no snapshot."""
         before = _ago(keep)
-        self._fence.check()
+        self._fence.end_others()
         self._call(f"ducklake_delete_orphaned_files('lake', older_than => {before})")
 
     def _due(self, tier: Tier) -> bool:
@@ -140,11 +144,9 @@ class Upkeep:
             f"SELECT count(*) FROM lake.{self._table.name}"
         ).fetchall()
         if self._table.key is not None and rows > self._flushed + MAX_INLINED_ROWS:
-            with self._fence.committing():
-                self._call(
-                    f"ducklake_flush_inlined_data('lake', table_name => '{self._table.name}')"
-                )
-            self._flushed = rows
+            flush = f"ducklake_flush_inlined_data('lake', table_name => '{self._table.name}')"
+            if self._fence.rewrite(partial(self._call, flush)):
+                self._flushed = rows
 
     def _call(self, call: str) -> None:
         # Counted, because the resulting rows have times with zones, which need pytz in Python.

@@ -141,3 +141,22 @@ def test_it_continues_with_a_generation_that_was_swapped_in() -> None:
         receipts += log.publish_many(4)
         wait_until(lambda: projected(stores) == sorted(places(receipts)))
     assert live(stores).number == rebuilt.number
+
+
+def test_it_continues_with_the_partitions_that_it_writes_now() -> None:
+    """Those it has gained from their checkpoints on, and no event twice."""
+    log, stores = Log(), Stores()
+    receipts = log.publish_many(8)
+    part = {0}
+    stores.part = part
+    with running(log, stores):
+        wait_until(
+            lambda: projected(stores) == sorted(places(r for r in receipts if r.partition == 0))
+        )
+        stores.part = {0, 1, 2}
+        wait_until(lambda: projected(stores) == sorted(places(receipts)))
+        stores.part = set()
+        wait_until(lambda: stores.balanced == stores.part)
+        log.publish_many(8)
+        stores.part = {0, 1, 2}
+        wait_until(lambda: len(projected(stores)) == 32)

@@ -229,3 +229,25 @@ def test_failures_anywhere_neither_lose_nor_duplicate_a_point(seed: int) -> None
     log.fault = store.fault = lambda call: None
     run_to_the_end(ProjectionRunner(log.reader, store, POINTS))
     assert sorted(store.places) == sorted(places(receipts))
+
+
+def test_only_the_partitions_that_a_store_writes_are_read() -> None:
+    log = Log()
+    receipts = [log.publish(f"o{n}", batch([1.0, 2.0])) for n in range(40)]
+    stores = [Store([0, 2]), Store([1]), Store([])]
+    for store in stores:
+        runner = ProjectionRunner(log.reader, store, POINTS)
+        runner.check_continuity()
+        run_to_the_end(runner)
+        assert {partition for partition, _ in store.places} == set(store.part)
+    projected = [place for store in stores for place in store.places]
+    assert sorted(projected) == sorted(places(receipts))
+
+
+def test_a_gap_in_a_partition_that_another_store_writes_is_its_business() -> None:
+    log = Log()
+    for n in range(40):
+        log.publish(f"o{n}", batch([1.0]))
+    last = Receipt.at(1, log.entries.last_position(1))
+    log.note_lost(Receipt(1, last.milliseconds + 1, 0))
+    ProjectionRunner(log.reader, Store([0, 2]), POINTS).check_continuity()

@@ -55,16 +55,18 @@ def test_the_lag_counts_the_events_above_the_positions(
                 assert status.lag_seconds == (now - first) / 1000
 
 
-def test_a_projection_that_another_host_writes_is_on_standby_here() -> None:
+def test_a_projection_that_only_other_hosts_write_is_on_standby_here() -> None:
     log, model = Log(), MemoryReadModel()
     statuses = ProjectionStatuses(model, log.entries, log.clock)
-    for writer, state in (
-        (None, State.LIVE),
-        (Writer("a-1-2", here=True), State.LIVE),
-        (Writer("b-1-2", here=False), State.STANDBY),
+    here, elsewhere = Writer("a-1-2", here=True), Writer("b-1-2", here=False)
+    for writers, state in (
+        ((), State.LIVE),
+        ((here,), State.LIVE),
+        ((here, elsewhere), State.LIVE),
+        ((elsewhere,), State.STANDBY),
     ):
-        model.writer = writer
-        assert [(s.state, s.writer) for s in statuses.states()] == [(state, writer)] * 3
+        model.writers = writers
+        assert [(s.state, s.writers) for s in statuses.states()] == [(state, writers)] * 3
         assert [s.help for s in statuses.states()] == [None] * 3
     model.generations["points"] = replace(model.generations["points"], stopped="the log is new")
     assert statuses.states()[0].state is State.STOPPED

@@ -60,7 +60,7 @@ def test_no_warning_while_all_is_well() -> None:
 
 def test_a_projection_that_another_host_writes_is_no_warning() -> None:
     log, model = Log(), Model()
-    model.writer = Writer("b-1-2", here=False)
+    model.writers = (Writer("b-1-2", here=False),)
     watching = watch(model, log)
     assert asyncio.run(watching.warnings()) == []
     names = ("points", "metric_names", "metric_metadata")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -99,16 +99,23 @@ class Store:
     """A ProjectionStore that keeps everything it receives, twice if it receives it twice.
 
     Refuses events of `poison`; `fault` is called before and after a commit; `commits` has the
-    number of points of each.
+    number of points of each. It writes the partitions in `part`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, part: Collection[int] = range(PARTITIONS)) -> None:
+        self.part = part
         self.places: list[tuple[int, int]] = []
         self.fault: Fault = lambda call: None
         self.poison: set[Receipt] = set()
         self.commits: list[int] = []
         self._set_aside: list[SetAside] = []
         self._checkpoints: dict[int, Checkpoint] = {}
+
+    def writes(self, partition: int) -> bool:
+        return partition in self.part
+
+    def balance(self) -> bool:
+        return False
 
     def checkpoints(self) -> Mapping[int, Checkpoint]:
         return dict(self._checkpoints)
@@ -139,11 +146,30 @@ class Store:
 
 
 class Stores(MemoryProjectionStores):
-    """`fault` is called when a store is opened, and before and after each of its commits."""
+    """`fault` is called when a store is opened, and before and after each of its commits.
+
+    A store that has joined writes the partitions in `part`, as of its last balance: `balanced`.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.fault: Fault = lambda call: None
+        self.part: Collection[int] = range(PARTITIONS)
+        self.balanced: Collection[int] = self.part
+
+    @contextmanager
+    def join(self, generation: Generation) -> Iterator[MemoryProjectionStore]:
+        with self.open(generation) as store:
+            self.balanced = self.part
+
+            def balance() -> bool:
+                changed = self.balanced != self.part
+                self.balanced = self.part
+                return changed
+
+            store.balance = balance  # type: ignore[method-assign]
+            store.writes = lambda partition: partition in self.balanced  # type: ignore[method-assign]
+            yield store
 
     @contextmanager
     def open(self, generation: Generation) -> Iterator[MemoryProjectionStore]:
@@ -170,7 +196,7 @@ class Stores(MemoryProjectionStores):
         return sorted((r.partition, r.position) for _, r, _ in self.rows(generation).values())
 
 
-def places(receipts: Sequence[Receipt], points: int = 2) -> list[tuple[int, int]]:
+def places(receipts: Iterable[Receipt], points: int = 2) -> list[tuple[int, int]]:
     """Return the places of the rows of events with `points` points each."""
     return [(r.partition, r.position) for r in receipts for _ in range(points)]
 

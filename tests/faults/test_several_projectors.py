@@ -1,4 +1,4 @@
-"""Projectors of two hosts that are killed, paused and stopped at random do no harm to the rows.
+"""Projectors of several hosts share the partitions, and are killed, paused and stopped at random.
 
 The log server and PostgreSQL are real ones. All upkeep is due every 0.2 s, the lease is a second.
 """
@@ -43,9 +43,10 @@ MAX_SNAPSHOTS = 10
 
 
 class Hosts:
-    """Two hosts, each with a projector, on one log server, PostgreSQL and directory of files."""
+    """Hosts with a projector each, on one log server, PostgreSQL and directory of files."""
 
-    def __init__(self, directory: Path, url: str, catalog: str) -> None:
+    def __init__(self, directory: Path, url: str, catalog: str, count: int) -> None:
+        self.count = count
         self.url = url
         self.files = directory / "files"
         self.location = Location(
@@ -54,13 +55,13 @@ class Hosts:
         self._directory = directory
         self._catalog = catalog
         self._leases = Leases(self.location)
-        self._projectors = [self._start(host) for host in range(2)]
+        self._projectors = [self._start(host) for host in range(count)]
 
     def disturb(self, how: str) -> None:
-        """Kill, pause or stop the projector that writes the points; then there are two again."""
-        wait_until(lambda: all(map(self._runs, range(2))), SECONDS)
-        wait_until(lambda: self._writer() is not None, SECONDS)
-        host = self._writer() or 0
+        """Kill, pause or stop a projector that writes points; then all of them run again."""
+        wait_until(lambda: all(map(self._runs, range(self.count))), SECONDS)
+        wait_until(lambda: bool(self._writers()), SECONDS)
+        host = random.choice(self._writers() or [0])
         projector = self._projectors[host]
         match how:
             case "kill":
@@ -106,11 +107,10 @@ class Hosts:
             for projection in PROJECTIONS:
                 assert tools.verify(projection, lambda progress: None).agrees
 
-    def _writer(self) -> int | None:
-        """Return the host whose projector holds the lease of the points."""
-        writer = self._leases.writer("series-1")
-        pid = None if writer is None else int(writer.name.split("-")[-2])
-        return next((host for host, each in enumerate(self._projectors) if each.pid == pid), None)
+    def _writers(self) -> list[int]:
+        """Return the hosts whose projectors write points."""
+        pids = [int(writer.name.split("-")[-2]) for writer in self._leases.writers("series-1")]
+        return [host for host, each in enumerate(self._projectors) if each.pid in pids]
 
     def _runs(self, host: int) -> bool:
         return "projector runs" in (self._directory / f"{host}.out").read_text()
@@ -199,13 +199,14 @@ def _contents(connection: Connection) -> tuple[set[str], int]:
     return known, snapshots
 
 
-def test_two_projectors_keep_every_row_once_whatever_happens_to_them(
-    postgres: PostgresServer,
+@pytest.mark.parametrize("count", [2, 3])
+def test_projectors_keep_every_row_once_whatever_happens_to_them(
+    postgres: PostgresServer, count: int
 ) -> None:
     with TemporaryDirectory(prefix="cave-") as name:
         directory = Path(name)
         server = start_valkey(directory / "log")
-        hosts = Hosts(directory, server.url, postgres.new_database())
+        hosts = Hosts(directory, server.url, postgres.new_database(), count)
         publisher = Publisher(server.url)
         try:
             with publisher.publishing():

@@ -1,0 +1,123 @@
+"""Several processes share out the partitions of a generation, with catalogs in PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import pytest
+
+from adapters.ducklake.database import Location
+from adapters.ducklake.lease.shares import SHARES
+from adapters.ducklake.query.read_model import DuckLakeReadModel
+from adapters.ducklake.store import generation as generation_module
+from adapters.ducklake.store.generation import DuckLakeStore
+from adapters.ducklake.store.stores import DuckLakeStores
+from application.projections.errors import ProjectionBusy, StoreUnavailable
+from application.projections.folds import POINTS
+from application.projections.ports import Generation, Role
+from tests.contracts.projection_store import commit, recorded
+
+PARTITIONS = range(2 * SHARES)
+LONG = 600.0
+
+
+class Hosts:
+    """Hosts with a directory each, on one PostgreSQL and one directory of files."""
+
+    def __init__(self, directory: Path, database: str, opened: ExitStack) -> None:
+        self._directory = directory
+        self._database = database
+        self._opened = opened
+        self.stores: list[DuckLakeStores] = []
+        self.live: Generation | None = None
+
+    def location(self, host: int) -> Location:
+        return Location(
+            root=self._directory / str(host),
+            catalog=self._database,
+            files=str(self._directory / "files"),
+        )
+
+    def add(self, lease_seconds: float = LONG) -> DuckLakeStores:
+        stores = DuckLakeStores(self.location(len(self.stores)), lease_seconds=lease_seconds)
+        self._opened.enter_context(closing(stores))
+        self.stores.append(stores)
+        return stores
+
+    def join(self, lease_seconds: float = LONG) -> DuckLakeStore:
+        stores = self.add(lease_seconds)
+        if self.live is None:
+            self.live = stores.create(POINTS, Role.LIVE)
+        return self._opened.enter_context(stores.join(self.live))
+
+
+@pytest.fixture
+def hosts(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hosts]:
+    monkeypatch.setattr(generation_module, "BALANCE_EVERY", 0.0)
+    with ExitStack() as opened:
+        yield Hosts(tmp_path, database, opened)
+
+
+def written(store: DuckLakeStore) -> set[int]:
+    return {partition for partition in PARTITIONS if store.writes(partition)}
+
+
+def balance(*stores: DuckLakeStore) -> None:
+    """Let the stores balance until nothing changes any more; afterwards all know their part."""
+    while sum(store.balance() for store in stores):
+        pass
+    for store in stores:
+        store.checkpoints()
+
+
+def test_partitions_are_shared_out_evenly_and_stay_so(hosts: Hosts) -> None:
+    first = hosts.join()
+    assert written(first) == set(PARTITIONS)
+    others = [hosts.join() for _ in range(2)]
+    balance(first, *others)
+    parts = [written(store) for store in (first, *others)]
+    assert sorted(map(len, parts)) == [4, 6, 6]
+    assert set.union(*parts) == set(PARTITIONS)
+    for _ in range(3):
+        balance(first, *others)
+        assert [written(store) for store in (first, *others)] == parts
+
+
+def test_writers_commit_side_by_side_and_readers_see_all_of_it(hosts: Hosts) -> None:
+    first, second = hosts.join(), hosts.join()
+    balance(first, second)
+    for number in range(1, 4):
+        for store in (first, second):
+            commit(store, *(recorded(p, number) for p in sorted(written(store))))
+    assert hosts.live is not None
+    info = hosts.stores[0].info(hosts.live)
+    assert info.rows == 3 * len(PARTITIONS)
+    assert info.checkpoints.keys() == set(PARTITIONS)
+    assert len(info.writers) == 2
+    with closing(DuckLakeReadModel(hosts.location(9))) as model:
+        found = model.live("points")
+        assert found is not None
+        assert found.positions == {p: c.position for p, c in info.checkpoints.items()}
+        assert [writer.here for writer in found.writers] == [False, False]
+
+
+def test_a_share_that_was_taken_over_is_never_written_by_its_last_holder(hosts: Hosts) -> None:
+    first = hosts.join()
+    commit(first, *(recorded(p, 1) for p in PARTITIONS))
+    before = first.checkpoints()
+    with hosts.stores[0]._leases._opened() as table:
+        for holder in table.holders().values():
+            table.release(holder.owner)
+    second = hosts.join()
+    assert written(second) == set(PARTITIONS)
+    assert second.checkpoints() == before
+    for store_of_last in (lambda: commit(first, recorded(3, 2)), first.checkpoints):
+        with pytest.raises((ProjectionBusy, StoreUnavailable)):
+            store_of_last()
+    with pytest.raises((ProjectionBusy, StoreUnavailable)):
+        first._upkeep.delete_orphans(0)
+    commit(second, recorded(3, 2))
+    assert hosts.live is not None
+    assert hosts.stores[1].info(hosts.live).rows == len(PARTITIONS) + 1
