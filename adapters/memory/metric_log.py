@@ -58,11 +58,8 @@ class MemoryMetricLog:
         if idempotency is None:
             return Appended(self._append(event, now))
         key = (event.organization, idempotency.key)
-        if (seen := self._keys.get(key)) and now < seen[0]:
-            _, digest, receipt = seen
-            if digest != idempotency.body_digest:
-                raise IdempotencyConflict.of(idempotency.key)
-            return Appended(receipt, replayed=True)
+        if known := await self.recall(event.organization, idempotency):
+            return known
         records = self.idempotency()
         if records.records >= records.limit:
             raise IdempotencyFull(records.limit)
@@ -70,6 +67,15 @@ class MemoryMetricLog:
         window = REPEAT_WINDOW if idempotency.repeat else WINDOW
         self._keys[key] = (now + window, idempotency.body_digest, receipt)
         return Appended(receipt)
+
+    async def recall(self, organization: str, idempotency: Idempotency) -> Appended | None:
+        seen = self._keys.get((organization, idempotency.key))
+        if seen is None or self._clock() >= seen[0]:
+            return None
+        _, digest, receipt = seen
+        if digest != idempotency.body_digest:
+            raise IdempotencyConflict.of(idempotency.key)
+        return Appended(receipt, replayed=True)
 
     def idempotency(self) -> IdempotencyRecords:
         """Return how many keys are remembered, and how many may be."""

@@ -106,6 +106,12 @@ class MetricLog(Protocol):
         event may or may not have been. Never retries.
         """
 
+    async def recall(self, organization: str, idempotency: Idempotency) -> Appended | None:
+        """Return what `append` would for a key that the organization has used, else None.
+
+        Writes nothing. Raises IdempotencyConflict, LogUnavailable, OutcomeUnknown.
+        """
+
 
 class KnownDescriptions(Protocol):
     """The descriptions of metrics that have been recorded. Thread-safe; calls block."""

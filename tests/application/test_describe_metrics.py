@@ -57,6 +57,9 @@ class Log:
         self.events.append(event)
         return Appended(Receipt(0, len(self.events), 0))
 
+    async def recall(self, organization: str, idempotency: Idempotency) -> Appended | None:
+        raise AssertionError("descriptions have no key")
+
     def recorded(self) -> list[tuple[MetricDescription, ...]]:
         return [event.descriptions for event in self.events]
 

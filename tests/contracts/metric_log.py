@@ -426,6 +426,19 @@ class MetricLogContract(ABC):
 
         self.run(scenario)
 
+    def test_a_key_is_recalled_without_an_append(self) -> None:
+        async def scenario(log: MetricLog, reader: MetricLogReader) -> None:
+            for key in (Idempotency("key", b"body"), Idempotency("key 2", b"body", repeat=True)):
+                assert await log.recall("gilt", key) is None
+                first = await log.append(published(), key)
+                assert await log.recall("gilt", key) == Appended(first.receipt, replayed=True)
+                assert await log.recall("other", key) is None
+                with pytest.raises(IdempotencyConflict, match=repr(key.key)):
+                    await log.recall("gilt", Idempotency(key.key, b"other body", key.repeat))
+            assert len(list(reader.of_organization("gilt"))) == 2
+
+        self.run(scenario)
+
     def test_organizations_do_not_share_keys(self) -> None:
         async def scenario(log: MetricLog, reader: MetricLogReader) -> None:
             ours, theirs = organizations_in(partition=1, count=2)

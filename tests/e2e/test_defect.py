@@ -28,6 +28,9 @@ class BrokenLog:
     async def append(self, event: MetricEvent, idempotency: Idempotency | None = None) -> Appended:
         raise ZeroDivisionError("internal words")
 
+    async def recall(self, organization: str, idempotency: Idempotency) -> Appended | None:
+        raise ZeroDivisionError("internal words")
+
 
 @contextmanager
 def served(app: Any) -> Iterator[str]:

@@ -183,17 +183,7 @@ class RedisMetricLog:
         partition = partition_of(event.organization, self._partitions)
         if self._guard:
             await self._check_clock(partition)
-        window_ms = self._repeat_window_ms if idempotency.repeat else self._window_ms
-        record = (
-            2,
-            self._logs[partition],
-            self._keys.idempotency(partition),
-            window_ms,
-            self._records.allowed(partition, window_ms),
-            record_field(event.organization, idempotency.key),
-            idempotency.body_digest,
-            earlier_record(event.organization, idempotency.key),
-        )
+        record = self._record(partition, event.organization, idempotency)
         command = ("FCALL", _PUBLISH, *record, *origin_fields(event), *fields)
         connection = self._connections[partition]
         reply = await self._append_unless_known(connection, command)
@@ -214,6 +204,37 @@ class RedisMetricLog:
         if str(reply).startswith("FULL"):
             raise IdempotencyFull(self._records.now.limit)
         raise _refusal(reply)
+
+    async def recall(self, organization: str, idempotency: Idempotency) -> Appended | None:
+        partition = partition_of(organization, self._partitions)
+        record = self._record(partition, organization, idempotency)
+        reply = await self._connections[partition].send(("EVAL_RO", _RECALL, *record))
+        if reply is None:
+            return None
+        if isinstance(reply, list):
+            receipt = self._written(partition, reply[0])
+            if self._replicated:
+                await self._confirm(partition)
+            return Appended(receipt, replayed=True)
+        if str(reply).startswith("CONFLICT"):
+            raise IdempotencyConflict.of(idempotency.key)
+        raise _refusal(reply)
+
+    def _record(
+        self, partition: int, organization: str, idempotency: Idempotency
+    ) -> tuple[str | bytes | int, ...]:
+        """Return the keys and arguments of the functions that look up a key's record."""
+        window_ms = self._repeat_window_ms if idempotency.repeat else self._window_ms
+        return (
+            2,
+            self._logs[partition],
+            self._keys.idempotency(partition),
+            window_ms,
+            self._records.allowed(partition, window_ms),
+            record_field(organization, idempotency.key),
+            idempotency.body_digest,
+            earlier_record(organization, idempotency.key),
+        )
 
     async def _append_unless_known(self, connection: PartitionConnection, command: Command) -> Any:
         packed = pack(command)
