@@ -53,12 +53,14 @@ from application.projections.watch import INTERVAL as STATUS_INTERVAL
 from application.projections.watch import MAX_SHARE as STATUS_SHARE
 from application.projections.watch import PATIENCE as STATUS_PATIENCE
 from application.projections.watch import ProjectionWatch
+from application.publishing.active_series import ActiveSeries
 from application.publishing.describe_metrics import MAX_MEMORY as DESCRIPTION_MEMORY
 from application.publishing.describe_metrics import DescribeMetricsHandler
 from application.publishing.ports import MetricLog
 from application.publishing.publish_metrics import PublishMetricsHandler
 from application.publishing.quota import PointQuota, QuotaBuckets
 from application.publishing.refused_points import RefusedPoints
+from application.publishing.series_limit import SeriesLimit
 from application.readiness import LogHealth, ReadinessHandler
 from application.reading.export_points import ExportPointsHandler
 from application.reading.list_metric_names import ListMetricNamesHandler
@@ -209,6 +211,7 @@ class ServicePorts(LogPorts, frozen=True, kw_only=True):
     positions: ProjectionPositions
     generations: LiveGenerations
     quota_buckets: QuotaBuckets
+    active_series: ActiveSeries
     threads: QueryThreads
 
 
@@ -231,15 +234,17 @@ class Limits(Struct, frozen=True, kw_only=True):
     """The limits of a worker.
 
     `max_future_ms` is how far ahead of the clock a point's timestamp may be, `max_points` the
-    maximum number of points per batch, and `points_per_second` the quota of an organization that
-    has none of its own, None for no quota. `description_memory` is the maximum of bytes that
-    remembered descriptions take. Patience and intervals are in seconds; `status_share` is the
-    maximum share of the time spent on reading the projections' state.
+    maximum number of points per batch. `points_per_second` is the quota and `series` the limit of
+    active series of an organization that has none of its own, None for no limit.
+    `description_memory` is the maximum of bytes that remembered descriptions take. Patience and
+    intervals are in seconds; `status_share` is the maximum share of the time spent on reading the
+    projections' state.
     """
 
     max_future_ms: int = 24 * 60 * 60 * 1000
     max_points: int = 100_000
     points_per_second: float | None = None
+    series: int | None = None
     description_memory: int = DESCRIPTION_MEMORY
     own_change_patience: float = PATIENCE
     receipt_patience: float = RECEIPT_PATIENCE
@@ -420,6 +425,9 @@ def _service(
     def rates(organization: str) -> Rate | None:
         return rate_of(ports.directory.limits(organization), limits.points_per_second)
 
+    def series_limit(organization: str) -> int | None:
+        return ports.directory.limits(organization).series or limits.series
+
     metrics = MetricLogReader(ports.entries, ports.codec)
     receipts = ReadableReceipts(
         ports.positions,
@@ -469,6 +477,7 @@ def _service(
             max_future_ms=limits.max_future_ms,
             max_points=limits.max_points,
             quota=PointQuota(ports.quota_buckets, rates, monotonic),
+            series=SeriesLimit(ports.active_series, series_limit, monotonic),
         ),
         queries=Queries(
             list_metric_names=ListMetricNamesHandler(ports.queries, ports.threads),
@@ -485,7 +494,13 @@ def _service(
         ),
         log_health=ports.log_health,
         organization_health=OrganizationHealthHandler(
-            projections, watch, ports.usage, rates, clock
+            projections,
+            watch,
+            ports.usage,
+            rates=rates,
+            active_series=ports.active_series,
+            series_limit=series_limit,
+            clock=clock,
         ),
         usage_recorder=UsageRecorder(usage, ports.usage, ports.directory, clock),
     )

@@ -87,6 +87,14 @@ class IdempotencyConflict(DomainError):
         return cls(f"the idempotency key {key!r} was used with another body in the last 24 hours")
 
 
+class SeriesLimitExceeded(DomainError):
+    """The organization has no room for new series; `retry_after` is in whole seconds."""
+
+    def __init__(self, message: str, *, retry_after: int) -> None:
+        self.retry_after = retry_after
+        super().__init__(message)
+
+
 class QuotaExceeded(DomainError):
     """The organization is over its own quota; `retry_after` is in whole seconds, at least 1."""
 

@@ -56,6 +56,7 @@ class LimitsSet(OrganizationEvent, frozen=True, kw_only=True):
 
     points_per_second: float | None = None
     burst: int | None = None
+    series: int | None = None
 
 
 class MetricsPublished(Struct, frozen=True, kw_only=True):

@@ -14,16 +14,20 @@ BURST_SECONDS = 10
 MAX_RATE = 1e12
 """Points per second, far beyond what can be published."""
 
+MAX_SERIES = 100_000_000
+"""Active series of an organization, far beyond what can be counted in the log server's memory."""
+
 
 class OrganizationLimits(Struct, frozen=True, kw_only=True):
     """What an organization may publish; None where the service's default counts.
 
     `points_per_second` is the long-term rate, and `burst` how many points may come at once after a
-    silence.
+    silence. `series` is how many distinct series may be active, those of its teams included.
     """
 
     points_per_second: float | None = None
     burst: int | None = None
+    series: int | None = None
 
 
 class Rate(Struct, frozen=True):
@@ -43,7 +47,7 @@ def rate_of(limits: OrganizationLimits, default: float | None) -> Rate | None:
 
 def check_limits(limits: OrganizationLimits) -> None:
     """Raise InvalidArgument for numbers that are no limits."""
-    rate, burst = limits.points_per_second, limits.burst
+    rate, burst, series = limits.points_per_second, limits.burst, limits.series
     if rate is not None and not (math.isfinite(rate) and 0 < rate <= MAX_RATE):
         raise InvalidArgument(
             f"points per second must be more than 0 and at most {MAX_RATE:g}, is {rate:g}",
@@ -51,3 +55,7 @@ def check_limits(limits: OrganizationLimits) -> None:
         )
     if burst is not None and not 0 < burst <= MAX_RATE:
         raise InvalidArgument(f"a burst must have 1 to {MAX_RATE:g} points, has {burst}", "burst")
+    if series is not None and not 0 < series <= MAX_SERIES:
+        raise InvalidArgument(
+            f"a limit must be of 1 to {MAX_SERIES:,} series, is {series:,}", "series"
+        )

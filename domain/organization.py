@@ -223,6 +223,7 @@ def set_limits(
             timestamp=now,
             points_per_second=limits.points_per_second,
             burst=limits.burst,
+            series=limits.series,
         ),
     )
 
@@ -310,7 +311,9 @@ def evolve(state: Organization | None, event: OrganizationEvent) -> Organization
             )
         case LimitsSet() if state is not None:
             limits = OrganizationLimits(
-                points_per_second=event.points_per_second, burst=event.burst
+                points_per_second=event.points_per_second,
+                burst=event.burst,
+                series=event.series,
             )
             return replace(state, version=event.originator_version, limits=limits)
         case OrganizationErased() if state is not None:

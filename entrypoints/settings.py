@@ -88,6 +88,7 @@ class QuerySettings(Struct, frozen=True, kw_only=True):
 class ServiceSettings(Struct, frozen=True, kw_only=True):
     """A worker's settings. `quota` is in points per second per organization, None for unlimited.
 
+    `series_limit` is in active series per organization, None for unlimited.
     `idempotency_memory` is in bytes of the log server, None for a quarter of its `maxmemory`, or
     1 GiB if it has none. `otlp_resource_attributes` are names of the attributes of OTLP resources
     that become tags, or their beginnings with `*`.
@@ -98,6 +99,7 @@ class ServiceSettings(Struct, frozen=True, kw_only=True):
     queries: QuerySettings = QuerySettings()
     max_future: timedelta = timedelta(hours=24)
     quota: float | None = None
+    series_limit: int | None = None
     idempotency_memory: int | None = None
     operator_token: str | None = None
     otlp_resource_attributes: tuple[str, ...] = RESOURCE_ATTRIBUTES

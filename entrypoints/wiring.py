@@ -25,6 +25,7 @@ from adapters.promql import PromqlEngine
 from adapters.redis_streams.clients import DRIVER_ERRORS, Client
 from adapters.redis_streams.connections import Connections
 from adapters.redis_streams.durability import shortcomings
+from adapters.redis_streams.metrics.active_series import RedisActiveSeries
 from adapters.redis_streams.metrics.archiving import LogIdentity, RedisArchivedLogServer
 from adapters.redis_streams.metrics.hot_log import RedisHotLog
 from adapters.redis_streams.metrics.idempotency import record_limit
@@ -228,12 +229,14 @@ async def open_use_cases(settings: ServiceSettings, url: str) -> AsyncIterator[U
             positions=read_model,
             generations=read_model,
             quota_buckets=RedisQuotaBuckets(log.client, log.keys, log.hot.partitions()),
+            active_series=RedisActiveSeries(log.client, log.keys, log.hot.partitions()),
             threads=threads,
         )
         limits = Limits(
             max_future_ms=int(settings.max_future.total_seconds() * 1000),
             max_points=settings.limits.max_points,
             points_per_second=settings.quota,
+            series=settings.series_limit,
             archive_policy=settings.log.archive_policy,
             promql=QueryLimits(
                 steps=queries.steps,

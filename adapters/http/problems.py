@@ -40,6 +40,7 @@ STATUS_OF: dict[type[Exception], int] = {
     domain.LastToken: 409,
     domain.IdempotencyConflict: 422,
     domain.QuotaExceeded: 429,
+    domain.SeriesLimitExceeded: 429,
     application.LogUnavailable: 503,
     application.LogFull: 503,
     application.LogSaturated: 503,
@@ -125,7 +126,7 @@ def problem_answer(error: Exception) -> Answer:
     if status == 401:
         answer.headers.append((b"www-authenticate", b'Basic realm="CAVE"'))
         answer.headers.append((b"www-authenticate", b'Bearer realm="CAVE"'))
-    elif isinstance(error, domain.QuotaExceeded):
+    elif isinstance(error, (domain.QuotaExceeded, domain.SeriesLimitExceeded)):
         answer.headers.append((b"retry-after", b"%d" % error.retry_after))
     elif status == 503:
         answer.headers.append((b"retry-after", b"%d" % RETRY_AFTER))

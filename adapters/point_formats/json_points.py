@@ -6,7 +6,7 @@ import asyncio
 import json
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -174,6 +174,9 @@ class JsonPointsFormat:
         self._new_quick = quick
         self._quick = quick()
         self._read_readably = read_readably
+
+    def keeps_the_rest(self, parameters: Mapping[str, str]) -> bool:  # noqa: ARG002  always
+        return True
 
     async def decode(self, body: bytes, terms: BodyTerms) -> Decoded:
         if len(body) <= MAX_ON_LOOP:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from application.publishing.ports import BodyTerms, Decoded
@@ -28,6 +28,9 @@ class ReaderFormat:
         self._on_loop = reader()
         self._in_thread = reader()
         self._one_at_a_time = asyncio.Lock()
+
+    def keeps_the_rest(self, parameters: Mapping[str, str]) -> bool:  # noqa: ARG002  always
+        return True
 
     async def decode(self, body: bytes, terms: BodyTerms) -> Decoded:
         if len(body) <= MAX_ON_LOOP:

@@ -99,3 +99,4 @@ class FunctionLibrary:
 EVENTS = FunctionLibrary("cave_events", "organizations/functions.lua")
 METRICS = FunctionLibrary("cave_metrics", "metrics/functions.lua")
 QUOTA = FunctionLibrary("cave_quota", "metrics/quota.lua")
+SERIES = FunctionLibrary("cave_series", "metrics/series.lua")

@@ -51,6 +51,12 @@ class PointFormat(Protocol):
     repeats: bool
     """Whether clients send a body again after a failure without a key that says so."""
 
+    def keeps_the_rest(self, parameters: Mapping[str, str]) -> bool:
+        """Return whether the good points of a body are stored without those that are refused.
+
+        `parameters` are those of the URL's query. Raises InvalidArgument.
+        """
+
     async def decode(self, body: bytes, terms: BodyTerms) -> Decoded:
         """Return a body's points in the order they were sent.
 

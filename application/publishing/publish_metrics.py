@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from application.clock import Clock, milliseconds
 from application.errors import LogError
@@ -23,6 +24,7 @@ from application.publishing.ports import (
 from application.publishing.quota import PointQuota
 from application.publishing.refusals import Refusals
 from application.publishing.refused_points import RefusedPoints
+from application.publishing.series_limit import SeriesLimit
 from application.usage.counter import UsageCounter
 from domain.events import MetricsPublished
 from domain.limits import Rate
@@ -60,8 +62,17 @@ class Published(Struct, frozen=True):
     sent: Mapping[str, int] = {}
 
 
+class _Batch(Struct, frozen=True):
+    """A body that is to be appended within limits, and the event with its points."""
+
+    command: PublishMetrics
+    event: MetricsPublished
+    decoded: Decoded
+    idempotency: Idempotency | None
+
+
 class PublishMetricsHandler:
-    """Decodes a batch, checks the quota, and appends the event; descriptions of metrics before it.
+    """Decodes a batch, checks the limits, and appends the event; descriptions of metrics before it.
 
     `max_future_ms` is how far ahead of the clock a point's timestamp may be, `max_points` the
     maximum number of points per batch. `refused_points` keeps what is refused.
@@ -78,6 +89,7 @@ class PublishMetricsHandler:
         max_future_ms: int,
         max_points: int,
         quota: PointQuota,
+        series: SeriesLimit,
     ) -> None:
         self._log = log
         self._refused_points = refused_points
@@ -87,6 +99,7 @@ class PublishMetricsHandler:
         self._max_future_ms = max_future_ms
         self._max_points = max_points
         self._quota = quota
+        self._series = series
 
     async def __call__(self, command: PublishMetrics) -> Published:
         """Append the good points as one event, and return once it is durable.
@@ -94,8 +107,9 @@ class PublishMetricsHandler:
         Descriptions of metrics cost no quota, and do not refuse points: if they cannot be appended
         before points, they are left out, as clients send them again.
 
-        Raises InvalidArgument for an invalid key, QuotaExceeded, and what PointFormat.decode and
-        MetricLog.append raise. Nothing was appended then, except perhaps after OutcomeUnknown.
+        Raises InvalidArgument for an invalid key, QuotaExceeded, SeriesLimitExceeded, and what
+        PointFormat.decode and MetricLog.append raise. Nothing was appended then, except perhaps
+        after OutcomeUnknown.
         """
         grant, body = command.grant, command.body
         idempotency = None
@@ -117,10 +131,14 @@ class PublishMetricsHandler:
                 points=decoded.points,
             )
             rate = self._quota.rate(grant.organization)
-            if rate is None:
+            series = self._series.limit_of(grant.organization)
+            if rate is None and series is None:
                 appended = await self._log.append(event, idempotency)
             else:
-                appended = await self._append_within(rate, event, idempotency)
+                batch = _Batch(command, event, decoded, idempotency)
+                decoded, stored = await self._append_within(rate, series, batch)
+                appended = stored or appended
+                points, refused = len(decoded.points), decoded.refused
         replayed = appended is not None and appended.replayed
         if points and not replayed:
             self._usage.accepted(grant.organization, points)
@@ -141,16 +159,44 @@ class PublishMetricsHandler:
             raise
 
     async def _append_within(
-        self, rate: Rate, event: MetricsPublished, idempotency: Idempotency | None
-    ) -> Appended:
-        """Append the event if the quota allows it; charge it only if it was stored."""
-        points = len(event.points)
-        await self._quota.charge(event.organization, points, rate)
-        stored = False
+        self, rate: Rate | None, series: int | None, batch: _Batch
+    ) -> tuple[Decoded, Appended | None]:
+        """Append what the limits allow; charge the quota only for what was stored.
+
+        Returns the body as far as it was accepted.
+        """
+        organization, charged = batch.event.organization, len(batch.event.points)
+        if rate is not None:
+            await self._quota.charge(organization, charged, rate)
+        stored = 0
         try:
-            appended = await self._log.append(event, idempotency)
-            stored = not appended.replayed
+            if series is None:
+                decoded = batch.decoded
+                appended: Appended | None = await self._log.append(batch.event, batch.idempotency)
+            else:
+                decoded, appended = await self._append_series(series, batch)
+            if appended is not None and not appended.replayed:
+                stored = len(decoded.points)
         finally:
-            if not stored:
-                self._quota.give_back(event.organization, points)
-        return appended
+            if rate is not None and stored < charged:
+                self._quota.give_back(organization, charged - stored)
+        return decoded, appended
+
+    async def _append_series(self, limit: int, batch: _Batch) -> tuple[Decoded, Appended | None]:
+        """Append the points of series that have room, or if the format says so all or none."""
+        event, decoded, idempotency = batch.event, batch.decoded, batch.idempotency
+        keeps_rest = batch.command.format.keeps_the_rest(batch.command.parameters)
+        refused = await self._series.admit(event, limit, whole=not keeps_rest)
+        if refused is None:
+            return decoded, await self._log.append(event, idempotency)
+        rest = refused.removed_from(decoded) if keeps_rest else None
+        if rest is not None and rest.points:
+            return rest, await self._log.append(replace(event, points=rest.points), idempotency)
+        if idempotency is not None:
+            # It may have been stored while there was no limit.
+            known = await self._log.recall(event.organization, idempotency)
+            if known is not None:
+                return decoded, known
+        if rest is None:
+            raise refused.error
+        return rest, None

@@ -23,6 +23,7 @@ class Reason(StrEnum):
     VALUE = "invalid_value"
     TIME = "invalid_time"
     SYNTAX = "invalid_syntax"
+    SERIES = "series_limit"
     UNSUPPORTED = "unsupported"
 
 
@@ -30,9 +31,10 @@ class RefusedPoint(Struct, frozen=True):
     """One or several points that were not stored.
 
     `place` says where in the body they were, in the protocol's terms: a JSON pointer, `line 3`,
-    `series 2`. `detail` says for people what is wrong, without the place. `points` is how many
-    points share the place and the reason, such as the samples of a series. `original` is what was
-    sent, for protocols whose answers repeat it; it is not kept.
+    `series 2`. For the reason SERIES it is the series itself, since that is refused, not a place.
+    `detail` says for people what is wrong, without the place. `points` is how many points share the
+    place and the reason, such as the samples of a series. `original` is what was sent, for
+    protocols whose answers repeat it; it is not kept.
     """
 
     place: str
@@ -43,9 +45,13 @@ class RefusedPoint(Struct, frozen=True):
 
 
 class Refusals:
-    """Collects the refused points of one body: all are counted, the first are kept."""
+    """Collects the refused points of one body: all are counted, the first are kept.
+
+    `retry_after` is set if some of them may be accepted after so many seconds.
+    """
 
     def __init__(self) -> None:
+        self.retry_after: int | None = None
         self.first: list[RefusedPoint] = []
         self.counts: Counter[Reason] = Counter()
 
@@ -56,6 +62,12 @@ class Refusals:
         self.counts[reason] += points
         if len(self.first) < MAX_KEPT:
             self.first.append(RefusedPoint(place, reason, detail[:MAX_DETAIL], points, original))
+
+    def copy(self) -> Refusals:
+        """Return the same refusals, to which others can be added."""
+        copied = Refusals()
+        copied.first, copied.counts = self.first.copy(), self.counts.copy()
+        return copied
 
     @property
     def points(self) -> int:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 from msgspec.structs import asdict
 
 from application.organizations.register_organization import RegisterOrganization
 from application.organizations.set_limits import SetLimits
-from domain.limits import BURST_SECONDS, OrganizationLimits
+from domain.limits import BURST_SECONDS, MAX_SERIES, OrganizationLimits
 from entrypoints.cli.issued import print_issued
 from entrypoints.cli.log import NO_ARCHIVE
 from entrypoints.cli.log_records import ErasedRecord
@@ -30,12 +30,15 @@ from entrypoints.cli.records import (
     TokenRecord,
 )
 from entrypoints.cli.token import print_tokens
-from entrypoints.cli.values import Rate, WholeNumber
+from entrypoints.cli.values import OrNone, Rate, WholeNumber
 from entrypoints.errors import CommandFailed
 from entrypoints.settings import LogSettings
 
 if TYPE_CHECKING:
     from application.use_cases import Commands
+
+
+Number = TypeVar("Number", int, float)
 
 
 @click.group(epilog=example("cave org create gilt", "cave org list"))
@@ -169,20 +172,27 @@ def show(commands: Commands, name: str, *, as_json: bool) -> None:
     epilog=example(
         "cave org limits gilt",
         "cave org limits gilt --points-per-second 5000 --burst 100000",
+        "cave org limits gilt --series 100000",
+        "cave org limits gilt --series none",
         "cave org limits gilt --reset",
     )
 )
 @click.argument("name")
 @click.option(
     "--points-per-second",
-    type=Rate(),
+    type=OrNone(Rate()),
     help="How many points per second it may publish in the long term, over all workers and hosts.",
 )
 @click.option(
     "--burst",
-    type=WholeNumber(min=1),
+    type=OrNone(WholeNumber(min=1)),
     help="How many points it may publish at once after a silence; by default those of "
     f"{BURST_SECONDS} seconds.",
+)
+@click.option(
+    "--series",
+    type=OrNone(WholeNumber(1, MAX_SERIES)),
+    help="How many series may be active, today or yesterday (UTC).",
 )
 @click.option("--reset", is_flag=True, help="Remove its limits, except those given beside this.")
 @prints_records
@@ -190,13 +200,14 @@ def show(commands: Commands, name: str, *, as_json: bool) -> None:
 def limits(
     commands: Commands,
     name: str,
-    points_per_second: float | None,
-    burst: int | None,
+    points_per_second: float | str | None,
+    burst: int | str | None,
+    series: int | str | None,
     *,
     reset: bool,
     as_json: bool,
 ) -> None:
-    """Show or set an organization's own limits.
+    """Show or set an organization's own limits; `none` removes one.
 
     Where it has none, those of `cave serve` count. A change takes effect within a second.
     """
@@ -204,14 +215,18 @@ def limits(
     own = manage.look_ups.organization(name).limits
     before = OrganizationLimits() if reset else own
     wanted = OrganizationLimits(
-        points_per_second=before.points_per_second
-        if points_per_second is None
-        else points_per_second,
-        burst=before.burst if burst is None else burst,
+        points_per_second=_changed(before.points_per_second, points_per_second),
+        burst=_changed(before.burst, burst),
+        series=_changed(before.series, series),
     )
     if wanted != own:
         own = manage.set_limits(SetLimits(organization=name, limits=wanted)).limits
-    record = LimitsRecord(name=name, points_per_second=own.points_per_second, burst=own.burst)
+    record = LimitsRecord(
+        name=name,
+        points_per_second=own.points_per_second,
+        burst=own.burst,
+        series=own.series,
+    )
     if as_json:
         print_json(record)
         return
@@ -220,8 +235,16 @@ def limits(
             ("organization", name),
             ("points per second", _shown(own.points_per_second)),
             ("burst", _shown(own.burst)),
+            ("active series", _shown(own.series)),
         ]
     )
+
+
+def _changed(before: Number | None, given: Number | str | None) -> Number | None:
+    """Return a limit after an option was given, or was not."""
+    if given is None:
+        return before
+    return None if isinstance(given, str) else given
 
 
 def _shown(limit: float | None) -> str:

@@ -92,6 +92,7 @@ class LimitsRecord(Struct, frozen=True, kw_only=True):
     name: str
     points_per_second: float | None
     burst: int | None
+    series: int | None
 
 
 class TeamRecord(Struct, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import click
 
+from domain.limits import MAX_SERIES
 from entrypoints.cli.options import (
     DEFAULT_HOST,
     DEFAULT_PORT,
@@ -57,6 +58,12 @@ _SERVICE = ServiceSettings()
     "CAVE_QUOTA",
     type=Rate(),
     help="The points per second that each organization may publish; unlimited if unset.",
+)
+@setting(
+    "--series-limit",
+    "CAVE_SERIES_LIMIT",
+    type=WholeNumber(1, MAX_SERIES),
+    help="The active series that each organization may have; unlimited if unset.",
 )
 @setting(
     "--max-future",
@@ -178,6 +185,7 @@ def serve(
     port: int,
     workers: int,
     quota: float | None,
+    series_limit: int | None,
     max_future: timedelta,
     max_body: int,
     max_inflated: int,
@@ -220,6 +228,7 @@ def serve(
         ),
         max_future=max_future,
         quota=quota,
+        series_limit=series_limit,
         idempotency_memory=idempotency_memory,
         otlp_resource_attributes=otlp_resource_attributes,
         operator_token=operator_token,

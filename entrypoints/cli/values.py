@@ -148,6 +148,21 @@ class Rate(click.ParamType[float]):
         return rate
 
 
+NONE = "none"
+"""The text that stands for no value."""
+
+
+class OrNone(click.ParamType[Any]):
+    """A value of another type, or the text NONE."""
+
+    def __init__(self, of: click.ParamType[Any]) -> None:
+        self.name = f"{of.name}|{NONE}"
+        self._of = of
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value if value == NONE else self._of.convert(value, param, ctx)
+
+
 class AttributeNames(click.ParamType[tuple[str, ...]]):
     """Names of attributes, separated by commas; one may end in `*`. Empty text is none."""
 

@@ -11,6 +11,7 @@ from threading import Event, Thread
 
 from adapters.event_format.codec import MetricEventCodec
 from adapters.eventsourcing.organizations import Organizations
+from adapters.memory.active_series import MemoryActiveSeries
 from adapters.memory.metric_log import MemoryMetricLog
 from adapters.memory.quota_buckets import MemoryQuotaBuckets
 from adapters.memory.read_model import MemoryReadModel
@@ -170,6 +171,7 @@ def service_use_cases(
         positions=model,
         generations=model,
         quota_buckets=MemoryQuotaBuckets(monotonic),
+        active_series=MemoryActiveSeries(clock),
         threads=threads or QueryThreads(2),
     )
     return compose(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from datetime import timedelta
 from hashlib import sha256
 
@@ -19,7 +20,12 @@ from application.publishing.idempotency import idempotency_of
 from application.publishing.ports import Appended, BodyTerms, Decoded, Idempotency, MetricLog
 from application.publishing.publish_metrics import PublishMetrics
 from application.use_cases import Limits
-from domain.errors import IdempotencyConflict, InvalidArgument, QuotaExceeded
+from domain.errors import (
+    IdempotencyConflict,
+    InvalidArgument,
+    QuotaExceeded,
+    SeriesLimitExceeded,
+)
 from domain.events import MetricEvent, MetricsDescribed, MetricsPublished
 from domain.limits import BURST_SECONDS
 from domain.metric_point import PointBatch
@@ -39,10 +45,14 @@ class StubFormat:
     """A PointFormat that decodes every body to the given batch, and records its arguments."""
 
     repeats = False
+    keeps_rest = False
 
     def __init__(self, points: PointBatch = BATCH) -> None:
         self.points = points
         self.asked: list[tuple[bytes, int, int]] = []
+
+    def keeps_the_rest(self, parameters: Mapping[str, str]) -> bool:
+        return self.keeps_rest
 
     async def decode(self, body: bytes, terms: BodyTerms) -> Decoded:
         self.asked.append((body, terms.latest, terms.max_points))
@@ -50,7 +60,10 @@ class StubFormat:
 
 
 class Publishing:
-    """The use case over a log, by default one in memory; `quota` in points per second."""
+    """The use case over a log, by default one in memory; `quota` in points per second.
+
+    `series` limits the active series; it may be changed.
+    """
 
     def __init__(
         self,
@@ -58,12 +71,15 @@ class Publishing:
         quota: float | None = None,
         monotonic: FakeMonotonic | None = None,
         log: MetricLog | None = None,
+        series: int | None = None,
     ) -> None:
         self.log = MemoryMetricLog(clock)
         self.handler = service_use_cases(
             clock,
             metric_log=log or self.log,
-            limits=Limits(max_future_ms=DAY_MS, max_points=MAX_POINTS, points_per_second=quota),
+            limits=Limits(
+                max_future_ms=DAY_MS, max_points=MAX_POINTS, points_per_second=quota, series=series
+            ),
             monotonic=monotonic,
         ).publish_metrics
 
@@ -183,7 +199,7 @@ def test_an_empty_batch_costs_no_quota_and_is_never_refused(clock: FakeClock) ->
 
 
 def test_an_error_of_the_log_is_raised_without_a_retry(clock: FakeClock) -> None:
-    class BrokenLog:
+    class BrokenLog(MemoryMetricLog):
         tries = 0
 
         async def append(
@@ -192,7 +208,7 @@ def test_an_error_of_the_log_is_raised_without_a_retry(clock: FakeClock) -> None
             self.tries += 1
             raise LogUnavailable("no")
 
-    log = BrokenLog()
+    log = BrokenLog(clock)
     publish = Publishing(clock, log=log)
     with pytest.raises(LogUnavailable):
         publish()
@@ -313,3 +329,91 @@ def test_a_batch_that_is_not_stored_costs_no_quota(clock: FakeClock) -> None:
     publish()
     with pytest.raises(QuotaExceeded):
         publish()
+
+
+def series(*hosts: str) -> PointBatch:
+    """Return a batch of a point of each host."""
+    return batch_of([("load", 1, 1.0, {"host": host}) for host in hosts])
+
+
+class KeepingFormat(StubFormat):
+    """A format that keeps the good points of a body."""
+
+    keeps_rest = True
+
+
+class TestSeriesLimit:
+    def test_a_batch_with_a_series_too_many_is_refused_and_costs_nothing(
+        self, clock: FakeClock
+    ) -> None:
+        publish = Publishing(clock, 0.4, FakeMonotonic(), series=2)
+        publish(points=series("a", "b"))
+        for _ in range(10):
+            with pytest.raises(SeriesLimitExceeded):
+                publish(points=series("a", "c"))
+        assert len(publish.kept()) == 1
+        publish(points=series("b", "a"))
+        assert len(publish.kept()) == 2
+        with pytest.raises(QuotaExceeded):
+            publish(points=series("a"))
+
+    def test_a_batch_over_the_quota_takes_no_room(self, clock: FakeClock) -> None:
+        monotonic = FakeMonotonic()
+        publish = Publishing(clock, 0.1, monotonic, series=2)
+        publish(points=series("a", "a"))
+        with pytest.raises(QuotaExceeded):
+            publish(points=series("b"))
+        monotonic.seconds += 100
+        publish(points=series("c"))
+        assert len(publish.kept()) == 2
+
+    def test_a_format_that_keeps_the_rest_stores_the_series_with_room(
+        self, clock: FakeClock
+    ) -> None:
+        publish = Publishing(clock, 0.7, FakeMonotonic(), series=2)
+        for hosts, stored in ((("a", "b", "c"), 2), (("c", "d"), 0), (("d", "a", "b"), 2)):
+            command = PublishMetrics(GILT, KeepingFormat(series(*hosts)), b"body")
+            published = asyncio.run(publish.handler(command))
+            assert published.points == stored
+            assert published.refused is not None
+            assert published.refused.points == len(hosts) - stored
+            assert (published.appended is not None) == bool(stored)
+        [first, second] = publish.kept()
+        assert first.event.points == second.event.points == series("a", "b")
+        publish(points=series("a", "b"))
+
+    @pytest.mark.parametrize("keeps_rest", [True, False])
+    def test_a_batch_that_was_stored_before_there_was_a_limit_is_answered_as_before(
+        self, clock: FakeClock, *, keeps_rest: bool
+    ) -> None:
+        publish = Publishing(clock, series=2)
+        event = MetricsPublished(
+            organization="gilt", team=None, token_id="t1", points=series("a", "b", "c")
+        )
+        first = asyncio.run(publish.log.append(event, idempotency_of("key", None, b"body")))
+        publish(points=series("d", "e"))
+        sent = StubFormat(series("a", "b", "c"))
+        sent.keeps_rest = keeps_rest
+        published = asyncio.run(publish.handler(PublishMetrics(GILT, sent, b"body", "key")))
+        assert published.appended == Appended(first.receipt, replayed=True)
+        assert (published.points, published.refused) == (3, None)
+        with pytest.raises(IdempotencyConflict):
+            asyncio.run(publish.handler(PublishMetrics(GILT, sent, b"other body", "key")))
+
+    def test_a_batch_whose_append_failed_can_be_sent_again(self, clock: FakeClock) -> None:
+        class BrokenLog(MemoryMetricLog):
+            broken = True
+
+            async def append(
+                self, event: MetricEvent, idempotency: Idempotency | None = None
+            ) -> Appended:
+                if self.broken:
+                    raise LogUnavailable("no")
+                return await super().append(event, idempotency)
+
+        log = BrokenLog(clock)
+        publish = Publishing(clock, log=log, series=2)
+        with pytest.raises(LogUnavailable):
+            publish(points=series("a", "b"))
+        log.broken = False
+        assert publish(points=series("a", "b")) is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from adapters.memory.active_series import MemoryActiveSeries
 from adapters.memory.metric_log import MemoryMetricLog
 from adapters.memory.quota_buckets import MemoryQuotaBuckets
 from adapters.memory.read_model import MemoryReadModel
@@ -57,6 +58,7 @@ def test_a_worker_is_ready_once_the_log_answers_and_its_directory_is_up_to_date(
             positions=model,
             generations=model,
             quota_buckets=MemoryQuotaBuckets(),
+            active_series=MemoryActiveSeries(clock),
             threads=QueryThreads(1),
         )
         check = compose(ports, clock, CountedTokens()).readiness

@@ -144,6 +144,7 @@ def test_points_per_second_are_shown_by_minute(
     points = section(page, "Points per second")
     expect(points).to_contain_text("10 points/s in the last full minute")
     expect(points).to_contain_text("The quota is 50 points/s, with bursts of 2 k points.")
+    expect(points).to_contain_text("There is no limit of series.")
     expect(legend(page, "Points per second in the last hour").first).to_have_text("accepted 10")
 
 
@@ -262,13 +263,17 @@ def test_an_error_is_shown_until_the_service_answers_again(page: Page, clinic: A
 def test_what_is_not_known_is_said(page: Page, clinic: Account) -> None:
     def unknown(route: Any) -> None:
         found = route.fetch().json()
-        route.fulfill(json={**found, "projections": None, "log": None, "quota": None})
+        found |= {"projections": None, "log": None, "quota": None}
+        route.fulfill(json={**found, "series": {"active": 1200, "limit": 5000}})
 
     page.route("**/health", unknown)
     sign_in(page, clinic.read, HEALTH)
     for name in ("Projections", "Log"):
         expect(section(page, name)).to_contain_text("state is not known now.")
     expect(section(page, "Points per second")).to_contain_text("There is no quota.")
+    expect(section(page, "Points per second")).to_contain_text(
+        "1.2 k series are active, of at most 5 k."
+    )
 
 
 def test_a_stopped_projection_says_why(page: Page, clinic: Account) -> None:

@@ -92,6 +92,7 @@ def full_history(name: str = "gilt") -> list[OrganizationEvent]:
             originator_version=6,
             points_per_second=12.5,
             burst=1000,
+            series=5000,
         ),
         LimitsSet(originator_id=id_, timestamp=NOW, originator_version=7),
         OrganizationErased(originator_id=id_, timestamp=NOW, originator_version=8),

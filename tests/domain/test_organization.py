@@ -24,7 +24,7 @@ from domain.events import (
     TokenIssued,
     TokenRevoked,
 )
-from domain.limits import OrganizationLimits
+from domain.limits import MAX_SERIES, OrganizationLimits
 from domain.organization import (
     MAX_URL_LENGTH,
     Organization,
@@ -372,7 +372,7 @@ class TestErase:
 
 
 class TestSetLimits:
-    OWN = OrganizationLimits(points_per_second=5.0, burst=100)
+    OWN = OrganizationLimits(points_per_second=5.0, burst=100, series=1000)
 
     def test_the_next_event_has_all_limits(self) -> None:
         before = History().state
@@ -380,7 +380,7 @@ class TestSetLimits:
         [event] = events
         assert isinstance(event, LimitsSet)
         assert event.originator_version == before.version + 1
-        assert (event.points_per_second, event.burst) == (5.0, 100)
+        assert (event.points_per_second, event.burst, event.series) == (5.0, 100, 1000)
         after = project(before, events)
         assert after is not None
         assert after.limits == self.OWN
@@ -393,6 +393,11 @@ class TestSetLimits:
     def test_a_rate_is_positive_and_finite(self, rate: float) -> None:
         with pytest.raises(InvalidArgument, match="points per second"):
             set_limits(History().state, OrganizationLimits(points_per_second=rate), NOW)
+
+    @pytest.mark.parametrize("series", [0, -1, MAX_SERIES + 1])
+    def test_a_limit_of_series_allows_some(self, series: int) -> None:
+        with pytest.raises(InvalidArgument, match="series"):
+            set_limits(History().state, OrganizationLimits(series=series), NOW)
 
     @pytest.mark.parametrize("burst", [0, -1, 10**13])
     def test_a_burst_has_points(self, burst: int) -> None:

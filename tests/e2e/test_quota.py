@@ -1,4 +1,4 @@
-"""429: only the organization that is over its quota."""
+"""Limits of organizations over all workers: a 429 only for the one that is over its own."""
 
 from __future__ import annotations
 
@@ -54,3 +54,24 @@ def test_limits_of_its_own_count_over_all_workers_and_change_without_a_restart(
         assert answers == [202] * 5 + [429] * 15
         service.cave("org", "limits", tenant.name, "--reset")
         service.wait_for_all_workers(lambda: tenant.publish().status_code == 202)
+
+
+def test_active_series_count_over_all_workers(start_service: StartService) -> None:
+    service = start_service(WORKERS=2, SERIES_LIMIT=30)
+    with httpx.Client(base_url=service.url, timeout=30) as client:
+        tenant, other = Tenant(service, client), Tenant(service, client)
+
+        def publish(host: int, query: str = "") -> int:
+            """Publish a point on a connection of its own, to either worker; return the status."""
+            point = {**POINT, "tags": {"host": f"h{host}"}}
+            path = f"{tenant.path}/metrics{query}"
+            return service.answer("POST", path, {"metrics": [point]}, tenant.token)[0]
+
+        assert [publish(host) for host in range(40)] == [202] * 30 + [429] * 10
+        assert [publish(host) for host in range(30)] == [202] * 30
+        assert other.publish().status_code == 202
+        service.cave("org", "limits", tenant.name, "--series", "31")
+        service.wait_for_all_workers(lambda: publish(31) == 202)
+        assert publish(32, "?partial=true") == 429
+        service.cave("org", "limits", tenant.name, "--series", "none")
+        assert [publish(host) for host in (30, 31, 32)] == [429, 202, 429]

@@ -168,18 +168,23 @@ def test_a_fourth_token_of_one_owner_and_scope_set_is_refused(cave: CommandLine)
 
 
 def test_limits_are_shown_set_one_by_one_and_removed(cave: CommandLine) -> None:
-    def limits(*arguments: str) -> tuple[float | None, int | None]:
+    def limits(*arguments: str) -> tuple[float | None, int | None, int | None]:
         [record] = cave.json("org", "limits", "gilt", *arguments)
         assert record["name"] == "gilt"
-        return record["points_per_second"], record["burst"]
+        return record["points_per_second"], record["burst"], record["series"]
 
     cave.output("org", "create", "gilt")
-    assert limits() == (None, None)
-    assert limits("--points-per-second", "2.5") == (2.5, None)
-    assert limits("--burst", "100") == (2.5, 100)
-    assert limits() == (2.5, 100)
-    assert limits("--reset", "--burst", "7") == (None, 7)
-    assert limits("--reset") == (None, None)
+    assert limits() == (None, None, None)
+    assert limits("--points-per-second", "2.5") == (2.5, None, None)
+    assert limits("--burst", "100") == (2.5, 100, None)
+    assert limits("--series", "5000") == (2.5, 100, 5000)
+    assert limits() == (2.5, 100, 5000)
+    assert limits("--series", "none") == (2.5, 100, None)
+    assert limits("--burst", "none", "--series", "9") == (2.5, None, 9)
+    assert limits("--points-per-second", "none") == (None, None, 9)
+    assert "9" in cave.output("org", "limits", "gilt")
+    assert limits("--reset", "--burst", "7") == (None, 7, None)
+    assert limits("--reset") == (None, None, None)
     assert "as cave serve has it" in cave.output("org", "limits", "gilt")
 
 
@@ -192,5 +197,8 @@ def test_limits_are_positive_and_of_an_organization(cave: CommandLine) -> None:
         ("--points-per-second", "1e300"),
         ("--burst", "0"),
         ("--burst", "1.5"),
+        ("--series", "0"),
+        ("--series", "1e6"),
+        ("--series", "1000000000"),
     ):
         assert cave("org", "limits", "gilt", option, value).exit_code == 2

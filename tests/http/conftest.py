@@ -17,6 +17,7 @@ from adapters.http.api.queries import Reading
 from adapters.http.api.queries_at_hand import QueriesAtHand
 from adapters.http.app import create_app
 from adapters.http.publish.routes import Destination
+from adapters.memory.active_series import MemoryActiveSeries
 from adapters.memory.metric_log import MemoryMetricLog
 from adapters.memory.quota_buckets import MemoryQuotaBuckets
 from adapters.memory.read_model import MemoryReadModel
@@ -76,6 +77,7 @@ class Service:
         self._directory = TokenDirectory(lambda: self.seconds)
         self.follower = DirectoryFollower(organizations, self._directory)
         self.log = MemoryMetricLog(self._clock)
+        self.active_series = MemoryActiveSeries(self._clock)
         self.use_cases = self.composed(self.log)
         self.manage = self.use_cases.manage
         self.app = self.app_for(OPERATOR)
@@ -101,6 +103,7 @@ class Service:
             positions=self.read_model,
             generations=self.read_model,
             quota_buckets=MemoryQuotaBuckets(),
+            active_series=self.active_series,
             threads=self.threads,
         )
         # Each call updates the directory. No thread does.

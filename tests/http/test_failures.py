@@ -65,6 +65,8 @@ def instance(kind: type[Exception]) -> Exception:
         return application.LogGap(Receipt(3, 5, 0), Receipt(3, 9, 1), 4)
     if kind is domain.QuotaExceeded:
         return domain.QuotaExceeded("over", retry_after=7)
+    if kind is domain.SeriesLimitExceeded:
+        return domain.SeriesLimitExceeded("full", retry_after=7)
     if kind is application.IdempotencyFull:
         return application.IdempotencyFull(1000)
     return kind("said to a person")

@@ -15,6 +15,7 @@ from application.event_log.partitioning import partition_of
 from application.organizations.set_limits import SetLimits
 from application.projections.folds import PROJECTIONS
 from domain.limits import OrganizationLimits
+from tests.contracts.active_series import admit
 from tests.contracts.metric_log import published
 from tests.http.conftest import Service, problem_of
 from tests.http.test_openapi import conforms
@@ -59,6 +60,16 @@ def test_the_quota_is_shown_if_there_is_one(service: Service) -> None:
     limits = OrganizationLimits(points_per_second=50.5, burst=200)
     service.manage.set_limits(SetLimits(organization="gilt", limits=limits))
     assert shown(service, token)["quota"] == {"points_per_second": 50.5, "burst": 200.0}
+
+
+def test_active_series_are_shown_if_they_are_limited(service: Service) -> None:
+    token = service.register("gilt", "read")
+    assert shown(service, token)["series"] is None
+    limits = OrganizationLimits(series=5)
+    service.manage.set_limits(SetLimits(organization="gilt", limits=limits))
+    assert shown(service, token)["series"] == {"active": 0, "limit": 5}
+    admit(service.active_series, range(3))
+    assert shown(service, token)["series"] == {"active": 3, "limit": 5}
 
 
 def test_a_stopped_projection_says_why(service: Service) -> None:

@@ -283,12 +283,19 @@ class QuotaView(Struct, frozen=True):
     burst: float
 
 
+class SeriesView(Struct, frozen=True):
+    """How many series are active, those of the teams included, and how many may be."""
+
+    active: int
+    limit: int
+
+
 class HealthView(Struct, frozen=True, kw_only=True):
     """An organization's health at the time `at`.
 
     `projections` or `log` is null if its state is not known now. `minutes` has the last hour and
-    the current minute, oldest first; `refused` has the points that were refused in them. `quota` is
-    null without a limit.
+    the current minute, oldest first; `refused` has the points that were refused in them. `quota`
+    and `series` are null without a limit.
     """
 
     at: Time
@@ -297,6 +304,7 @@ class HealthView(Struct, frozen=True, kw_only=True):
     minutes: list[MinuteView]
     refused: list[RefusedCountView]
     quota: QuotaView | None
+    series: SeriesView | None
 
     @classmethod
     def of(cls, health: OrganizationHealth) -> HealthView:
@@ -317,6 +325,9 @@ class HealthView(Struct, frozen=True, kw_only=True):
             quota=None
             if health.quota is None
             else QuotaView(health.quota.points_per_second, health.quota.burst),
+            series=None
+            if health.series is None
+            else SeriesView(health.series.active, health.series.limit),
         )
 
 

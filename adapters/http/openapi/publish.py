@@ -300,7 +300,7 @@ _PROBLEMS = {
     404: "no such organization or team.",
     413: "the body is too large, as sent or decompressed, or has too many points.",
     422: "the idempotency key was used for another batch within the last 24 hours.",
-    429: "the organization has exceeded its quota.",
+    429: "the organization has exceeded its quota, or has no room for the batch's new series.",
     431: f"the request line and headers exceed {MAX_HEAD // 1024} KiB.",
     501: "the transfer coding is not `chunked`.",
     503: "the service cannot accept the batch at the moment, for example because its log is "

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import structlog
@@ -90,10 +91,13 @@ class InfluxFormat:
         self.readers = readers
         self._precisions = precisions
 
+    def keeps_the_rest(self, parameters: Mapping[str, str]) -> bool:
+        return parameters.get("accept_partial") != "false"
+
     async def decode(self, body: bytes, terms: BodyTerms) -> Decoded:
         to_milliseconds = precision_of(terms.parameters, self._precisions)
         decoded = await self.readers.read(body, terms, to_milliseconds)
-        if decoded.refused and terms.parameters.get("accept_partial") == "false":
+        if decoded.refused and not self.keeps_the_rest(terms.parameters):
             first = decoded.refused.first[0]
             raise MalformedBody(f"{first.place}: {first.detail}; nothing was stored")
         return decoded

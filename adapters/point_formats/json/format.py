@@ -51,6 +51,9 @@ class JsonFormat:
         self.scanner: BodyScanner[TagSet] | None = None
         self.loading: threading.Thread | None = None
 
+    def keeps_the_rest(self, parameters: Mapping[str, str]) -> bool:
+        return is_partial(parameters)
+
     async def decode(self, body: bytes, terms: BodyTerms) -> Decoded:
         body = body.removeprefix(BOM_UTF8)
         batch = self.read_quickly(body, terms.latest, terms.max_points)

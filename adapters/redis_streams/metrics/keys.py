@@ -13,6 +13,8 @@ idempotency keys, see docs/event-format.md.
 points that were refused.
 `{<prefix>:metrics:<p>}:quota:<organization>`, a hash that expires, no part of the log: the token
 bucket of the organization's quota.
+`{<prefix>:metrics:<p>}:series:<organization>:<day since the epoch>`, a set that expires, no part of
+the log: the series of the organization whose last points are of that day, if it has a limit.
 `{<prefix>:metrics:<p>}:points:<hour>:<organization>`, a hash that expires, and
 `{<prefix>:metrics:<p>}:token-uses:<organization>`, a sorted set: see `usage`.
 The hash tag in braces keeps a partition in one cluster slot.
@@ -49,6 +51,10 @@ class MetricKeys(Struct, frozen=True):
 
     def quota(self, partition: int, organization: str) -> str:
         return f"{{{self.prefix}:metrics:{partition}}}:quota:{organization}"
+
+    def series(self, partition: int, organization: str) -> str:
+        """Return the beginning of the keys of an organization's active series."""
+        return f"{{{self.prefix}:metrics:{partition}}}:series:{organization}"
 
     def points(self, partition: int, hour: int, organization: str) -> str:
         return f"{{{self.prefix}:metrics:{partition}}}:points:{hour}:{organization}"

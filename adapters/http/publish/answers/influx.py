@@ -17,7 +17,7 @@ from adapters.http.publish.answers.ports import (
     receipt_headers,
 )
 from application.publishing.publish_metrics import Published
-from application.publishing.refusals import Refusals
+from application.publishing.refusals import Reason, Refusals, RefusedPoint
 
 VERSION_1, VERSION_3 = "influx_1", "influx_3"
 MAX_LINES = 100
@@ -39,6 +39,8 @@ _CODES = {
 
 
 class _Line(Struct, frozen=True):
+    """A refused line; the number is 0 for a series, which has lines that are not known any more."""
+
     original_line: str
     line_number: int
     error_message: str
@@ -75,10 +77,13 @@ def influx_error(status: int, message: str, version: str, headers: Headers) -> A
 
 
 def _lines(refused: Refusals) -> list[_Line]:
-    return [
-        _Line(point.original, int(point.place.removeprefix("line ")), point.detail)
-        for point in refused.first[:MAX_LINES]
-    ]
+    return [_line(point) for point in refused.first[:MAX_LINES]]
+
+
+def _line(point: RefusedPoint) -> _Line:
+    if point.reason is Reason.SERIES:  # its place is no line
+        return _Line("", 0, f"{point.place}: {point.detail}")
+    return _Line(point.original, int(point.place.removeprefix("line ")), point.detail)
 
 
 def _json(status: int, content: object, headers: Headers) -> Answer:
