@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from array import array
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from hashlib import blake2b
 
 from msgspec import Struct
@@ -25,6 +26,9 @@ MAX_KNOWN = 500_000
 
 KNOWN_SECONDS = 3600.0
 """How long a worker remembers them, so that a server that lost its counts has them again."""
+
+MAX_ON_LOOP = 1000
+"""New series whose digests are made on the event loop, which takes a millisecond."""
 
 MAX_WORDS = 200
 """Characters of a series that are kept to name it."""
@@ -117,7 +121,10 @@ class SeriesLimit:
             return None
         found = zip(numbers, series, strict=True)
         new = {number: each for number, each in found if number not in hashes}
-        digests = [_digest(team, *series) for series in new.values()]
+        if len(new) <= MAX_ON_LOOP:
+            digests = _digests(team, new.values())
+        else:
+            digests = await asyncio.to_thread(_digests, team, new.values())
         admitted = await self._active.admit(organization, digests, limit, whole=whole)
         refused = frozenset(admitted.refused)
         if not (whole and refused):
@@ -170,6 +177,10 @@ def _distinct(points: PointBatch) -> Collection[Series]:
     # Numbers are compared faster than what they stand for. A table may have a value twice.
     codes = dict.fromkeys(zip(names.codes, tag_sets.codes, strict=True))
     return [(names.table[n], tag_sets.table[t]) for n, t in codes]
+
+
+def _digests(team: str | None, series: Iterable[Series]) -> list[bytes]:
+    return [_digest(team, *each) for each in series]
 
 
 def _digest(team: str | None, name: str, tags: TagSet) -> bytes:

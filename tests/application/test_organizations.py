@@ -17,6 +17,7 @@ from eventsourcing.persistence import (
 from adapters.eventsourcing.organizations import Organizations
 from adapters.eventsourcing.topics import EVENT_TYPES
 from application.errors import LogUnavailable
+from domain.limits import OrganizationLimits
 from tests.application.doubles import organizations_in_memory
 from tests.contracts.organizations import (
     OrganizationPorts,
@@ -52,6 +53,19 @@ def test_events_are_kept_under_stable_topics_as_json(organizations: Organization
         b'{"originator_id":"organization:gilt","originator_version":2,'
         b'"timestamp":"2014-04-29T16:23:45.678901Z","name":"web"}'
     )
+
+
+def test_limits_from_before_there_was_one_of_series_are_read(organizations: Organizations) -> None:
+    organizations.save_events(full_history()[:1])
+    state = (
+        b'{"originator_id":"organization:gilt","originator_version":2,'
+        b'"timestamp":"2014-04-29T16:23:45.678901Z","points_per_second":12.5,"burst":1000}'
+    )
+    stored = StoredEvent("organization:gilt", 2, "organization.limits-set.v1", state)
+    organizations.recorder.insert_events([stored])
+    found = organizations.find("gilt")
+    assert found is not None
+    assert found.limits == OrganizationLimits(points_per_second=12.5, burst=1000)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from application.publishing.ports import Decoded
 from application.publishing.refusals import Reason, Refusals
 from application.publishing.series_limit import (
     KNOWN_SECONDS,
+    MAX_ON_LOOP,
     MAX_WORDS,
     SeriesLimit,
     SeriesRefused,
@@ -177,6 +178,14 @@ def test_what_a_full_server_did_not_note_is_asked_for_again() -> None:
     assert workers.refused_hosts(*range(9)) == []
     workers.active.full = False
     assert workers.refused_hosts(*range(9)) == [5, 6, 7, 8]
+
+
+def test_many_new_series_are_admitted_like_few() -> None:
+    workers = Workers(max_known=10**6)
+    many = range(MAX_ON_LOOP + 1)
+    assert workers.refused_hosts(*many) == list(many)[LIMIT:]
+    assert workers.refused_hosts(0, 1, 2, 3, 4) == []
+    assert len(workers.active.asked) == 1
 
 
 def test_a_worker_s_memory_is_bounded() -> None:
