@@ -11,7 +11,7 @@ EXPRESSIONS ?= tests/promql/expressions.txt
 # Container images often set it; every process that a test starts would compile all modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo serve quick test coverage faults clients fuzz bench promql dashboards picture vendor check clean
+.PHONY: help demo hosts serve quick test coverage faults clients fuzz bench promql dashboards picture vendor check clean
 
 help: ## list the targets
 	@grep -hE '^[a-z.]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -29,6 +29,9 @@ help: ## list the targets
 
 demo: .venv ## try every feature once, on metrics of this machine
 	@$(BIN)/cave demo
+
+hosts: .venv ## try two hosts, a log server with replicas, Sentinels, PostgreSQL and an object store
+	@$(BIN)/cave demo --hosts 2
 
 serve: .venv ## run the service on ./cave-data
 	@$(BIN)/cave serve

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from adapters.http_client.client import bearer
 from entrypoints.demo.client import MetricsClient, metrics_client
 from entrypoints.demo.ledger import Stored
-from entrypoints.demo.service import Address, run_command
+from entrypoints.demo.service import Address, Cave
 
 CATALOG_SECONDS = 10.0
 SHOWN = 3
@@ -22,12 +22,12 @@ Say = Callable[[str], None]
 class ReadingBack:
     """Reads an organization's metrics as a client, and with the commands.
 
-    `say` and `head` print a line and a heading; `flags` are the commands' options for the log.
+    `say` and `head` print a line and a heading; `cave` runs the commands.
     """
 
-    def __init__(self, organization: str, flags: Sequence[str], say: Say, head: Say) -> None:
+    def __init__(self, organization: str, cave: Cave, say: Say, head: Say) -> None:
         self._organization = organization
-        self._flags = flags
+        self._cave = cave
         self._say = say
         self._head = head
 
@@ -45,7 +45,7 @@ class ReadingBack:
 
     def _query(self, address: Address, last_receipt: str, stored: Stored) -> set[str]:
         self._head("Queries")
-        token = self._run("token", "issue", self._organization, "--scope", "read", "--quiet")
+        token = self._cave.run("token", "issue", self._organization, "--scope", "read", "--quiet")
         place = f"GET /organizations/{self._organization}"
         client = metrics_client(address, self._organization, bearer(token), new_token=True)
         with client as reader:
@@ -66,7 +66,7 @@ class ReadingBack:
 
     def _export(self) -> int:
         arguments = ("export", self._organization, "--format", "jsonl")
-        count = len(self._run(*arguments).splitlines())
+        count = len(self._cave.run(*arguments).splitlines())
         self._say(f"$ cave {' '.join(arguments)} | wc -l\n{count}")
         return count
 
@@ -74,7 +74,7 @@ class ReadingBack:
         self._head("A plot")
         arguments = ("plot", self._organization, RAW, "--period", "1s")
         self._say(f"$ cave {' '.join(arguments)}")
-        self._say(self._run(*arguments))
+        self._say(self._cave.run(*arguments))
 
     def _rebuild(self) -> tuple[str, str]:
         """Return the digests before and after."""
@@ -82,12 +82,9 @@ class ReadingBack:
         printed = []
         for command in ("verify", "replay", "verify"):
             self._say(f"$ cave {command} points")
-            printed.append(self._run(command, "points"))
+            printed.append(self._cave.run(command, "points"))
             self._say(printed[-1])
         return printed[0], printed[-1]
-
-    def _run(self, *arguments: str) -> str:
-        return run_command(*arguments, *self._flags)
 
 
 def _names_once_complete(reader: MetricsClient, wanted: set[str]) -> set[str]:

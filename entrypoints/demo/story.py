@@ -15,7 +15,7 @@ from entrypoints.demo.client import body_of, metrics_client
 from entrypoints.demo.ledger import Ledger, Sent, Stored, Streams, look_at_streams, read_back
 from entrypoints.demo.reading_back import AGGREGATED, ReadingBack
 from entrypoints.demo.readings import Item, Machine
-from entrypoints.demo.service import Address, run_command, running_service
+from entrypoints.demo.service import Address, Cave
 from entrypoints.errors import CommandFailed
 from entrypoints.processes.reaching import reach_log
 from entrypoints.settings import LogSettings
@@ -55,26 +55,27 @@ class _Story:
     def __init__(self, console: Console, log: LogSettings) -> None:
         self._console = console
         self._log = log
-        self._flags = ["--data-dir", str(log.data_dir), "--key-prefix", log.key_prefix]
+        variables = {"CAVE_DATA_DIR": str(log.data_dir), "CAVE_KEY_PREFIX": log.key_prefix}
         if log.redis_url is not None:
-            self._flags += ["--redis-url", log.redis_url]
+            variables["CAVE_REDIS_URL"] = log.redis_url
+        self._cave = Cave(variables)
         self._ledger = Ledger()
 
     def run(self, scratch: Path, *, stay: bool) -> bool:
         self._heading("The service")
         self._say("$ cave serve")
-        with running_service(self._flags, scratch) as address:
+        with self._cave.running_service(scratch) as address:
             self._say(f"CAVE serves {address}")
             token = self._create_organization()
             self._publish_example(address, token)
             self._publish_readings(address, token)
             refused = self._publish_mistakes(address, token)
             stored, checks = self._look_into_the_log(refused)
-            reading = ReadingBack(ORGANIZATION, self._flags, self._say, self._heading)
+            reading = ReadingBack(ORGANIZATION, self._cave, self._say, self._heading)
             last_receipt = str(self._ledger.sent[-1].answer.receipt)
             checks |= reading.run(address, last_receipt, stored)
             if self._log.redis_url is None:  # a log server of one's own has no archive yet
-                archiving = Archiving(self._flags, self._say, self._heading)
+                archiving = Archiving(self._cave, self._say, self._heading)
                 checks |= archiving.run(len(stored.receipts))
             self._heading("Checks")
             for check, passed in checks.items():
@@ -90,7 +91,7 @@ class _Story:
         """Say how to look at the metrics in a browser, and wait for Ctrl-C."""
         arguments = ("token", "issue", ORGANIZATION, "--scope", "read")
         self._say(f"$ cave {' '.join(arguments)} --quiet")
-        self._say(run_command(*arguments, "--description", "page", "--quiet", *self._flags))
+        self._say(self._cave.run(*arguments, "--description", "page", "--quiet"))
         # From the moment that the address is shown, Ctrl-C is the usual end.
         with suppress(KeyboardInterrupt):
             self._say(f"Open {address}/?metric={AGGREGATED}&aggregator=max&period=1s&last=15m")
@@ -102,7 +103,7 @@ class _Story:
     def _create_organization(self) -> str:
         self._heading("An organization and its first token")
         self._say(f"$ cave org create {ORGANIZATION} --quiet")
-        token = run_command("org", "create", ORGANIZATION, "--quiet", *self._flags)
+        token = self._cave.run("org", "create", ORGANIZATION, "--quiet")
         self._say(token)
         return token
 

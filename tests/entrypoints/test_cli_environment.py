@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from copy import copy
 from pathlib import Path
@@ -109,6 +110,25 @@ def parameters() -> Iterator[tuple[str, click.Parameter]]:
 def test_every_option_with_a_variable_is_a_setting() -> None:
     others = [name for name, found in parameters() if found.envvar]
     assert others == [name for name, found in parameters() if isinstance(found, Setting)]
+
+
+@pytest.mark.parametrize("command", ["serve", "projector"])
+def test_every_option_of_a_process_can_be_set_by_a_variable(command: str) -> None:
+    options = [found for found in main.commands[command].params if isinstance(found, click.Option)]
+    assert len(options) > 5
+    assert [found.name for found in options if not isinstance(found, Setting)] == []
+
+
+def test_no_secret_has_to_be_on_a_command_line() -> None:
+    """Other users of a machine can read every command's arguments, but not its variables."""
+    secret = re.compile(r"(token|catalog|archive|password|secret|redis_url)$")
+    options = [
+        (name, found)
+        for name, found in parameters()
+        if isinstance(found, click.Option) and not found.is_flag and secret.search(name)
+    ]
+    assert len(options) > 20
+    assert [name for name, found in options if not isinstance(found, Setting)] == []
 
 
 PATHS = {

@@ -187,6 +187,31 @@ def test_all_checks_of_the_demo_pass_and_its_page_is_served_until_interrupted(
     assert_nothing_runs_in(directory)
 
 
+def test_several_hosts_lose_nothing_when_the_log_server_dies(directory: Path) -> None:
+    with subprocess.Popen(
+        [*CAVE, "demo", "--hosts", "2", "--stay"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**ENVIRONMENT, "TMPDIR": str(directory), "PYTHONUNBUFFERED": "1"},
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        lines: list[str] = []
+        while not (lines and lines[-1].startswith("and sign in")):
+            lines.append(process.stdout.readline())
+            assert process.poll() is None, process.stderr.read()
+        assert "".join(lines).count("✓") == 5
+        asked = [line.split()[1] for line in lines if line.startswith("Open http://")]
+        assert len(asked) == 2
+        for url in asked:
+            with urlopen(urljoin(url, "/health/ready"), timeout=PATIENCE) as answer:
+                assert answer.status == 200
+        interrupt(process)
+        assert process.wait(PATIENCE) == 0
+    assert_nothing_runs_in(directory)
+
+
 def assert_nothing_runs_in(directory: Path) -> None:
     assert list(directory.iterdir()) == []
     running = [other.info["cmdline"] or [] for other in psutil.process_iter(["cmdline"])]

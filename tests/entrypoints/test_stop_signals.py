@@ -11,7 +11,7 @@ import pytest
 from entrypoints import stop_signals
 from entrypoints.cli.context import terminated_in_order
 from entrypoints.cli.interrupting import asked_to_stop
-from entrypoints.demo import service as demo_service
+from entrypoints.demo import processes as demo_processes
 from entrypoints.processes.signals import Signals
 from entrypoints.stop_signals import APART_SECONDS, STOPPING, on_stop
 
@@ -19,7 +19,7 @@ TAKERS = [
     terminated_in_order,
     asked_to_stop,
     Signals,
-    demo_service._signals_held,
+    demo_processes._signals_held,
     lambda: on_stop(lambda _: None),
 ]
 
