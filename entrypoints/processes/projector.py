@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections.abc import Callable
 
 import structlog
 
@@ -15,6 +16,7 @@ from entrypoints.errors import CommandFailed
 from entrypoints.logging import configure_logging
 from entrypoints.processes.projector_config import ProjectorConfig
 from entrypoints.processes.reaching import reach_log
+from entrypoints.processes.service_manager import ServiceManager
 from entrypoints.processes.signals import Signals
 from entrypoints.program import SUPERVISOR_FD
 from entrypoints.settings import LogSettings
@@ -31,17 +33,20 @@ PAUSE = 1.0
 _log = structlog.get_logger(__name__)
 
 
-def project(settings: LogSettings, url: str, signals: Signals) -> None:
+def project(
+    settings: LogSettings, url: str, signals: Signals, begun: Callable[[], None] = lambda: None
+) -> None:
     """Keep the projections and the archive up to date until a stop is requested.
 
-    Events read by then are either committed or read again later. Raises what opening the log and
-    the stores raises, and CommandFailed if a thread ended by itself.
+    `begun` is called once everything is open and the projections are being written. Events
+    read by then are either committed or read again later. Raises what opening the log and the
+    stores raises, and CommandFailed if a thread ended by itself.
     """
     with open_projector(settings, url) as projector:
-        _run(projector, signals)
+        _run(projector, signals, begun)
 
 
-def _run(projector: Projector, signals: Signals) -> None:
+def _run(projector: Projector, signals: Signals, begun: Callable[[], None]) -> None:
     stop = threading.Event()
     threads = [
         threading.Thread(target=projection.run, args=(stop,), name=projection.name)
@@ -53,6 +58,7 @@ def _run(projector: Projector, signals: Signals) -> None:
         thread.start()
     try:
         _log.info("projector runs", threads=[thread.name for thread in threads])
+        begun()
         while not signals.stops:
             signals.wait(WATCH_EVERY)
             if ended := [thread.name for thread in threads if not thread.is_alive()]:
@@ -72,8 +78,9 @@ def project_alone(settings: LogSettings) -> int:
     """
     configure_logging()
     os.nice(NICENESS)
+    manager = ServiceManager()
     with Signals() as signals, reach_log(settings) as url:
-        project(settings, url, signals)
+        project(settings, url, signals, manager.ready)
     return 0
 
 

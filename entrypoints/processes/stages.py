@@ -36,11 +36,12 @@ class Stages:
         self._endings = endings
         self._signals = signals
 
-    def run(self, when_ready: Callable[[], None]) -> None:
+    def run(self, when_ready: Callable[[], None], when_stopping: Callable[[], None]) -> None:
         """Run until a signal requests a stop; `when_ready` is called once, when all children are.
 
-        A child is killed if it does not end within 30 s, or within 1 s after another signal. Raises
-        `ChildFailed` and what launching a child raises, but only after all children have ended.
+        `when_stopping` is called before the first child is asked to stop. A child is killed if it
+        does not end within 30 s, or within 1 s after another signal. Raises `ChildFailed` and what
+        launching a child raises, but only after all children have ended.
         """
         announced = False
         try:
@@ -55,6 +56,7 @@ class Stages:
             _log.critical("stopping after a failure", error=str(error))
             raise
         finally:
+            when_stopping()
             self._stop()
             _log.info("stopped")
 

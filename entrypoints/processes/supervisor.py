@@ -16,6 +16,7 @@ from entrypoints.processes.log_server_child import LogServer
 from entrypoints.processes.projector_config import VARIABLE as PROJECTOR_VARIABLE
 from entrypoints.processes.projector_config import ProjectorConfig
 from entrypoints.processes.runtime_directory import runtime_directory
+from entrypoints.processes.service_manager import ServiceManager
 from entrypoints.processes.signals import Signals
 from entrypoints.processes.stages import Stages
 from entrypoints.processes.worker_config import VARIABLE, WorkerConfig
@@ -85,7 +86,13 @@ def _serve(
         stages.append([*workers, *projectors])
         announcement = f"CAVE serves {listening.url} ({len(workers)} workers, log {place})"
         signals = stack.enter_context(Signals())
-        Stages(stages, endings, signals).run(lambda: print(announcement, flush=True))
+        manager = ServiceManager()
+
+        def announce() -> None:
+            print(announcement, flush=True)
+            manager.ready()
+
+        Stages(stages, endings, signals).run(announce, manager.stopping)
 
 
 def _worker_environment(
