@@ -91,7 +91,8 @@ class ServiceSettings(Struct, frozen=True, kw_only=True):
     `series_limit` is in active series per organization, None for unlimited.
     `idempotency_memory` is in bytes of the log server, None for a quarter of its `maxmemory`, or
     1 GiB if it has none. `otlp_resource_attributes` are names of the attributes of OTLP resources
-    that become tags, or their beginnings with `*`.
+    that become tags, or their beginnings with `*`. Without `projector`, another `cave projector`
+    keeps the projections up to date.
     """
 
     log: LogSettings = LogSettings()
@@ -104,3 +105,4 @@ class ServiceSettings(Struct, frozen=True, kw_only=True):
     operator_token: str | None = None
     otlp_resource_attributes: tuple[str, ...] = RESOURCE_ATTRIBUTES
     workers: int = 1
+    projector: bool = True

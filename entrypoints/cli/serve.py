@@ -51,6 +51,12 @@ _SERVICE = ServiceSettings()
     default=_SERVICE.workers,
     help="The number of worker processes.",
 )
+@setting(
+    "--no-projector",
+    "CAVE_NO_PROJECTOR",
+    is_flag=True,
+    help="Run no projector: `cave projector` runs elsewhere, on the same log and projections.",
+)
 @takes_log_settings
 @takes_archive_policy
 @setting(
@@ -184,6 +190,7 @@ def serve(
     host: str,
     port: int,
     workers: int,
+    no_projector: bool,  # noqa: FBT001  click passes it by name
     quota: float | None,
     series_limit: int | None,
     max_future: timedelta,
@@ -233,5 +240,6 @@ def serve(
         otlp_resource_attributes=otlp_resource_attributes,
         operator_token=operator_token,
         workers=workers,
+        projector=not no_projector,
     )
     ctx.exit(roots().serve(settings, host, port))

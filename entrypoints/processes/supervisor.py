@@ -78,7 +78,7 @@ def _serve(
             environment = _worker_environment(settings, url, fd, metrics_dir)
             workers.append(Child(Program(f"worker-{number}", worker, environment, [listener])))
         projectors = []
-        if projector:
+        if settings.projector and projector:
             environment = _projector_environment(settings, url)
             projectors.append(Child(Program("projector", projector, environment)))
         # A worker may be waiting for the projector, to answer a query by receipt.

@@ -149,6 +149,7 @@ def test_serve_settings_are_read_from_variables(cave: CommandLine) -> None:
         CAVE_HOST="0.0.0.0",
         CAVE_PORT="80",
         CAVE_WORKERS="4",
+        CAVE_NO_PROJECTOR="1",
         CAVE_QUOTA="1e6",
         CAVE_SERIES_LIMIT="50000",
         CAVE_MAX_FUTURE="90m",
@@ -172,6 +173,7 @@ def test_serve_settings_are_read_from_variables(cave: CommandLine) -> None:
         otlp_resource_attributes=("service.name", "cloud.*"),
         operator_token="secret",
         workers=4,
+        projector=False,
     )
     assert cave.served == [(settings, "0.0.0.0", 80)]
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
 
 from entrypoints.processes.service_manager import VARIABLE, ServiceManager
-from tests.service import CAVE, clean_environment
-from tests.waiting import SECONDS
+from tests.service import CAVE, Service, clean_environment, running
+from tests.waiting import SECONDS, wait_until
 
 
 @pytest.fixture
@@ -30,35 +31,55 @@ def manager(directory: Path) -> Iterator[socket.socket]:
         yield listening
 
 
-@pytest.mark.parametrize(
-    ("command", "heard"),
-    [
-        (["serve", "--port", "0"], [b"READY=1", b"STOPPING=1"]),
-        (["projector"], [b"READY=1"]),
-    ],
-    ids=lambda value: value[0] if isinstance(value[0], str) else "",
-)
-def test_the_manager_is_told(
-    directory: Path, manager: socket.socket, command: list[str], heard: list[bytes]
-) -> None:
-    environment = clean_environment() | {
-        "CAVE_DATA_DIR": str(directory / "data"),
-        VARIABLE: str(directory / "notify"),
-    }
-    with subprocess.Popen(
-        [*CAVE, *command],
-        env=environment,
+@contextmanager
+def managed(command: str, variables: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(
+        [*CAVE, command],
+        env=clean_environment() | variables,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-    ) as process:
+    )
+    with process:
         try:
-            told = [manager.recv(100)]
-            process.terminate()
-            told += [manager.recv(100) for _ in heard[1:]]
-            assert process.wait(SECONDS) == 0
+            yield process
         finally:
             process.kill()
-    assert told == heard
+
+
+def test_the_manager_hears_when_the_service_is_ready_and_when_it_stops(
+    directory: Path, manager: socket.socket
+) -> None:
+    variables = {
+        "CAVE_DATA_DIR": str(directory / "data"),
+        "CAVE_PORT": "0",
+        VARIABLE: str(directory / "notify"),
+    }
+    with managed("serve", variables) as process:
+        assert manager.recv(100) == b"READY=1"
+        process.terminate()
+        assert manager.recv(100) == b"STOPPING=1"
+        assert process.wait(SECONDS) == 0
+
+
+def test_a_projector_of_its_own_serves_a_service_without_one(
+    directory: Path, manager: socket.socket
+) -> None:
+    with running(Service(directory, NO_PROJECTOR=1)) as service:
+        assert service.pids("projector") == []
+        token = service.register("gilt", "publish", "read")
+        point = {"name": "a", "timestamp": 1398788625, "value": 1, "tags": {}}
+        service.ask("POST", "/organizations/gilt/metrics", {"metrics": [point]}, token)
+        query = "/organizations/gilt/metrics?metric=a"
+        assert service.answer("GET", query, token=token)[0] != 200
+        variables = {
+            "CAVE_DATA_DIR": str(service.data_dir.path),
+            VARIABLE: str(directory / "notify"),
+        }
+        with managed("projector", variables) as process:
+            assert manager.recv(100) == b"READY=1"
+            wait_until(lambda: service.answer("GET", query, token=token)[0] == 200)
+            process.terminate()
+            assert process.wait(SECONDS) == 0
 
 
 def test_an_abstract_socket_is_named_with_an_at_sign(monkeypatch: pytest.MonkeyPatch) -> None:
