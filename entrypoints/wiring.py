@@ -68,6 +68,10 @@ from domain.token import TOKEN_PREFIX
 from entrypoints.settings import OFF, LogSettings, ServiceSettings
 
 SOCKET_TIMEOUT = 5.0
+
+LOG_CONNECTIONS = 16
+"""The most connections of a process to the log server, beside those that follow or append."""
+
 COMMAND_SECONDS = 86_400.0
 """The limit of a command's queries: effectively none, since users can interrupt a command."""
 
@@ -340,7 +344,7 @@ def _open_log(settings: LogSettings, url: str, on_step: OnStep = ignore_step) ->
 def _connected(url: str) -> Iterator[Client]:
     with closing(Connections(url)) as connections:
         try:
-            with closing(connections.client(timeout=SOCKET_TIMEOUT)) as client:
+            with closing(connections.client(timeout=SOCKET_TIMEOUT, size=LOG_CONNECTIONS)) as client:
                 yield client
         except DRIVER_ERRORS as error:
             raise LogUnavailable(f"cannot use the event log: {error}") from error

@@ -7,7 +7,7 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
@@ -131,13 +131,36 @@ def processor_time(pid: int) -> int:
 
     Threads that have ended do not count. The clock of `cpu_times` is too coarse for one request.
     """
-    first = psutil.Process(pid)
-    total = 0
-    for process in (first, *first.children(recursive=True)):
+    return sum(processor_times(pid).values())
+
+
+def processor_times(pid: int) -> dict[str, int]:
+    """Return the same by kind of process."""
+    used: dict[str, int] = {}
+    for name, process in _family(pid):
+        used.setdefault(name, 0)
         for statistics in Path(f"/proc/{process.pid}/task").glob("*/schedstat"):
             with suppress(OSError):
-                total += int(statistics.read_text().split()[0])
-    return total
+                used[name] += int(statistics.read_text().split()[0])
+    return used
+
+
+def connections(pid: int, ports: Collection[int]) -> dict[str, int]:
+    """Return the TCP connections of a process and its descendants to some ports, by kind."""
+    found: dict[str, int] = {}
+    for name, process in _family(pid):
+        for connection in process.net_connections("tcp"):
+            if connection.raddr and connection.raddr.port in ports:
+                found[name] = found.get(name, 0) + 1
+    return found
+
+
+def _family(pid: int) -> Iterator[tuple[str, psutil.Process]]:
+    """Yield a process and its descendants with their kinds."""
+    first = psutil.Process(pid)
+    for process in (first, *first.children(recursive=True)):
+        with suppress(psutil.NoSuchProcess):
+            yield _kind(process), process
 
 
 def _kind(process: psutil.Process) -> str:

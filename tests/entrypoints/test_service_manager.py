@@ -35,7 +35,7 @@ def manager(directory: Path) -> Iterator[socket.socket]:
 def managed(command: str, variables: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(
         [*CAVE, command],
-        env=clean_environment() | variables,
+        env={**clean_environment(), **variables},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

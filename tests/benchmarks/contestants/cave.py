@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from base64 import b64encode
@@ -99,9 +100,16 @@ class CaveServer(Database):
         token: str,
         path: str,
         form: Format,
+        variables: Mapping[str, str] | None = None,
     ) -> None:
+        """`variables` are settings of the commands, beside the data directory."""
         super().__init__(process, place, port, path, form)
         self._token = token
+        self._variables = variables or {}
+
+    def cave(self, *arguments: str) -> str:
+        """Run a `cave` command on its data and return its output."""
+        return run_cave(*arguments, data=self.directory / "data", variables=self._variables)
 
     def headers(self) -> Mapping[str, str]:
         return _authorization(self._token)
@@ -112,7 +120,7 @@ class CaveServer(Database):
     @cached_property
     def _read_token(self) -> str:
         arguments = ("token", "issue", ORGANIZATION, "--scope", "read", "--quiet")
-        token = run_cave(*arguments, data=self.directory / "data")
+        token = self.cave(*arguments)
         wait_for(self.process, self.directory, lambda: self._may_read(token))
         return token
 
@@ -190,8 +198,9 @@ def _authorization(token: str) -> Mapping[str, str]:
     return {"Authorization": f"Basic {b64encode(f'{token}:'.encode()).decode()}"}
 
 
-def run_cave(*arguments: str, data: Path) -> str:
+def run_cave(*arguments: str, data: Path, variables: Mapping[str, str] | None = None) -> str:
     """Run a `cave` command on a data directory and return its output."""
     command = [*COMMAND, *arguments, "--data-dir", str(data)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    environment = {**os.environ, **(variables or {})}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     return done.stdout.strip()

@@ -17,6 +17,7 @@ from tests.benchmarks.parts import (
     publish,
     query,
     replay,
+    sizing,
     workers,
 )
 
@@ -33,4 +34,5 @@ PARTS: Mapping[str, Callable[[Bench], None]] = {
     "cardinality": cardinality.run,
     "export": export.run,
     "memory": memory.run,
+    "sizing": sizing.run,
 }

@@ -1,0 +1,1 @@
+"""The files in examples/deployment, and Containerfile, fit the service."""
