@@ -46,6 +46,7 @@ from application.projections.folds import PROJECTIONS
 from application.projections.live import LiveProjection
 from application.projections.overview import ProjectionOverviewHandler
 from application.projections.ports import LiveGenerations, ProjectionStores
+from application.projections.priority import InPlace, Priority
 from application.projections.replay import ReplayHandler
 from application.projections.status import ProjectionStatuses
 from application.projections.verify import VerifyHandler
@@ -219,7 +220,7 @@ class ProjectorPorts(TierPorts, frozen=True, kw_only=True):
     """The ports of the projector: the log, the stores it feeds, and the archive it moves it to.
 
     `log_id` is the log's id, and `owner` names this process among archivers. `on_step` is called
-    after each step of archiving.
+    after each step of archiving. Projecting and archiving run at the `priority` they need.
     """
 
     organization_entries: OrganizationEntries
@@ -228,6 +229,7 @@ class ProjectorPorts(TierPorts, frozen=True, kw_only=True):
     owner: str
     policy: ArchivePolicy = ArchivePolicy()
     on_step: OnStep = ignore_step
+    priority: Priority = InPlace()
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -312,7 +314,10 @@ def compose(
         case ProjectorPorts():
             log = ports.entries
             metrics = MetricLogReader(log, ports.codec)
-            live = tuple(LiveProjection(metrics, ports.stores, known) for known in PROJECTIONS)
+            live = tuple(
+                LiveProjection(metrics, ports.stores, known, priority=ports.priority)
+                for known in PROJECTIONS
+            )
             return Projector(live=live, archiver=_archiver(ports, log, clock))
 
 
@@ -372,6 +377,7 @@ def _archiver(ports: ProjectorPorts, log: EntryLog, clock: Clock) -> Archiver | 
         log_id=ports.log_id,
         owner=ports.owner,
         policy=ports.policy,
+        priority=ports.priority,
     )
 
 

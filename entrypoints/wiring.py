@@ -12,7 +12,7 @@ from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 from pathlib import Path
 
 import structlog
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from adapters.archive import ObjectArchive, open_archive
 from adapters.ducklake.database import Location
@@ -46,6 +46,7 @@ from application.errors import LogUnavailable, LogUnfit
 from application.event_log.archive import OnStep, ignore_step
 from application.organizations.issue_token import NewToken
 from application.organizations.token_directory import DirectoryFollower, TokenDirectory
+from application.projections.priority import Priority
 from application.reading.query_budget import QueryLimits
 from application.reading.query_threads import QueryThreads
 from application.use_cases import (
@@ -131,13 +132,14 @@ def open_projections(settings: LogSettings, url: str) -> Iterator[ProjectionTool
 
 
 @contextmanager
-def open_projector(settings: LogSettings, url: str) -> Iterator[Projector]:
+def open_projector(settings: LogSettings, url: str, priority: Priority) -> Iterator[Projector]:
     """Open the log and the stores of the projections. Raises as `open_projections`."""
     with (
         _open_log(settings, url) as log,
         closing(_stores(settings)) as stores,
     ):
-        yield compose(_projector_ports(settings, log, stores), utc_now, new_token)
+        ports = structs.replace(_projector_ports(settings, log, stores), priority=priority)
+        yield compose(ports, utc_now, new_token)
 
 
 @contextmanager
@@ -344,7 +346,9 @@ def _open_log(settings: LogSettings, url: str, on_step: OnStep = ignore_step) ->
 def _connected(url: str) -> Iterator[Client]:
     with closing(Connections(url)) as connections:
         try:
-            with closing(connections.client(timeout=SOCKET_TIMEOUT, size=LOG_CONNECTIONS)) as client:
+            with closing(
+                connections.client(timeout=SOCKET_TIMEOUT, size=LOG_CONNECTIONS)
+            ) as client:
                 yield client
         except DRIVER_ERRORS as error:
             raise LogUnavailable(f"cannot use the event log: {error}") from error

@@ -17,6 +17,7 @@ from application.event_log.archive import Archive, End, Loss
 from application.event_log.ports import Entry, HotLog
 from application.event_log.receipts import Receipt
 from application.projections.errors import ProjectionError
+from application.projections.priority import InPlace, Priority
 
 INTERVAL = 1.0
 """Seconds between rounds."""
@@ -71,6 +72,7 @@ class Archiver:
         log_id: str,
         owner: str,
         policy: ArchivePolicy,
+        priority: Priority | None = None,
         interval: float = INTERVAL,
     ) -> None:
         self._hot = hot
@@ -82,6 +84,7 @@ class Archiver:
         self._log_id = log_id
         self._owner = owner
         self._policy = policy
+        self._priority = priority or InPlace()
         self._interval = interval
         self._claimed = False
         self._failures = 0
@@ -95,7 +98,7 @@ class Archiver:
         pause = self._interval
         reported: str | None = None
         while not stop.wait(pause):
-            failing = self._round_reported()
+            failing = self._priority.run(self._round_reported)
             if failing is not None and failing != reported:
                 _log.warning("archiving fails", reason=failing)
             elif failing is None and reported is not None:

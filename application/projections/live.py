@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
+import time
+from collections.abc import Callable
 
 import structlog
 
@@ -12,7 +15,8 @@ from application.event_log.reader import MetricLogReader
 from application.projections.errors import ProjectionBusy, ProjectionDiverged, ProjectionError
 from application.projections.folds import Projection
 from application.projections.ports import Generation, ProjectionStore, ProjectionStores, Role
-from application.projections.runner import MAX_POINTS, ProjectionRunner
+from application.projections.priority import InPlace, Priority
+from application.projections.runner import MAX_POINTS, Progress, ProjectionRunner
 from domain.events import MetricsDescribed
 
 COMMIT_INTERVAL = 0.5
@@ -45,8 +49,10 @@ class LiveProjection:
         stores: ProjectionStores,
         projection: Projection,
         *,
+        priority: Priority | None = None,
         interval: float | None = None,
         pause: float = PAUSE,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._log = log
         self._stores = stores
@@ -56,6 +62,8 @@ class LiveProjection:
         self._interval = default if interval is None else interval
         self._max_points = DESCRIPTIONS_POINTS if self._rests else MAX_POINTS
         self._pause = pause
+        self._priority = priority or InPlace()
+        self._monotonic = monotonic
         self._reported: str | None = None
 
     @property
@@ -95,10 +103,21 @@ class LiveProjection:
 
     def _feed(self, generation: Generation, store: ProjectionStore, stop: threading.Event) -> None:
         runner = self._runner(store)
-        while not stop.is_set():
+
+        def step() -> Progress:
             progress = runner.step()
             self._recovered()
             store.tidy()
+            return progress
+
+        read_all = -math.inf
+        while not stop.is_set():
+            began = self._monotonic()
+            # Whatever is unread was appended after all of the log had been read. The first event
+            # after a rest waits for its end.
+            progress = self._priority.run(step, began - read_all - self._interval)
+            if not progress.more:
+                read_all = began
             if self._live() != generation:
                 return
             if store.balance():

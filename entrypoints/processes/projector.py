@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import closing
 
 import structlog
 
@@ -14,6 +14,7 @@ from application.projections.errors import ProjectionError
 from application.use_cases import Projector
 from entrypoints.errors import CommandFailed
 from entrypoints.logging import configure_logging
+from entrypoints.processes.niceness import FollowsLag
 from entrypoints.processes.projector_config import ProjectorConfig
 from entrypoints.processes.reaching import reach_log
 from entrypoints.processes.service_manager import ServiceManager
@@ -21,10 +22,6 @@ from entrypoints.processes.signals import Signals
 from entrypoints.program import SUPERVISOR_FD
 from entrypoints.settings import LogSettings
 from entrypoints.wiring import open_projector
-
-NICENESS = 10
-"""Publishing and reading come first. At 19, though, the projections of a machine that is always
-busy would lag by more than the two seconds that are promised."""
 
 ARCHIVER = "archiver"
 WATCH_EVERY = 1.0
@@ -42,7 +39,7 @@ def project(
     read by then are either committed or read again later. Raises what opening the log and the
     stores raises, and CommandFailed if a thread ended by itself.
     """
-    with open_projector(settings, url) as projector:
+    with closing(FollowsLag()) as priority, open_projector(settings, url, priority) as projector:
         _run(projector, signals, begun)
 
 
@@ -77,7 +74,6 @@ def project_alone(settings: LogSettings) -> int:
     Returns the exit status once a signal requests a stop. Raises what `project` raises.
     """
     configure_logging()
-    os.nice(NICENESS)
     manager = ServiceManager()
     with Signals() as signals, reach_log(settings) as url:
         project(settings, url, signals, manager.ready)
@@ -90,7 +86,6 @@ def main() -> int:
     It counts as ready from its first try on: publishing does not depend on it.
     """
     configure_logging()
-    os.nice(NICENESS)
     config = ProjectorConfig.from_environment()
     with Signals(SUPERVISOR_FD) as signals:
         config.say_ready()

@@ -62,7 +62,7 @@ def main() -> int:
     return 0 if bench.measurements else 1
 
 
-NEED_WRK = ("publish", "latency", "workers")
+NEED_WRK = ("publish", "latency", "busy", "workers")
 
 
 def _versions(missing: dict[str, str]) -> dict[str, str]:

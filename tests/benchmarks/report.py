@@ -31,7 +31,7 @@ CAVEATS = (
     "keeps every point. InfluxDB fsyncs its log, and replaces a point of the same series and time. "
     "VictoriaMetrics keeps new points in memory for some seconds, and loses them in a crash. "
     "Neither checks credentials here.",
-    "CAVE's projector, which makes points readable, also runs on core 0, at low priority. Under "
+    "CAVE's projector, which makes points readable, also runs on core 0. Under "
     "full load it falls behind, which shows in the end-to-end part but not in publishing.",
     "Requests are prepared beforehand; wrk writes the times into them as it sends them, so that no "
     "body is sent twice. There are 2000 series, and a series' timestamps are 10 s apart.",

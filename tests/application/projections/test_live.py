@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from typing import TypeVar
 
 import pytest
 import structlog
@@ -15,8 +17,11 @@ from application.projections.errors import StoreFull, StoreUnavailable
 from application.projections.folds import POINTS
 from application.projections.live import LiveProjection, live_generation, rebuild_hint
 from application.projections.ports import Checkpoint, Generation, Role
-from tests.application.projections.world import Log, Stores, places
+from application.projections.runner import MAX_POINTS
+from tests.application.projections.world import Log, Stores, batch, places
 from tests.waiting import wait_until
+
+_T = TypeVar("_T")
 
 
 @contextmanager
@@ -160,3 +165,64 @@ def test_it_continues_with_the_partitions_that_it_writes_now() -> None:
         log.publish_many(8)
         stores.part = {0, 1, 2}
         wait_until(lambda: len(projected(stores)) == 32)
+
+
+class Timed:
+    """A Priority that keeps how late each work was, and for which each takes some seconds."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.seconds = 0.0
+        self.late: list[float] = []
+
+    def run(self, work: Callable[[], _T], late: float = 0.0) -> _T:
+        self.late.append(late)
+        self.now += self.seconds
+        return work()
+
+
+@contextmanager
+def timed(log: Log, priority: Timed) -> Iterator[None]:
+    """Run a projection with that priority and its clock."""
+    stop = threading.Event()
+    live = LiveProjection(
+        log.reader,
+        Stores(),
+        POINTS,
+        priority=priority,
+        interval=INTERVAL,
+        pause=INTERVAL,
+        monotonic=lambda: priority.now,
+    )
+    thread = threading.Thread(target=live.run, args=(stop,))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+INTERVAL = 0.001
+
+
+def test_it_is_late_if_long_ago_it_had_read_all_of_the_log() -> None:
+    priority = Timed()
+    with timed(Log(), priority):
+        wait_until(lambda: len(priority.late) > 2)
+        assert priority.late[0] == math.inf  # it has yet to find out how much there is
+        assert max(priority.late[1:]) <= 0
+        priority.seconds = 3.0
+        wait_until(lambda: priority.late[-1] == pytest.approx(3.0 - INTERVAL))
+        priority.seconds = 0.0
+        wait_until(lambda: priority.late[-1] <= 0)
+
+
+def test_a_step_that_leaves_something_to_read_does_not_make_it_punctual() -> None:
+    log, priority = Log(), Timed()
+    priority.seconds = 1.0
+    log.publish("gilt", batch([1.0] * MAX_POINTS))
+    with timed(log, priority):
+        wait_until(lambda: len(priority.late) > 2)
+    assert priority.late[:2] == [math.inf] * 2
+    assert priority.late[2] == pytest.approx(1.0 - INTERVAL)

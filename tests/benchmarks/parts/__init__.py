@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.parts import (
     archive,
+    busy,
     cardinality,
     end_to_end,
     export,
@@ -26,6 +27,7 @@ PARTS: Mapping[str, Callable[[Bench], None]] = {
     "protocols": protocols.run,
     "end-to-end": end_to_end.run,
     "latency": latency.run,
+    "busy": busy.run,
     "workers": workers.run,
     "replay": replay.run,
     "archive": archive.run,
