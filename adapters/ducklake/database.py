@@ -197,9 +197,18 @@ def transaction(connection: Connection) -> Iterator[None]:
         yield
         connection.execute("COMMIT")
     except BaseException:
-        with suppress(duckdb.Error):  # a commit that failed has ended the transaction
-            connection.execute("ROLLBACK")
+        roll_back(connection)
         raise
+
+
+def roll_back(connection: Connection) -> None:
+    """End the transaction of a connection, if there is one: a commit that failed has ended it.
+
+    Call it before the connection is closed. Closing would roll back as well, but if PostgreSQL was
+    lost meanwhile, DuckDB's error then has nobody to go to, and ends the process.
+    """
+    with suppress(duckdb.Error):
+        connection.execute("ROLLBACK")
 
 
 def _extension_file(extension: str) -> Path:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 
 from adapters.ducklake.database import Location
+from adapters.ducklake.query.readers import Readers, Reading
+from adapters.ducklake.store.stored_names import POINTS_TABLE
 from adapters.ducklake.store.stores import DuckLakeStores
 from application.projections.errors import StoreUnavailable
 from application.projections.folds import POINTS
@@ -49,6 +51,33 @@ def test_writing_resumes_after_postgres_was_down(
         assert set(store.checkpoints()) == {0}
         commit(store, recorded(0, 2))
         assert stores.info(live).rows == 2
+
+
+@pytest.mark.parametrize("asks", [False, True], ids=["idle", "asking"])
+def test_a_reader_outlives_a_server_that_is_killed_during_its_transaction(
+    own_server: PostgresServer, tmp_path: Path, *, asks: bool
+) -> None:
+    """DuckDB ends the process if a connection is closed in a transaction that cannot be ended."""
+    location = Location(root=tmp_path, catalog=own_server.new_database())
+    with live_store(location) as (_, _, store):
+        commit(store, recorded(0, 1))
+    with closing(Readers(location, threads=1, memory=1 << 30)) as readers:
+        with suppress(StoreUnavailable), readers.reading("points") as reading:
+            assert counted(reading) == 1
+            own_server.kill()
+            if asks:
+                counted(reading)
+        with pytest.raises(StoreUnavailable), readers.reading("points") as reading:
+            counted(reading)
+        own_server.start()
+        with readers.reading("points") as reading:
+            assert counted(reading) == 1
+
+
+def counted(reading: Reading) -> int:
+    query = f"SELECT count(*) FROM {reading.source}.{POINTS_TABLE}"
+    [(count,)] = reading.connection.execute(query).fetchall()
+    return int(count)
 
 
 def test_stores_can_be_made_while_postgres_is_down(tmp_path: Path) -> None:

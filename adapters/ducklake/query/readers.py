@@ -18,6 +18,7 @@ from adapters.ducklake.database import (
     attach,
     connect,
     metadata_schema,
+    roll_back,
     translated,
 )
 from adapters.ducklake.lease.leases import writers
@@ -67,6 +68,7 @@ class Reading:
         """A connection of its own; all its statements see one snapshot of the generation."""
         if self._connection is None:
             self._connection = self._opened.enter_context(closing(self._database.cursor()))
+            self._opened.callback(roll_back, self._connection)
             if self._deadline is not None:
                 self._opened.enter_context(self._deadline.interrupting(self._connection))
             self._connection.execute("BEGIN")
