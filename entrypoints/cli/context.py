@@ -29,36 +29,36 @@ COMMAND_LEVEL = "warning"
 @contextmanager
 def open_log(settings: LogSettings) -> Iterator[Commands]:
     """Reach the log server and open the use cases that need only the log."""
-    from entrypoints import wiring
+    from entrypoints.wiring import commands
 
-    with _reached(settings) as url, wiring.open_commands(settings, url) as opened:
+    with _reached(settings) as url, commands.open_commands(settings, url) as opened:
         yield opened
 
 
 @contextmanager
 def open_projections(settings: LogSettings) -> Iterator[ProjectionTools]:
     """Reach the log server and open the use cases that work on the projections."""
-    from entrypoints import wiring
+    from entrypoints.wiring import projections
 
-    with _reached(settings) as url, wiring.open_projections(settings, url) as opened:
+    with _reached(settings) as url, projections.open_projections(settings, url) as opened:
         yield opened
 
 
 @contextmanager
 def open_log_tools(settings: LogSettings) -> Iterator[LogTools]:
     """Reach the log server and open the use cases that look after the log."""
-    from entrypoints import wiring
+    from entrypoints.wiring import projector
 
-    with _reached(settings) as url, wiring.open_log_tools(settings, url) as opened:
+    with _reached(settings) as url, projector.open_log_tools(settings, url) as opened:
         yield opened
 
 
 @contextmanager
 def open_restore(settings: LogSettings) -> Iterator[RestoreTools]:
     """Reach an empty log server and open the archive to restore a log from."""
-    from entrypoints import wiring
+    from entrypoints.wiring import commands
 
-    with _reached(settings) as url, wiring.open_restore(settings, url) as opened:
+    with _reached(settings) as url, commands.open_restore(settings, url) as opened:
         yield opened
 
 

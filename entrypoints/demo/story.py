@@ -19,7 +19,7 @@ from entrypoints.demo.service import Address, Cave
 from entrypoints.errors import CommandFailed
 from entrypoints.processes.reaching import reach_log
 from entrypoints.settings import LogSettings
-from entrypoints.wiring import open_commands
+from entrypoints.wiring.commands import open_commands
 
 ORGANIZATION = "gilt"
 PATH = f"/organizations/{ORGANIZATION}/metrics"

@@ -21,7 +21,7 @@ from entrypoints.processes.service_manager import ServiceManager
 from entrypoints.processes.signals import Signals
 from entrypoints.program import SUPERVISOR_FD
 from entrypoints.settings import LogSettings
-from entrypoints.wiring import open_projector
+from entrypoints.wiring.projector import open_projector
 
 ARCHIVER = "archiver"
 WATCH_EVERY = 1.0

@@ -26,7 +26,7 @@ from entrypoints.logging import configure_logging
 from entrypoints.processes.listening import refuse_new
 from entrypoints.processes.worker_config import WorkerConfig
 from entrypoints.program import SUPERVISOR_FD
-from entrypoints.wiring import open_use_cases
+from entrypoints.wiring.service import open_use_cases
 
 SHUTDOWN_SECONDS = 20
 """How long requests in flight may take once the worker is asked to stop."""

@@ -33,7 +33,7 @@ from domain.metric_point import PointBatch, tag_set
 from entrypoints.cli import main
 from entrypoints.cli.context import Roots
 from entrypoints.settings import LogSettings, ServiceSettings
-from entrypoints.wiring import new_token
+from entrypoints.wiring.commands import new_token
 
 NOW = datetime(2014, 10, 24, 12, 37, 28, tzinfo=UTC)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from application.event_log.archive import Step
 from entrypoints.settings import LogSettings
-from entrypoints.wiring import open_log_tools
+from entrypoints.wiring.projector import open_log_tools
 
 
 def main() -> None:

@@ -29,7 +29,7 @@ from application.event_log.receipts import Receipt
 from application.event_log.tiered import TieredLog
 from application.use_cases import LogTools
 from entrypoints.settings import LogSettings
-from entrypoints.wiring import open_log_tools
+from entrypoints.wiring.projector import open_log_tools
 from tests.contracts.metric_log import published
 from tests.faults.conftest import ROUNDS
 from tests.servers import LogServer

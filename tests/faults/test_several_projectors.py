@@ -26,7 +26,7 @@ from adapters.redis_streams.metrics.keys import MetricKeys
 from adapters.redis_streams.metrics.metric_log import RedisMetricLog
 from application.projections.folds import PROJECTIONS
 from application.projections.overview import ProjectionOverview
-from entrypoints.wiring import open_projections
+from entrypoints.wiring.projections import open_projections
 from tests.contracts.metric_log import published
 from tests.ducklake.postgres import PostgresServer, running_postgres
 from tests.faults.conftest import ROUNDS

@@ -1,0 +1,1 @@
+"""The wiring: opens the adapters, composes the use cases, and closes everything again."""
