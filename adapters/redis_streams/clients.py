@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from redis import Redis, RedisCluster
@@ -17,6 +18,8 @@ from redis.exceptions import (
     RedisError,
     TryAgainError,
 )
+from redis.exceptions import ConnectionError as DriverConnectionError
+from redis.exceptions import TimeoutError as DriverTimeoutError
 from redis.retry import Retry
 
 from adapters.redis_streams.urls import Address
@@ -113,14 +116,19 @@ def on_one_connection(client: Client, key: str, use: Callable[[Redis], T]) -> T:
     deadline = time.monotonic() + FOLLOW_SECONDS
     while True:
         pool = server_of(client, key).connection_pool
-        with Redis(connection_pool=pool, single_connection_client=True) as connection:
-            try:
+        try:
+            with Redis(connection_pool=pool, single_connection_client=True) as connection:
                 return use(connection)
-            except REFUSED_ELSEWHERE:
-                if not isinstance(client, RedisCluster) or time.monotonic() > deadline:
-                    raise
-        client.nodes_manager.initialize()
-        time.sleep(FOLLOW_PAUSE)
+        except REFUSED_ELSEWHERE:
+            if not isinstance(client, RedisCluster) or time.monotonic() > deadline:
+                raise
+            client.nodes_manager.initialize()
+            time.sleep(FOLLOW_PAUSE)
+        except (DriverConnectionError, DriverTimeoutError):
+            if isinstance(client, RedisCluster):
+                with suppress(*DRIVER_ERRORS):  # the first error says more
+                    client.nodes_manager.initialize(last_failed_node_name=server_name(client, key))
+            raise
 
 
 def together(

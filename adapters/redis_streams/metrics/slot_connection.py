@@ -69,6 +69,8 @@ class SlotConnection:
         """Why what comes is refused, or None if it waits."""
         self._reason = NOT_CONNECTED
         """Why what waits is refused in the end."""
+        self._looked_over: Link | None = None
+        """The connection over which the partition was looked at last."""
         self._unanswered = 0
         self._all_answered = asyncio.Event()
         self._refused: list[_Call] = []
@@ -221,10 +223,15 @@ class SlotConnection:
         self._link = link
 
     async def _prepared(self) -> Link:
-        """Return a connection to the master, over which the partition has been looked at."""
+        """Return a connection to the master, over which the partition has been looked at.
+
+        It is looked at again if it has been on another server meanwhile.
+        """
         while True:
             master = self.master
             link = await self._link_to(master)
+            if link is self._looked_over and link.alive:
+                return link
             try:
                 await self._prepare(partial(self._call, link))
             except _RefusedError as error:
@@ -235,6 +242,7 @@ class SlotConnection:
                 await asyncio.sleep(PAUSE)
                 continue
             if master == self.master and link.alive:
+                self._looked_over = link
                 return link
 
     async def _call(self, link: Link, command: Command) -> Any:
