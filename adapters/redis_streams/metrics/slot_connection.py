@@ -228,8 +228,8 @@ class SlotConnection:
         It is looked at again if it has been on another server meanwhile.
         """
         while True:
+            link = await self._link_to()
             master = self.master
-            link = await self._link_to(master)
             if link is self._looked_over and link.alive:
                 return link
             try:
@@ -258,11 +258,10 @@ class SlotConnection:
             raise _RefusedError(refusal)
         return reply
 
-    async def _link_to(self, address: Address | None) -> Link:
-        """Return what leads to a node, or to the master if that is another one meanwhile."""
-        follows = address == self.master
+    async def _link_to(self, address: Address | None = None) -> Link:
+        """Return what leads to a node; without an address to the master, whichever that is."""
         while True:
-            wanted = self.master if follows else address
+            wanted = address or self.master
             link = None if wanted is None else self._nodes.link(wanted)
             if link is not None:
                 return link
