@@ -18,6 +18,9 @@ from adapters.redis_streams.urls import Address
 POLL_SECONDS = 0.5
 """How often others are asked where the servers are."""
 
+SOONEST_SECONDS = 0.1
+"""How soon they are asked again at the earliest, whoever wants it."""
+
 ASKED_SECONDS = 0.5
 """The longest that each of those who are asked may take to answer."""
 
@@ -42,7 +45,7 @@ class Watched(ABC, Generic[Where]):
         self._lock = threading.Lock()
         self._sockets: WeakKeyDictionary[socket.socket, Address] = WeakKeyDictionary()
         self._listeners: list[Callable[[Where], None]] = []
-        self._closed = False
+        self._closed = threading.Event()
         self._due = threading.Event()
         self._watching: threading.Thread | None = None
         self._silent = False
@@ -82,16 +85,16 @@ class Watched(ABC, Generic[Where]):
 
     def close(self) -> None:
         """Stop asking. Connections stay as they are."""
-        self._closed = True
+        self._closed.set()
         self._due.set()
         if self._watching is not None and self._watching is not threading.current_thread():
             self._watching.join()
 
     def _watch(self) -> None:
-        while True:
-            self._due.wait(POLL_SECONDS)
+        while not self._closed.wait(SOONEST_SECONDS):
+            self._due.wait(POLL_SECONDS - SOONEST_SECONDS)
             self._due.clear()
-            if self._closed:
+            if self._closed.is_set():
                 return
             try:
                 where = self._ask()
