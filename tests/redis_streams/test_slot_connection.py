@@ -26,6 +26,7 @@ class FakeLink:
     """Notes what is sent; the test answers it. What `prepare` sends is answered at once."""
 
     alive = True
+    full = False
 
     def __init__(self, address: Address) -> None:
         self.address = address
@@ -34,6 +35,8 @@ class FakeLink:
         self._open: list[asyncio.Future[Any]] = []
 
     def send(self, packed: bytes) -> asyncio.Future[Any]:
+        if self.full and packed != LOOK:
+            raise LogSaturated("full")
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         if packed == LOOK:
             self.looked += 1
@@ -46,6 +49,8 @@ class FakeLink:
     append = send
 
     def ask(self) -> None:
+        if self.full:
+            raise LogSaturated("full")
         self.sent.append(ASKING)
 
     def answer(self, *replies: object) -> None:
@@ -183,6 +188,41 @@ def test_what_died_with_a_connection_is_not_sent_again() -> None:
         await connection.ready()
         assert connection.failure is None
         assert (two.looked, two.sent) == (1, [])
+
+    run(scenario)
+
+
+def test_a_connection_that_takes_no_more_refuses_what_is_sent_again() -> None:
+    async def scenario(
+        connection: SlotConnection, one: FakeLink, two: FakeLink, _: FakeNodes
+    ) -> None:
+        for reply in (ASK, MOVED):
+            two.full = True
+            answers = [connection.append(name) for name in (b"a", b"b")]
+            gone = connection.append(b"c")
+            gone.cancel()
+            one.answer(reply, reply, reply)
+            for answer in answers:
+                with pytest.raises(LogSaturated):
+                    await answer
+            two.full = False
+        assert two.sent == []
+
+    run(scenario)
+
+
+def test_closing_waits_until_what_was_refused_is_answered() -> None:
+    async def scenario(
+        connection: SlotConnection, one: FakeLink, two: FakeLink, _: FakeNodes
+    ) -> None:
+        answer = connection.append(b"a")
+        closing = asyncio.ensure_future(connection.close())
+        await asyncio.sleep(0)
+        one.answer(MOVED)
+        await until(lambda: two.sent)
+        two.answer(b"1-1")
+        await closing
+        assert await answer == b"1-1"
 
     run(scenario)
 

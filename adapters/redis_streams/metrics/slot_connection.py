@@ -122,9 +122,8 @@ class SlotConnection:
         """Wait until everything has been answered, and send nothing any more."""
         with suppress(TimeoutError):
             async with asyncio.timeout(REPLY_TIMEOUT):
-                while left := [call.answer for call in (*self._refused, *self._held)]:
-                    await asyncio.wait(left)
-                await self._until_answered()
+                while self._unanswered or self._refused or self._held:  # noqa: ASYNC110  there is no event for it
+                    await asyncio.sleep(PAUSE)
         self._closed = True
         if self._settling is not None:
             self._settling.cancel()
@@ -149,8 +148,12 @@ class SlotConnection:
         self._unanswered += 1
         sent.add_done_callback(partial(self._replied, call, link))
 
-    def _send_again(self, link: Link, call: _Call) -> None:
+    def _send_again(self, link: Link, call: _Call, *, asking: bool = False) -> None:
+        if call.answer.done():  # nobody waits for it any more
+            return
         try:
+            if asking:
+                link.ask()
             self._dispatch(link, call)
         except LogError as error:
             call.answer.set_exception(error)
@@ -203,8 +206,7 @@ class SlotConnection:
             assert refusal.address is not None  # noqa: S101  it has one
             link = await self._link_to(refusal.address)
             for call in self._take_refused():
-                link.ask()
-                self._send_again(link, call)
+                self._send_again(link, call, asking=True)
             await self._until_answered()
             if self._refusal is not None:
                 return
@@ -275,7 +277,7 @@ class SlotConnection:
 
     def _take_refused(self) -> list[_Call]:
         calls, self._refused = self._refused, []
-        return [call for call in calls if not call.answer.done()]
+        return calls
 
     def _fail(self, error: LogUnavailable) -> None:
         """Refuse everything that was not executed, and what comes from now on."""
