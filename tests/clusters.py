@@ -147,6 +147,17 @@ class Cluster:
             pass
         self.end_move(key, to)
 
+    def spread_replicas(self) -> None:
+        """Give each master as many replicas as the others, with all nodes running.
+
+        A master that comes back becomes a replica of whoever got its last slot.
+        """
+        found = {node.port: self.replicas_of(node) for node in self.masters()}
+        for node in self.masters():
+            most = max(found, key=lambda port: len(found[port]))
+            if len(found[node.port]) < len(found[most]) - 1 or not found[node.port]:
+                self._run(found[most].pop(), "CLUSTER", "REPLICATE", self.id_of(node))
+
     def is_whole(self) -> bool:
         """Return whether every node runs, knows the same masters, and has its data."""
         with suppress(RedisError):

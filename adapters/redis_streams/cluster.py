@@ -49,9 +49,11 @@ class Slots(Struct, frozen=True):
     """The masters of a cluster by their slots, as one node knows them.
 
     `ranges` are the first and the last slot, and the address of their master. The view with the
-    highest epoch is the newest. `others` are the replicas' addresses.
+    highest epoch is the newest, if it is settled. That of a node which was cut off or has just
+    started is not. `others` are the replicas' addresses.
     """
 
+    settled: bool
     epoch: int
     ranges: tuple[tuple[int, int, Address], ...]
     others: frozenset[Address] = frozenset()
@@ -92,23 +94,22 @@ class Topology(Watched[Slots]):
         return address not in self._former or address in where.masters
 
     def _ask(self) -> Slots:
-        newest, reasons, answers = self._newest, [], 0
+        views: list[Slots] = []
+        reasons = []
         for address in self._known():
             try:
-                found = self._view_of(address)
+                views.append(self._view_of(address))
             except RedisError as error:
                 reasons.append(str(error))
-                continue
-            if newest is None or found.epoch >= newest.epoch:
-                newest = found
-            answers += 1
-            if answers == ENOUGH_ANSWERS:
+            if len(views) == ENOUGH_ANSWERS:
                 break
-        if newest is None or not answers:
+        if not views:
             raise DriverConnectionError(f"no node of the cluster answers: {'; '.join(reasons)}")
-        self._newest = newest
-        self._former |= newest.masters
-        return newest
+        newest = max(views, key=lambda view: (view.settled, view.epoch))
+        if self._newest is None or newest.epoch >= self._newest.epoch:
+            self._newest = newest
+            self._former |= newest.masters
+        return self._newest
 
     def _known(self) -> list[Address]:
         """Return the addresses of all known nodes, in random order."""
@@ -125,7 +126,12 @@ class Topology(Watched[Slots]):
         for first, last, master, *replicas in slots:
             ranges.append((first, last, _endpoint(master, address)))
             others |= {_endpoint(replica, address) for replica in replicas}
-        return Slots(int(about["cluster_current_epoch"]), tuple(ranges), frozenset(others))
+        return Slots(
+            about["cluster_state"] == "ok",
+            int(about["cluster_current_epoch"]),
+            tuple(ranges),
+            frozenset(others),
+        )
 
     def _node(self, address: Address) -> Redis:
         with self._lock:

@@ -1,10 +1,10 @@
 """A master of a cluster killed while a slot moves, under load: `make faults ARGUMENTS=replicated`.
 
-Three masters with two replicas each; a node that does not answer for a second counts as down. A
-slot moves from master to master, key by key. In the middle of that, one of the two is killed, a
-replica is promoted, and the move is completed, as an operator would. Meanwhile writers append
-numbered batches, every other one with a key until it is acknowledged. After each round, every
-acknowledged batch is looked for in the log.
+Three masters with a replica each; a node that does not answer for a second counts as down. A slot
+moves from master to master, key by key. In the middle of that, one of the two is killed. Once its
+replica is promoted, it starts again, and the move is completed, as an operator would. Meanwhile
+writers append numbered batches, every other one with a key until it is acknowledged. After each
+round, every acknowledged batch is looked for in the log.
 """
 
 from __future__ import annotations
@@ -58,17 +58,24 @@ def kill_while_moving(running: Cluster) -> None:
     source = running.master_of(log)
     target = random.choice([node for node in running.masters() if node is not source])
     running.begin_move(log, target)
-    for _ in range(random.randint(0, MOST_MOVED)):
-        running.move_keys(log, target, most=1)
+    moved = sum(
+        running.move_keys(log, target, most=1) for _ in range(random.randint(0, MOST_MOVED))
+    )
     killed = random.choice([source, target])
     killed.kill()
+    print(
+        f"{log} from {source.port} to {target.port}, {moved} keys moved, {killed.port} killed",
+        file=sys.stderr,
+        flush=True,
+    )
     try:
         wait_until(lambda: killed not in masters(running), PROMOTION_SECONDS, every=0.05)
     except AssertionError:
         # On a machine that is too busy, the nodes may not agree on a replica in time.
-        print("no replica was promoted; the master starts again", file=sys.stderr, flush=True)
-        killed.start()
+        print("no replica was promoted in time", file=sys.stderr, flush=True)
+    killed.start()
     wait_until(lambda: repaired(running, log), PATIENCE, every=0.1)
+    print(f"{log} is on {running.master_of(log).port}", file=sys.stderr, flush=True)
 
 
 def masters(running: Cluster) -> list[LogServer]:
@@ -119,6 +126,8 @@ def heal(running: Cluster) -> None:
         if not node.running:
             node.start()
     wait_until(running.is_whole, PATIENCE, every=0.1)
+    running.spread_replicas()
+    wait_until(running.is_whole, PATIENCE, every=0.1)
 
 
 def measure(running: Cluster, durability: Durability) -> Result:
@@ -130,9 +139,9 @@ def measure(running: Cluster, durability: Durability) -> Result:
 
 
 @contextmanager
-def cluster_of_nine() -> Iterator[Cluster]:
+def cluster(replicas: int) -> Iterator[Cluster]:
     with TemporaryDirectory(prefix="cave-") as directory:
-        running = Cluster(Path(directory), replicas=2, down_after=DOWN_AFTER)
+        running = Cluster(Path(directory), replicas=replicas, down_after=DOWN_AFTER)
         try:
             yield running
         finally:
@@ -142,6 +151,7 @@ def cluster_of_nine() -> Iterator[Cluster]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--replicas", type=int, default=1, help="of each master")
     parser.add_argument(
         "--durability", nargs="*", type=Durability.parse, default=[Durability(), Durability(1)]
     )
@@ -149,7 +159,7 @@ def main() -> None:
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     print(HEADING, flush=True)
     for durability in arguments.durability:
-        with cluster_of_nine() as running:
+        with cluster(arguments.replicas) as running:
             results = []
             for _ in range(arguments.rounds):
                 results.append(measure(running, durability))
