@@ -15,18 +15,24 @@ from adapters.ducklake.store.stored_names import lake_name
 from adapters.ducklake.store.stores import DuckLakeStores
 from adapters.ducklake.store.tables import TABLES
 from adapters.ducklake.store.writer_fence import WriterFence
+from application.event_log.ports import RecordedMetrics
 from application.event_log.receipts import Receipt
 from application.projections.folds import POINTS, Projection
-from application.projections.ports import Checkpoint, Generation, OwnerDigest, Role
+from application.projections.ports import Checkpoint, Generation, Owner, OwnerDigest, Role
 from tests.contracts.projection_store import commit, recorded, some_points
 
 POINTS_PER_EVENT = 50
 """Points of each numbered event."""
 
 
-def number_of(checkpoints: Mapping[int, Checkpoint]) -> int:
-    """Return the number of the last committed event of partition 0."""
-    last = checkpoints.get(0)
+def numbered(partition: int, number: int) -> RecordedMetrics:
+    """Return an event of POINTS_PER_EVENT points."""
+    return recorded(partition, number, some_points(POINTS_PER_EVENT, number))
+
+
+def number_of(checkpoints: Mapping[int, Checkpoint], partition: int = 0) -> int:
+    """Return the number of the last committed event of a partition."""
+    last = checkpoints.get(partition)
     return 0 if last is None else Receipt.at(0, last.position).milliseconds - 1_700_000_000_000
 
 
@@ -68,6 +74,14 @@ def _fence_of_last(connection: Connection, seat: Seat, shares: int) -> ShareFenc
     found = fence._rows(range(shares))
     fence._numbers = {share: _number(rows)[0] for share, rows in found.items()}
     return fence
+
+
+def digests_of_all(stores: DuckLakeStores, last: Mapping[int, int]) -> Mapping[Owner, OwnerDigest]:
+    """Return the digests of a generation that one writer made, of the events 1 to `last` each."""
+    generation = stores.create(POINTS, Role.BUILDING)
+    with stores.open(generation) as store:
+        commit(store, *(numbered(p, n) for p, end in last.items() for n in range(1, end + 1)))
+    return stores.digests(generation)
 
 
 def digests_at_once(stores: DuckLakeStores, last: int) -> Mapping[tuple[str, str], OwnerDigest]:

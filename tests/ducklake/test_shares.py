@@ -1,11 +1,15 @@
-"""Several processes share out the partitions of a generation, with catalogs in PostgreSQL."""
+"""Several writers share out the partitions of a generation, with catalogs in PostgreSQL."""
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from adapters.ducklake.database import Location
@@ -16,11 +20,16 @@ from adapters.ducklake.store.generation import DuckLakeStore
 from adapters.ducklake.store.stores import DuckLakeStores
 from application.projections.errors import ProjectionBusy, StoreUnavailable
 from application.projections.folds import POINTS
+from application.projections.live import live_generation
 from application.projections.ports import Generation, Role
-from tests.contracts.projection_store import commit, recorded
+from tests.contracts.projection_store import checkpoint, commit, recorded
+from tests.ducklake.support import digests_of_all, number_of
+from tests.waiting import wait_until
 
 PARTITIONS = range(2 * SHARES)
 LONG = 600.0
+LEASE = 1.0
+SECONDS = 120.0
 
 
 class Hosts:
@@ -121,3 +130,94 @@ def test_a_share_that_was_taken_over_is_never_written_by_its_last_holder(hosts: 
     commit(second, recorded(3, 2))
     assert hosts.live is not None
     assert hosts.stores[1].info(hosts.live).rows == len(PARTITIONS) + 1
+
+
+def test_a_generation_with_one_writer_is_shared_out_as_it_is(hosts: Hosts) -> None:
+    """As earlier releases made it, and replays do. Its last writer commits nothing more."""
+    stores = hosts.add()
+    hosts.live = stores.create(POINTS, Role.LIVE)
+    with stores.open(hosts.live) as sole:
+        commit(sole, *(recorded(p, 1) for p in PARTITIONS))
+        known = sole.checkpoints()
+        with pytest.raises(ProjectionBusy):
+            hosts.join()
+        with stores._leases._opened() as table:
+            for holder in table.holders().values():
+                table.release(holder.owner)
+        first, second = hosts.join(), hosts.join()
+        balance(first, second)
+        assert {**first.checkpoints(), **second.checkpoints()} == known
+        for refused in (lambda: commit(sole, recorded(0, 2)), sole.checkpoints):
+            with pytest.raises((ProjectionBusy, StoreUnavailable)):
+                refused()
+    for store in (first, second):
+        commit(store, *(recorded(p, 2) for p in written(store)))
+    assert stores.info(hosts.live).rows == 2 * len(PARTITIONS)
+    with pytest.raises(ProjectionBusy), stores.open(hosts.live):
+        pytest.fail("it is being written")
+
+
+def test_no_file_is_deleted_that_another_writer_is_about_to_commit(hosts: Hosts) -> None:
+    """Its commit fails if its file may be gone, and is repeated with another."""
+    first, second = hosts.join(), hosts.join()
+    balance(first, second)
+    keeper, other = (first, second) if first.writes(0) else (second, first)
+    partition = min(written(other))
+    with ExitStack() as opened:
+        opened.enter_context(pytest.raises(duckdb.TransactionException, match="has dropped it"))
+        opened.enter_context(other._fence.committing([checkpoint(recorded(partition, 1))]))
+        other._connection.execute("INSERT INTO lake.series (organization, day) VALUES ('a', now())")
+        keeper._upkeep.delete_orphans(0)
+    commit(other, recorded(partition, 1))
+    assert hosts.live is not None
+    assert hosts.stores[0].info(hosts.live).rows == 1
+    files = keeper._connection.execute(
+        "SELECT data_file FROM ducklake_list_files('lake', 'series')"
+    ).fetchall()
+    assert all(Path(file).exists() for (file,) in files)
+
+
+def test_writers_that_are_killed_and_paused_double_and_lose_nothing(
+    hosts: Hosts, tmp_path: Path
+) -> None:
+    """All upkeep is due every 0.2 s."""
+    observer = hosts.add(LEASE)
+
+    def start(host: int) -> subprocess.Popen[bytes]:
+        location = hosts.location(10 + host)
+        return subprocess.Popen(
+            [
+                *(sys.executable, "-m", "tests.ducklake.churning", str(location.root), "share"),
+                *(str(LEASE), str(location.catalog), str(location.files)),
+            ],
+            stdout=subprocess.DEVNULL,
+        )
+
+    def numbers() -> dict[int, int]:
+        live = live_generation(observer, "points")
+        known = {} if live is None else observer.info(live).checkpoints
+        return {p: number_of(known, p) for p in PARTITIONS}
+
+    def wait_for_all() -> None:
+        """Wait until every partition has moved on, whoever wrote it before."""
+        before = numbers()
+        wait_until(lambda: all(n > before[p] for p, n in numbers().items()), SECONDS)
+
+    processes = [start(host) for host in range(2)]
+    try:
+        wait_for_all()
+        processes[0].kill()
+        processes.append(start(2))
+        wait_for_all()
+        processes[1].send_signal(signal.SIGSTOP)
+        wait_for_all()
+        processes[1].send_signal(signal.SIGCONT)
+        wait_for_all()
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+    live = live_generation(observer, "points")
+    assert live is not None
+    assert observer.digests(live) == digests_of_all(observer, numbers())
+    assert observer.info(live).set_aside == []
