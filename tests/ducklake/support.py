@@ -6,15 +6,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from time import monotonic
 
-from adapters.ducklake.database import Connection, Location, attach, connect
-from adapters.ducklake.lease.leases import Lease, Leases, Seat
+from adapters.ducklake.database import Location, attach, connect
+from adapters.ducklake.lease.leases import Lease, Leases
 from adapters.ducklake.store.fence import Fence
 from adapters.ducklake.store.generation import DuckLakeStore
-from adapters.ducklake.store.share_fence import ShareFence, _number, shares_of
 from adapters.ducklake.store.stored_names import lake_name
 from adapters.ducklake.store.stores import DuckLakeStores
 from adapters.ducklake.store.tables import TABLES
-from adapters.ducklake.store.writer_fence import WriterFence
 from application.event_log.ports import RecordedMetrics
 from application.event_log.receipts import Receipt
 from application.projections.folds import POINTS, Projection
@@ -55,25 +53,11 @@ def unleased_store(
     name = lake_name(generation.projection, generation.number)
     with closing(connect(location)) as connection, closing(Leases(location)) as leases:
         attach(connection, location, name, "lake")
-        lease = Lease(name, "nobody", leases)
-        shares = shares_of(connection)
-        if shares:
-            seat = Seat(name, shares, lease, leases)
-            seat.held = dict.fromkeys(range(shares), lease)
-            fence: WriterFence = _fence_of_last(connection, seat, shares)
-        else:
-            connection.execute("SET ducklake_max_retry_count = 0")
-            ((number,),) = connection.execute("SELECT fence FROM lake.writer").fetchall()
-            fence = Fence(connection, lease, number)
+        connection.execute("SET ducklake_max_retry_count = 0")
+        ((number,),) = connection.execute("SELECT fence FROM lake.writer").fetchall()
+        fence = Fence(connection, Lease(name, "nobody", leases), number)
         table = TABLES[generation.projection]
         yield DuckLakeStore(connection, table, fence, location.root, clock)
-
-
-def _fence_of_last(connection: Connection, seat: Seat, shares: int) -> ShareFence:
-    fence = ShareFence(connection, seat, shares)
-    found = fence._rows(range(shares))
-    fence._numbers = {share: _number(rows)[0] for share, rows in found.items()}
-    return fence
 
 
 def digests_of_all(stores: DuckLakeStores, last: Mapping[int, int]) -> Mapping[Owner, OwnerDigest]:

@@ -155,6 +155,24 @@ def test_a_generation_with_one_writer_is_shared_out_as_it_is(hosts: Hosts) -> No
     assert stores.info(hosts.live).rows == 2 * len(PARTITIONS)
     with pytest.raises(ProjectionBusy), stores.open(hosts.live):
         pytest.fail("it is being written")
+    with pytest.raises(ProjectionBusy):
+        stores.drop(hosts.live)
+
+
+def test_one_writer_can_open_all_partitions_of_a_generation_that_was_shared_out(
+    hosts: Hosts,
+) -> None:
+    stores = hosts.add()
+    live = stores.create(POINTS, Role.LIVE)
+    with stores.join(live) as store:
+        commit(store, *(recorded(p, 1) for p in PARTITIONS))
+    with stores.open(live) as store:
+        assert written(store) == set(PARTITIONS)
+        assert store.checkpoints().keys() == set(PARTITIONS)
+        commit(store, *(recorded(p, 2) for p in PARTITIONS))
+        with hosts.add().join(live) as other:
+            assert written(other) == set()
+    assert stores.info(live).rows == 2 * len(PARTITIONS)
 
 
 def test_no_file_is_deleted_that_another_writer_is_about_to_commit(hosts: Hosts) -> None:
