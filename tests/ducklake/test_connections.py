@@ -20,6 +20,7 @@ from application.projections.ports import Role
 from application.reading.ports import Aggregation, Selection
 from tests.contracts.projection_store import checkpoint, recorded, some_points
 
+WORKER = 4
 PROJECTOR = 12
 ROUNDS = 2
 POINTS = Selection(organization="gilt", team=None, metric="a", tags={}, start=None, end=None)
@@ -48,9 +49,8 @@ def counted(location: Location) -> Iterator[Counter[str]]:
         thread.join()
 
 
-@pytest.mark.parametrize("limit", [4, 16])
 def test_queries_projecting_and_upkeep_keep_to_the_limits(
-    tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch, limit: int
+    tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where more queries run than there are connections; all of them are answered."""
     for setting in ("MERGE_EVERY", "EXPIRE_EVERY", "ORPHANS_EVERY"):
@@ -62,7 +62,7 @@ def test_queries_projecting_and_upkeep_keep_to_the_limits(
             root=tmp_path / name,
             catalog=f"{database} application_name={name}",
             files=str(tmp_path / "files"),
-            connections=limit,
+            connections=WORKER,
         )
 
     with ExitStack() as opened:
@@ -98,5 +98,5 @@ def test_queries_projecting_and_upkeep_keep_to_the_limits(
                 project(number)
             for each in asked:
                 each.result()
-    assert 0 < most["worker"] <= limit
+    assert 0 < most["worker"] <= WORKER
     assert 0 < most["projector"] <= PROJECTOR

@@ -13,8 +13,9 @@ from collections.abc import Mapping
 
 from adapters.ducklake.lease.table import Holder
 
-SHARES = 8
-"""Shares of a new generation, and so the most processes that write it at the same time."""
+SHARES = 4
+"""Shares of a new generation, and so the most processes that write it at the same time. A commit
+pays for each share that it has events of."""
 
 _SHARE = ":share:"
 _SEAT = ":seat:"

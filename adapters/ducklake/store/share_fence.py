@@ -2,7 +2,7 @@
 
 DuckLake merges commits that do not touch the same: while others insert rows into the same tables,
 a commit is repeated on top of theirs without writing its files again. Each share of the partitions
-has a table of its own for its checkpoints, which every commit of the share changes, and a number in
+has a table of its own for its checkpoints, which every commit of the share adds to, and a number in
 it, the fence. Taking a share over replaces its table, by one with a higher number:
 
 - A transaction that began before that conflicts with it, since its table was dropped. This holds
@@ -29,8 +29,9 @@ from adapters.ducklake.lease.leases import Seat
 from adapters.ducklake.sql import quoted
 from adapters.ducklake.store.checkpoints import (
     CHECKPOINTS,
+    add_checkpoints,
+    latest,
     read_checkpoints,
-    replace_checkpoints,
     share_table,
 )
 from application.projections.errors import ProjectionBusy, StoreUnavailable
@@ -83,7 +84,7 @@ class ShareFence:
         self._numbers: dict[int, int] = {}
         self._known: dict[int, Checkpoint] = {}
         self._outdated: set[int] = set()
-        """Shares with deleted rows in the catalog's database, which stay in it."""
+        """Shares whose tables have checkpoints that later ones have replaced."""
         connection.execute(f"SET ducklake_retry_wait_ms = {RETRY_MS}")
         connection.execute(f"SET ducklake_retry_backoff = {RETRY_FACTOR}")
 
@@ -142,7 +143,7 @@ class ShareFence:
                     raise StoreUnavailable("another process has written this share meanwhile")
             yield
             for share, changed in by_share.items():
-                replace_checkpoints(self._connection, share_table(share), changed)
+                add_checkpoints(self._connection, share_table(share), changed)
         self._known.update({checkpoint.partition: checkpoint for checkpoint in checkpoints})
         self._outdated.update(by_share)
 
@@ -199,8 +200,7 @@ class ShareFence:
         table = share_table(share)
         self._connection.execute(
             f"CREATE OR REPLACE TABLE lake.{table} AS {_fence_row(number, owner)} "
-            f"UNION ALL SELECT partition, position, digest FROM lake.{table} "
-            "WHERE partition IS NOT NULL"
+            f"UNION ALL {latest(f'lake.{table}')}"
         )
 
     def _checked_rows(self, shares: Collection[int]) -> dict[int, _Rows]:
@@ -249,17 +249,15 @@ def share_out(connection: Connection, shares: int) -> None:
         for share in range(shares):
             table = share_table(share)
             connection.execute(f"CREATE TABLE lake.{table} AS {_fence_row(0, '')}")
-            mine = [c for c in known.values() if c.partition % shares == share]
-            replace_checkpoints(connection, table, mine)
+            if mine := [c for c in known.values() if c.partition % shares == share]:
+                add_checkpoints(connection, table, mine)
         connection.execute(f"DROP TABLE lake.{CHECKPOINTS}")
         connection.execute("DROP TABLE IF EXISTS lake.writer")
         union = " UNION ALL ".join(
             f"SELECT partition, position, digest FROM {share_table(share)}"
             for share in range(shares)
         )
-        connection.execute(
-            f"CREATE VIEW lake.{CHECKPOINTS} AS FROM ({union}) WHERE partition IS NOT NULL"
-        )
+        connection.execute(f"CREATE VIEW lake.{CHECKPOINTS} AS {latest(f'({union})')}")
 
 
 def _fence_row(number: int, owner: str) -> str:
@@ -279,9 +277,10 @@ def _number(rows: _Rows) -> tuple[int, str]:
 
 
 def _checkpoints(found: Mapping[int, _Rows]) -> dict[int, Checkpoint]:
+    """Return the last checkpoint of each partition."""
     return {
         partition: Checkpoint(partition, position, digest)
         for rows in found.values()
-        for partition, position, digest in rows
+        for partition, position, digest in sorted(rows, key=lambda row: row[1])
         if partition is not None
     }
