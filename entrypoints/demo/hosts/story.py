@@ -126,6 +126,7 @@ class _Story:
             "token", "issue", ORGANIZATION, "--scope", "read", "--description", "demo", "--quiet"
         )
         answers = [self._read_host(host, token, last, log) for host in running.hosts]
+        archived = self._archive(running)
         counts = {name: answer["count"] for name, answer in answers[0].items()}
         return {
             "every acknowledged batch is in the log, once": (
@@ -134,6 +135,7 @@ class _Story:
             "every acknowledged point is in the log": log.points == load.points(),
             "the hosts answer with exactly these points": counts == dict(load.points()),
             "all hosts give the same answers": all(answer == answers[0] for answer in answers),
+            "every event is in the archive, too": archived == len(receipts),
             "no host reports a gap in the log": not any(map(_gaps, running.hosts)),
         }
 
@@ -145,6 +147,13 @@ class _Story:
         points = Counter(point["name"] for record in records for point in record["points"])
         self._say(f"{len(records)} events, {points.total()} points")
         return _Log([record["receipt"] for record in records], points)
+
+    def _archive(self, running: Running) -> int:
+        """Seal everything, and return the number of events in the archive that the hosts share."""
+        self._say("$ cave log archive --now")
+        self._say(running.cave.run("log", "archive", "--now"))
+        partitions = json.loads(running.cave.run("log", "status", "--json"))["partitions"]
+        return sum(int(partition["archive"]["events"]) for partition in partitions)
 
     def _read_host(self, host: Host, token: str, last: str, log: _Log) -> dict[str, Any]:
         """Return a host's count and raw points of every metric."""
