@@ -64,10 +64,11 @@ COVERED := $(patsubst %,tests/%,domain application archive http point_formats ev
 coverage: .venv ## measure coverage, and fail if it is below the floor
 	$(BIN)/pytest -q -n 2 $(COVERED) --cov
 
-faults: .venv ## kill and stall processes under load, ROUNDS times per kind; ARGUMENTS=replicated for replicas and a cluster
+faults: .venv ## kill and stall processes under load, ROUNDS times per kind; ARGUMENTS=replicated for several machines
 ifeq ($(ARGUMENTS),replicated)
 	$(BIN)/python -m tests.faults.replicated --rounds $(ROUNDS)
 	$(BIN)/python -m tests.faults.replicated_cluster --rounds $(ROUNDS)
+	$(BIN)/python -m tests.faults.hosts --rounds $(ROUNDS)
 else
 	CAVE_FAULT_ROUNDS=$(ROUNDS) $(BIN)/pytest tests/faults
 endif

@@ -11,7 +11,7 @@ from hypothesis import settings
 settings.register_profile("quick", max_examples=10, stateful_step_count=20)
 settings.load_profile("quick")
 
-TOGETHER = ("tests/browser/",)
+TOGETHER = ("tests/browser/", "tests/two_hosts/")
 """Folders whose files run in one worker, because they share a service that is dear to start."""
 
 

@@ -5,31 +5,41 @@ from __future__ import annotations
 import http.client
 import logging
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
-from typing import ClassVar, Literal
+from threading import Event, Thread
+from typing import ClassVar, Literal, get_args
 
 from moto.server import ThreadedMotoServer
 
 from tests.servers import free_port
 
-Mode = Literal["right", "unavailable", "broken", "silent", "slow"]
-"""How requests are answered: rightly, with 503 or 500, by closing the connection, or late."""
+Failure = Literal["unavailable", "broken", "cut", "unanswered", "silent", "slow", "closed"]
+"""How requests fail: with a 503; with a 500; by closing the connection before they are done; by
+closing it after they are done; without an answer while this lasts; late; or nobody listens."""
 
+FAILURES: tuple[Failure, ...] = get_args(Failure)
 SLOW_SECONDS = 1.0
 _HOP_BY_HOP = {"connection", "transfer-encoding", "content-length", "date", "server"}
 
 
 class FaultyS3:
-    """The proxy's address, and the `mode` that it is in."""
+    """A proxy that does what it should, except within `failing`.
+
+    `failed` counts the requests that met each failure, by method; of those that found nobody
+    listening, only requests on connections that were open before.
+    """
 
     def __init__(self, port: int, moto_port: int) -> None:
         self.port = port
         self.moto_port = moto_port
-        self.mode: Mode = "right"
-        self.refused = 0
+        self.failed: Counter[tuple[Failure, str]] = Counter()
+        self.failure: Failure | None = None
+        self.over = Event()
+        self._handler = type("Handler", (_Handler,), {"s3": self})
+        self._proxy: _Proxy | None = None
 
     @property
     def url(self) -> str:
@@ -40,6 +50,33 @@ class FaultyS3:
         """The address of the server behind the proxy."""
         return f"http://127.0.0.1:{self.moto_port}"
 
+    @contextmanager
+    def failing(self, failure: Failure) -> Iterator[None]:
+        """Fail in this way for the block."""
+        self.over.clear()
+        self.failure = failure
+        if failure == "closed":
+            self.close()
+        try:
+            yield
+        finally:
+            self.failure = None
+            self.over.set()
+            if failure == "closed":
+                self.open()
+
+    def open(self) -> None:
+        """Listen."""
+        self._proxy = _Proxy(("127.0.0.1", self.port), self._handler)
+        Thread(target=self._proxy.serve_forever, args=(0.05,), name="S3", daemon=True).start()
+
+    def close(self) -> None:
+        """Stop listening. Does nothing if nobody listens."""
+        if self._proxy is not None:
+            self._proxy.shutdown()
+            self._proxy.server_close()
+            self._proxy = None
+
 
 class _Handler(BaseHTTPRequestHandler):
     s3: ClassVar[FaultyS3]
@@ -47,17 +84,27 @@ class _Handler(BaseHTTPRequestHandler):
 
     def answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
-        mode = self.s3.mode
-        if mode in ("unavailable", "broken"):
-            self.s3.refused += 1
-            self._refuse(503 if mode == "unavailable" else 500)
-        elif mode == "silent":
-            self.s3.refused += 1
-            self.close_connection = True
-        else:
-            if mode == "slow":
+        failure = self.s3.failure
+        if failure is not None:
+            self.s3.failed[failure, self.command] += 1
+        match failure:
+            case "unavailable":
+                self._refuse(503)
+            case "broken":
+                self._refuse(500)
+            case "cut" | "closed":
+                self.close_connection = True
+            case "unanswered":
+                self._forwarded(body)
+                self.close_connection = True
+            case "silent":
+                self.s3.over.wait()
+                self.close_connection = True
+            case "slow":
                 time.sleep(SLOW_SECONDS)
-            self._forward(body)
+                self._forward(body)
+            case None:
+                self._forward(body)
 
     do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = answer  # noqa: N815  the server's names
 
@@ -72,6 +119,17 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def _forward(self, body: bytes) -> None:
+        response, content = self._forwarded(body)
+        self.send_response(response.status)
+        for name, value in response.headers.items():
+            if name.lower() not in _HOP_BY_HOP:
+                self.send_header(name, value)
+        length = response.headers.get("content-length") if self.command == "HEAD" else None
+        self.send_header("content-length", length or str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def _forwarded(self, body: bytes) -> tuple[http.client.HTTPResponse, bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.s3.moto_port, timeout=30)
         try:
             connection.putrequest(
@@ -82,21 +140,14 @@ class _Handler(BaseHTTPRequestHandler):
                     connection.putheader(name, value)
             connection.endheaders(body)
             response = connection.getresponse()
-            content = response.read()
-            self.send_response(response.status)
-            for name, value in response.headers.items():
-                if name.lower() not in _HOP_BY_HOP:
-                    self.send_header(name, value)
-            length = response.headers.get("content-length") if self.command == "HEAD" else None
-            self.send_header("content-length", length or str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
+            return response, response.read()
         finally:
             connection.close()
 
 
-class _Server(ThreadingHTTPServer):
+class _Proxy(ThreadingHTTPServer):
     daemon_threads = True
+    block_on_close = False
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that was killed is no error."""
@@ -109,14 +160,10 @@ def running_faulty_s3() -> Iterator[FaultyS3]:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # it logs every request
     moto = ThreadedMotoServer("127.0.0.1", s3.moto_port, verbose=False)
     moto.start()
-    handler = type("Handler", (_Handler,), {"s3": s3})
-    proxy = _Server(("127.0.0.1", s3.port), handler)
-    thread = Thread(target=proxy.serve_forever, name="faulty S3", daemon=True)
-    thread.start()
+    s3.open()
     try:
         yield s3
     finally:
         with suppress(OSError):
-            proxy.shutdown()
-            proxy.server_close()
+            s3.close()
         moto.stop()

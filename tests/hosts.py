@@ -15,10 +15,11 @@ from msgspec import Struct
 from tests.ducklake.postgres import PostgresServer, running_postgres
 from tests.faulty_s3 import FaultyS3, running_faulty_s3
 from tests.servers import LogServer, start_valkey
-from tests.service import Service, running
+from tests.service import CAVE, Service, running
 
 BUCKET = "metrics"
-LEASE = "2s"
+FILES = f"s3://{BUCKET}/projections"
+ARCHIVE = f"s3://{BUCKET}/archive"
 
 
 class Hosts(Struct, frozen=True):
@@ -28,11 +29,15 @@ class Hosts(Struct, frozen=True):
     log: LogServer
     postgres: PostgresServer
     s3: FaultyS3
+    catalog: str
 
 
 @contextmanager
-def running_hosts(**settings: str | int) -> Iterator[Hosts]:
-    """Run two hosts for the block, with these settings; skip the test without PostgreSQL."""
+def running_hosts(program: Sequence[str] = CAVE, **settings: str | int) -> Iterator[Hosts]:
+    """Run two hosts for the block, with these settings; skip the test without PostgreSQL.
+
+    `program` is what runs `serve`.
+    """
     with ExitStack() as stack:
         directory = Path(stack.enter_context(TemporaryDirectory(prefix="cave-")))
         postgres = stack.enter_context(running_postgres())
@@ -41,20 +46,20 @@ def running_hosts(**settings: str | int) -> Iterator[Hosts]:
         make_bucket(s3)
         log = start_valkey(directory / "log")
         stack.callback(log.kill)
-        shared = {
+        catalog = postgres.new_database()
+        shared: dict[str, str | int] = {
             "REDIS_URL": log.url,
-            "PROJECTIONS_CATALOG": postgres.new_database(),
-            "PROJECTIONS_FILES": f"s3://{BUCKET}/projections",
-            "PROJECTIONS_LEASE": LEASE,
-            "ARCHIVE": f"s3://{BUCKET}/archive",
+            "PROJECTIONS_CATALOG": catalog,
+            "PROJECTIONS_FILES": FILES,
+            "ARCHIVE": ARCHIVE,
             **settings,
         }
         services = []
         for name in ("one", "two"):
             (directory / name).mkdir()
-            services.append(Service(directory / name, (), None, **shared))
+            services.append(Service(directory / name, program=program, **shared))
             stack.enter_context(running(services[-1]))
-        yield Hosts(services, log, postgres, s3)
+        yield Hosts(services, log, postgres, s3, catalog)
 
 
 def credentials(s3: FaultyS3) -> dict[str, str]:

@@ -8,9 +8,10 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.request import urlopen
 
@@ -41,8 +42,8 @@ _serves = re.compile(r"CAVE serves http://(\S+):(\d+) ").match
 class Service:
     """One service on a data dir in `directory`, whose path must be short (there is a socket in it).
 
-    `settings` are `CAVE_*` variables without the prefix. The service and its commands run in `cwd`,
-    the service in its own process group. Its output goes to files.
+    `settings` are `CAVE_*` variables without the prefix, and `program` runs `serve`. The service
+    and its commands run in `cwd`, the service in its own process group. Its output goes to files.
     """
 
     def __init__(
@@ -50,11 +51,14 @@ class Service:
         directory: Path,
         arguments: Sequence[str] = (),
         cwd: Path | None = None,
+        *,
+        program: Sequence[str] = CAVE,
         **settings: str | int,
     ) -> None:
         self.data_dir = DataDir(directory / "data")
         self.host = ""
         self.port = 0
+        self._program = program
         self._arguments = arguments
         self._cwd = cwd
         self._out = directory / "out"
@@ -81,7 +85,7 @@ class Service:
         """Start it and return once it is ready."""
         with self._out.open("wb") as out, self._errors.open("ab") as errors:
             self._process = subprocess.Popen(
-                [*CAVE, "serve", "--port", "0", *self._arguments],
+                [*self._program, "serve", "--port", "0", *self._arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=errors,
@@ -127,8 +131,14 @@ class Service:
 
     def cave(self, *arguments: str) -> str:
         """Run a `cave` command with the settings of the service and return its output."""
+        done = self.tried(*arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def tried(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a `cave` command, which may fail."""
         environment = self._environment | {"CAVE_DATA_DIR": str(self.data_dir.path)}
-        done = subprocess.run(
+        return subprocess.run(
             [*CAVE, *arguments],
             capture_output=True,
             text=True,
@@ -137,8 +147,6 @@ class Service:
             cwd=self._cwd,
             check=False,
         )
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
 
     def gauge(self, name: str, **labels: str) -> float:
         """Return the sum of a metric's values with these labels; each is up to a second old."""
@@ -175,13 +183,26 @@ class Service:
         self, method: str, path: str, body: object = None, token: str = OPERATOR
     ) -> tuple[int, dict[str, Any]]:
         """Send one request on a new connection; return the status and the JSON."""
+        status, _, answer = self.answer_with_headers(method, path, body, token)
+        return status, answer
+
+    def answer_with_headers(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        token: str = OPERATOR,
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> tuple[int, dict[str, str], dict[str, Any]]:
+        """Send one request on a new connection; return status, headers in lower case, and JSON."""
         connection = http.client.HTTPConnection(self.host, self.port, timeout=SECONDS)
-        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        sent = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", **headers}
         try:
             content = None if body is None else json.dumps(body)
-            connection.request(method, path, content, headers)
+            connection.request(method, path, content, sent)
             with connection.getresponse() as response:
-                return response.status, json.loads(response.read() or b"{}")
+                received = {name.lower(): value for name, value in response.headers.items()}
+                return response.status, received, json.loads(response.read() or b"{}")
         finally:
             connection.close()
 

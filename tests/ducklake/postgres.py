@@ -95,6 +95,14 @@ class PostgresServer:
         children = psutil.Process(self._process.pid).children()
         return [child.pid for child in children if _serves_client(child)]
 
+    def doing(self, session: int) -> str:
+        """Return the title of a session's process, which ends with its statement's first words."""
+        try:
+            title = Path(f"/proc/{session}/cmdline").read_bytes()
+        except (FileNotFoundError, ProcessLookupError):
+            return ""
+        return title.rstrip(b"\0").decode(errors="replace").rstrip()
+
     def remove(self) -> None:
         """Stop the server and remove its data."""
         self.stop()
