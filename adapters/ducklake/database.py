@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import importlib.util
 import os
@@ -202,13 +203,40 @@ def transaction(connection: Connection) -> Iterator[None]:
 
 
 def roll_back(connection: Connection) -> None:
-    """End the transaction of a connection, if there is one: a commit that failed has ended it.
-
-    Call it before the connection is closed. Closing would roll back as well, but if PostgreSQL was
-    lost meanwhile, DuckDB's error then has nobody to go to, and ends the process.
-    """
+    """End the transaction of a connection, if there is one: a commit that failed has ended it."""
     with suppress(duckdb.Error):
         connection.execute("ROLLBACK")
+
+
+def close(connection: Connection) -> None:
+    """Close a connection, and first end its transaction, if there is one.
+
+    Closing would end it as well, but an error there, as when PostgreSQL was lost meanwhile, has
+    nobody to go to: DuckDB then ends the process. A DuckDB that a fatal error has invalidated
+    refuses to end transactions, so its connections stay open for as long as the process runs.
+    """
+    try:
+        connection.execute("ROLLBACK")
+    except duckdb.FatalException:
+        keep_for_ever(connection)
+        return
+    except duckdb.Error:
+        """There was none, or it cannot be ended in order and is gone."""
+    connection.close()
+
+
+def keep_for_ever(connection: Connection) -> None:
+    """Let nothing collect a connection, not even the interpreter when it ends."""
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
+
+
+@contextmanager
+def closing_connection(connection: Connection) -> Iterator[Connection]:
+    """Close a connection after the block, as `close` does."""
+    try:
+        yield connection
+    finally:
+        close(connection)
 
 
 def _extension_file(extension: str) -> Path:

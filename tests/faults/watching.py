@@ -41,10 +41,12 @@ class Watch:
 
     @contextmanager
     def looking(self) -> Iterator[tuple[list[float], list[float]]]:
-        """Yield the times at which queries were answered, and at which new points were read."""
+        """Yield the times at which queries were answered, and at which new points were read.
+
+        The first of both is the beginning.
+        """
         stop = threading.Event()
-        queried: list[float] = []
-        projected: list[float] = []
+        queried, projected = [time.monotonic()], [time.monotonic()]
 
         def query() -> None:
             while not stop.wait(LOOK_SECONDS):

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
-from adapters.ducklake.database import Connection, Location, connect
+from adapters.ducklake.database import Connection, Location, close, connect
 from adapters.ducklake.lease.owners import Owners
 from adapters.ducklake.lease.shares import (
     expired_seats,
@@ -266,7 +266,7 @@ class Leases:
             if table is not None:
                 table.close()
             if connection is not None:
-                connection.close()
+                close(connection)
 
 
 def writers(table: LeaseTable, owners: Owners, name: str) -> tuple[Writer, ...]:

@@ -11,7 +11,13 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from adapters.ducklake.database import BUSY_TIMEOUT_MS, Connection, Location, translated
+from adapters.ducklake.database import (
+    BUSY_TIMEOUT_MS,
+    Connection,
+    Location,
+    closing_connection,
+    translated,
+)
 from adapters.ducklake.sql import quoted
 from application.projections.errors import StoreUnavailable
 
@@ -164,12 +170,8 @@ class PostgresLeases:
 
     @contextmanager
     def _connected(self) -> Iterator[Connection]:
-        with translated():
-            connection = self._cursor()
-            try:
-                yield connection
-            finally:
-                connection.close()
+        with translated(), closing_connection(self._cursor()) as connection:
+            yield connection
 
 
 def lease_table(location: Location, cursor: Callable[[], Connection]) -> LeaseTable:

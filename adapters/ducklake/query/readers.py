@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Generic, TypeVar
 
 import duckdb
@@ -16,9 +16,10 @@ from adapters.ducklake.database import (
     Connection,
     Location,
     attach,
+    close,
+    closing_connection,
     connect,
     metadata_schema,
-    roll_back,
     translated,
 )
 from adapters.ducklake.lease.leases import writers
@@ -67,8 +68,8 @@ class Reading:
     def connection(self) -> Connection:
         """A connection of its own; all its statements see one snapshot of the generation."""
         if self._connection is None:
-            self._connection = self._opened.enter_context(closing(self._database.cursor()))
-            self._opened.callback(roll_back, self._connection)
+            cursor = self._database.cursor()
+            self._connection = self._opened.enter_context(closing_connection(cursor))
             if self._deadline is not None:
                 self._opened.enter_context(self._deadline.interrupting(self._connection))
             self._connection.execute("BEGIN")
@@ -195,7 +196,7 @@ class _Database:
     def close(self) -> None:
         self._leases.close()
         with suppress(duckdb.Error):
-            self._connection.close()
+            close(self._connection)
 
     @contextmanager
     def reading(
@@ -227,7 +228,7 @@ class _Database:
         files = self._files.as_of(alias, state)
         if files is None:
             # In a transaction that begins after the state was taken.
-            with closing(self.cursor()) as connection:
+            with closing_connection(self.cursor()) as connection:
                 files = self._listing(alias, connection)(connection)
             if state is not None:
                 self._files[alias] = state, files
@@ -235,7 +236,7 @@ class _Database:
 
     def finite(self, alias: str, files: Sequence[ParquetFile]) -> bool:
         # Not on the query's own connection, which would keep one to PostgreSQL until it ends.
-        with closing(self.cursor()) as connection:
+        with closing_connection(self.cursor()) as connection:
             return self._listing(alias, connection).finite(connection, files)
 
     def _listing(self, alias: str, connection: Connection) -> ParquetFiles:

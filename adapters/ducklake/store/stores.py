@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 
 import duckdb
 from msgspec import structs
@@ -14,6 +14,8 @@ from adapters.ducklake.database import (
     Connection,
     Location,
     attach,
+    close,
+    closing_connection,
     connect,
     transaction,
     translated,
@@ -84,7 +86,7 @@ class DuckLakeStores:
     def _close_registry(self) -> None:
         with self._registry_lock:
             if self._registry is not None:
-                self._registry.connection.close()
+                close(self._registry.connection)
                 self._registry = None
 
     def generations(self, projection: str) -> Sequence[Generation]:
@@ -153,7 +155,7 @@ class DuckLakeStores:
     @contextmanager
     def _writing(self, generation: Generation) -> Iterator[Connection]:
         """Attach a generation as `lake`, in a DuckDB of its own."""
-        with closing(self._connected(self._written, registry=False)) as connection:
+        with closing_connection(self._connected(self._written, registry=False)) as connection:
             attach(connection, self._written, _name(generation), "lake")
             yield connection
 
@@ -281,7 +283,7 @@ class DuckLakeStores:
         with self._reader_lock:
             with self._registered() as registry:
                 cursor = registry.connection.cursor()
-            with closing(cursor):
+            with closing_connection(cursor):
                 yield cursor
 
     @contextmanager
