@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from msgspec import Struct
@@ -142,9 +142,8 @@ def batch_fault(batch: PointBatch, *, finite: bool) -> str | None:
 
     With `finite`, so must be all values. Tag sets are not checked: they are valid by construction.
     """
-    for name in coded(batch.names).table:
-        if fault := metric_name_fault(name):
-            return f"a name {fault}"
+    if fault := names_fault(coded(batch.names).table):
+        return fault
     if len(batch) and not 0 <= min(batch.timestamps) <= max(batch.timestamps) <= MAX_TIMESTAMP:
         return "a time is out of range"
     if finite and not all_finite(batch.values):
@@ -164,6 +163,16 @@ def tag_set(tags: Mapping[str, str]) -> TagSet | None:
     except _InvalidName:
         return None
     return TagSet(tuple(sorted(tags.items())))
+
+
+def names_fault(names: Iterable[str]) -> str | None:
+    """Return what is wrong with the first invalid name of a metric, or None if all are valid."""
+    for name in names:
+        try:
+            _check_metric_name(name)
+        except _InvalidName:
+            return f"a name {metric_name_fault(name)}"
+    return None
 
 
 # Matching a regular expression takes several times as long as decoding the name, and names recur.

@@ -12,10 +12,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from adapters.compiled_code import cache
-from adapters.compiled_code.frame import Layout
+
+if TYPE_CHECKING:
+    from adapters.compiled_code.frame import Layout
 
 BUILD_SECONDS = 600.0
 
@@ -57,6 +59,8 @@ class Program:
             if self._loaded is None:
                 self._loaded = self._load()
         function = self._loaded
+        from adapters.compiled_code.frame import Layout  # here, since NumPy is slow to load
+
         layout = Layout.of(getattr(import_module(self.name), self._function))
         return lambda *fixed: BoundFunction(function, layout, fixed)
 

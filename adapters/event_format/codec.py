@@ -9,14 +9,20 @@ from itertools import chain
 from adapters.event_format.decoder import MetricDecoder
 from adapters.event_format.descriptions import decoded_descriptions, descriptions_fields
 from adapters.event_format.encoder import MetricEncoder, origin_fields
-from adapters.event_format.topics import METRIC_TOPICS
+from adapters.event_format.topics import (
+    DESCRIPTIONS,
+    EARLIER_POINTS,
+    METRIC_TOPICS,
+    POINTS,
+)
 from application.event_log.ports import Entry, Outline
 from application.event_log.versioned_topics import VersionedTopics
 from domain.events import MetricEvent, MetricsDescribed, MetricsPublished
 
 _EVENTS: Mapping[bytes, type[MetricEvent]] = {
-    b"metrics.published": MetricsPublished,
-    b"metrics.described": MetricsDescribed,
+    POINTS.encode(): MetricsPublished,
+    EARLIER_POINTS.encode(): MetricsPublished,
+    DESCRIPTIONS.encode(): MetricsDescribed,
 }
 
 

@@ -10,6 +10,9 @@ from typing import Any
 COMPRESS_FROM = 512
 """Minimum bytes of a payload that is compressed; zstd saves next to nothing on smaller ones."""
 
+MAX_CONTENT = 1 << 30
+"""Maximum bytes of a payload after decompression, far more than a request can have."""
+
 
 @cache
 def _zstd() -> Any:
@@ -42,12 +45,24 @@ class Compressor:
 
 
 def decompress(payload: bytes) -> bytes:
-    """Return a frame's content. Raises ValueError if it is not valid zstd."""
+    """Return a frame's content. Raises ValueError if it is not one valid frame of zstd.
+
+    At most `MAX_CONTENT` bytes are made of it: a frame that has more is not valid.
+    """
     zstd = _zstd()
+    decompressor = zstd.ZstdDecompressor()
     try:
-        content: bytes = zstd.decompress(payload)
+        content: bytes = decompressor.decompress(payload, MAX_CONTENT)
     except zstd.ZstdError as error:
         raise ValueError(str(error)) from error
+    if not decompressor.eof:
+        # A frame that is complete has more content than may be made of it.
+        is_cut = decompressor.needs_input
+        raise ValueError(
+            "a frame of zstd is cut off" if is_cut else f"{MAX_CONTENT} bytes are exceeded"
+        )
+    if decompressor.unused_data:
+        raise ValueError("there are bytes behind a frame of zstd")
     return content
 
 

@@ -2,25 +2,46 @@
 
 from __future__ import annotations
 
-import sys
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 import msgspec
 
+from adapters.event_format.codes import codes_of
 from adapters.event_format.compression import inflated
-from adapters.event_format.topics import METRIC_TOPICS, TOPIC_OF_FINITE
+from adapters.event_format.earlier_payload import EarlierPayload, earlier_batch
+from adapters.event_format.topics import EARLIER_POINTS, METRIC_TOPICS, TOPIC_OF_FINITE
+from adapters.event_format.values import RAW, Packed, floats_of, unpacked
+from adapters.event_format.vectors import vectors
 from application.event_log.ports import UnreadableEvent
 from application.event_log.versioned_topics import VersionedTopics
-from domain.columns import CodedColumn, code_type
+from domain.columns import CodedColumn
 from domain.events import MetricsPublished
 from domain.memo import Memo
-from domain.metric_point import PointBatch, TagSet, batch_fault, tag_set
+from domain.metric_point import MAX_TIMESTAMP, PointBatch, TagSet, names_fault, tag_set
 
-_Payload = tuple[list[str], list[msgspec.Raw], bytes, bytes, bytes, bytes]
+_OUT_OF_RANGE = "a time is out of range"
+
+
+class _Payload(msgspec.Struct, array_like=True, forbid_unknown_fields=True, gc=False):
+    """A payload of version 3. Values are floats if there are no exponents."""
+
+    names: list[str]
+    tag_sets: list[msgspec.Raw]
+    times: list[int]
+    name_codes: bytes | None
+    tag_codes: bytes | None
+    time_codes: bytes | None
+    values: bytes
+    exponents: bytes | None = None
+    base: int = 0
+    lag: int = 0
+
 
 _decode = msgspec.msgpack.Decoder(_Payload).decode
+_decode_earlier = msgspec.msgpack.Decoder(EarlierPayload).decode
 _decode_tags = msgspec.msgpack.Decoder(dict[str, str]).decode
 
 
@@ -35,38 +56,54 @@ class MetricDecoder:
         """Return the event of an entry's fields. Raises UnreadableEvent."""
         try:
             topic = fields[b"topic"].decode()
-            fields = self._topics.upcast(topic, fields)[1]
+            name, fields = self._topics.upcast(topic, fields)
+            payload, count = inflated(fields), int(fields[b"count"])
             return MetricsPublished(
                 organization=fields[b"organization"].decode(),
                 team=fields[b"team"].decode() or None,
                 token_id=fields[b"token"].decode(),
-                points=self._points(
-                    inflated(fields), int(fields[b"count"]), finite=topic == TOPIC_OF_FINITE
-                ),
+                points=self._earlier_points(payload, count, finite=topic == TOPIC_OF_FINITE)
+                if name == EARLIER_POINTS
+                else self._points(payload, count),
             )
         except KeyError as error:
             raise UnreadableEvent(f"the field {error} is missing") from None
         except (ValueError, RecursionError) as error:  # the latter from nested arrays
             raise UnreadableEvent(str(error)) from error
 
-    def _points(self, payload: bytes, count: int, *, finite: bool) -> PointBatch:
-        names, tag_maps, name_codes, tag_codes, timestamps, values = _decode(payload)
-        batch = PointBatch(
-            CodedColumn.checked(names, _array(code_type(len(names)), name_codes)),
-            _array("q", timestamps),
-            _array("d", values),
-            CodedColumn.checked(
-                [self._tag_sets[bytes(tags)] for tags in tag_maps],
-                _array(code_type(len(tag_maps)), tag_codes),
-            ),
-            known_finite=finite,
-        )
-        columns = (batch.names, batch.timestamps, batch.values, batch.tag_sets)
-        if {*map(len, columns)} != {count}:
-            raise ValueError(f"a column does not have {count} values")
-        if fault := batch_fault(batch, finite=finite):
+    def _points(self, payload: bytes, count: int) -> PointBatch:
+        if count < 1:
+            raise ValueError(f"the count is {count}")
+        columns = _decode(payload)
+        # Before anything of the length that `count` says is made: the values have at least that.
+        exponents, values = columns.exponents, columns.values
+        if len(values) < count:
+            raise ValueError(f"there are fewer than {count} values")
+        if fault := names_fault(columns.names):
             raise ValueError(fault)
-        return batch
+        names = codes_of(columns.name_codes, len(columns.names), count, "names")
+        tag_sets = self._found_tag_sets(columns.tag_sets)
+        tags = codes_of(columns.tag_codes, len(tag_sets), count, "tag sets")
+        if exponents is None:
+            found = floats_of(values, count)
+        elif len(exponents) != len(columns.names):
+            raise ValueError(f"{len(columns.names)} names have {len(exponents)} exponents")
+        else:
+            found = unpacked(Packed(values, exponents, columns.base, columns.lag), names)
+        return PointBatch(
+            CodedColumn(columns.names, names),
+            _times(columns.times, columns.time_codes, count),
+            found,
+            CodedColumn(tag_sets, tags),
+            known_finite=exponents is not None and RAW not in exponents,
+        )
+
+    def _earlier_points(self, payload: bytes, count: int, *, finite: bool) -> PointBatch:
+        columns = _decode_earlier(payload)
+        return earlier_batch(columns, self._found_tag_sets(columns[1]), count, finite=finite)
+
+    def _found_tag_sets(self, encoded: Sequence[msgspec.Raw]) -> list[TagSet]:
+        return [self._tag_sets[bytes(tags)] for tags in encoded]
 
 
 def _tag_set(encoded: bytes) -> TagSet:
@@ -76,9 +113,35 @@ def _tag_set(encoded: bytes) -> TagSet:
     return tags
 
 
-def _array(type_code: str, data: bytes) -> array[Any]:
-    column: array[Any] = array(type_code)
-    column.frombytes(data)
-    if sys.byteorder == "big":
-        column.byteswap()
-    return column
+def _times(differences: Sequence[int], stored: bytes | None, count: int) -> array[int]:
+    """Return each point's time, from the table of times and the codes as stored."""
+    table = _time_table(differences)
+    if len(table) == 1 and stored is None:  # most batches
+        return table * count
+    codes = codes_of(stored, len(table), count, "times")
+    if np := vectors(count):
+        return array("q", np.asarray(table)[np.asarray(codes)].tobytes())
+    return array("q", map(table.__getitem__, codes))
+
+
+def _time_table(differences: Sequence[int]) -> array[int]:
+    if not differences:
+        raise ValueError("there are no times")
+    times: Any
+    if np := vectors(len(differences)):
+        try:
+            steps = np.asarray(array("q", differences))
+        except OverflowError as error:
+            raise ValueError(_OUT_OF_RANGE) from error
+        times = steps.cumsum()
+        # A sum that wraps around needs a step that is out of range, or one from a time that is.
+        bounds = steps.min(), steps.max(), times.min(), times.max()
+    else:
+        times = [*accumulate(differences)]
+        bounds = 0, 0, min(times), max(times)
+    least_step, greatest_step, first, last = bounds
+    if not -MAX_TIMESTAMP <= least_step <= greatest_step <= MAX_TIMESTAMP:
+        raise ValueError(_OUT_OF_RANGE)
+    if not 0 <= first <= last <= MAX_TIMESTAMP:
+        raise ValueError(_OUT_OF_RANGE)
+    return array("q", times.tobytes() if np else times)

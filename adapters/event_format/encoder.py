@@ -1,46 +1,38 @@
 """Encodes `MetricsPublished` to the fields of an entry. The format: docs/event-format.md.
 
-The payload is columnar: names and tag sets that points share are written once, and numbers are
-plain arrays. That is smaller than a row per point, and a replay reads whole columns instead of
-single points (measured in docs/event-format.md).
+The payload is columnar: names, tag sets and times that points share are written once, and the rest
+are columns of numbers. That is smaller than a row per point, and a replay reads whole columns
+instead of single points (measured in docs/event-format.md).
 """
 
 from __future__ import annotations
 
-import sys
 from array import array
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 
+from adapters.event_format.codes import little_endian, stored_codes
 from adapters.event_format.compression import COMPRESS_FROM, Compressor
-from adapters.event_format.topics import DESCRIBED_TOPIC, TOPIC, TOPIC_OF_FINITE
-from domain.columns import CodedColumn, code_type, coded
+from adapters.event_format.packing import Packing
+from adapters.event_format.topics import DESCRIBED_TOPIC, TOPIC
+from adapters.event_format.vectors import vectors
+from domain.columns import coded
 from domain.events import MetricEvent, MetricsDescribed
 from domain.memo import Memo
 from domain.metric_point import PointBatch, TagSet
-from domain.values import all_finite
 
 _encode = msgspec.msgpack.Encoder().encode
-
-
-def topic_of(event: MetricEvent) -> str:
-    """Return the earliest topic that can express the event."""
-    if isinstance(event, MetricsDescribed):
-        return DESCRIBED_TOPIC
-    points = event.points
-    return TOPIC_OF_FINITE if points.known_finite or all_finite(points.values) else TOPIC
 
 
 def origin_fields(event: MetricEvent) -> tuple[bytes | str, ...]:
     """Return the fields that come before those of the content: names and values alternating.
 
-    They are the same for all events of one topic with one token for one organization or team.
+    They are the same for all events of one type with one token for one organization or team.
     """
     return (
         b"topic",
-        topic_of(event),
+        DESCRIBED_TOPIC if isinstance(event, MetricsDescribed) else TOPIC,
         b"organization",
         event.organization,
         b"team",
@@ -51,15 +43,19 @@ def origin_fields(event: MetricEvent) -> tuple[bytes | str, ...]:
 
 
 class MetricEncoder:
-    """Encodes points, for one thread. Keeps a compressor and a bounded memo of tag sets."""
+    """Encodes points, for one thread. Keeps a compressor and a bounded memo of tag sets.
 
-    def __init__(self) -> None:
+    Values are packed by `packing`; without it they stay floats.
+    """
+
+    def __init__(self, packing: Packing | None = None) -> None:
+        self._packing = packing
         self._compressor = Compressor()
         self._encoded_tags = Memo(_encoded_tags, lambda tags, _: 2 * tags.size())
 
     def points_fields(self, points: PointBatch) -> tuple[bytes, ...]:
         """Return the fields of the points, names and values alternating."""
-        payload = self._payload(points)
+        payload = self.payload(points)
         encoding = b""
         if len(payload) >= COMPRESS_FROM:
             payload = self._compressor.compress(payload)
@@ -67,16 +63,21 @@ class MetricEncoder:
         count = b"%d" % len(points)
         return (b"count", count, b"encoding", encoding, b"payload", payload)
 
-    def _payload(self, points: PointBatch) -> bytes:
+    def payload(self, points: PointBatch) -> bytes:
+        """Return the payload of at least one point, before compression."""
         names, tag_sets = coded(points.names), coded(points.tag_sets)
+        times = coded(points.timestamps)
+        values = _floats(points.values)
+        packed = self._packing.packed(names, values) if self._packing is not None else None
         return _encode(
             (
                 names.table,
                 [*map(self._encoded_tags.__getitem__, tag_sets.table)],
-                _little_endian(code_type(len(names.table)), names.codes),
-                _little_endian(code_type(len(tag_sets.table)), tag_sets.codes),
-                _little_endian("q", points.timestamps),
-                _little_endian("d", points.values),
+                _time_differences(times.table),
+                stored_codes(names.codes, len(names.table)),
+                stored_codes(tag_sets.codes, len(tag_sets.table)),
+                stored_codes(times.codes, len(times.table)),
+                *(packed or (little_endian(values),)),
             )
         )
 
@@ -85,22 +86,15 @@ def _encoded_tags(tags: TagSet) -> msgspec.Raw:
     return msgspec.Raw(_encode(dict(tags.pairs)))
 
 
-def _little_endian(type_code: str, column: Sequence[float]) -> bytes:
-    if isinstance(column, CodedColumn):
-        column = _plain(type_code, column)
-    if not isinstance(column, array) or column.typecode != type_code:
-        column = array(type_code, column)
-    if sys.byteorder == "big":
-        column = column[:]
-        column.byteswap()
-    return column.tobytes()
+def _time_differences(times: Sequence[int]) -> list[int]:
+    """Return the first time, then each one's difference from the one before."""
+    if np := vectors(len(times)):
+        found: list[int] = np.diff(array("q", times), prepend=0).tolist()
+        return found
+    return [time - before for time, before in zip(times, (0, *times), strict=False)]
 
 
-def _plain(type_code: str, column: CodedColumn[float]) -> array[Any]:
-    values = array(type_code, column.table)
-    if len(values) == 1:  # most batches have few times
-        return values * len(column)
-    # NumPy is ten times as fast as a loop. Imported here because few columns need it.
-    import numpy as np
-
-    return array(type_code, np.asarray(values)[np.asarray(column.codes)].tobytes())
+def _floats(values: Sequence[float]) -> array[float]:
+    if isinstance(values, array) and values.typecode == "d":
+        return values
+    return array("d", values)

@@ -8,19 +8,28 @@ from application.event_log.versioned_topics import VersionedTopics
 
 METRIC_TOPICS = VersionedTopics[Mapping[bytes, bytes]]()
 
+POINTS = "p"
+"""The topic's name of points from version 3 on. It is short because every event carries it, and
+events of one point are small."""
+
+METRIC_TOPICS.register(POINTS, first=3)
+
+EARLIER_POINTS = "metrics.published"
+"""The topic's name of points up to version 2, whose payload has the columns of version 1."""
+
 
 def _unchanged(fields: Mapping[bytes, bytes]) -> Mapping[bytes, bytes]:
     return fields
 
 
 # Version 2 has the fields of version 1; its values may be NaN and infinite.
-METRIC_TOPICS.register("metrics.published", _unchanged)
+METRIC_TOPICS.register(EARLIER_POINTS, _unchanged)
 
 TOPIC_OF_FINITE = "metrics.published.v1"
-"""The topic of batches with finite values only. They are written with it, so that readers that do
-not know version 2 can read them."""
+"""The topic of events with finite values only."""
 
-METRIC_TOPICS.register("metrics.described")
+DESCRIPTIONS = "metrics.described"
+METRIC_TOPICS.register(DESCRIPTIONS)
 
-TOPIC = METRIC_TOPICS.current("metrics.published")
-DESCRIBED_TOPIC = METRIC_TOPICS.current("metrics.described")
+TOPIC = METRIC_TOPICS.current(POINTS)
+DESCRIBED_TOPIC = METRIC_TOPICS.current(DESCRIPTIONS)

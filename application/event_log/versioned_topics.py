@@ -20,38 +20,42 @@ _topic = re.compile(r"(.+)\.v([1-9]\d*)\Z", re.ASCII).match
 
 
 class UnknownTopic(ValueError):
-    """A topic that was never registered, or whose version is newer than the current one."""
+    """A topic that was never registered, or whose version is not one of those registered."""
 
 
 class VersionedTopics(Generic[State]):
     """The topics of one log. `State` is the stored form of an event, before it is an object."""
 
     def __init__(self) -> None:
-        self._upcasts: dict[str, tuple[Upcast[State], ...]] = {}
+        self._topics: dict[str, tuple[int, tuple[Upcast[State], ...]]] = {}
 
-    def register(self, name: str, *upcasts: Upcast[State]) -> None:
-        """Register a topic's name with the steps from version 1 to 2, 2 to 3, and so on."""
-        if name in self._upcasts:
+    def register(self, name: str, *upcasts: Upcast[State], first: int = 1) -> None:
+        """Register a topic's name with the steps from the first version to the next, and so on."""
+        if name in self._topics:
             raise ValueError(f"the topic {name} is already registered")
-        self._upcasts[name] = upcasts
+        self._topics[name] = first, upcasts
 
     def current(self, name: str) -> str:
         """Return the topic with its current version, for writing. Raises UnknownTopic."""
-        return f"{name}.v{self._current_version(name)}"
+        first, upcasts = self._registered(name)
+        return f"{name}.v{first + len(upcasts)}"
 
     def upcast(self, topic: str, state: State) -> tuple[str, State]:
         """Return a topic's name, and the state in its current version. Raises UnknownTopic."""
         name, version = _parsed(topic)
-        if version > (current := self._current_version(name)):
-            raise UnknownTopic(f"the topic {topic!r} is newer than {name}.v{current}")
-        for step in self._upcasts[name][version - 1 :]:
+        first, upcasts = self._registered(name)
+        if version > first + len(upcasts):
+            raise UnknownTopic(f"the topic {topic!r} is newer than {self.current(name)}")
+        if version < first:
+            raise UnknownTopic(f"the topic {topic!r} is older than {name}.v{first}")
+        for step in upcasts[version - first :]:
             state = step(state)
         return name, state
 
-    def _current_version(self, name: str) -> int:
-        if name not in self._upcasts:
+    def _registered(self, name: str) -> tuple[int, tuple[Upcast[State], ...]]:
+        if name not in self._topics:
             raise UnknownTopic(f"the topic {name!r} is unknown")
-        return len(self._upcasts[name]) + 1
+        return self._topics[name]
 
 
 @lru_cache(maxsize=64)

@@ -8,6 +8,7 @@ REQUESTS = "requests/s"
 POINTS = "points/s"
 MEGABYTES = "MB/s"
 LOG_BYTES = "log B/point"
+SERVER_BYTES = "server's memory, B/point"
 QUERY_MEDIAN = "p50 ms"
 RATIO_MEDIAN, RATIO_P95 = "median of Prometheus' time", "p95 of Prometheus' time"
 WORKER_GROWTH = "worker MB at the end / half-way"
@@ -44,6 +45,8 @@ GOALS = (
     Goal(part="end-to-end", figure=POINTS, size=1000, theirs=VICTORIA, factor=0.5),
     Goal(part="end-to-end", figure=POINTS, size=1000, theirs=INFLUX, factor=2.0),
     Goal(part="end-to-end", figure=LOG_BYTES, size=1000, factor=4.5, at_most=True),
+    Goal(part="log", figure=SERVER_BYTES, size=1000, factor=4.5, at_most=True),
+    Goal(part="log", figure=SERVER_BYTES, size=1, factor=60, at_most=True),
     Goal(part="workers", figure=REQUESTS, ours=TWO_WORKERS, theirs="CAVE", factor=1.7),
     Goal(part="memory", figure=WORKER_GROWTH, factor=1.05, at_most=True),
     Goal(part="replay", figure=POINTS, ours=REPLAY, theirs=SLOWER_LIMIT, factor=0.5),

@@ -14,6 +14,7 @@ from domain.events import MetricsDescribed, MetricsPublished
 from domain.metric_description import MetricDescription
 from domain.values import all_finite, from_bits
 from tests.contracts.metric_log import DESCRIPTIONS, described, exactly, published
+from tests.event_format.support import earlier_fields
 
 FIELDS = {
     b"topic": b"metrics.published.v1",
@@ -55,19 +56,20 @@ def test_an_encoded_event_is_decoded_unchanged_and_its_organization_is_found() -
 
 
 @given(st.lists(st.floats() | st.integers(0, 2**64 - 1).map(from_bits), min_size=1, max_size=5))
-def test_an_event_has_the_earliest_version_that_can_say_its_values(values: list[float]) -> None:
+def test_events_of_earlier_versions_are_read_like_those_of_the_current_one(
+    values: list[float],
+) -> None:
     codec = MetricEventCodec()
     event = published(points=[("a", 7, value, {}) for value in values])
     fields = codec.encode(event)
-    finite = all_finite(values)
-    assert fields[b"topic"] == (b"metrics.published.v1" if finite else b"metrics.published.v2")
+    assert fields[b"topic"] == b"p.v3"
     assert exactly(codec.decode(fields)) == exactly(event)
-    second = codec.decode({**fields, b"topic": b"metrics.published.v2"})
-    assert exactly(second) == exactly(event)
-    first = {**fields, b"topic": b"metrics.published.v1"}
-    if finite:
+    assert exactly(codec.decode(earlier_fields(event, 2))) == exactly(event)
+    first = earlier_fields(event, 1)
+    if all_finite(values):
         decoded = codec.decode(first)
         assert isinstance(decoded, MetricsPublished)
+        assert decoded.points == event.points
         assert decoded.points.known_finite
     else:
         with pytest.raises(UnreadableEvent, match="not finite"):
@@ -91,8 +93,9 @@ def test_descriptions_are_decoded_unchanged(descriptions: tuple[MetricDescriptio
 
 def test_the_outline_of_an_entry_needs_neither_its_payload_nor_a_known_version() -> None:
     outline = MetricEventCodec().outline
-    fields = {b"topic": b"metrics.published.v7", b"count": b"12"}
-    assert outline(fields) == Outline(MetricsPublished, 12)
+    for topic in (b"metrics.published.v1", b"metrics.published.v7", b"p.v3", b"p.v4"):
+        fields = {b"topic": topic, b"count": b"12"}
+        assert outline(fields) == Outline(MetricsPublished, 12)
     for topic in (b"metrics.erased.v1", b"metrics.published", b"", b".v1", b"\xff"):
         assert outline({b"topic": topic}) == Outline(None, 1)
     assert outline({}) == Outline(None, 1)
@@ -141,16 +144,18 @@ def test_descriptions_that_break_a_rule_are_unreadable(rows: object) -> None:
 
 
 _KNOWN = MetricEventCodec().encode(published())
+_EARLIER = earlier_fields(published())
 
 
+@pytest.mark.parametrize("known", [_KNOWN, _EARLIER], ids=["current", "earlier"])
 @given(
     st.dictionaries(st.sampled_from(list(_KNOWN)), st.binary(max_size=40), min_size=1),
     st.sets(st.sampled_from(list(_KNOWN))),
 )
 def test_invalid_fields_raise_only_unreadable_event(
-    changed: dict[bytes, bytes], missing: set[bytes]
+    known: dict[bytes, bytes], changed: dict[bytes, bytes], missing: set[bytes]
 ) -> None:
-    fields = {k: v for k, v in {**_KNOWN, **changed}.items() if k not in missing}
+    fields = {k: v for k, v in {**known, **changed}.items() if k not in missing}
     codec = MetricEventCodec()
     try:
         event = codec.decode(fields)
@@ -159,10 +164,11 @@ def test_invalid_fields_raise_only_unreadable_event(
     assert exactly(codec.decode(codec.encode(event))) == exactly(event)
 
 
-def test_a_payload_nested_too_deeply_is_unreadable() -> None:
+@pytest.mark.parametrize("known", [_KNOWN, _EARLIER], ids=["current", "earlier"])
+def test_a_payload_nested_too_deeply_is_unreadable(known: dict[bytes, bytes]) -> None:
     nested = b"\x91" * 100_000 + b"\x00"
-    columns = (msgspec.msgpack.encode(part) for part in (b"\0", b"\0", b"\0" * 8, b"\0" * 8))
-    payload = b"\x96\x91\xa1a\x91" + nested + b"".join(columns)
-    fields = {**_KNOWN, b"count": b"1", b"encoding": b"", b"payload": payload}
+    columns = msgspec.msgpack.decode(known[b"payload"])
+    columns[1] = [msgspec.Raw(nested)]
+    payload = msgspec.msgpack.encode(columns)
     with pytest.raises(UnreadableEvent):
-        MetricEventCodec().decode(fields)
+        MetricEventCodec().decode({**known, b"encoding": b"", b"payload": payload})

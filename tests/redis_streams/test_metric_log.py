@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from adapters.event_format.encoder import MetricEncoder, origin_fields
 from adapters.eventsourcing.organizations import Organizations
 from adapters.redis_streams.metrics.hot_log import COUNT_PAGE
 from adapters.redis_streams.metrics.keys import MetricKeys
@@ -33,6 +32,7 @@ from domain.metric_point import MAX_TIMESTAMP, PointBatch, TagSet
 from tests.contracts.entry_log import EntryLogContract, Fields, RawLog
 from tests.contracts.metric_log import PARTITIONS, MetricLogContract, MetricLogPorts, published
 from tests.contracts.organizations import OrganizationPorts, OrganizationsContract
+from tests.event_format.support import earlier_fields
 from tests.redis_streams.cases import FLAVOURS
 from tests.redis_streams.conftest import Servers
 from tests.redis_streams.support import entries_of, reader_of
@@ -373,9 +373,8 @@ def test_an_entry_with_invalid_points_is_not_an_event(
     client: Redis, points: PointBatch, reason: str | None
 ) -> None:
     event = event_of(points)
-    origin = (*origin_fields(event)[2:], b"topic", b"metrics.published.v1")
-    fields = (*origin, *MetricEncoder().points_fields(event.points))
-    client.xadd(KEYS.log(0), dict(zip(fields[::2], fields[1::2], strict=True)))
+    fields: Any = earlier_fields(event, 1)
+    client.xadd(KEYS.log(0), fields)
     (entry,) = reader_of(client, KEYS, PARTITIONS).read(0, 0, 10)
     if reason is None:
         assert isinstance(entry, RecordedMetrics)
@@ -383,34 +382,3 @@ def test_an_entry_with_invalid_points_is_not_an_event(
     else:
         assert isinstance(entry, UnreadableMetrics)
         assert reason in entry.reason
-
-
-def test_each_event_of_a_token_has_the_topic_of_its_own_values(server: LogServer) -> None:
-    """What is remembered of a token's appends does not say which version an event needs."""
-    finite, infinite = batch(), batch(values=[1.0, math.inf])
-    appends = [
-        (finite, None, b"metrics.published.v1"),
-        (infinite, None, b"metrics.published.v2"),
-        (finite, None, b"metrics.published.v1"),
-        (infinite, Idempotency("k1", b"1"), b"metrics.published.v2"),
-        (finite, Idempotency("k2", b"2"), b"metrics.published.v1"),
-    ]
-
-    async def scenario() -> list[Receipt]:
-        async with opened(server) as ports:
-            events = [
-                (
-                    MetricsPublished(organization="gilt", team=None, token_id="t1", points=points),
-                    key,
-                )
-                for points, key, _ in appends
-            ]
-            return [(await ports.log.append(*each)).receipt for each in events]
-
-    receipts = asyncio.run(scenario())
-    with Redis.from_url(server.url) as client:
-        for receipt, (*_, topic) in zip(receipts, appends, strict=True):
-            [(_, fields)] = client.xrange(
-                KEYS.log(receipt.partition), receipt.event_id, receipt.event_id
-            )
-            assert fields[b"topic"] == topic

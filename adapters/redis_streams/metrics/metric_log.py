@@ -10,7 +10,8 @@ from typing import Any
 import hiredis
 
 from adapters.event_format.descriptions import descriptions_fields
-from adapters.event_format.encoder import MetricEncoder, origin_fields, topic_of
+from adapters.event_format.encoder import MetricEncoder, origin_fields
+from adapters.event_format.packing import Packing
 from adapters.redis_streams.connections import Connections
 from adapters.redis_streams.durability import FENCE
 from adapters.redis_streams.functions import METRICS
@@ -52,6 +53,9 @@ MAX_BEGINNINGS = 4096
 
 Fields = tuple[bytes | str, ...]
 """Names and values of an entry's fields, in turn."""
+
+_Origin = tuple[str, str | None, str, type[MetricEvent]]
+"""Organization, team, token and type: what the first fields of an event depend on."""
 
 _CONTENT_FIELDS = 6
 _HEADER = b"*%d\r\n" % _CONTENT_FIELDS
@@ -114,8 +118,8 @@ class RedisMetricLog:
         self._keys = keys
         self._partitions = partitions
         self._logs = [keys.log(partition) for partition in range(partitions)]
-        self._encoder = MetricEncoder()
-        self._beginnings: dict[tuple[str, str | None, str, str], tuple[int, bytes]] = {}
+        self._encoder = MetricEncoder(Packing())
+        self._beginnings: dict[_Origin, tuple[int, bytes]] = {}
         self._guard = SequenceGuard()
         self._acknowledged: dict[int, tuple[Receipt, Fields]] = {}
         self._server = Connections(url)
@@ -347,7 +351,7 @@ class RedisMetricLog:
 
     def _beginning(self, event: MetricEvent) -> tuple[int, bytes]:
         """Return the partition, and the packed command up to the fields of the content."""
-        origin = (event.organization, event.team, event.token_id, topic_of(event))
+        origin = (event.organization, event.team, event.token_id, type(event))
         known = self._beginnings.get(origin)
         if known is None:
             partition = partition_of(event.organization, self._partitions)

