@@ -57,7 +57,8 @@ def running_hosts(program: Sequence[str] = CAVE, **settings: str | int) -> Itera
         services = []
         for name in ("one", "two"):
             (directory / name).mkdir()
-            services.append(Service(directory / name, program=program, **shared))
+            services.append(Service(directory / name, (), None, **shared))
+            services[-1].program = program
             stack.enter_context(running(services[-1]))
         yield Hosts(services, log, postgres, s3, catalog)
 

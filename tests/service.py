@@ -42,8 +42,8 @@ _serves = re.compile(r"CAVE serves http://(\S+):(\d+) ").match
 class Service:
     """One service on a data dir in `directory`, whose path must be short (there is a socket in it).
 
-    `settings` are `CAVE_*` variables without the prefix, and `program` runs `serve`. The service
-    and its commands run in `cwd`, the service in its own process group. Its output goes to files.
+    `settings` are `CAVE_*` variables without the prefix. The service and its commands run in `cwd`,
+    the service in its own process group. Its output goes to files.
     """
 
     def __init__(
@@ -51,14 +51,13 @@ class Service:
         directory: Path,
         arguments: Sequence[str] = (),
         cwd: Path | None = None,
-        *,
-        program: Sequence[str] = CAVE,
         **settings: str | int,
     ) -> None:
         self.data_dir = DataDir(directory / "data")
         self.host = ""
         self.port = 0
-        self._program = program
+        self.program: Sequence[str] = CAVE
+        """What runs `serve`."""
         self._arguments = arguments
         self._cwd = cwd
         self._out = directory / "out"
@@ -85,7 +84,7 @@ class Service:
         """Start it and return once it is ready."""
         with self._out.open("wb") as out, self._errors.open("ab") as errors:
             self._process = subprocess.Popen(
-                [*self._program, "serve", "--port", "0", *self._arguments],
+                [*self.program, "serve", "--port", "0", *self._arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=errors,

@@ -30,7 +30,12 @@ from tests.hosts import Hosts, running_hosts
 from tests.waiting import wait_until
 
 PROJECTIONS = ("points", "metric_names", "metric_metadata")
-SETTINGS = {"ARCHIVE_EVERY": "3s", "HOT_AGE": "3s", "PROJECTIONS_LEASE": "3s", "PARTITIONS": 4}
+SETTINGS: Mapping[str, str | int] = {
+    "ARCHIVE_EVERY": "3s",
+    "HOT_AGE": "3s",
+    "PROJECTIONS_LEASE": "3s",
+    "PARTITIONS": 4,
+}
 PROGRAM = (sys.executable, "-m", "tests.faults.hasty_service")
 PATIENCE = 150.0
 LOAD_SECONDS = 0.5

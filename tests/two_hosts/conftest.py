@@ -8,7 +8,7 @@ from typing import cast
 import httpx
 import pytest
 
-from tests.e2e.conftest import MAX_BODY, MAX_INFLATED, MAX_POINTS, StartService
+from tests.e2e.conftest import MAX_BODY, MAX_INFLATED, MAX_POINTS
 from tests.e2e.tenant import Tenant
 from tests.hosts import Hosts, running_hosts
 from tests.service import Service
@@ -39,14 +39,3 @@ def client(hosts: Hosts) -> Iterator[httpx.Client]:
 @pytest.fixture
 def tenant(service: Service, client: httpx.Client) -> Tenant:
     return Tenant(service, client)
-
-
-@pytest.fixture
-def start_service(service: Service) -> StartService:
-    """Return the hosts that run already; for tests in which only the number of workers matters."""
-
-    def started(**settings: str | int) -> Service:
-        assert settings.keys() <= {"WORKERS"}
-        return service
-
-    return started

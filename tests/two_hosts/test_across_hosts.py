@@ -15,7 +15,7 @@ from tests.service import Service
 from tests.waiting import wait_until
 
 PATIENCE = 90.0
-TIME = POINT["timestamp"]
+TIME = 1_398_788_625
 
 
 @pytest.fixture(params=[False, True], ids=["one to two", "two to one"])
@@ -73,7 +73,7 @@ def test_both_hosts_give_the_same_answers(hosts: Hosts, tenant: Tenant, reader: 
         found(host, tenant.metrics_path(), reader, metric="m", receipt=receipt)
         wait_until(lambda host=host: exported(host, tenant.name) >= 20, PATIENCE)  # type: ignore[misc]
     prometheus = f"{tenant.path}/prometheus/api/v1"
-    during = {"start": TIME, "end": TIME + 300}
+    during: dict[str, object] = {"start": TIME, "end": TIME + 300}
     questions: list[tuple[str, dict[str, object]]] = [
         (tenant.metrics_path(), {"metric": "m"}),
         (tenant.metrics_path(), {"metric": "m", "aggregator": "p99", "period": "1m"}),
@@ -138,6 +138,21 @@ def test_a_batch_repeated_at_the_other_host_is_stored_once(
     assert len(tenant.events()) == 1
 
 
+def test_limits_hold_at_both_hosts_until_they_are_reset(hosts: Hosts, tenant: Tenant) -> None:
+    body = {"metrics": [POINT] * 100}
+
+    def is_refused(host: Service) -> bool:
+        return host.answer("POST", tenant.metrics_path(), body, tenant.token)[0] == 429
+
+    limits = ("org", "limits", tenant.name)
+    hosts.services[0].cave(*limits, "--points-per-second", "0.001", "--burst", "500")
+    for host in hosts.services:
+        wait_until(lambda host=host: is_refused(host))  # type: ignore[misc]
+    hosts.services[1].cave(*limits, "--reset")
+    for host in hosts.services:
+        wait_until(lambda host=host: not is_refused(host))  # type: ignore[misc]
+
+
 def test_points_refused_at_one_host_are_shown_by_the_other(
     pair: tuple[Service, Service], tenant: Tenant, reader: str
 ) -> None:
@@ -156,7 +171,10 @@ def test_each_host_knows_that_all_projections_have_a_writer(hosts: Hosts) -> Non
 
     def has_writers() -> bool:
         one, two = map(states, hosts.services)
-        return len(one) == 3 and all("live" in (one[name], two[name]) for name in one)
+        # Neither has any while it cannot look.
+        return one.keys() == two.keys() != set() and all(
+            "live" in (one[name], two[name]) for name in one
+        )
 
     wait_until(has_writers, PATIENCE)
 

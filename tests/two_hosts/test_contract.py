@@ -20,9 +20,6 @@ from tests.e2e.test_publish import (
     test_the_receipt_is_the_events_place_in_the_log,
     test_two_points_of_one_series_at_one_time_are_both_kept,
 )
-from tests.e2e.test_quota import (
-    test_limits_of_its_own_count_over_all_workers_and_change_without_a_restart,
-)
 from tests.e2e.test_refused_access import (
     test_a_revoked_token_is_refused,
     test_a_team_token_is_only_for_its_team,
