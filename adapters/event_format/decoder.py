@@ -120,7 +120,7 @@ def _times(differences: Sequence[int], stored: bytes | None, count: int) -> arra
         return table * count
     codes = codes_of(stored, len(table), count, "times")
     if np := vectors(count):
-        return array("q", np.asarray(table)[np.asarray(codes)].tobytes())
+        return array("q", np.asarray(table).take(codes).tobytes())
     return array("q", map(table.__getitem__, codes))
 
 

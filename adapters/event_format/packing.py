@@ -11,8 +11,9 @@ import structlog
 from adapters.compiled_code import NotCompiled
 from domain.columns import CodedColumn
 
-PACK_FROM = 8
-"""Minimum values that are packed. For fewer ones the call costs more than it saves."""
+PACK_FROM = 64
+"""Minimum values that are packed. For fewer ones the calls that pack and read them cost more than
+they save."""
 
 _log = structlog.get_logger(__name__)
 

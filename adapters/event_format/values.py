@@ -6,6 +6,7 @@ import struct
 import sys
 from array import array
 from collections.abc import Sequence
+from functools import cache
 from operator import truediv
 from typing import Any, NamedTuple
 
@@ -92,14 +93,15 @@ def _quotient(integer: int, exponent: int) -> float:
 
 
 def _together(numbers: Any, packed: Packed, names: array[int], np: Any) -> array[float]:
-    numbers = numbers + np.uint64(packed.base & _BITS)
+    if packed.base:
+        numbers = numbers + np.uint64(packed.base & _BITS)
     if packed.lag:
         numbers = _summed(numbers, packed.lag, np)
     integers = numbers.view(np.int64)
     values = integers / _divisors(packed.exponents, names, np)
     raw = None
     if RAW in packed.exponents:
-        raw = np.frombuffer(packed.exponents, np.uint8)[np.asarray(names)] == RAW
+        raw = np.frombuffer(packed.exponents, np.uint8).take(names) == RAW
         values[raw] = integers.view(np.float64)[raw]
     if _may_be_too_large(packed, len(names)):
         too_large = (integers > MAX_INTEGER) | (integers < -MAX_INTEGER)
@@ -117,11 +119,18 @@ def _may_be_too_large(packed: Packed, count: int) -> bool:
 def _divisors(exponents: bytes, names: array[int], np: Any) -> Any:
     if len(set(exponents)) == 1:
         return _POWERS[exponents[0]]
-    return np.array([*map(_POWERS.__getitem__, exponents)])[np.asarray(names)]
+    return _all_powers(np).take(np.frombuffer(exponents, np.uint8)).take(names)
+
+
+@cache
+def _all_powers(np: Any) -> Any:
+    return np.array([_POWERS.get(exponent, 1.0) for exponent in range(256)])
 
 
 def _summed(found: Any, lag: int, np: Any) -> Any:
     """Return numbers from their differences to those `lag` rows before."""
+    if lag == 1:
+        return found.cumsum()
     count = len(found)
     rows = -(-count // lag)
     padded = np.zeros(rows * lag, np.uint64)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from adapters.event_format.compression import inflated
 from adapters.eventsourcing.organizations import Organizations
 from adapters.redis_streams.metrics.hot_log import COUNT_PAGE
 from adapters.redis_streams.metrics.keys import MetricKeys
@@ -27,10 +28,16 @@ from application.errors import (
 from application.event_log.ports import RecordedMetrics, UnreadableEvent, UnreadableMetrics
 from application.event_log.receipts import SEQUENCE_BITS, Receipt
 from application.publishing.ports import Appended, Idempotency
-from domain.events import MetricsPublished
+from domain.events import MetricEvent, MetricsPublished
 from domain.metric_point import MAX_TIMESTAMP, PointBatch, TagSet
 from tests.contracts.entry_log import EntryLogContract, Fields, RawLog
-from tests.contracts.metric_log import PARTITIONS, MetricLogContract, MetricLogPorts, published
+from tests.contracts.metric_log import (
+    PARTITIONS,
+    MetricLogContract,
+    MetricLogPorts,
+    described,
+    published,
+)
 from tests.contracts.organizations import OrganizationPorts, OrganizationsContract
 from tests.event_format.support import earlier_fields
 from tests.redis_streams.cases import FLAVOURS
@@ -382,3 +389,51 @@ def test_an_entry_with_invalid_points_is_not_an_event(
     else:
         assert isinstance(entry, UnreadableMetrics)
         assert reason in entry.reason
+
+
+@pytest.mark.parametrize("key", [None, Idempotency("k1", b"1")], ids=["no key", "key"])
+def test_every_event_is_written_with_the_current_topic(
+    server: LogServer, key: Idempotency | None
+) -> None:
+    """Whatever was remembered of the token's appends before."""
+    events: list[MetricEvent] = [
+        event_of(batch()),
+        described("gilt"),
+        event_of(batch(values=[1.0, math.inf])),
+    ]
+
+    async def scenario() -> list[Receipt]:
+        async with opened(server) as ports:
+            keys = [key and Idempotency(f"k{n}", b"1") for n in range(len(events))]
+            return [
+                (await ports.log.append(event, each)).receipt
+                for event, each in zip(events, keys, strict=True)
+            ]
+
+    receipts = asyncio.run(scenario())
+    with Redis.from_url(server.url) as client:
+        topics = [
+            fields[b"topic"]
+            for receipt in receipts
+            for _, fields in client.xrange(
+                KEYS.log(receipt.partition), receipt.event_id, receipt.event_id
+            )
+        ]
+    assert topics == [b"p.v3", b"metrics.described.v1", b"p.v3"]
+
+
+def test_values_are_packed_once_the_compiled_code_is_loaded(server: LogServer) -> None:
+    points = PointBatch(["a"] * 100, [0] * 100, [n / 4 for n in range(100)], [TagSet(())] * 100)
+
+    async def scenario() -> None:
+        async with opened(server) as ports:
+            while True:
+                receipt = (await ports.log.append(event_of(points))).receipt
+                entry = ports.entries.find(receipt)
+                assert entry is not None
+                if len(inflated(entry.fields)) < 400:  # as floats, the values take 800
+                    return
+                await asyncio.sleep(0.01)
+
+    asyncio.run(scenario())
+    assert {each.event.points == points for each in stored(server)} == {True}
