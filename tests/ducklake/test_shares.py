@@ -13,7 +13,6 @@ import duckdb
 import pytest
 
 from adapters.ducklake.database import Location
-from adapters.ducklake.lease.shares import SHARES
 from adapters.ducklake.query.read_model import DuckLakeReadModel
 from adapters.ducklake.store import generation as generation_module
 from adapters.ducklake.store.generation import DuckLakeStore
@@ -23,10 +22,11 @@ from application.projections.folds import POINTS
 from application.projections.live import live_generation
 from application.projections.ports import Generation, Role
 from tests.contracts.projection_store import checkpoint, commit, recorded
+from tests.ducklake import churning
 from tests.ducklake.support import digests_of_all, number_of
 from tests.waiting import wait_until
 
-PARTITIONS = range(2 * SHARES)
+PARTITIONS = range(churning.PARTITIONS)
 LONG = 600.0
 LEASE = 1.0
 SECONDS = 120.0
@@ -87,7 +87,7 @@ def test_partitions_are_shared_out_evenly_and_stay_so(hosts: Hosts) -> None:
     others = [hosts.join() for _ in range(2)]
     balance(first, *others)
     parts = [written(store) for store in (first, *others)]
-    assert sorted(map(len, parts)) == [2, 2, 4]
+    assert sorted(map(len, parts)) == [4, 4, 8]
     assert set.union(*parts) == set(PARTITIONS)
     for _ in range(3):
         balance(first, *others)

@@ -70,7 +70,7 @@ class Hosts:
                 self._projectors[host] = self._start(host)
             case "stop":
                 projector.terminate()
-                assert projector.wait(30) in {0, -signal.SIGTERM}, "it may not have begun yet"
+                assert projector.wait(SECONDS) in {0, -signal.SIGTERM}, "it may not have begun yet"
                 self._projectors[host] = self._start(host)
             case "pause":
                 projector.send_signal(signal.SIGSTOP)
@@ -82,7 +82,7 @@ class Hosts:
             assert projector.poll() is None, "a projector ended by itself"
             projector.terminate()
         for projector in self._projectors:
-            assert projector.wait(30) in {0, -signal.SIGTERM}
+            assert projector.wait(SECONDS) in {0, -signal.SIGTERM}
 
     def close(self) -> None:
         self._leases.close()

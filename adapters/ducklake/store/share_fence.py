@@ -45,10 +45,10 @@ RETRY_FACTOR = 1.2
 """Milliseconds before the second attempt, and how much longer each further wait is."""
 
 ALONE_SECONDS = 20.0
-"""Seconds for which replacing a table is tried while others commit."""
+"""Seconds for which taking over a share is tried while others commit."""
 
 REWRITES = 4
-"""Attempts to merge files, each of which takes longer."""
+"""Attempts at what can wait: to merge files and to remove outdated checkpoints."""
 
 
 def _lost_race(error: BaseException) -> bool:
@@ -148,17 +148,39 @@ class ShareFence:
         self._outdated.update(by_share)
 
     def compact(self) -> None:
-        if outdated := self._outdated & self._numbers.keys():
-            self._replace_all(outdated)
-        self._outdated.clear()
+        outdated = self._outdated & self._numbers.keys()
+        if not outdated or self._attempted(lambda: self._replace_all(outdated)):
+            self._outdated.clear()
 
     def rewrite(self, work: Callable[[], None]) -> bool:
+        def checked() -> None:
+            self._checked_rows([0])
+            work()
+
+        return self._attempted(checked)
+
+    def end_others(self) -> None:
+        """Replace the tables of all shares, with the same numbers.
+
+        Commits of others that are under way fail once, and are repeated.
+        """
+        self._seat.check()
+        self._alone(lambda: self._replace_all(range(self._shares)))
+
+    def _replace_all(self, shares: Collection[int]) -> None:
+        found = self._rows(shares)
+        for share in shares:
+            if share in self._numbers:
+                self._check_number(share, found)
+            self._replace(share, *_number(found[share]))
+
+    def _attempted(self, work: Callable[[], None]) -> bool:
+        """Commit what `work` does, unless others have committed during each of a few attempts."""
         self._seat.check()
         self._connection.execute("SET ducklake_max_retry_count = 0")
         for _ in range(REWRITES):
             try:
                 with transaction(self._connection):
-                    self._checked_rows([0])
                     work()
             except duckdb.Error as error:
                 if not _lost_race(error):
@@ -166,24 +188,6 @@ class ShareFence:
             else:
                 return True
         return False
-
-    def end_others(self) -> None:
-        """Replace the tables of all shares, with the same numbers.
-
-        Commits of others that are under way fail once, and are repeated.
-        """
-        self._replace_all(range(self._shares))
-
-    def _replace_all(self, shares: Collection[int]) -> None:
-        def replace() -> None:
-            found = self._rows(shares)
-            for share in shares:
-                if share in self._numbers:
-                    self._check_number(share, found)
-                self._replace(share, *_number(found[share]))
-
-        self._seat.check()
-        self._alone(replace)
 
     def _alone(self, work: Callable[[], _Result]) -> _Result:
         """Commit what `work` does at a moment when nobody else commits."""
