@@ -95,8 +95,9 @@ async def append(log: RedisMetricLog, count: int = 1) -> list[Receipt]:
     return [(await log.append(event)).receipt for _ in range(count)]
 
 
-async def reconnected(log: RedisMetricLog) -> None:
-    while await log.failures():  # noqa: ASYNC110  there is no event for it
+async def reconnected(log: RedisMetricLog, failover: Failover) -> None:
+    """Wait until a log has a connection to the replica, and has looked at its end."""
+    while len(failover.replica.client_list()) < 2 or await log.failures():  # noqa: ASYNC110  no event
         await asyncio.sleep(0.01)
 
 
@@ -130,7 +131,7 @@ def test_the_worker_that_acknowledged_the_end_names_what_is_lost(
             elif follow == "an event at the same place":
                 failover.replica.xadd(LOG, {"topic": "x"}, id=lost[-1].event_id)
             failover.fail_over()
-            await reconnected(log)
+            await reconnected(log, failover)
 
             gap = reader(failover.replica).gap(0)
             assert gap is not None
@@ -160,7 +161,7 @@ def test_no_event_gets_the_place_of_a_lost_one_whatever_the_clock_of_the_server_
             failover.primary.xadd(LOG, {"topic": "x"}, id=f"{in_an_hour(failover.primary)}-0")
             lost = await append(log, 3)
             failover.fail_over()
-            await reconnected(log)
+            await reconnected(log, failover)
             assert min(await append(log, 3)) > lost[-1]
 
     asyncio.run(scenario())
@@ -173,7 +174,7 @@ def test_a_batch_with_a_key_counts_as_acknowledged_too(failover: Failover) -> No
             failover.cut()
             lost = (await log.append(published(ORGANIZATION), key)).receipt
             failover.fail_over()
-            await reconnected(log)
+            await reconnected(log, failover)
             gap = reader(failover.replica).gap(0)
             assert gap is not None
             assert gap.last == lost
@@ -228,7 +229,7 @@ def test_events_of_both_servers_at_the_same_time_are_told_apart(failover: Failov
                     await asyncio.sleep(0.002)
                 lost += await append(log)
                 failover.fail_over()
-                await reconnected(log)
+                await reconnected(log, failover)
                 gap = reader(failover.replica).gap(0)
                 assert gap is not None
                 assert (gap.first, gap.last) == (after(kept), lost[-1])
@@ -250,7 +251,7 @@ def test_a_promotion_that_loses_nothing_is_no_gap(failover: Failover, *, trimmed
                     # As after sealing: the gap that this leaves is another one.
                     failover.replica.xtrim(LOG, maxlen=0, approximate=False)
                 failover.fail_over()
-                await reconnected(log)
+                await reconnected(log, failover)
                 assert RedisHotLog(failover.replica, KEYS, PARTITIONS).extent(0).lost == ()
                 if not trimmed:
                     with suppress(LogError):
@@ -268,7 +269,7 @@ def test_an_accepted_loss_is_no_gap_any_more(failover: Failover) -> None:
             failover.cut()
             await append(log, 2)
             failover.fail_over()
-            await reconnected(log)
+            await reconnected(log, failover)
             hot = RedisHotLog(failover.replica, KEYS, PARTITIONS)
             (lost,) = hot.extent(0).lost
             hot.accept_lost(lost)
