@@ -11,7 +11,7 @@ EXPRESSIONS ?= tests/promql/expressions.txt
 # Container images often set it; every process that a test starts would compile all modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo hosts serve quick test coverage faults clients fuzz bench promql dashboards picture vendor check clean
+.PHONY: help demo hosts serve quick test slow coverage faults clients fuzz bench promql dashboards picture vendor check clean
 
 help: ## list the targets
 	@grep -hE '^[a-z.]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -56,6 +56,9 @@ IN_MEMORY = $(shell df --output=avail /dev/shm 2>/dev/null \
 test: .venv ## run every test
 	$(IN_MEMORY) $(BIN)/pytest --hypothesis-profile=default -n 3 --dist loadfile --no-loadscope-reorder
 
+slow: .venv ## run the tests that take too long for every change
+	$(IN_MEMORY) $(BIN)/pytest --slow -m slow -n 2
+
 # These tests run in one process; tracing the processes that others start takes too long.
 COVERED := $(patsubst %,tests/%,domain application archive http point_formats event_format point_files \
   output_files entrypoints) \
@@ -70,7 +73,7 @@ ifeq ($(ARGUMENTS),replicated)
 	$(BIN)/python -m tests.faults.replicated_cluster --rounds $(ROUNDS)
 	$(BIN)/python -m tests.faults.hosts --rounds $(ROUNDS)
 else
-	CAVE_FAULT_ROUNDS=$(ROUNDS) $(BIN)/pytest tests/faults
+	CAVE_FAULT_ROUNDS=$(ROUNDS) $(BIN)/pytest --slow tests/faults
 endif
 
 clients: .venv ## fetch other agents and clients, let them publish for SECONDS, and read

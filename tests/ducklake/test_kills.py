@@ -9,6 +9,8 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from adapters.ducklake.database import Location
 from adapters.ducklake.store.stores import DuckLakeStores
 from application.projections.folds import POINTS
@@ -61,6 +63,7 @@ def test_rows_and_checkpoints_agree_after_every_kill(tmp_path: Path) -> None:
         assert len(known) <= len(files)
 
 
+@pytest.mark.slow
 def test_generations_can_be_used_and_dropped_after_every_kill(tmp_path: Path) -> None:
     rng = random.Random(6)
     for _ in range(KILLS):

@@ -32,7 +32,9 @@ def logged(tenant: Tenant, team: str | None) -> list[int]:
     ]
 
 
-@pytest.mark.parametrize("form", ["jsonl", "csv", "parquet"])
+@pytest.mark.parametrize(
+    "form", ["parquet", *(pytest.param(form, marks=pytest.mark.slow) for form in ("csv", "jsonl"))]
+)
 def test_what_was_published_is_exported_imported_and_verified(
     tenant: Tenant, tmp_path: Path, form: str
 ) -> None:

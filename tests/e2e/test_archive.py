@@ -72,7 +72,7 @@ def directory() -> Iterator[Path]:
         yield Path(name)
 
 
-@pytest.fixture(params=["directory", "s3"])
+@pytest.fixture(params=["directory", pytest.param("s3", marks=pytest.mark.slow)])
 def settings(request: pytest.FixtureRequest) -> dict[str, Any]:
     if request.param == "directory":
         return SOON

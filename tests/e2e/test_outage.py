@@ -97,7 +97,7 @@ def test_a_full_log_is_a_503_and_the_service_and_its_commands_can_start_on_it(
     assert tenant.publish().status_code == 202
 
 
-@pytest.mark.parametrize("binary", ["valkey", "redis"])
+@pytest.mark.parametrize("binary", ["valkey", pytest.param("redis", marks=pytest.mark.slow)])
 def test_a_weak_log_server_is_refused_naming_the_setting_or_warned_about(
     tmp_path: Path, start_service: StartService, binary: str
 ) -> None:
