@@ -16,6 +16,7 @@ from tests.service import Service, running
 from tests.waiting import wait_until
 
 PROJECTIONS = ("points", "metric_names", "metric_metadata")
+PATIENCE = 90.0
 
 
 def kill_projector(service: Service) -> None:
@@ -41,7 +42,7 @@ def test_projections_have_every_point_once_after_the_projector_was_killed() -> N
                 for _ in range(ROUNDS):
                     time.sleep(random.uniform(0, 1.0))
                     kill_projector(service)
-            wait_until(lambda: lag(service) == 0)
+            wait_until(lambda: lag(service) == 0, PATIENCE)
             for projection in PROJECTIONS:
                 assert json.loads(service.cave("verify", projection, "--json"))["agrees"]
             campaign.ledger.check(service)
