@@ -2,8 +2,9 @@
 
 A projection's `version` covers its rows as they are stored. Increase it whenever the fold returns
 different rows for the same events, and whenever a store changes how it stores them (columns,
-types, encodings or order). A live generation of another version is stopped and has to be rebuilt.
-One version covers both, because either change needs the same rebuild.
+types, encodings or order) unless it still reads and writes generations that have them as before. A
+live generation of another version is stopped and has to be rebuilt. One version covers both,
+because either change needs the same rebuild.
 """
 
 from __future__ import annotations

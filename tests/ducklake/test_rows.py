@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -114,19 +116,35 @@ def several() -> list[RecordedMetrics]:
     ]
 
 
+def values_of(table: pa.Table) -> list[float]:
+    """Return the values of rows as DuckDB reads them."""
+    columns = (table[name].to_pylist() for name in ("value", "digits", "divisor"))
+    return [
+        digits / divisor if value is None else value
+        for value, digits, divisor in zip(*columns, strict=True)
+    ]
+
+
 @pytest.mark.parametrize("code_types", ["B", "H", "I", "BHI", ""])
 def test_every_point_is_there_sorted_and_then_in_log_order(code_types: str) -> None:
     events = several()
     if code_types:
         events = [as_columns(e, code_types[i % len(code_types)]) for i, e in enumerate(events)]
     table = points_table(events)
-    columns = {name: table[name].to_pylist() for name in table.drop_columns(["day"]).column_names}
+    names = ("organization", "team", "name", "tags", "time", "partition", "position", "item")
+    columns = {name: table[name].to_pylist() for name in names}
     texts, own = zip(*map(without_nan_bits, columns["tags"]), strict=True)
-    stored = map(bits_of, columns["value"])
-    bits = [of_value if of_tags is None else of_tags
-            for of_value, of_tags in zip(stored, own, strict=True)]  # fmt: skip
-    rows = list(zip(*{**columns, "tags": texts, "value": bits}.values(), strict=True))
-    assert rows == sorted(rows_of(events), key=lambda row: row[:3])
+    bits = [bits_of(of_value) if of_tags is None else of_tags
+            for of_value, of_tags in zip(values_of(table), own, strict=True)]  # fmt: skip
+    places = [*zip(*(columns[name] for name in names[-3:]), strict=True)]
+    rows = [(*row[:5], value, *row[5:])
+            for row, value in zip(zip(*{**columns, "tags": texts}.values(), strict=True),
+                                  bits, strict=True)]  # fmt: skip
+    assert Counter(rows) == Counter(rows_of(events))
+    series = [*zip(*(columns[name] for name in names[:4]), strict=True)]
+    numbers = {row[6:]: number for number, row in enumerate(rows_of(events))}
+    in_log = [numbers[place] for place in places]
+    assert list(zip(series, in_log, strict=True)) == sorted(zip(series, in_log, strict=True))
 
 
 def test_many_names_are_sorted_too() -> None:
@@ -176,8 +194,11 @@ def test_a_stored_value_is_finite_infinite_or_the_ordinary_nan_and_has_its_bits(
     """DuckDB takes all other NaNs for the same one."""
     points: list[Point] = [("a", 0, from_bits(each), {"host": "a"}) for each in bits]
     table = points_table([recorded(0, 1, points)])
-    stored = zip(table["tags"].to_pylist(), table["value"].to_pylist(), strict=True)
-    for (text, value), each in zip(stored, bits, strict=True):
+    stored = zip(
+        table["tags"].to_pylist(), values_of(table), table["item"].to_pylist(), strict=True
+    )
+    for text, value, item in stored:
+        each = bits[item]
         tags, own = without_nan_bits(text)
         assert tags == '{"host":"a"}'
         assert tag_text("host", "a") in text

@@ -272,7 +272,7 @@ def _table(
     limit: int,
     tags: Sequence[str] | None = None,
 ) -> pa.Table:
-    query = queries.columns([file.path for file in files], selection, limit, tags)
+    query = queries.columns([file.path for file in files], selection, limit, reading.value, tags)
     batches = reading.connection.execute(*query).to_arrow_reader(BATCH)
     # Text is encoded batch by batch, since tags make up most of the points' size.
     read = pa.Table.from_batches([_coded(batch) for batch in batches], _LAYOUT)

@@ -77,7 +77,7 @@ class DuckLakePointExport:
 
 
 def _chunks(reading: Reading, stretch: Stretch) -> Iterator[Sequence[PointRow]]:
-    cursor = reading.connection.execute(*queries.rows(reading.source, stretch))
+    cursor = reading.connection.execute(*queries.rows(reading.source, stretch, reading.value))
     while rows := cursor.fetchmany(CHUNK):
         yield [
             PointRow(

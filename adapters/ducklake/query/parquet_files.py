@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from adapters.ducklake.database import Connection
+from adapters.ducklake.store import decimals
 from adapters.ducklake.store.stored_names import POINTS_TABLE
 from application.projections.errors import ProjectionMissing
 from application.reading.ports import Selection
@@ -38,7 +39,8 @@ class ParquetFile(Struct, frozen=True):
 class ParquetFiles:
     """Lists the files of the generation attached as `source`. Raises ProjectionMissing.
 
-    `schema` is the database schema of the catalog's tables, `data_path` where the files are.
+    `schema` is the database schema of the catalog's tables, `data_path` where the files are. `value` is
+    the SQL for a point's value.
     """
 
     def __init__(self, connection: Connection, source: str, schema: str, data_path: str) -> None:
@@ -47,7 +49,8 @@ class ParquetFiles:
             "SELECT ? || schemas.path || tables.path, table_id, "
             "max(column_id) FILTER (column_name = 'time'), "
             "max(column_id) FILTER (column_name = 'position'), "
-            "max(column_id) FILTER (column_name = 'value') "
+            "max(column_id) FILTER (column_name = 'value'), "
+            "bool_or(column_name = 'digits') "
             f"FROM {self._catalog}.ducklake_table tables "
             f"JOIN {self._catalog}.ducklake_schema schemas USING (schema_id) "
             f"JOIN {self._catalog}.ducklake_column columns USING (table_id) "
@@ -56,7 +59,8 @@ class ParquetFiles:
         ).fetchone()
         if found is None:
             raise ProjectionMissing("the points have not been built yet")
-        self._directory, self._table, self._time, self._position, self._value = found
+        self._directory, self._table, self._time, self._position, self._value, decimal = found
+        self.value = decimals.SQL if decimal else "value"
 
     def __call__(self, connection: Connection) -> Sequence[ParquetFile]:
         """Return the files of the latest snapshot."""
@@ -80,8 +84,9 @@ class ParquetFiles:
             f"SELECT count(*) FROM {self._catalog}.ducklake_data_file files "
             f"JOIN {self._catalog}.ducklake_file_column_stats stats USING (data_file_id) "
             "WHERE files.table_id = ? AND stats.column_id = ? AND list_contains(?, ? || path) "
-            "AND NOT contains_nan AND isfinite(TRY_CAST(min_value AS DOUBLE)) "
-            "AND isfinite(TRY_CAST(max_value AS DOUBLE))",
+            # Decimals are finite, and all values of a file may be.
+            "AND NOT contains_nan AND (value_count = 0 OR "
+            "isfinite(TRY_CAST(min_value AS DOUBLE)) AND isfinite(TRY_CAST(max_value AS DOUBLE)))",
             [self._table, self._value, [file.path for file in files], self._directory],
         ).fetchall()
         return bool(finite == len(files))

@@ -1,7 +1,8 @@
 """The queries as SQL, each with its parameters.
 
 `source` is an attached generation's alias. Queries that take `files` read the Parquet files
-directly: DuckLake's catalog lookup takes longer than reading a few files.
+directly: DuckLake's catalog lookup takes longer than reading a few files. `value` is the SQL for a
+point's value, which depends on the generation.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from application.reading.ports import Selection
 
 Query = tuple[str, list[Any]]
 
-EXACT_IN_SQL = {"count": "count(*)::DOUBLE", "min": "min(value)", "max": "max(value)"}
-"""Aggregators that DuckDB computes exactly as specified."""
+EXACT_IN_SQL = {"count": "count(*)::DOUBLE", "min": "min({})", "max": "max({})"}
+"""Aggregators that DuckDB computes exactly as specified, of the value between the braces."""
 
 LOG_ORDER = ("time", "partition", "position", "item")
 
@@ -42,12 +43,12 @@ _FROM = "time >= ?::TIMESTAMP_MS"
 _TO = "time < ?::TIMESTAMP_MS"
 
 
-def points(files: Sequence[str], selection: Selection, limit: int) -> Query:
+def points(files: Sequence[str], selection: Selection, limit: int, value: str) -> Query:
     """Rows (time in ms, value) of the points with a finite value, the latest first."""
     condition, parameters = _condition(selection, only_finite=True)
     order = ", ".join(f"{column} DESC" for column in LOG_ORDER)
     return (
-        f"SELECT epoch_ms(time), value FROM {_FILES} WHERE {condition} "
+        f"SELECT epoch_ms(time), {value} FROM {_FILES} WHERE {condition} "
         f"ORDER BY {order} LIMIT {limit:d}",
         [files, *parameters],
     )
@@ -59,6 +60,7 @@ def buckets(
     aggregator: str,
     period: int,
     limit: int,
+    value: str,
     *,
     finite: bool,
 ) -> Query:
@@ -67,16 +69,23 @@ def buckets(
     Values that are not finite are left out; `finite` says that the files have none.
     """
     condition, parameters = _condition(selection, only_finite=not finite)
+    aggregate = EXACT_IN_SQL[aggregator].format(value)
     # Adding zero turns minus zero into zero.
     return (
-        f"SELECT epoch_ms(time) // {period:d} AS bucket, {EXACT_IN_SQL[aggregator]} + 0.0 "
+        f"SELECT epoch_ms(time) // {period:d} AS bucket, {aggregate} + 0.0 "
         f"FROM {_FILES} WHERE {condition} GROUP BY bucket ORDER BY bucket DESC LIMIT {limit:d}",
         [files, *parameters],
     )
 
 
 def values(
-    files: Sequence[str], selection: Selection, period: int, limit: int, *, finite: bool
+    files: Sequence[str],
+    selection: Selection,
+    period: int,
+    limit: int,
+    value: str,
+    *,
+    finite: bool,
 ) -> Query:
     """Columns `bucket` (its number) and `value`, a row per point with a finite value, in any order.
 
@@ -84,14 +93,18 @@ def values(
     """
     condition, parameters = _condition(selection, only_finite=not finite)
     return (
-        f"SELECT epoch_ms(time) // {period:d} AS bucket, value FROM {_FILES} "
+        f"SELECT epoch_ms(time) // {period:d} AS bucket, {value} AS value FROM {_FILES} "
         f"WHERE {condition} LIMIT {limit:d}",
         [files, *parameters],
     )
 
 
 def columns(
-    files: Sequence[str], selection: Selection, limit: int, tags: Sequence[str] | None = None
+    files: Sequence[str],
+    selection: Selection,
+    limit: int,
+    value: str,
+    tags: Sequence[str] | None = None,
 ) -> Query:
     """Columns of the points in files, in any order: `time` (ms), `value`, `tags`, `filename`,
     `partition`, `position` and `item`.
@@ -104,7 +117,8 @@ def columns(
         condition += f" AND {_TAGS_ALONE} IN (SELECT unnest(?))"
         parameters.append(list(tags))
     return (
-        "SELECT epoch_ms(time) AS time, value, tags, filename, partition::BIGINT AS partition, "
+        f"SELECT epoch_ms(time) AS time, {value} AS value, tags, filename, "
+        "partition::BIGINT AS partition, "
         "position, item::BIGINT AS item "
         f"FROM {_FILES} WHERE {condition} "
         f"LIMIT {limit:d}",
@@ -199,14 +213,14 @@ def hours(source: str, stretch: Stretch) -> Query:
     )
 
 
-def rows(source: str, stretch: Stretch) -> Query:
+def rows(source: str, stretch: Stretch, value: str) -> Query:
     """Rows (name, time in ms, value, tags, partition, position, item) by name, time, log order.
 
     Values and tags are as stored (see `store.nan_bits`).
     """
     condition, parameters = _stretch_condition(stretch)
     return (
-        "SELECT name, epoch_ms(time), value, tags, partition, position, item "
+        f"SELECT name, epoch_ms(time), {value}, tags, partition, position, item "
         f"FROM {source}.{POINTS_TABLE} WHERE {condition} ORDER BY name, {', '.join(LOG_ORDER)}",
         parameters,
     )
@@ -215,7 +229,7 @@ def rows(source: str, stretch: Stretch) -> Query:
 def _condition(selection: Selection, *, only_finite: bool) -> tuple[str, list[Any]]:
     conditions = ["organization = ?", "team = ?", "name = ?"]
     if only_finite:  # reads the column, which a count does not need otherwise
-        conditions.append("isfinite(value)")
+        conditions.append("(value IS NULL OR isfinite(value))")  # decimals are finite
     parameters: list[Any] = [selection.organization, selection.team or "", selection.metric]
     for tag, value in selection.tags.items():
         conditions.append("contains(tags, ?)")

@@ -197,7 +197,8 @@ class DuckLakeReadModel:
             if samples is not None:
                 return samples
         if aggregation is None:
-            rows = query.rows(queries.points([file.path for file in files], window, wanted))
+            paths = [file.path for file in files]
+            rows = query.rows(queries.points(paths, window, wanted, query.value()))
             return [Sample(*row) for row in rows]
         return self._buckets(query, window, files, aggregation, wanted)
 
@@ -211,14 +212,14 @@ class DuckLakeReadModel:
     ) -> list[Sample]:
         """Let DuckDB read the points, and aggregate them where it can do so exactly."""
         aggregator, period = aggregation.aggregator, aggregation.period
-        paths, finite = [file.path for file in files], query.finite(files)
+        paths, value, finite = [file.path for file in files], query.value(), query.finite(files)
         if aggregator in queries.EXACT_IN_SQL:
             buckets = query.rows(
-                queries.buckets(paths, window, aggregator, period, wanted, finite=finite)
+                queries.buckets(paths, window, aggregator, period, wanted, value, finite=finite)
             )
         else:
             columns = query.columns(
-                queries.values(paths, window, period, self._max_points + 1, finite=finite)
+                queries.values(paths, window, period, self._max_points + 1, value, finite=finite)
             )
             numbers, values = columns["bucket"], columns["value"]
             if len(values) > self._max_points:
@@ -263,6 +264,11 @@ class _Query:
         """Return the files that may have points of the selection."""
         with self.deadline.explained():
             return [file for file in self._reading.files() if file.overlaps(selection)]
+
+    def value(self) -> str:
+        """Return the SQL for a point's value."""
+        with self.deadline.explained():
+            return self._reading.value
 
     def finite(self, files: Sequence[ParquetFile]) -> bool:
         """Return whether the files are known to have finite values only."""

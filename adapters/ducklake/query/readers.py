@@ -89,6 +89,11 @@ class Reading:
         """Return whether the files are known to have finite values only."""
         return self._database.finite(self.source, files)
 
+    @property
+    def value(self) -> str:
+        """The SQL for the value of a point of this generation."""
+        return self._database.value(self.source, self.connection)
+
     def close(self) -> None:
         self._opened.close()
 
@@ -238,6 +243,9 @@ class _Database:
         # Not on the query's own connection, which would keep one to PostgreSQL until it ends.
         with closing_connection(self.cursor()) as connection:
             return self._listing(alias, connection).finite(connection, files)
+
+    def value(self, alias: str, connection: Connection) -> str:
+        return self._listing(alias, connection).value
 
     def _listing(self, alias: str, connection: Connection) -> ParquetFiles:
         if alias not in self._list_files:

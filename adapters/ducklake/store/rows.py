@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from adapters.ducklake.store.decimals import as_decimals
 from adapters.ducklake.store.nan_bits import with_nan_bits
 from application.event_log.ports import RecordedMetrics
 from application.projections.folds import MetricDescriptionRow, MetricNameRow
@@ -34,6 +35,8 @@ MANY_POINTS = 1000
 """A commit writes one file per day for its few most common days, and for up to `MANY_DAYS` days
 that have `MANY_POINTS` each. All other points go into one file. Anyone may send points of thousands
 of days, and a file for each would exhaust the memory."""
+
+MAX_KEY = 1 << 62
 
 _encode_json = msgspec.json.Encoder().encode
 
@@ -61,10 +64,10 @@ def tag_text(name: str, value: str) -> str:
 
 
 def points_table(events: Sequence[RecordedMetrics]) -> pa.Table:
-    """Return the points as columns, sorted by organization, team and name, else in log order.
+    """Return the points as columns, series by series, and each in log order.
 
     `time` is in milliseconds, `item` is a point's index in its batch, `day` comes from `days`,
-    zeros are unsigned, and the bits of NaNs are where `nan_bits` says.
+    zeros are unsigned, `decimals` and `nan_bits` say where the values and the bits of NaNs are.
     Raises OverflowError, TypeError or ValueError for values that no column can hold.
     """
     batches = [recorded.event.points for recorded in events]
@@ -83,7 +86,12 @@ def points_table(events: Sequence[RecordedMetrics]) -> pa.Table:
     # Parquet's dictionaries do not distinguish minus zero from zero. Adding zero makes both zero,
     # whatever file they are written to.
     values = values + 0.0
-    order = _order((organizations, organization_codes), (teams, team_codes), (names, name_codes))
+    order = _order(
+        (organizations, organization_codes),
+        (teams, team_codes),
+        (names, name_codes),
+        (texts, tag_codes),
+    )
     starts = np.repeat(np.cumsum(counts) - counts, counts)
     columns: dict[str, Any] = {
         "organization": _dictionary(organizations, organization_codes[order]),
@@ -91,7 +99,7 @@ def points_table(events: Sequence[RecordedMetrics]) -> pa.Table:
         "name": _dictionary(names, name_codes[order]),
         "tags": _dictionary(texts, tag_codes[order]),
         "time": times[order],
-        "value": values[order],
+        **as_decimals(values[order], name_codes[order]),
         "partition": np.repeat([r.receipt.partition for r in events], counts)[order],
         "position": np.repeat([r.receipt.position for r in events], counts)[order],
         "item": (np.arange(len(starts)) - starts)[order],
@@ -192,6 +200,8 @@ def _order(*columns: tuple[list[str], _Column]) -> _Column:
         by_text = sorted(range(len(table)), key=table.__getitem__)
         rank = np.empty(len(table), np.int64)
         rank[by_text] = np.arange(len(table))
+        if len(key) and (key.max() + 1) * len(table) > MAX_KEY:
+            key = np.unique(key, return_inverse=True)[1].astype(np.int64)
         key = key * len(table) + rank[codes]
     if len(key) and key.max() < 1 << 16:
         key = key.astype(np.uint16)  # NumPy radix-sorts 16-bit integers

@@ -30,7 +30,7 @@ from adapters.ducklake.store.registry import Registry
 from adapters.ducklake.store.sessions import limited
 from adapters.ducklake.store.share_fence import ShareFence, share_out, shares_of
 from adapters.ducklake.store.stored_names import lake_name
-from adapters.ducklake.store.tables import TABLES, create_tables
+from adapters.ducklake.store.tables import TABLES, as_made, create_tables
 from adapters.ducklake.store.writer_fence import WriterFence
 from application.projections.errors import ProjectionBusy, ProjectionMissing, StoreUnavailable
 from application.projections.folds import Projection
@@ -165,7 +165,9 @@ class DuckLakeStores:
     def _store(
         self, connection: Connection, generation: Generation, fence: WriterFence
     ) -> DuckLakeStore:
-        return DuckLakeStore(connection, TABLES[generation.projection], fence, self._location.root)
+        with self._failing():
+            table = as_made(connection, TABLES[generation.projection])
+        return DuckLakeStore(connection, table, fence, self._location.root)
 
     def swap_in(self, generation: Generation) -> bool:
         """See the port. The next writer catches up on what the live one commits meanwhile."""
@@ -235,6 +237,7 @@ class DuckLakeStores:
             where = f"WHERE {' OR '.join(parts) or 'false'}"
         try:
             with self._reading(generation) as connection:
+                table = as_made(connection, table)
                 rows = connection.execute(
                     f"SELECT organization, team, count(*), sum({table.digest}) "
                     f"FROM lake.{table.name} {where} GROUP BY ALL"

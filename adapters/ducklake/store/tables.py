@@ -6,9 +6,10 @@ from collections.abc import Callable, Hashable
 from typing import Any
 
 import pyarrow as pa
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from adapters.ducklake.database import Connection, transaction
+from adapters.ducklake.store import decimals
 from adapters.ducklake.store.rows import (
     metric_metadata_table,
     metric_names_table,
@@ -25,17 +26,22 @@ from application.projections.folds import MetricDescriptionRow, MetricNameRow
 INLINED_ROWS = 1000
 """Inserts of at most this many rows, except points, are stored in the catalog's own database."""
 
+ROW_GROUP = 245_760
+"""Rows per row group of points: twice DuckDB's default. Dictionaries are written once per group."""
+
 OPTIONS = (f"'data_inlining_row_limit', {INLINED_ROWS}", "'parquet_compression', 'zstd'")
 
 
 class Table(Struct, frozen=True):
     """A projection's table: its columns, and how rows are converted to Arrow, added and digested.
 
-    Changing how rows are stored requires raising the projection's version (see
-    `application.projections.folds`), so that older generations are rebuilt.
+    Changing how rows are stored requires raising the projection's version, so that generations made
+    before are rebuilt, unless they are still read and written as they are (see
+    `application.projections.folds`).
 
     `add` selects from the Arrow table `arriving`. `digest` is a 64-bit hash of one row, stable
-    within one version of DuckDB. `key` identifies rows that are stored only once.
+    within one version of DuckDB. `key` identifies rows that are stored only once. `view` is the
+    name and the SQL of a view that shows the rows to others.
     """
 
     name: str
@@ -46,6 +52,7 @@ class Table(Struct, frozen=True):
     add: str
     digest: str
     key: Callable[[Any], Hashable] | None = None
+    view: tuple[str, str] | None = None
 
 
 def _metric_name_key(row: MetricNameRow) -> Hashable:
@@ -60,26 +67,46 @@ POINTS = Table(
     name=POINTS_TABLE,
     columns=(
         "organization VARCHAR, team VARCHAR, name VARCHAR, tags VARCHAR, time TIMESTAMP_MS, "
-        "value DOUBLE, partition USMALLINT, position BIGINT, item UINTEGER, day DATE"
+        "value DOUBLE, partition USMALLINT, position BIGINT, item UINTEGER, day DATE, "
+        "digits BIGINT, divisor INTEGER"
     ),
-    # By day (see `rows.days`), then by owner and name, so that a query reads little of few files.
-    # New rows arrive sorted; merged files are sorted again.
+    # By day (see `rows.days`), then by owner and name, so that a query reads little of few files,
+    # and by series, whose points take the fewest bytes in a row. New rows arrive sorted, so that
+    # sorting merged files takes little more than merging runs.
     layout=(
         "SET PARTITIONED BY (day)",
-        "SET SORTED BY (organization, team, name, time)",
+        "SET SORTED BY (organization, team, name, tags, time)",
     ),
     options=(
         *OPTIONS,
         f"'sort_on_insert', false, table_name => '{POINTS_TABLE}'",
         f"'data_inlining_row_limit', 0, table_name => '{POINTS_TABLE}'",
+        # Version 2 has differences of integers (see `decimals`).
+        f"'parquet_version', 2, table_name => '{POINTS_TABLE}'",
+        f"'parquet_row_group_size', {ROW_GROUP}, table_name => '{POINTS_TABLE}'",
     ),
     arrow=points_table,
     add=(
         "SELECT organization, team, name, tags, make_timestamp_ms(time), value, "
+        "partition, position, item, day, digits, divisor FROM arriving"
+    ),
+    digest=f"hash(name, tags, epoch_ms(time), {decimals.SQL}, partition, position, item)",
+    view=(
+        "points",
+        f"SELECT organization, team, name, tags, time, {decimals.SQL} AS value, "
+        f"partition, position, item FROM {POINTS_TABLE}",
+    ),
+)
+POINTS_IN_DOUBLES = structs.replace(
+    POINTS,
+    add=(
+        f"SELECT organization, team, name, tags, make_timestamp_ms(time), {decimals.SQL}, "
         "partition, position, item, day FROM arriving"
     ),
     digest="hash(name, tags, epoch_ms(time), value, partition, position, item)",
 )
+"""Points as earlier releases made their table, which is written so until it is rebuilt."""
+
 METRIC_NAMES = Table(
     name=METRIC_NAMES_TABLE,
     columns=(
@@ -131,4 +158,20 @@ def create_tables(connection: Connection, table: Table) -> None:
         connection.execute(f"CREATE TABLE IF NOT EXISTS lake.checkpoints ({CHECKPOINTS})")
     for option in table.options:
         connection.execute(f"CALL lake.set_option({option})")
+    if table.view is not None and as_made(connection, table) is table:
+        name, query = table.view
+        connection.execute(f"CREATE VIEW IF NOT EXISTS lake.{name} AS {query}")
     connection.execute(f"CREATE TABLE IF NOT EXISTS lake.set_aside ({SET_ASIDE})")
+
+
+def as_made(connection: Connection, table: Table) -> Table:
+    """Return the table as the release made it that created the generation attached as `lake`."""
+    if table is POINTS and not has_decimals(connection, "lake"):
+        return POINTS_IN_DOUBLES
+    return table
+
+
+def has_decimals(connection: Connection, lake: str) -> bool:
+    """Return whether the points of an attached generation are stored as `decimals` says."""
+    found = connection.execute(f"FROM {lake}.{POINTS_TABLE} LIMIT 0").description
+    return any(column[0] == "digits" for column in found)

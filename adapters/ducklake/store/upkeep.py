@@ -25,8 +25,8 @@ class Tier(Struct, frozen=True):
 
 
 TIERS = (
-    Tier(0, 64 * KIBIBYTE, 512 * KIBIBYTE),
-    Tier(64 * KIBIBYTE, MEBIBYTE, 8 * MEBIBYTE),
+    Tier(0, 32 * KIBIBYTE, 256 * KIBIBYTE),
+    Tier(32 * KIBIBYTE, 512 * KIBIBYTE, 4 * MEBIBYTE),
 )
 """A point is rewritten at most twice. New points wait for a merge, so the largest takes well below
 a second."""
