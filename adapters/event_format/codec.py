@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from hashlib import sha256
-from itertools import chain
 
 from adapters.event_format.decoder import MetricDecoder
 from adapters.event_format.descriptions import decoded_descriptions, descriptions_fields
@@ -64,8 +63,20 @@ class MetricEventCodec:
             return entry.erased
         receipt = entry.receipt
         event_id = b"%d-%d" % (receipt.milliseconds, receipt.sequence)
-        parts = (event_id, *chain.from_iterable(entry.fields.items()))
-        return sha256(b"".join([b"%d:%b" % (len(part), part) for part in parts])).digest()
+        counted = [_COUNTS[len(event_id)], event_id]
+        for name, value in entry.fields.items():
+            counted += (_COUNTS[len(name)], name, _COUNTS[len(value)], value)
+        return sha256(b"".join(counted)).digest()
+
+
+class _Counts(dict[int, bytes]):
+    """Lengths as text with a colon. Those of short parts are kept: every reader needs digests."""
+
+    def __missing__(self, length: int) -> bytes:
+        return b"%d:" % length
+
+
+_COUNTS = _Counts({length: b"%d:" % length for length in range(1024)})
 
 
 def _event_type(fields: Mapping[bytes, bytes]) -> type[MetricEvent] | None:
