@@ -13,7 +13,9 @@ from adapters.ducklake.store.upkeep import (
     MERGE_EVERY,
     MERGE_FROM,
     ORPHAN_SECONDS,
+    SETTLED_SECONDS,
     TIERS,
+    Tier,
 )
 from application.projections.folds import METRIC_NAMES, POINTS, MetricNameRow
 from application.projections.ports import Checkpoint, Role
@@ -134,3 +136,43 @@ def test_many_names_are_moved_to_files(tmp_path: Path) -> None:
         assert stores.digests(live) == before
         store.commit(rows, [], [])
         assert stores.info(live).rows == 13 * 900
+
+
+def test_without_commits_there_is_nothing_to_look_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An idle projector takes no processor time for it."""
+    clock = ManualClock()
+    done: list[str] = []
+    with (
+        live_store(Location(root=tmp_path)) as (_, live, _),
+        unleased_store(Location(root=tmp_path), live, clock) as store,
+    ):
+        upkeep = store._upkeep
+        is_due, real_expire = upkeep._due, upkeep.expire
+
+        def due(tier: Tier) -> bool:
+            done.append("look")
+            return is_due(tier)
+
+        def expire(keep: int) -> None:
+            done.append("expire")
+            real_expire(keep)
+
+        monkeypatch.setattr(upkeep, "_due", due)
+        monkeypatch.setattr(upkeep, "expire", expire)
+
+        def idle_for(seconds: float) -> set[str]:
+            done.clear()
+            end = clock.now + seconds
+            while clock.now < end:
+                clock.now += MERGE_EVERY
+                store.tidy()
+            return set(done)
+
+        commit(store, recorded(0, 1, some_points(3)))
+        assert idle_for(2 * MERGE_EVERY) == {"look"}
+        assert idle_for(SETTLED_SECONDS) == {"expire"}
+        assert idle_for(SETTLED_SECONDS) == set()
+        commit(store, recorded(0, 2, some_points(3)))
+        assert idle_for(SETTLED_SECONDS) == {"look", "expire"}

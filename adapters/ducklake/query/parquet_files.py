@@ -39,8 +39,8 @@ class ParquetFile(Struct, frozen=True):
 class ParquetFiles:
     """Lists the files of the generation attached as `source`. Raises ProjectionMissing.
 
-    `schema` is the database schema of the catalog's tables, `data_path` where the files are. `value` is
-    the SQL for a point's value.
+    `schema` is the database schema of the catalog's tables, `data_path` where the files are.
+    `value` is the SQL for a point's value.
     """
 
     def __init__(self, connection: Connection, source: str, schema: str, data_path: str) -> None:

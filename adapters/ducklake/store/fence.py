@@ -39,6 +39,10 @@ class Fence:
         self._snapshot: int | None = None
 
     @property
+    def is_alone(self) -> bool:
+        return True
+
+    @property
     def keeps_files(self) -> bool:
         return True
 

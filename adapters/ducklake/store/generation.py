@@ -81,6 +81,7 @@ class DuckLakeStore:
                 "set_aside",
                 [(e.receipt.partition, e.receipt.position, _storable(e.reason)) for e in set_aside],
             )
+        self._upkeep.note_commit()
         if len(self._known) + len(keys) > MAX_KNOWN:
             self._known.clear()
         self._known.update(keys)

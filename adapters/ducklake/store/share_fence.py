@@ -89,6 +89,10 @@ class ShareFence:
         connection.execute(f"SET ducklake_retry_backoff = {RETRY_FACTOR}")
 
     @property
+    def is_alone(self) -> bool:
+        return False
+
+    @property
     def keeps_files(self) -> bool:
         return 0 in self._numbers
 

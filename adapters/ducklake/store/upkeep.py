@@ -41,6 +41,10 @@ MERGE_EVERY = 5.0
 EXPIRE_EVERY = 60.0
 """Seconds between checks for due work."""
 
+SETTLED_SECONDS = 600
+"""Seconds without a commit after which nothing is left to drop: by then, each snapshot has been
+KEEP_SECONDS old, and after it the dropping of its files."""
+
 KEEP_SECONDS = 120
 """Seconds that outdated snapshots and files are kept for queries still reading them."""
 
@@ -72,21 +76,30 @@ class Upkeep:
         self._clock = clock
         self._flushed = 0
         now = clock()
+        self._unmerged = True
+        self._changed = now
         self._merge_due = now
         self._expire_due = now + EXPIRE_EVERY
         self._orphans_due = now
 
+    def note_commit(self) -> None:
+        """Note that something was committed. Without commits, there is nothing to look for."""
+        self._unmerged = True
+        self._changed = self._clock()
+
     def run(self) -> None:
         """Do what is due. Raises ProjectionBusy if another writer has taken over."""
         now = self._clock()
+        if not self._fence.is_alone:
+            self.note_commit()  # others may have committed
         keeps_files = self._fence.keeps_files
         if keeps_files and now >= self._orphans_due:
             self._orphans_due = now + ORPHANS_EVERY
             self.delete_orphans(ORPHAN_SECONDS)
-        if keeps_files and now >= self._merge_due:
+        if keeps_files and self._unmerged and now >= self._merge_due:
             self._merge_due = now + MERGE_EVERY
             self.merge()
-        if now >= self._expire_due:
+        if now >= self._expire_due and now < self._changed + SETTLED_SECONDS:
             self._expire_due = now + EXPIRE_EVERY
             if keeps_files:
                 self.expire(KEEP_SECONDS)
@@ -108,8 +121,10 @@ class Upkeep:
                     merged = self._fence.rewrite(partial(self._call, merge))
                 finally:
                     self._connection.execute("RESET ducklake_target_file_size")
+                self._changed = self._clock()
                 if not merged or self._clock() >= end:
                     return
+        self._unmerged = False
 
     def expire(self, keep: int) -> None:
         """Drop old snapshots, with the files and checkpoints that only they use."""

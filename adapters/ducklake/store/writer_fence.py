@@ -17,6 +17,10 @@ class WriterFence(Protocol):
     """
 
     @property
+    def is_alone(self) -> bool:
+        """Whether nobody else may write this generation."""
+
+    @property
     def keeps_files(self) -> bool:
         """Whether this writer merges and deletes files; one writer of a generation does."""
 
