@@ -59,6 +59,7 @@ from application.publishing.describe_metrics import MAX_MEMORY as DESCRIPTION_ME
 from application.publishing.describe_metrics import DescribeMetricsHandler
 from application.publishing.ports import MetricLog
 from application.publishing.publish_metrics import PublishMetricsHandler
+from application.publishing.publish_together import PublishTogether
 from application.publishing.quota import PointQuota, QuotaBuckets
 from application.publishing.refused_points import RefusedPoints
 from application.publishing.series_limit import SeriesLimit
@@ -150,6 +151,7 @@ class UseCases(Commands, frozen=True, kw_only=True):
 
     access: AccessControl
     publish_metrics: PublishMetricsHandler
+    publish_together: PublishTogether
     describe_metrics: DescribeMetricsHandler
     queries: Queries
     projections: ProjectionWatch
@@ -434,6 +436,9 @@ def _service(
     def series_limit(organization: str) -> int | None:
         return ports.directory.limits(organization).series or limits.series
 
+    def is_limited(organization: str) -> bool:
+        return rates(organization) is not None or series_limit(organization) is not None
+
     metrics = MetricLogReader(ports.entries, ports.codec)
     receipts = ReadableReceipts(
         ports.positions,
@@ -484,6 +489,14 @@ def _service(
             max_points=limits.max_points,
             quota=PointQuota(ports.quota_buckets, rates, monotonic),
             series=SeriesLimit(ports.active_series, series_limit, monotonic),
+        ),
+        publish_together=PublishTogether(
+            ports.metric_log,
+            usage,
+            clock,
+            max_future_ms=limits.max_future_ms,
+            max_points=limits.max_points,
+            is_limited=is_limited,
         ),
         queries=Queries(
             list_metric_names=ListMetricNamesHandler(ports.queries, ports.threads),

@@ -24,6 +24,7 @@ from numba.core import cgutils, types
 from numba.core.errors import NumbaError
 from numba.extending import intrinsic
 
+from adapters.compiled_code import cache
 from adapters.compiled_code.frame import Layout, Parameter
 
 ENTRY = "cave_entry"
@@ -110,11 +111,14 @@ def _argument(parameter: Parameter, slots: Iterator[int], names: dict[str, Any])
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Compile `arguments[1]` of the modules behind it, and write symbol and code to a file.
+    """Compile a function, and write its symbol and its code to a file.
 
-    The code is loaded once in a process without Numba: there, missing symbols would end a worker.
+    The arguments are that file, the name of the cached file, the function and its modules. The
+    code is loaded once in a process without Numba: there, missing symbols would end a worker.
     """
-    output, function, *modules = arguments
+    output, name, function, *modules = arguments
+    if cache.file_name(modules[-1], cache.source_files(modules)) != name:
+        sys.exit("this Python finds the modules of another installation")
     try:
         symbol, code = object_code([*map(import_module, modules)], function)
     except NumbaError as error:

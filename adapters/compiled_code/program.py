@@ -83,17 +83,17 @@ class Program:
         with cache.writable(sources[-1]) as directory:
             if (content := cache.found(name, sources[-1])) is not None:
                 return content
-            content = self._compiled()
+            content = self._compiled(name)
             if directory is not None:
                 cache.keep(directory, name, content)
         return content
 
-    def _compiled(self) -> bytes:
+    def _compiled(self, name: str) -> bytes:
         with TemporaryDirectory(prefix="cave-") as directory:
             output = Path(directory) / "code"
             command = (sys.executable, "-P", "-m", "adapters.compiled_code.building")
             done = subprocess.run(  # noqa: S603  our own module
-                [*command, str(output), self._function, *self._modules],
+                [*command, str(output), name, self._function, *self._modules],
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,

@@ -7,6 +7,7 @@ instead of single points (measured in docs/event-format.md).
 
 from __future__ import annotations
 
+import struct
 from array import array
 from collections.abc import Sequence
 
@@ -23,6 +24,9 @@ from domain.memo import Memo
 from domain.metric_point import PointBatch, TagSet
 
 _encode = msgspec.msgpack.Encoder().encode
+_VALUE = struct.Struct("<d")
+_BEFORE_VALUE = b"\xc0\xc0\xc0\xc4\x08"
+"""In a payload of one point, what is between its time and its value: no codes, and eight bytes."""
 
 
 def origin_fields(event: MetricEvent) -> tuple[bytes | str, ...]:
@@ -52,6 +56,7 @@ class MetricEncoder:
         self._packing = packing
         self._compressor = Compressor()
         self._encoded_tags = Memo(_encoded_tags, lambda tags, _: 2 * tags.size())
+        self._series = Memo(_beginning_of_one, lambda series, _: 2 * series[1].size())
 
     def points_fields(self, points: PointBatch) -> tuple[bytes, ...]:
         """Return the fields of the points, names and values alternating."""
@@ -65,6 +70,8 @@ class MetricEncoder:
 
     def payload(self, points: PointBatch) -> bytes:
         """Return the payload of at least one point, before compression."""
+        if points.known_finite and len(points) == 1:
+            return self._payload_of_one(points)
         names, tag_sets = coded(points.names), coded(points.tag_sets)
         times = coded(points.timestamps)
         values = _floats(points.values)
@@ -80,6 +87,18 @@ class MetricEncoder:
                 *(packed or (little_endian(values),)),
             )
         )
+
+    def _payload_of_one(self, points: PointBatch) -> bytes:
+        """Return what `payload` would otherwise, in a third of the time."""
+        beginning = self._series[points.names[0], points.tag_sets[0]]
+        time = _encode(points.timestamps[0])
+        return b"%b%b%b%b" % (beginning, time, _BEFORE_VALUE, _VALUE.pack(points.values[0]))
+
+
+def _beginning_of_one(series: tuple[str, TagSet]) -> bytes:
+    """Return a payload of one point up to its time."""
+    name, tags = series
+    return b"\x97%b%b\x91" % (_encode((name,)), _encode((_encoded_tags(tags),)))
 
 
 def _encoded_tags(tags: TagSet) -> msgspec.Raw:

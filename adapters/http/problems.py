@@ -103,6 +103,11 @@ class Answer(Struct, frozen=True):
     problem: Problem | None = None
 
 
+def header_lines(headers: Headers) -> bytes:
+    """Return headers as they are sent."""
+    return b"".join([b"%b: %b\r\n" % header for header in headers])
+
+
 async def send_answer(send: Callable[[Any], Awaitable[None]], answer: Answer) -> None:
     """Send an answer on a bare ASGI connection."""
     start = {"type": "http.response.start", "status": answer.status, "headers": answer.headers}

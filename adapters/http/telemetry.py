@@ -11,11 +11,11 @@ from prometheus_client import (
     REGISTRY,
     CollectorRegistry,
     Counter,
-    Histogram,
     generate_latest,
     values,
 )
 
+from adapters.http.durations import Durations
 from adapters.http.idempotency_metrics import IdempotencyMetrics
 from adapters.http.log_metrics import LogMetrics
 from adapters.http.projection_metrics import ProjectionMetrics
@@ -42,10 +42,11 @@ _refused = Counter(
     ["protocol", "reason"],
 )
 _bytes = Counter("cave_publish_body_bytes", "Bytes of publish bodies as sent, before inflation.")
-_seconds = Histogram(
+_seconds = Durations(
     "cave_publish_seconds",
     "Seconds from a publish request's headers to its answer, the write to the log included.",
-    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+    (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+    REGISTRY,
 )
 
 
@@ -68,6 +69,15 @@ def record_publish(status: int, points: int, body_bytes: int, seconds: float) ->
     if body_bytes:
         _bytes.inc(body_bytes)
     if points:
+        _points.inc(points)
+
+
+def record_accepted(requests: int, points: int, body_bytes: int, seconds: float) -> None:
+    """Count publishes that were stored together; all numbers but the seconds are sums."""
+    if requests:
+        _requests_of("publish", 202).inc(requests)
+        _seconds.observe(seconds, requests)
+        _bytes.inc(body_bytes)
         _points.inc(points)
 
 

@@ -8,14 +8,14 @@ from datetime import datetime, timedelta
 from adapters.event_format.codec import MetricEventCodec
 from application.archiving.ports import ArchiverState
 from application.clock import Clock
-from application.errors import IdempotencyFull
+from application.errors import IdempotencyFull, LogError
 from application.event_log.partitioning import DEFAULT_PARTITIONS, partition_of
 from application.event_log.ports import Entry, EventCodec, Extent, Lost
 from application.event_log.receipts import Receipt
 from application.event_log.tiered import TieredLog
 from application.publishing.ports import Appended, Idempotency, IdempotencyRecords
 from domain.errors import IdempotencyConflict
-from domain.events import MetricEvent
+from domain.events import MetricEvent, MetricsPublished
 from domain.idempotency import REPEAT_WINDOW, WINDOW
 
 MAX_RECORDS = 1_000_000
@@ -53,6 +53,10 @@ class MemoryMetricLog:
         """The log as its readers see it, without an archive."""
         return TieredLog(self, self.codec)
 
+    @property
+    def single_server(self) -> bool:
+        return True
+
     async def append(self, event: MetricEvent, idempotency: Idempotency | None = None) -> Appended:
         now = self._clock()
         if idempotency is None:
@@ -76,6 +80,11 @@ class MemoryMetricLog:
         if digest != idempotency.body_digest:
             raise IdempotencyConflict.of(idempotency.key)
         return Appended(receipt, replayed=True)
+
+    async def append_together(
+        self, events: Sequence[MetricsPublished]
+    ) -> Sequence[Receipt | LogError]:
+        return [(await self.append(event)).receipt for event in events]
 
     def idempotency(self) -> IdempotencyRecords:
         """Return how many keys are remembered, and how many may be."""

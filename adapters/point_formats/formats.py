@@ -18,7 +18,7 @@ from adapters.point_formats.otlp.protobuf import ProtobufReader
 from adapters.point_formats.reader_format import ReaderFormat
 from adapters.point_formats.remote_write.scanning import ScannerLoading, ScanningReader
 from adapters.point_formats.remote_write.version_2 import Version2Reader
-from application.publishing.ports import PointFormat
+from application.publishing.ports import PointFormat, SharedFormat
 
 
 def all_formats(
@@ -43,3 +43,10 @@ def all_formats(
         "opentsdb": JsonPointsFormat(PutReader, read_put),
         "kairosdb": JsonPointsFormat(KairosReader, read_kairos),
     }
+
+
+def shared_format(formats: Mapping[str, PointFormat]) -> SharedFormat:
+    """Return the one of all formats that decodes bodies together, the service's own JSON."""
+    found = formats["json"]
+    assert isinstance(found, JsonFormat)  # noqa: S101
+    return found

@@ -23,7 +23,7 @@ class Receipt(Struct, frozen=True, order=True):
     sequence: int
 
     def __str__(self) -> str:
-        return f"{self.partition}-{self.event_id}"
+        return f"{self.partition}-{self.milliseconds}-{self.sequence}"
 
     @property
     def event_id(self) -> str:

@@ -7,9 +7,10 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from application.errors import LogError
 from application.event_log.receipts import Receipt
 from application.publishing.refusals import Refusals
-from domain.events import MetricEvent
+from domain.events import MetricEvent, MetricsPublished
 from domain.metric_description import MetricDescription
 from domain.metric_point import PointBatch
 
@@ -69,6 +70,18 @@ class PointFormat(Protocol):
         """
 
 
+class SharedFormat(PointFormat, Protocol):
+    """A format that decodes several bodies by one call."""
+
+    def decode_together(
+        self, bodies: Sequence[bytes], terms: BodyTerms
+    ) -> Sequence[PointBatch | None]:
+        """Return each body's points, None for a body that `decode` has to look at.
+
+        Those it returns are the same as those of `decode`, and at least one point. Raises nothing.
+        """
+
+
 class Idempotency(Struct, frozen=True):
     """A client's key for a batch, with a digest of the body and of the team it is published for.
 
@@ -97,6 +110,10 @@ class IdempotencyRecords(Struct, frozen=True):
 class MetricLog(Protocol):
     """The writing side of the metric log. For one event loop; no call blocks it."""
 
+    @property
+    def single_server(self) -> bool:
+        """Whether all events go to one server."""
+
     async def append(self, event: MetricEvent, idempotency: Idempotency | None = None) -> Appended:
         """Append one event and return once it is as durable as the log was set to be.
 
@@ -116,6 +133,16 @@ class MetricLog(Protocol):
         """Return what `append` would for a key that the organization has used, else None.
 
         Writes nothing. Raises IdempotencyConflict, LogUnavailable, OutcomeUnknown.
+        """
+
+    async def append_together(
+        self, events: Sequence[MetricsPublished]
+    ) -> Sequence[Receipt | LogError]:
+        """Append events as `append` does each of them without a key, in one go.
+
+        Returns once each of them is durable or has failed: its receipt, or the error that `append`
+        raises. One that fails does not hold up the others. Raises LogUnavailable or LogSaturated if
+        none of them was written, OutcomeUnknown if any of them may have been.
         """
 
 

@@ -18,9 +18,10 @@ from adapters.http.api.queries_at_hand import QueriesAtHand
 from adapters.http.app import create_app
 from adapters.http.publish.endpoint import LARGE, PublishEndpoint
 from adapters.http.publish.plain_heads import PlainHeads
+from adapters.http.publish.plain_publish import PlainPublish
 from adapters.http.publish.protocol import PublishProtocol
 from adapters.http.telemetry import shared_with_workers
-from adapters.point_formats.formats import all_formats
+from adapters.point_formats.formats import all_formats, shared_format
 from application.errors import LogError
 from entrypoints.logging import configure_logging
 from entrypoints.processes.listening import refuse_new
@@ -45,14 +46,16 @@ async def work(config: WorkerConfig) -> None:
     settings = config.settings
     limits = settings.limits
     async with open_use_cases(settings, config.url) as use_cases:
+        formats = all_formats(limits.max_points, settings.otlp_resource_attributes)
         publish = PublishEndpoint(
             use_cases.access,
             use_cases.publish_metrics,
-            all_formats(limits.max_points, settings.otlp_resource_attributes),
+            formats,
             max_body=limits.max_body,
             max_inflated=limits.max_inflated,
             max_body_memory=limits.max_body_memory,
         )
+        plain_publish = PlainPublish(publish, use_cases.publish_together, shared_format(formats))
         heads = PlainHeads(min(LARGE, limits.max_body))
         queries = QueriesAtHand(Reading.of(use_cases))
         app = create_app(use_cases, publish, operator_token=settings.operator_token)
@@ -61,7 +64,7 @@ async def work(config: WorkerConfig) -> None:
                 app,
                 loop="none",
                 # uvicorn expects a class, but only calls it.
-                http=cast("Any", partial(PublishProtocol, heads, publish, queries)),
+                http=cast("Any", partial(PublishProtocol, heads, plain_publish, queries)),
                 ws="none",
                 lifespan="off",
                 interface="asgi3",

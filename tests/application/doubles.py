@@ -18,7 +18,8 @@ from adapters.memory.read_model import MemoryReadModel
 from adapters.memory.refused_points import MemoryRefusedPoints
 from adapters.memory.series_source import MemorySeriesSource
 from adapters.memory.usage import MemoryUsageStore
-from application.errors import VersionConflict
+from application.errors import LogError, VersionConflict
+from application.event_log.receipts import Receipt
 from application.organizations.issue_token import NewToken
 from application.organizations.ports import (
     OrganizationLog,
@@ -26,13 +27,13 @@ from application.organizations.ports import (
     RecordedOrganizationEvent,
 )
 from application.organizations.token_directory import DirectoryFollower, TokenDirectory
-from application.publishing.ports import MetricLog
+from application.publishing.ports import Appended, Idempotency, MetricLog
 from application.reading.promql import InstantResult, Matrix, Scalar
 from application.reading.query_budget import QueryBudget
 from application.reading.query_threads import QueryThreads
 from application.reading.series import Matcher, MatchOperator, Owner
 from application.use_cases import Limits, LogPorts, ServicePorts, UseCases, compose
-from domain.events import OrganizationEvent
+from domain.events import MetricEvent, MetricsPublished, OrganizationEvent
 from domain.organization import Organization
 
 NOW = datetime(2014, 4, 29, 16, 23, 45, tzinfo=UTC)
@@ -260,3 +261,20 @@ def eventually(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
             return False
         time.sleep(0.002)
     return True
+
+
+class AppendsSingly:
+    """The rest of a MetricLog whose `append` is the double."""
+
+    single_server = True
+
+    async def append(self, event: MetricEvent, idempotency: Idempotency | None = None) -> Appended:
+        raise NotImplementedError
+
+    async def append_together(
+        self, events: Sequence[MetricsPublished]
+    ) -> Sequence[Receipt | LogError]:
+        return [(await self.append(event)).receipt for event in events]
+
+    async def recall(self, organization: str, idempotency: Idempotency) -> Appended | None:
+        raise NotImplementedError

@@ -27,7 +27,7 @@ from application.reading.query_threads import QueryThreads
 from application.use_cases import Limits
 from domain.events import MetricEvent, MetricsDescribed
 from domain.metric_description import MetricDescription, MetricType
-from tests.application.doubles import FakeClock, FakeMonotonic, service_use_cases
+from tests.application.doubles import AppendsSingly, FakeClock, FakeMonotonic, service_use_cases
 
 GILT = Grant("gilt", None, "t1")
 WEB = Grant("gilt", "web", "t2")
@@ -39,7 +39,7 @@ A2 = MetricDescription("a", MetricType.COUNTER, "s", "seconds spent so far")
 A3 = MetricDescription("a", MetricType.GAUGE)
 
 
-class Log:
+class Log(AppendsSingly):
     """A MetricLog that keeps events, or refuses them while it is broken."""
 
     def __init__(self) -> None:

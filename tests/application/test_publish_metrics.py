@@ -29,7 +29,12 @@ from domain.errors import (
 from domain.events import MetricEvent, MetricsDescribed, MetricsPublished
 from domain.limits import BURST_SECONDS
 from domain.metric_point import PointBatch
-from tests.application.doubles import NOW, FakeClock, FakeMonotonic, service_use_cases
+from tests.application.doubles import (
+    NOW,
+    FakeClock,
+    FakeMonotonic,
+    service_use_cases,
+)
 from tests.contracts.metric_log import DESCRIPTIONS, POINT, batch_of, described
 
 GILT = Grant("gilt", None, "t1")

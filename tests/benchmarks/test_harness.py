@@ -19,7 +19,7 @@ import pytest
 from rich.console import Console
 
 from adapters.ducklake.database import Location
-from tests.benchmarks import formats, prepared
+from tests.benchmarks import formats, prepared, publish_path
 from tests.benchmarks.bench import Bench, Cores, Settings
 from tests.benchmarks.load import LoadFailed, load, missing, parsed
 from tests.benchmarks.markdown import sections
@@ -349,3 +349,14 @@ def test_questions_of_few_series_are_measured(tmp_path: Path) -> None:
     cardinality.fill(Location(root=tmp_path), 300)
     figures = cardinality.measured(tmp_path, 300)
     assert {name.rpartition(" ")[2] for name in figures} == {"ms", "B/series"}
+
+
+def test_a_workers_own_work_is_measured_on_its_publish_path(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publish_path, "ROUNDS", 1)
+    monkeypatch.setattr(publish_path, "DISTINCT", 20)
+    monkeypatch.setattr(publish_path, "REQUESTS_PER_ROUND", 20)
+    publish_path.main(["--sizes", "1", "10", "--connections", "2"])
+    lines = capsys.readouterr().out.splitlines()
+    assert len([line for line in lines if line.endswith("µs per request")]) == 2

@@ -110,7 +110,7 @@ def compilations(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """Compile nothing, but return what would be compiled, in order."""
     made: list[bytes] = []
 
-    def compile_(_: Program) -> bytes:
+    def compile_(_: Program, name: str) -> bytes:
         made.append(b"code %d" % len(made))
         return made[-1]
 
@@ -185,6 +185,16 @@ def test_a_function_that_does_not_compile_is_named(sources: Sources) -> None:
     with pytest.raises(NotCompiled, match=r"compiling failed: .*unknown"):
         sources.program().load()
     assert not sources.kept()
+
+
+def test_code_of_other_sources_than_those_that_ask_for_it_is_refused(
+    unchanged: Sources, sources: Sources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if the other process found another installation."""
+    files = cache.source_files((f"{unchanged.package}.source",))
+    monkeypatch.setattr(cache, "source_files", lambda _: files)
+    with pytest.raises(NotCompiled, match="the modules of another installation"):
+        sources.program().build()
 
 
 @pytest.mark.parametrize("numbers", [(), (1,), (1, 2, 3)])

@@ -278,6 +278,36 @@ class MetricLogContract(ABC):
 
         self.run(scenario)
 
+    def test_events_appended_together_are_each_kept_once_in_their_order(self) -> None:
+        async def scenario(log: MetricLog, reader: MetricLogReader) -> None:
+            groups = [
+                [published(f"org{i % 7}", points=[("a", i, float(n), {})]) for i in range(n)]
+                for n in (1, 2, 30)
+            ]
+            found = await asyncio.gather(*map(log.append_together, groups))
+            receipts = [each for group in found for each in group if isinstance(each, Receipt)]
+            assert len(set(receipts)) == len(receipts) == sum(map(len, groups))
+            left = iter(receipts)
+            for group in groups:
+                ours = []
+                for event in group:
+                    place = next(left)
+                    if event.organization == "org0":
+                        ours.append(place)
+                    assert place.partition == partition_of(event.organization, PARTITIONS)
+                    assert exactly(reader.get(place).event) == exactly(event)
+                assert ours == sorted(ours)
+            single = (await log.append(published("org0"))).receipt
+            assert single > max(r for r in receipts if r.partition == single.partition)
+
+        self.run(scenario)
+
+    def test_nothing_appended_together_is_nothing(self) -> None:
+        async def scenario(log: MetricLog, reader: MetricLogReader) -> None:
+            assert list(await log.append_together([])) == []
+
+        self.run(scenario)
+
     def test_a_partition_is_read_page_by_page_above_a_position(self) -> None:
         async def scenario(log: MetricLog, reader: MetricLogReader) -> None:
             receipts = [(await log.append(published())).receipt for _ in range(7)]

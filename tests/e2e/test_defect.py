@@ -16,13 +16,14 @@ from adapters.http.publish.endpoint import PublishEndpoint
 from adapters.point_formats.json.format import JsonFormat
 from application.publishing.ports import Appended, Idempotency
 from domain.events import MetricEvent
+from tests.application.doubles import AppendsSingly
 from tests.e2e.tenant import POINT, metrics
 from tests.http.conftest import Service, problem_of, service  # noqa: F401  the fixture
 
 LIMIT = 1 << 20
 
 
-class BrokenLog:
+class BrokenLog(AppendsSingly):
     """A port that fails with an unexpected error."""
 
     async def append(self, event: MetricEvent, idempotency: Idempotency | None = None) -> Appended:

@@ -95,6 +95,24 @@ def test_every_point_is_read_back_in_all_its_bits(points: PointBatch) -> None:
         assert decoded(encode(points), len(points)) == points
 
 
+@given(st.integers(0, MAX_TIMESTAMP), st.floats(allow_nan=False, allow_infinity=False))
+@example(0, 0.0)
+@example(MAX_TIMESTAMP, -0.0)
+def test_a_point_alone_is_written_as_any_other_batch(time: int, value: float) -> None:
+    """A known series is encoded from what is remembered of it."""
+    encoder = MetricEncoder()
+    tags = tag_set({"host": "a", "zone": "ü"})
+    assert tags is not None
+    for _ in range(2):
+        alone, general = (
+            PointBatch(
+                ("m.é",), array("q", [time]), array("d", [value]), (tags,), known_finite=known
+            )
+            for known in (True, False)
+        )
+        assert encoder.payload(alone) == encoder.payload(general)
+
+
 @pytest.mark.parametrize("name", TRICKY_BATCHES)
 @pytest.mark.parametrize("times", [1, 40])
 def test_tricky_batches_are_read_back(name: str, times: int) -> None:

@@ -16,7 +16,9 @@ from uvicorn.server import ServerState
 
 from adapters.http.problems import Answer
 from adapters.http.publish import ending
+from adapters.http.publish.driving import drive
 from adapters.http.publish.plain_heads import PlainHead, PlainHeads
+from adapters.http.publish.plain_publish import Answered
 from adapters.http.publish.protocol import PublishProtocol
 
 SHORT, OTHER, CHUNKED, QUERY = "short", "other", "chunked", "query"
@@ -62,9 +64,12 @@ class Worker:
     def admits(self, _head: PlainHead) -> bool:
         return True
 
-    async def answer(self, _head: PlainHead, body: bytes) -> Answer:
-        await self._leave()
-        return Answer(202, [(b"content-length", b"%d" % len(body))], body)
+    def take(self, _head: PlainHead, body: bytes, answered: Answered) -> None:
+        async def answer() -> None:
+            await self._leave()
+            answered(202, b"content-length: %d\r\n" % len(body), body)
+
+        drive(answer(), lambda _: None)
 
     async def _app(self, scope: Any, receive: Any, send: Any) -> None:
         body = bytes.fromhex(scope["query_string"].decode())

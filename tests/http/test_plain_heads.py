@@ -26,7 +26,8 @@ def find(*lines: str) -> PlainHead | None:
 )
 def test_a_publish_as_documented_is_plain(path: str, team: str | None) -> None:
     lines = [f"POST {path} HTTP/1.1", "Host: cave", BEARER, LENGTH, "X-Request-Id: 7"]
-    expected = PlainHead(path, Destination(ROUTES[0], "gilt", team), Asked("json"), None, TOKEN, 12)
+    destination = Destination(ROUTES[0], "gilt", team)
+    expected = PlainHead(path, destination, Asked("json"), None, TOKEN, 12, is_shared=True)
     assert find(*lines) == expected
     assert find(*lines, "Content-Type: application/json; charset=utf-8") == expected
     assert find(*(line.upper() if "Len" in line else line for line in lines)) == expected
@@ -48,6 +49,7 @@ def test_parameters_and_a_content_coding_are_part_of_it() -> None:
     assert found.path == "/organizations/gilt/metrics"
     assert found.asked.parameters == {"partial": "true", "a": "é"}
     assert found.coding == "gzip"
+    assert not found.is_shared
 
 
 def test_the_token_may_be_the_basic_user_name() -> None:

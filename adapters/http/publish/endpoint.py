@@ -1,8 +1,8 @@
-"""Publish over HTTP: the hot path.
+"""Publish over HTTP: any request.
 
 Before it calls a handler, a framework does several times as much work as accepting a batch takes.
-So this endpoint uses the bare ASGI connection, or a complete body from `protocol`. It is documented
-in `adapters.http.openapi`.
+So this endpoint uses the bare ASGI connection. `plain_publish` answers plain requests, as it does.
+Both are documented in `adapters.http.openapi`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from adapters.http.header_fields import content_length, header_fields
 from adapters.http.problems import Answer, send_answer
 from adapters.http.publish.answers import ANSWERS
 from adapters.http.publish.answers.ports import Asked
-from adapters.http.publish.plain_heads import PlainHead, route_token
+from adapters.http.publish.plain_heads import route_token
 from adapters.http.publish.routes import Destination, PublishRoute
 from adapters.http.publish.url_parameters import url_parameters
 from adapters.http.telemetry import record_publish, record_refused
@@ -43,7 +43,7 @@ LARGE = 256 * 1024
 """Minimum bytes of a body that is decompressed in a thread, to keep the event loop free."""
 
 
-class _Seen(Struct):
+class Seen(Struct):
     """The counts of a request: bytes of its body as sent, and points of its batch."""
 
     size: int = 0
@@ -69,7 +69,7 @@ class PublishEndpoint:
         self._access = access
         self._publish_metrics = publish_metrics
         self._formats = formats
-        self._budget = BodyBudget(max_body_memory)
+        self.budget = BodyBudget(max_body_memory)
         self._max_body = max_body
         self._max_inflated = max_inflated
 
@@ -78,7 +78,7 @@ class PublishEndpoint:
     ) -> None:
         """Answer one request, any error in its protocol's form."""
         started = perf_counter()
-        seen = _Seen()
+        seen = Seen()
         route = destination.route
         asked = Asked("")
         try:
@@ -88,20 +88,20 @@ class PublishEndpoint:
                 route.known_format_of(content_type), url_parameters(scope["query_string"])
             )
             token = route_token(route, headers.get(b"authorization"), asked.parameters)
-            self._grant(destination, token)
+            self.grant(destination, token)
             route.format_of(content_type)
             coding = route.coding_of(headers.get(b"content-encoding"), content_type)
             self._check_length(headers)
             key = headers.get(b"idempotency-key")
-            with Holding(self._budget) as holding:
+            with Holding(self.budget) as holding:
                 sent = body = await read_body(receive, self._max_body, holding.take)
                 seen.size = len(body)
                 if coding is not None:
-                    body = await self._inflated(body, coding)
+                    body = await self.inflated(body, coding)
                     holding.take(len(body))
                 # Checked again, because the token may have become invalid while the body arrived.
-                grant = self._grant(destination, token)
-                answer = await self._publish(
+                grant = self.grant(destination, token)
+                answer = await self.publish(
                     grant,
                     route,
                     asked,
@@ -118,47 +118,19 @@ class PublishEndpoint:
         await send_answer(send, answer)
         record_publish(answer.status, seen.points, seen.size, perf_counter() - started)
 
-    def admits(self, head: PlainHead) -> bool:
-        """Return whether a request may publish, according to its head."""
-        try:
-            self._grant(head.destination, head.token)
-        except Exception:  # noqa: BLE001  the error is answered in the usual way
-            return False
-        return True
-
-    async def answer(self, head: PlainHead, body: bytes) -> Answer:
-        """Return the answer to a request with a complete body, the same as that of `__call__`."""
-        started = perf_counter()
-        seen = _Seen(len(body))
-        route = head.destination.route
-        try:
-            grant = self._grant(head.destination, head.token)
-            with Holding(self._budget) as holding:
-                holding.take(len(body))
-                sent = body
-                if head.coding is not None:
-                    body = await self._inflated(body, head.coding)
-                    holding.take(len(body))
-                answer = await self._publish(grant, route, head.asked, body, sent, seen)
-        except Exception as error:  # noqa: BLE001  answered, a defect with a 500
-            problem = failure_answer(error, "POST", head.path)
-            answer = ANSWERS[route.protocol].failed(problem, head.asked)
-        record_publish(answer.status, seen.points, seen.size, perf_counter() - started)
-        return answer
-
-    def _grant(self, destination: Destination, token: str) -> Grant:
+    def grant(self, destination: Destination, token: str) -> Grant:
         if destination.organization is None:
             return self._access.owners_grant(token, Scope.PUBLISH)
         return self._access.grant(destination.organization, destination.team, token, Scope.PUBLISH)
 
-    async def _publish(
+    async def publish(
         self,
         grant: Grant,
         route: PublishRoute,
         asked: Asked,
         body: bytes,
         sent: bytes,
-        seen: _Seen,
+        seen: Seen,
         key: str | None = None,
     ) -> Answer:
         """Publish `body`, which was decompressed from what was `sent`."""
@@ -178,7 +150,7 @@ class PublishEndpoint:
         if content_length(headers) > self._max_body:
             raise too_large(self._max_body)
 
-    async def _inflated(self, body: bytes, coding: str) -> bytes:
+    async def inflated(self, body: bytes, coding: str) -> bytes:
         if len(body) < LARGE:
             return inflate(body, coding, self._max_inflated)
         return await asyncio.to_thread(inflate, body, coding, self._max_inflated)

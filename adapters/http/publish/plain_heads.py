@@ -21,13 +21,18 @@ from domain.errors import Forbidden
 MAX_HEADS = 1024
 """Maximum number of heads that are remembered. Past it, all are forgotten and parsed again."""
 
+SHARED_FORMAT = "json"
+"""The format whose bodies are decoded together."""
+
 _START = b"POST /"
+_SHARED = Asked(SHARED_FORMAT)
 
 
 class PlainHead(Struct, frozen=True):
     """The parsed head of a plain publish request.
 
     `coding` is that of its body, None for none, and `length` the bytes of its body as sent.
+    `is_shared` says that nothing but its body distinguishes it from others of the shared format.
     """
 
     path: str
@@ -36,6 +41,7 @@ class PlainHead(Struct, frozen=True):
     coding: str | None
     token: str
     length: int
+    is_shared: bool
 
 
 class PlainHeads:
@@ -80,7 +86,8 @@ class PlainHeads:
         length = headers.get(b"content-length", b"")
         if not length.isdigit() or int(length) > self._max_body:
             return None
-        return PlainHead(url.decode(), destination, asked, coding, token, int(length))
+        is_shared = asked == _SHARED and coding is None
+        return PlainHead(url.decode(), destination, asked, coding, token, int(length), is_shared)
 
 
 def route_token(

@@ -9,18 +9,16 @@ may alternate on one connection.
 
 from __future__ import annotations
 
-import asyncio
 import sys
-from collections.abc import Coroutine
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from adapters.http.api.queries_at_hand import QueriesAtHand
-from adapters.http.problems import Answer, Headers, plain_problem
+from adapters.http.problems import header_lines, plain_problem
 from adapters.http.publish.ending import ENDED, EndingProtocol
-from adapters.http.publish.endpoint import PublishEndpoint
 from adapters.http.publish.plain_heads import PlainHead, PlainHeads
+from adapters.http.publish.plain_publish import PlainPublish
 from adapters.http.telemetry import record_request
 
 MAX_HEAD = 64 * 1024
@@ -35,7 +33,7 @@ class PublishProtocol(EndingProtocol):
     """One connection. All share `heads`, `publish` and `queries`; uvicorn passes the rest."""
 
     def __init__(
-        self, heads: PlainHeads, publish: PublishEndpoint, queries: QueriesAtHand, **given: Any
+        self, heads: PlainHeads, publish: PlainPublish, queries: QueriesAtHand, **given: Any
     ) -> None:
         super().__init__(**given)
         self._heads = heads
@@ -48,7 +46,7 @@ class PublishProtocol(EndingProtocol):
         self._head: PlainHead | None = None
         self._body: list[bytes] = []
         self._missing = 0
-        self._answering: Coroutine[asyncio.Future[Any], None, Answer] | None = None
+        self._answering = False
         self._defaults: list[tuple[bytes, bytes]] = []
         self._default_lines = b""
         self._idle_since = 0.0
@@ -58,7 +56,7 @@ class PublishProtocol(EndingProtocol):
     def data_received(self, data: bytes) -> None:
         if self._refusal is not None or (self.phase and not self.heeds()):
             return
-        if self._answering is not None or self.flow.write_paused:
+        if self._answering or self.flow.write_paused:
             # A client that pipelines requests gets its answers in order, one at a time. A client
             # that does not read its answers is not read from.
             self._held += data
@@ -88,6 +86,9 @@ class PublishProtocol(EndingProtocol):
         if head is None:
             return end + len(_END) == len(data) and self._answer_at_hand(data[:end])
         body = data[end + len(_END) :]
+        if len(body) == head.length:
+            self._publish_complete(head, body)
+            return True
         if len(body) < head.length and not self._publish.admits(head):
             return False
         self._head = head
@@ -98,9 +99,10 @@ class PublishProtocol(EndingProtocol):
     def _answer_at_hand(self, head: bytes) -> bool:
         """Answer a query at once. Return False if that is not possible, or it is not a query."""
         answer = self._queries.answer(head)
-        if answer is not None:
-            self._answered(answer)
-        return answer is not None
+        if answer is None:
+            return False
+        self._answered(answer.status, header_lines(answer.headers), answer.body)
+        return True
 
     def _take(self, data: bytes) -> None:
         """Take a piece of the body, and start to answer once the body is complete."""
@@ -110,51 +112,40 @@ class PublishProtocol(EndingProtocol):
         self._body.append(data)
         self._missing -= len(data)
         if not self._missing and self._head is not None:
-            body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
-            self._answering = self._publish.answer(self._head, body)
+            head, body = self._head, b"".join(self._body)
             self._head, self._body = None, []
-            self._advance()
+            self._publish_complete(head, body)
 
-    def _advance(self, _: object = None) -> None:
-        """Run the answer's coroutine up to the next future it awaits, or write its result.
+    def _publish_complete(self, head: PlainHead, body: bytes) -> None:
+        self._answering = True
+        self._publish.take(head, body, self._answered)
 
-        A task would do the same, but costs its own creation and an iteration of the loop before it
-        starts.
-        """
-        assert self._answering is not None  # noqa: S101  called only while answering
-        try:
-            waits_for = self._answering.send(None)
-        except StopIteration as done:
-            self._answering = None
-            self._answered(done.value)
-        else:
-            waits_for.add_done_callback(self._advance)
-
-    def _answered(self, answer: Answer) -> None:
+    def _answered(self, status: int, lines: bytes, body: bytes) -> None:
+        self._answering = False
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
         if self.phase and self.answer_is_last():
             self._closing = True
-        self.transport.write(self._written(answer))
+        self.transport.write(self._written(status, lines, body))
         if self._closing:
             self.end()
         elif not (self._held and self.flow.write_paused):
             self._go_on()
 
-    def _written(self, answer: Answer) -> bytes:
+    def _written(self, status: int, lines: bytes, body: bytes) -> bytes:
         if (
             self._defaults is not self.server_state.default_headers
         ):  # changes once a second, with the date
             self._defaults = self.server_state.default_headers
-            self._default_lines = _lines(self._defaults)
+            self._default_lines = header_lines(self._defaults)
         close = b"connection: close\r\n" if self._closing else b""
         return b"%b%b%b%b\r\n%b" % (
-            STATUS_LINE[answer.status],
+            STATUS_LINE[status],
             self._default_lines,
-            _lines(answer.headers),
+            lines,
             close,
-            answer.body,
+            body,
         )
 
     def _go_on(self) -> None:
@@ -176,7 +167,7 @@ class PublishProtocol(EndingProtocol):
     def timeout_keep_alive_handler(self) -> None:
         """Close the connection if it was idle for too long. One timer serves many requests."""
         left = self._idle_since + self.timeout_keep_alive - self.loop.time()
-        if self._answering is not None or self._head is not None:
+        if self._answering or self._head is not None:
             self._check_idle_in(self.timeout_keep_alive)
         elif left > 0:
             self._check_idle_in(left)
@@ -185,7 +176,7 @@ class PublishProtocol(EndingProtocol):
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        if self._held and self._answering is None:
+        if self._held and not self._answering:
             self._go_on()
 
     def on_message_begin(self) -> None:
@@ -253,7 +244,9 @@ class PublishProtocol(EndingProtocol):
             return
         status, detail = self._refusal
         self._closing = True
-        self.transport.write(self._written(plain_problem(status, detail)))
+        problem = plain_problem(status, detail)
+        lines = header_lines(problem.headers)
+        self.transport.write(self._written(status, lines, problem.body))
         self.end()
         record_request("unrouted", status)
 
@@ -265,11 +258,7 @@ class PublishProtocol(EndingProtocol):
         return self._head is not None or super().is_arriving()
 
     def is_answering(self) -> bool:
-        return self._answering is not None or bool(self._held) or super().is_answering()
+        return self._answering or bool(self._held) or super().is_answering()
 
     def has_unread(self) -> bool:
         return bool(self._held) or super().has_unread()
-
-
-def _lines(headers: Headers) -> bytes:
-    return b"".join([b"%b: %b\r\n" % header for header in headers])

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from codecs import BOM_UTF8
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,19 +19,21 @@ import structlog
 from adapters.compiled_code import NotCompiled
 from adapters.point_formats.json.careful import read_carefully
 from adapters.point_formats.json.quick import QuickReader, read_tag_set
-from adapters.point_formats.json.timestamps import to_milliseconds
+from application.errors import BodyTooLarge
 from application.publishing.ports import BodyTerms, Decoded
 from application.publishing.refusals import Refusals
-from domain.columns import CodedColumn
 from domain.errors import InvalidArgument
-from domain.metric_point import PointBatch, TagSet, batch_of
+from domain.metric_point import PointBatch
 from domain.names import abbreviated, metric_name_fault
 
 if TYPE_CHECKING:
     from adapters.point_formats.json.scanner import BodyScanner
 
-SCAN_FROM = 2048
-"""Minimum bytes of a body that is scanned. For smaller ones the call costs more than it saves."""
+SCAN_FROM = 1024
+"""Minimum bytes of bodies that are scanned. For fewer, the call costs more than it saves."""
+
+SHARED_POINTS = 2000
+"""Points that the scanner has room for besides those of one large body."""
 
 MAX_ON_LOOP = 256 * 1024
 """Maximum bytes of a body that is read carefully on the event loop; larger ones use a thread."""
@@ -40,15 +42,15 @@ _log = structlog.get_logger(__name__)
 
 
 class JsonFormat:
-    """Implements the port PointFormat. The scanner has room for `max_points` points."""
+    """Implements the port SharedFormat. A body may have `max_points` points."""
 
     repeats = False
 
     def __init__(self, max_points: int, *, scan_from: int = SCAN_FROM) -> None:
-        self._capacity = max_points
+        self._capacity = max_points + SHARED_POINTS
         self._scan_from = scan_from
         self._quick = QuickReader()
-        self.scanner: BodyScanner[TagSet] | None = None
+        self.scanner: BodyScanner | None = None
         self.loading: threading.Thread | None = None
 
     def keeps_the_rest(self, parameters: Mapping[str, str]) -> bool:
@@ -65,31 +67,38 @@ class JsonFormat:
         points = read() if len(body) <= MAX_ON_LOOP else await asyncio.to_thread(read)
         return Decoded(points, refused or None)
 
+    def decode_together(
+        self, bodies: Sequence[bytes], terms: BodyTerms
+    ) -> Sequence[PointBatch | None]:
+        if self._scans(sum(map(len, bodies))) and self.scanner is not None:
+            return self.scanner.scan(bodies, terms.latest, terms.max_points)
+        return [self._decoded(body, terms) for body in bodies]
+
     def read_quickly(self, body: bytes, latest: int, max_points: int) -> PointBatch | None:
         """Return the batch from the faster readers, or None if they give up.
 
         Raises BodyTooLarge.
         """
-        if len(body) >= self._scan_from:
-            batch = self._scanned(body, latest)
-            if batch is not None and len(batch) <= max_points:
+        if self._scans(len(body)) and self.scanner is not None:
+            (batch,) = self.scanner.scan([body], latest, max_points)
+            if batch is not None:
                 return batch
         return self._quick.read(body, latest, max_points)
 
-    def _scanned(self, body: bytes, latest: int) -> PointBatch | None:
-        if self.scanner is None:
-            if self.loading is None:
-                self.loading = threading.Thread(target=self.load_scanner, name="load scanner")
-                self.loading.start()
+    def _decoded(self, body: bytes, terms: BodyTerms) -> PointBatch | None:
+        try:
+            return self._quick.read(body, terms.latest, terms.max_points) or None
+        except BodyTooLarge:
             return None
-        columns = self.scanner.scan(body)
-        if columns is None:
-            return None
-        times = columns.timestamps
-        milliseconds = CodedColumn([*map(to_milliseconds, times.table)], times.codes)
-        return batch_of(
-            columns.names, milliseconds, columns.values, columns.tag_sets, latest=latest
-        )
+
+    def _scans(self, size: int) -> bool:
+        """Return whether bodies of so many bytes are to be scanned, and start loading for that."""
+        if size < self._scan_from:
+            return False
+        if self.loading is None and self.scanner is None:
+            self.loading = threading.Thread(target=self.load_scanner, name="load scanner")
+            self.loading.start()
+        return True
 
     def load_scanner(self) -> None:
         """Use the scanner from now on, unless it cannot be compiled here.

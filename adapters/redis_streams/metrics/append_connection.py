@@ -117,6 +117,16 @@ class AppendConnection:
         except LogError:
             return False
 
+    async def append_together(self, packed: Sequence[bytes]) -> list[Any]:
+        """Send packed commands that write in one go, and answer them once all are durable.
+
+        Returns the reply to each, a `ReplyError`, or the error that the future of `append` would
+        raise. Raises LogUnavailable, LogSaturated.
+        """
+        if self.link is None:
+            raise LogUnavailable(NOT_CONNECTED)
+        return await self.link.append_together(packed)
+
     async def close(self) -> None:
         """Wait for all commands, sent or waiting, then disconnect."""
         if self.link is not None:

@@ -31,6 +31,13 @@ class Appends(Protocol):
     def of(self, partition: int) -> PartitionConnection:
         """Return the connection to use for a partition, always the same."""
 
+    async def append_together(self, packed: Sequence[tuple[int, bytes]]) -> list[Any]:
+        """Send packed commands that write, each to the partition before it, in this order.
+
+        Returns the reply to each, or the error that the future of its `append` would raise.
+        Raises LogUnavailable or LogSaturated if nothing was sent.
+        """
+
     async def open(self) -> None:
         """Connect. Raises LogUnavailable, but keeps trying."""
 
@@ -49,6 +56,9 @@ class OneServer:
 
     def of(self, partition: int) -> PartitionConnection:  # noqa: ARG002  it has them all
         return self._connection
+
+    async def append_together(self, packed: Sequence[tuple[int, bytes]]) -> list[Any]:
+        return await self._connection.append_together([command for _, command in packed])
 
     async def open(self) -> None:
         await self._connection.open()

@@ -21,7 +21,7 @@ from adapters.redis_streams.metrics.append_connection import (
 from adapters.redis_streams.metrics.link import Link
 from adapters.redis_streams.metrics.slot_connection import SlotConnection
 from adapters.redis_streams.urls import Address
-from application.errors import LogUnavailable
+from application.errors import LogError, LogUnavailable
 from application.event_log.durability import NO_REPLICAS, Durability
 
 LEAVE_SECONDS = 1.0
@@ -60,6 +60,21 @@ class ClusterAppends:
 
     def of(self, partition: int) -> SlotConnection:
         return self._partitions[partition]
+
+    async def append_together(self, packed: Sequence[tuple[int, bytes]]) -> list[Any]:
+        sent = [self._sent(partition, command) for partition, command in packed]
+        if futures := [each for each in sent if not isinstance(each, LogError)]:
+            await asyncio.wait(futures)
+        return [
+            each if isinstance(each, LogError) else each.exception() or each.result()
+            for each in sent
+        ]
+
+    def _sent(self, partition: int, packed: bytes) -> asyncio.Future[Any] | LogError:
+        try:
+            return self._partitions[partition].append(packed)
+        except LogError as error:
+            return error
 
     async def open(self) -> None:
         loop = asyncio.get_running_loop()

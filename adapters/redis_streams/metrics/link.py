@@ -41,6 +41,46 @@ def pack(command: Command) -> bytes:
 ASKING = pack(("ASKING",))
 
 
+class _Replies(list[Any]):
+    """The replies to commands that are sent together. A list of another type is a single reply."""
+
+
+class _Sent:
+    """Commands that are sent together, and the future of their replies.
+
+    With `count` it returns so many `_Replies`, else the only one.
+    """
+
+    __slots__ = ("_count", "_replies", "future")
+
+    def __init__(self, future: asyncio.Future[Any], count: int | None) -> None:
+        self.future = future
+        self._count = count
+        self._replies = _Replies()
+
+    def replied(self, reply: Any) -> bool:
+        """Take the next reply. Return whether it was the last."""
+        if self._count is not None:
+            self._replies.append(reply)
+            if len(self._replies) < self._count:
+                return False
+            reply = self._replies
+        if not self.future.done():
+            self.future.set_result(reply)
+        return True
+
+    def fail(self, error: Exception) -> None:
+        """Give up on the replies that are missing."""
+        if self.future.done():
+            return
+        if self._count is None:
+            self.future.set_exception(error)
+        else:
+            missing = self._count - len(self._replies)
+            self._replies += [error] * missing
+            self.future.set_result(self._replies)
+
+
 class Link(asyncio.Protocol):
     """One connection, from connecting to its loss. `address` is its server's, if that has one.
 
@@ -59,9 +99,9 @@ class Link(asyncio.Protocol):
         self._on_lost = on_lost
         self._transport: asyncio.Transport | None = None
         self._reader = hiredis.Reader()
-        self._waiting: deque[tuple[bytes, asyncio.Future[Any]]] = deque()
+        self._waiting: deque[tuple[bytes, _Sent]] = deque()
         self._waiting_bytes = 0
-        self._in_flight: deque[asyncio.Future[Any]] = deque()
+        self._in_flight: deque[_Sent] = deque()
         self.wait: ReplicaWait | None = None
         self.address: Address | None = None
         self._unconfirmed: dict[asyncio.Future[Any], asyncio.Future[Any]] = {}
@@ -77,10 +117,22 @@ class Link(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
 
     def send(self, packed: bytes) -> asyncio.Future[Any]:
+        return self._send(packed, None)
+
+    def append(self, packed: bytes) -> asyncio.Future[Any]:
+        return self._confirmed(self._send(packed, None))
+
+    def append_together(self, packed: Sequence[bytes]) -> asyncio.Future[list[Any]]:
+        future = self._confirmed(self._send(b"".join(packed), len(packed)))
+        if len(packed) > 1:  # they have waited for each other already
+            self._flush()
+        return future
+
+    def _send(self, packed: bytes, count: int | None) -> asyncio.Future[Any]:
         if self._waiting_bytes and self._waiting_bytes + len(packed) > self._max_waiting:
             raise LogSaturated(f"{self._waiting_bytes} bytes are already waiting to be written")
         future: asyncio.Future[Any] = self._loop.create_future()
-        self._waiting.append((packed, future))
+        self._waiting.append((packed, _Sent(future, count)))
         self._waiting_bytes += len(packed)
         if not self._in_flight and not self._flush_scheduled:
             # At the end of this iteration of the loop, so that commands sent during it join.
@@ -88,8 +140,8 @@ class Link(asyncio.Protocol):
             self._loop.call_soon(self._flush)
         return future
 
-    def append(self, packed: bytes) -> asyncio.Future[Any]:
-        reply = self.send(packed)
+    def _confirmed(self, reply: asyncio.Future[Any]) -> asyncio.Future[Any]:
+        """Return a future of the reply that waits for replicas too, if the durability does."""
         if self.wait is None:
             return reply
         answer = self._unconfirmed[reply] = self._loop.create_future()
@@ -106,10 +158,10 @@ class Link(asyncio.Protocol):
         group: list[bytes] = []
         size = 0
         while self._waiting and (size < MAX_GROUP_BYTES or group[-1] is ASKING):
-            packed, future = self._waiting.popleft()
+            packed, sent = self._waiting.popleft()
             group.append(packed)
             size += len(packed)
-            self._in_flight.append(future)
+            self._in_flight.append(sent)
         self._waiting_bytes -= size
         if self._unconfirmed and self.wait is not None:
             group += self._confirmation(self.wait)
@@ -121,15 +173,15 @@ class Link(asyncio.Protocol):
     def _confirmation(self, wait: ReplicaWait) -> list[bytes]:
         """Return the commands that confirm the appends of the group, empty if it has none."""
         appends = {
-            reply: self._unconfirmed.pop(reply)
-            for reply in self._in_flight
-            if reply in self._unconfirmed
+            sent.future: self._unconfirmed.pop(sent.future)
+            for sent in self._in_flight
+            if sent.future in self._unconfirmed
         }
         if not appends:
             return []
         commands = [pack(command) for command in wait.commands]
         waits: list[asyncio.Future[Any]] = [self._loop.create_future() for _ in commands]
-        self._in_flight += waits
+        self._in_flight += [_Sent(future, None) for future in waits]
         waits[-1].add_done_callback(lambda _: _answer(appends, wait, waits))
         return commands
 
@@ -143,23 +195,19 @@ class Link(asyncio.Protocol):
                 return
             if reply is False:
                 return
-            future = self._in_flight.popleft()
-            if not future.done():
-                future.set_result(reply)
+            if self._in_flight[0].replied(reply):
+                self._in_flight.popleft()
         self._flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._timer is not None:
             self._timer.cancel()
         reason = exc or "closed by the server"
-        for future in self._in_flight:
-            if not future.done():
-                future.set_exception(
-                    OutcomeUnknown(f"the event log's connection died during a write: {reason}")
-                )
-        for _, future in self._waiting:
-            if not future.done():
-                future.set_exception(LogUnavailable("the event log's connection died"))
+        unknown = f"the event log's connection died during a write: {reason}"
+        for sent in self._in_flight:
+            sent.fail(OutcomeUnknown(unknown))
+        for _, sent in self._waiting:
+            sent.fail(LogUnavailable("the event log's connection died"))
         for reply, answer in self._unconfirmed.items():
             _settle(answer, reply)
         self._unconfirmed.clear()
@@ -171,8 +219,8 @@ class Link(asyncio.Protocol):
     async def drain(self) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(REPLY_TIMEOUT):
-                while left := [*self._in_flight, *(future for _, future in self._waiting)]:
-                    await asyncio.wait(left)
+                while left := [*self._in_flight, *(sent for _, sent in self._waiting)]:
+                    await asyncio.wait([sent.future for sent in left])
 
     def abort(self) -> None:
         if self._transport is not None:
@@ -199,24 +247,28 @@ def _answer(
     """Answer the appends of a group, whose replies and waits are done."""
     failure = wait.failure([each.exception() or each.result() for each in waits])
     for reply, answer in appends.items():
-        refused = reply.exception() or isinstance(reply.result(), hiredis.ReplyError)
-        if failure is None or refused:
-            _settle(answer, reply)
-        elif not answer.done():
-            answer.set_exception(
-                OutcomeUnknown(
-                    f"the event is on the log server, but {failure}: "
-                    "it is lost if the server is lost before a replica has it"
-                )
-            )
+        _settle(answer, reply, failure)
 
 
-def _settle(answer: asyncio.Future[Any], reply: asyncio.Future[Any]) -> None:
-    """Answer an append as its reply says."""
+def _settle(
+    answer: asyncio.Future[Any], reply: asyncio.Future[Any], failure: str | None = None
+) -> None:
+    """Answer appends as their replies say; with a failure to wait for replicas, as unknown."""
     error = reply.exception()
     if answer.done():
         return
     if error is not None:
         answer.set_exception(error)
+        return
+    result = reply.result()
+    if failure is None or isinstance(result, hiredis.ReplyError):
+        answer.set_result(result)
+        return
+    unknown = OutcomeUnknown(
+        f"the event is on the log server, but {failure}: "
+        "it is lost if the server is lost before a replica has it"
+    )
+    if isinstance(result, _Replies):
+        answer.set_result([each if isinstance(each, Exception) else unknown for each in result])
     else:
-        answer.set_result(reply.result())
+        answer.set_exception(unknown)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from itertools import compress
 from typing import Any
 
 import hiredis
@@ -33,6 +34,7 @@ from adapters.redis_streams.metrics.sequence_guard import (
 from adapters.redis_streams.server import history_of, info_fields
 from application.errors import (
     IdempotencyFull,
+    LogError,
     LogFull,
     LogUnavailable,
     OutcomeUnknown,
@@ -139,6 +141,10 @@ class RedisMetricLog:
         )
         self._counting: asyncio.Task[None] | None = None
 
+    @property
+    def single_server(self) -> bool:
+        return self._server.topology is None
+
     async def open(self) -> None:
         """Connect. Raises LogUnavailable, but keeps trying."""
         try:
@@ -168,22 +174,12 @@ class RedisMetricLog:
         return await self._appends.failures()
 
     async def append(self, event: MetricEvent, idempotency: Idempotency | None = None) -> Appended:
-        fields: Fields
-        if isinstance(event, MetricsDescribed):
-            fields = descriptions_fields(event.descriptions)
-        else:
-            fields = self._encoder.points_fields(event.points)
         if idempotency is None:
-            partition, beginning = self._beginning(event)
-            if self._guard:
-                await self._check_clock(partition)
-            packed = beginning + pack(fields)[len(_HEADER) :]
-            reply = await self._connections[partition].append(packed)
-            if isinstance(reply, bytes):
-                receipt = self._written(partition, reply)
-                self._acknowledged[partition] = receipt, fields
-                return Appended(receipt)
-            raise _refusal(reply)
+            (result,) = await self.append_together((event,))
+            if isinstance(result, LogError):
+                raise result
+            return Appended(result)
+        fields = self._content_fields(event)
         partition = partition_of(event.organization, self._partitions)
         if self._guard:
             await self._check_clock(partition)
@@ -208,6 +204,50 @@ class RedisMetricLog:
         if str(reply).startswith("FULL"):
             raise IdempotencyFull(self._records.now.limit)
         raise _refusal(reply)
+
+    async def append_together(self, events: Sequence[MetricEvent]) -> Sequence[Receipt | LogError]:
+        places, contents, packed = [], [], []
+        for event in events:
+            partition, beginning = self._beginning(event)
+            fields = self._content_fields(event)
+            places.append(partition)
+            contents.append(fields)
+            packed.append((partition, beginning + pack(fields)[len(_HEADER) :]))
+        refused = await self._refused_by_clock(places) if self._guard else {}
+        if refused:
+            allowed = [place not in refused for place in places]
+            packed = [*compress(packed, allowed)]
+        replies = iter(await self._appends.append_together(packed) if packed else ())
+        return [
+            refused.get(partition) or self._result(partition, next(replies), fields)
+            for partition, fields in zip(places, contents, strict=True)
+        ]
+
+    def _result(self, partition: int, reply: Any, fields: Fields) -> Receipt | LogError:
+        """Return what a reply to XADD says, and remember the event if it was written."""
+        if isinstance(reply, bytes):
+            try:
+                receipt = self._written(partition, reply)
+            except OutcomeUnknown as error:
+                return error
+            self._acknowledged[partition] = receipt, fields
+            return receipt
+        return reply if isinstance(reply, LogError) else _refusal(reply)
+
+    def _content_fields(self, event: MetricEvent) -> Fields:
+        if isinstance(event, MetricsDescribed):
+            return descriptions_fields(event.descriptions)
+        return self._encoder.points_fields(event.points)
+
+    async def _refused_by_clock(self, partitions: Iterable[int]) -> dict[int, LogUnavailable]:
+        """Return the partitions to which nothing can be appended now, as `_check_clock` says."""
+        refused = {}
+        for partition in set(partitions):
+            try:
+                await self._check_clock(partition)
+            except LogUnavailable as error:
+                refused[partition] = error
+        return refused
 
     async def recall(self, organization: str, idempotency: Idempotency) -> Appended | None:
         partition = partition_of(organization, self._partitions)

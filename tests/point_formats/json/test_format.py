@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 
 from adapters.compiled_code import Program
 from adapters.point_formats.json.careful import read_carefully
-from adapters.point_formats.json.format import JsonFormat
+from adapters.point_formats.json.format import SHARED_POINTS, JsonFormat
 from adapters.point_formats.json.timestamps import to_milliseconds
 from adapters.point_formats.scanned_texts import MAX_BYTES
 from application.errors import BodyTooLarge, MalformedBody
 from application.publishing.ports import BodyTerms
 from domain.errors import MAX_FAULTS, InvalidMetrics
-from domain.metric_point import MAX_TAGS, PointBatch, batch_of
+from domain.metric_point import MAX_TAGS, MAX_TIMESTAMP, PointBatch
 from domain.names import MAX_NAME_LENGTH, MAX_TAG_VALUE_LENGTH
 from tests.compiled_code.missing import raise_not_compiled
 
@@ -40,6 +40,7 @@ def body(*items: Any) -> bytes:
     return json.dumps({"metrics": items}).encode()
 
 
+OTHER = body(item(name="other", tags={"other": "1"}), item(timestamp=7, value=0.1 + 0.2))
 READER = JsonFormat(MAX_POINTS)
 SCANNING = JsonFormat(MAX_POINTS, scan_from=0)
 SCANNING.load_scanner()
@@ -70,17 +71,11 @@ def check_verdict(text: bytes, found: PointBatch | None) -> None:
 
 
 def scanned(text: bytes) -> PointBatch | None:
-    """Read a body with the scanner alone."""
-    columns = SCANNING.scanner.scan(text) if SCANNING.scanner is not None else None
-    if columns is None:
-        return None
-    return batch_of(
-        columns.names,
-        [*map(to_milliseconds, columns.timestamps)],
-        columns.values,
-        columns.tag_sets,
-        latest=LATEST,
-    )
+    """Read a body with the scanner alone, between two others."""
+    assert SCANNING.scanner is not None
+    before, found, after = SCANNING.scanner.scan([OTHER, text, OTHER], LATEST, MAX_POINTS)
+    assert repr_of(before) == repr_of(after) == repr_of(careful(OTHER))
+    return found
 
 
 def known_texts() -> set[bytes]:
@@ -446,6 +441,60 @@ def damaged(draw: st.DrawFn) -> bytes:
 def test_a_damaged_body_is_scanned_only_if_it_is_still_valid(text: bytes) -> None:
     found = scanned(text)
     check_verdict(text, found)
+
+
+@pytest.mark.parametrize("reader", [READER, SCANNING])
+@settings(max_examples=200, deadline=None)
+@given(st.lists(damaged(), max_size=6))
+def test_bodies_decoded_together_are_those_decoded_one_by_one(
+    reader: JsonFormat, texts: list[bytes]
+) -> None:
+    """A body that is not decoded together is invalid, empty, or unusual."""
+    terms = BodyTerms(LATEST, LATEST, MAX_POINTS)
+    found = reader.decode_together(texts, terms)
+    assert len(found) == len(texts)
+    for text, batch in zip(texts, found, strict=True):
+        check_verdict(text, batch)
+        (alone,) = reader.decode_together([text], terms)
+        assert repr_of(alone) == repr_of(batch)
+        assert batch is None or len(batch)
+
+
+@pytest.mark.parametrize("reader", [READER, SCANNING])
+def test_together_a_body_with_too_many_points_is_left_to_the_reader_that_refuses_it(
+    reader: JsonFormat,
+) -> None:
+    texts = [body(*[item()] * points) for points in (1, 3, 2)]
+    found = reader.decode_together(texts, BodyTerms(LATEST, LATEST, 2))
+    assert [batch and len(batch) for batch in found] == [1, None, 2]
+
+
+def test_bodies_that_have_no_room_together_are_scanned_as_far_as_there_is() -> None:
+    reader = JsonFormat(10, scan_from=0)
+    reader.load_scanner()
+    texts = [body(*[item(value=index)] * 10) for index in range(SHARED_POINTS)]
+    found = reader.decode_together(texts, BodyTerms(LATEST, LATEST, 10))
+    for text, batch in zip(texts, found, strict=True):
+        check_verdict(text, batch)
+    assert None in found
+    assert sum(map(len, filter(None, found))) > SHARED_POINTS - 10
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    st.integers(0, 10**18 - 1)
+    | st.sampled_from([MAX_TIMESTAMP, MAX_TIMESTAMP // 1000, MAX_TIMESTAMP * 1000]).flatmap(
+        lambda limit: st.integers(limit - 2, limit + 2)
+    ),
+    st.integers(0, MAX_TIMESTAMP),
+)
+def test_scanned_times_are_in_milliseconds_and_not_after_the_latest(time: int, latest: int) -> None:
+    assert SCANNING.scanner is not None
+    (found,) = SCANNING.scanner.scan([body(item(timestamp=time))], latest, 1)
+    expected = to_milliseconds(time)
+    assert (None if found is None else [*found.timestamps]) == (
+        [expected] if expected <= latest else None
+    )
 
 
 def test_invalid_texts_are_refused_every_time() -> None:

@@ -11,6 +11,9 @@ from application.publishing.publish_metrics import Published
 from application.publishing.refusals import Reason, Refusals, RefusedPoint
 from domain.errors import MAX_FAULTS, InvalidMetrics, SeriesLimitExceeded
 
+RECEIPT_LINES = b"content-length: 0\r\ncave-receipt: %b\r\n"
+"""The lines of the headers of a plain 202 with a receipt, as `JsonAnswers.stored` returns them."""
+
 
 class _Partly(Struct, frozen=True):
     """The answer to `?partial=true`; `errors` has the first 100 points that were refused."""
