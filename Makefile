@@ -53,7 +53,7 @@ quick: .venv-quick/installed ## run the domain and application tests, in seconds
 IN_MEMORY = $(shell df --output=avail /dev/shm 2>/dev/null \
   | awk 'NR == 2 && $$1 > 4000000 { print "TMPDIR=/dev/shm" }')
 
-test: .venv ## run every test
+test: .venv ## run the tests, except for the slow ones
 	$(IN_MEMORY) $(BIN)/pytest --hypothesis-profile=default -n 3 --dist loadfile --no-loadscope-reorder
 
 slow: .venv ## run the tests that take too long for every change

@@ -17,7 +17,7 @@ from entrypoints.settings import LogSettings
 def projector(ctx: click.Context, log: LogSettings) -> None:
     """Keep the projections and the archive up to date until stopped.
 
-    `cave serve` runs a projector of its own. Only one process at a time writes a projection; others
-    wait.
+    `cave serve` runs a projector of its own, unless it has --no-projector. With catalogs in
+    PostgreSQL, up to four projectors share the work of a projection; any others stand by.
     """
     ctx.exit(roots().project(log))
