@@ -1,1 +1,1 @@
-"""Leases: which process may write a generation, and for how long it may without being heard of."""
+"""Leases: which process may write a generation, or a share of it, and for how long unheard of."""

@@ -53,7 +53,8 @@ class DuckLakeStores:
     """Implements the port ProjectionStores. Close it after use.
 
     `threads` and `memory` limit the DuckDB of each open generation. `clock` returns seconds since
-    the epoch. `lease_seconds` is how long a writer that is not heard of keeps its generation.
+    the epoch. `lease_seconds` is how long a writer that is not heard of keeps its
+    generation, or its shares of one.
     """
 
     def __init__(
