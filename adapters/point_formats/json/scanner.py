@@ -71,6 +71,7 @@ class BodyScanner:
     ) -> list[PointBatch | None]:
         """Return the points of each body; None if it gives up, or there are none or too many.
 
+        It gives up on all of them if together they have more texts than can be remembered.
         `latest` is the latest time accepted, in milliseconds since the epoch.
         """
         sent = PADDING.join((*bodies, b""))
@@ -78,6 +79,9 @@ class BodyScanner:
         if last[0] == FULL:
             self._texts.forget()
             sizes, ends, last = self._scanned(bodies, sent, latest)
+        if last[0] == FULL:  # these bodies alone have too many, so none was scanned to its end
+            self._texts.forget()
+            return [None] * len(bodies)
         self._texts.learn()
         columns, meaning = self._columns, self._texts.meanings.__getitem__
         rows, hard, names, tags = last

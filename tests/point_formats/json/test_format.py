@@ -570,6 +570,17 @@ def test_a_batch_with_more_texts_than_can_be_remembered_is_decoded() -> None:
     assert [t.as_dict() for t in found.tag_sets] == tags
 
 
+def test_a_body_with_more_texts_than_can_be_remembered_changes_no_other_of_its_turn() -> None:
+    reader = JsonFormat(10_000, scan_from=0)
+    reader.load_scanner()
+    tags = [{f"tag{i}": f"{point}".ljust(127, "x") for i in range(10)} for point in range(7_000)]
+    terms = BodyTerms(LATEST, LATEST, 10_000)
+    texts = [OTHER, body(*[item(tags=each) for each in tags])]
+    assert reader.decode_together(texts, terms) == [None, None]
+    (alone,) = reader.decode_together([OTHER], terms)
+    assert repr_of(alone) == repr_of(careful(OTHER))
+
+
 def test_the_first_large_body_loads_the_scanner() -> None:
     reader = JsonFormat(MAX_POINTS)
     assert reader.read_quickly(body(item()), LATEST, MAX_POINTS) is not None
