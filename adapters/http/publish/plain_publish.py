@@ -28,6 +28,7 @@ from application.organizations.access import Grant
 from application.publishing.ports import SharedFormat
 from application.publishing.publish_together import PublishTogether, event_of
 from domain.events import MetricsPublished
+from domain.metric_point import PointBatch
 
 MAX_TOGETHER = 64 * 1024
 """Bytes of bodies that do not wait for more: they are enough to share what can be shared."""
@@ -118,10 +119,8 @@ class PlainPublish:
         """Publish what was gathered, together as far as that is possible."""
         gathered, self._gathered, self._gathered_bytes = self._gathered, [], 0
         granted, alone = self._granted(gathered)
-        bodies = [request.body for request in granted]
-        batches = self._publish_together.decoded(self._format, bodies)
         together, events = [], []
-        for request, points in zip(granted, batches, strict=True):
+        for request, points in zip(granted, self._decoded(granted), strict=True):
             if points is None or request.grant is None:
                 alone.append(request)
             else:
@@ -145,6 +144,13 @@ class PlainPublish:
             request.grant = grants[sender]
             (others if request.grant is None else granted).append(request)
         return granted, others
+
+    def _decoded(self, requests: Sequence[_Request]) -> Sequence[PointBatch | None]:
+        bodies = [request.body for request in requests]
+        try:
+            return self._publish_together.decoded(self._format, bodies)
+        except Exception:  # noqa: BLE001  raised again, and answered, for the body that caused it
+            return [None] * len(bodies)
 
     def _shared_grant(self, head: PlainHead) -> Grant | None:
         try:
@@ -172,11 +178,11 @@ class PlainPublish:
                 accepted += 1
                 points += len(event.points)
                 sent += size
-                request.answered(202, RECEIPT_LINES % str(result).encode(), b"")
+                _answer(request, 202, RECEIPT_LINES % str(result).encode(), b"")
             else:
                 answer = failure_answer(result, "POST", request.head.path)
                 record_publish(answer.status, 0, size, seconds)
-                request.answered(answer.status, header_lines(answer.headers), answer.body)
+                _answer(request, answer.status, header_lines(answer.headers), answer.body)
         record_accepted(accepted, points, sent, seconds)
 
     def _appended(self, _: None) -> None:
@@ -188,3 +194,13 @@ class PlainPublish:
         self._appending -= 1
         if not self._appending and self._gathered:
             self._publish_after_turn()
+
+
+def _answer(request: _Request, status: int, lines: bytes, body: bytes) -> None:
+    """Answer a request of a group. A defect of its connection must not affect the others'."""
+    try:
+        request.answered(status, lines, body)
+    except Exception as error:  # noqa: BLE001  reported, as for any callback of the loop
+        asyncio.get_running_loop().call_exception_handler(
+            {"message": "an answer could not be given", "exception": error}
+        )

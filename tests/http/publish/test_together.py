@@ -18,6 +18,7 @@ from adapters.http.publish.plain_heads import PlainHead, PlainHeads
 from adapters.http.publish.plain_publish import PlainPublish
 from adapters.memory.metric_log import MemoryMetricLog
 from adapters.point_formats.formats import all_formats, shared_format
+from adapters.point_formats.json.quick import QuickReader
 from application.errors import LogError, LogFull
 from application.event_log.receipts import Receipt
 from application.publishing.ports import Appended
@@ -151,6 +152,46 @@ def test_a_defect_is_a_500_for_each_and_shows_no_internals(turns: Turns) -> None
     answers = turns.send([(turns.head(body), body)] * 2)
     assert [status for status, _, _ in answers] == [500, 500]
     assert b"internal words" not in answers[0][2]
+
+
+def test_a_defect_with_one_body_affects_no_other(
+    turns: Turns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good, bad = BODY % 1, BODY % 7
+    read = QuickReader.read
+
+    def fails(self: QuickReader, body: bytes, *limits: int) -> Any:
+        if body == bad:
+            raise ZeroDivisionError
+        return read(self, body, *limits)
+
+    monkeypatch.setattr(QuickReader, "read", fails)
+    answers = turns.send([(turns.head(each), each) for each in (good, bad, good)])
+    assert [status for status, _, _ in answers] == [202, 500, 202]
+
+
+def test_a_connection_that_cannot_be_answered_affects_no_other(turns: Turns) -> None:
+    body = BODY % 1
+
+    async def scenario() -> None:
+        reported: list[Any] = []
+        asyncio.get_running_loop().set_exception_handler(
+            lambda _, context: reported.append(context)
+        )
+        answers: list[int] = []
+
+        def fails(*_: Any) -> None:
+            raise ZeroDivisionError
+
+        for expected in ([202], [202, 202]):  # the second time, those of the next turn
+            turns.plain.take(turns.head(body), body, fails)
+            turns.plain.take(turns.head(body), body, lambda status, *_: answers.append(status))
+            for _ in range(5):
+                await asyncio.sleep(0)
+            assert answers == expected
+        assert [type(each["exception"]) for each in reported] == [ZeroDivisionError] * 2
+
+    asyncio.run(scenario())
 
 
 def test_the_memory_for_bodies_bounds_them_and_is_given_back(service: Service) -> None:
