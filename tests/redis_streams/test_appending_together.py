@@ -137,3 +137,13 @@ def test_a_reply_that_is_an_array_is_a_single_reply() -> None:
 
     with pytest.raises(OutcomeUnknown):
         asyncio.run(scenario())
+
+
+def test_a_partition_s_last_event_is_remembered_in_whatever_order_replies_are_processed() -> None:
+    async def scenario() -> None:
+        log = Connection().log
+        for sequence in (1, 3, 2):
+            log._result(0, ID % sequence, (b"sequence", b"%d" % sequence))
+        assert log._acknowledged == {0: (Receipt(0, 7, 3), (b"sequence", b"3"))}
+
+    asyncio.run(scenario())

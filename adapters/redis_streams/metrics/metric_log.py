@@ -195,7 +195,7 @@ class RedisMetricLog:
             event_id, replayed = reply
             receipt = self._written(partition, event_id)
             if not replayed:
-                self._acknowledged[partition] = receipt, fields
+                self._remember(receipt, fields)
             elif self._replicated:
                 await self._confirm(partition)
             return Appended(receipt, replayed=bool(replayed))
@@ -230,9 +230,15 @@ class RedisMetricLog:
                 receipt = self._written(partition, reply)
             except OutcomeUnknown as error:
                 return error
-            self._acknowledged[partition] = receipt, fields
+            self._remember(receipt, fields)
             return receipt
         return reply if isinstance(reply, LogError) else _refusal(reply)
+
+    def _remember(self, receipt: Receipt, fields: Fields) -> None:
+        """Remember a partition's last event. Groups and single events may end in another order."""
+        known = self._acknowledged.get(receipt.partition)
+        if known is None or receipt > known[0]:
+            self._acknowledged[receipt.partition] = receipt, fields
 
     def _content_fields(self, event: MetricEvent) -> Fields:
         if isinstance(event, MetricsDescribed):
