@@ -64,6 +64,7 @@ def keep(directory: Path, name: str, content: bytes) -> None:
     """Write a file, which appears with all its content; beside the source, delete older ones."""
     with NamedTemporaryFile(dir=directory, suffix=".new", delete=False) as file:
         file.write(content)
+    Path(file.name).chmod(0o644)  # an image is built by one user, and used by another
     Path(file.name).replace(directory / name)
     if directory.name == BESIDE:  # another directory may serve several installations
         for old in directory.glob(f"{name.rpartition('-')[0]}-*.o"):

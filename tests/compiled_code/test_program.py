@@ -171,6 +171,12 @@ def test_where_the_source_is_read_only_code_is_kept_in_the_user_s_cache(
     assert kept.read_bytes() == compilations[0]
 
 
+def test_kept_code_can_be_read_by_other_users(sources: Sources, compilations: list[bytes]) -> None:
+    assert sources.program().build() == compilations[0]
+    [kept] = (sources.directory / "__pycache__").glob("*.o")
+    assert kept.stat().st_mode & 0o777 == 0o644
+
+
 def test_without_a_place_to_keep_it_code_is_compiled_each_time(
     sources: Sources, tmp_path: Path, compilations: list[bytes]
 ) -> None:
