@@ -47,7 +47,7 @@ def test_one_that_is_lost_behind_the_last_reply_is_made_again() -> None:
                 link = connection._opening
                 assert link is not None
                 link.abort()
-                while link.alive:
+                while link.alive:  # noqa: ASYNC110  there is no event for it
                     await asyncio.sleep(0)
 
         async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
@@ -56,7 +56,7 @@ def test_one_that_is_lost_behind_the_last_reply_is_made_again() -> None:
             with pytest.raises(LogUnavailable):
                 await connection.open()
             async with asyncio.timeout(30):
-                while not await connection.answers():
+                while not await connection.answers():  # noqa: ASYNC110  there is no event for it
                     await asyncio.sleep(0.01)
             assert prepared == 2
             await connection.close()

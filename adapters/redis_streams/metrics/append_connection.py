@@ -153,14 +153,14 @@ class AppendConnection:
                     await self._settle_wait(link)
                 if self._prepare is not None:
                     await self._prepare(lambda command: link.send(pack(command)))
-            if not link.alive:  # lost behind the last reply: nobody would notice it any more
-                raise LogUnavailable("the event log's connection died")
         except BaseException as error:
             link.abort()
             if isinstance(error, (OSError, OutcomeUnknown, RedisError)):
                 reason = str(error) or type(error).__name__
                 raise LogUnavailable(f"the event log cannot be reached: {reason}") from error
             raise
+        if not link.alive:  # lost behind the last reply: nobody would notice it any more
+            raise LogUnavailable("the event log's connection died")
         self.link = link
         self._on_change()
 
