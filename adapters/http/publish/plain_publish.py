@@ -178,11 +178,11 @@ class PlainPublish:
                 accepted += 1
                 points += len(event.points)
                 sent += size
-                _answer(request, 202, RECEIPT_LINES % str(result).encode(), b"")
+                _answer_in_group(request, 202, RECEIPT_LINES % str(result).encode(), b"")
             else:
                 answer = failure_answer(result, "POST", request.head.path)
                 record_publish(answer.status, 0, size, seconds)
-                _answer(request, answer.status, header_lines(answer.headers), answer.body)
+                _answer_in_group(request, answer.status, header_lines(answer.headers), answer.body)
         record_accepted(accepted, points, sent, seconds)
 
     def _appended(self, _: None) -> None:
@@ -196,7 +196,7 @@ class PlainPublish:
             self._publish_after_turn()
 
 
-def _answer(request: _Request, status: int, lines: bytes, body: bytes) -> None:
+def _answer_in_group(request: _Request, status: int, lines: bytes, body: bytes) -> None:
     """Answer a request of a group. A defect of its connection must not affect the others'."""
     try:
         request.answered(status, lines, body)
