@@ -69,7 +69,7 @@ class Program:
             from adapters.compiled_code.loading import loaded
 
             return loaded(self.build())
-        except (ImportError, OSError) as error:
+        except (ImportError, OSError, RuntimeError, subprocess.SubprocessError) as error:
             raise NotCompiled(str(error)) from error
 
     def build(self) -> bytes:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import hiredis
 import structlog
 from redis.exceptions import RedisError
-from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from adapters.redis_streams.durability import replica_wait
 from adapters.redis_streams.metrics.link import Command, Link, pack
@@ -206,13 +206,21 @@ class AppendConnection:
 
     async def _keep_trying(self) -> None:
         async for attempt in AsyncRetrying(
-            retry=retry_if_exception_type(LogUnavailable),
+            retry=retry_if_exception_type(Exception),
             wait=wait_random_exponential(multiplier=0.05, max=MAX_RETRY_DELAY),
+            before_sleep=_report_defect,
             sleep=self._pause,
         ):
             with attempt:
                 await self._connect()
         _log.info("connected to the event log", server=self.link and _name(self.link))
+
+
+def _report_defect(attempt: RetryCallState) -> None:
+    """Log what is not one of the errors of a log that cannot be reached. It must end no retries."""
+    error = attempt.outcome and attempt.outcome.exception()
+    if error is not None and not isinstance(error, LogUnavailable):
+        _log.error("connecting to the event log failed", exc_info=error)
 
 
 def milliseconds_of(time: Sequence[bytes]) -> int:

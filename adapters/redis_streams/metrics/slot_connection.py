@@ -13,6 +13,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Protocol
 
+import structlog
 from msgspec import Struct
 
 from adapters.redis_streams.metrics.append_connection import NOT_CONNECTED, Send
@@ -20,6 +21,8 @@ from adapters.redis_streams.metrics.link import REPLY_TIMEOUT, Command, Link, pa
 from adapters.redis_streams.metrics.refusals import Refusal
 from adapters.redis_streams.urls import Address
 from application.errors import LogError, LogSaturated, LogUnavailable
+
+_log = structlog.get_logger(__name__)
 
 PAUSE = 0.05
 """Seconds until a command that can only be executed later is sent again."""
@@ -194,7 +197,9 @@ class SlotConnection:
             try:
                 async with asyncio.timeout(REPLY_TIMEOUT):
                     await self._go_on()
-            except (LogError, TimeoutError) as error:
+            except Exception as error:  # noqa: BLE001  what waits must not wait for ever
+                if not isinstance(error, (LogError, TimeoutError)):
+                    _log.exception("a partition of the event log cannot be appended to")
                 self._fail(LogUnavailable(str(error) or self._reason))
                 await self._nodes.changed(CHANGE_SECONDS)
 
