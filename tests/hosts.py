@@ -14,12 +14,8 @@ from msgspec import Struct
 
 from tests.ducklake.postgres import PostgresServer, running_postgres
 from tests.faulty_s3 import FaultyS3, running_faulty_s3
-from tests.servers import LogServer, start_valkey
+from tests.servers import LogServer, free_port, start_valkey
 from tests.service import CAVE, Service, running
-
-BUCKET = "metrics"
-FILES = f"s3://{BUCKET}/projections"
-ARCHIVE = f"s3://{BUCKET}/archive"
 
 
 class Hosts(Struct, frozen=True):
@@ -30,6 +26,12 @@ class Hosts(Struct, frozen=True):
     postgres: PostgresServer
     s3: FaultyS3
     catalog: str
+    bucket: str
+
+    @property
+    def files(self) -> str:
+        """The URL of the projections' files."""
+        return files_in(self.bucket)
 
 
 @contextmanager
@@ -43,15 +45,15 @@ def running_hosts(program: Sequence[str] = CAVE, **settings: str | int) -> Itera
         postgres = stack.enter_context(running_postgres())
         s3 = stack.enter_context(running_faulty_s3())
         stack.enter_context(mock.patch.dict(os.environ, credentials(s3)))
-        make_bucket(s3)
+        bucket = make_bucket(s3)
         log = start_valkey(directory / "log")
         stack.callback(log.kill)
         catalog = postgres.new_database()
         shared: dict[str, str | int] = {
             "REDIS_URL": log.url,
             "PROJECTIONS_CATALOG": catalog,
-            "PROJECTIONS_FILES": FILES,
-            "ARCHIVE": ARCHIVE,
+            "PROJECTIONS_FILES": files_in(bucket),
+            "ARCHIVE": f"s3://{bucket}/archive",
             **settings,
         }
         services = []
@@ -60,7 +62,7 @@ def running_hosts(program: Sequence[str] = CAVE, **settings: str | int) -> Itera
             services.append(Service(directory / name, (), None, **shared))
             services[-1].program = program
             stack.enter_context(running(services[-1]))
-        yield Hosts(services, log, postgres, s3, catalog)
+        yield Hosts(services, log, postgres, s3, catalog, bucket)
 
 
 def credentials(s3: FaultyS3) -> dict[str, str]:
@@ -74,7 +76,14 @@ def credentials(s3: FaultyS3) -> dict[str, str]:
     }
 
 
-def make_bucket(s3: FaultyS3) -> None:
+def files_in(bucket: str) -> str:
+    return f"s3://{bucket}/projections"
+
+
+def make_bucket(s3: FaultyS3) -> str:
+    """Make a bucket of a new name, as all S3 servers of a process share their buckets."""
+    name = f"metrics-{free_port()}"
     client = boto3.client("s3", endpoint_url=s3.direct_url, region_name="us-east-1")
-    client.create_bucket(Bucket=BUCKET)
+    client.create_bucket(Bucket=name)
     client.close()
+    return name

@@ -146,7 +146,7 @@ LOG_OPTIONS = (
     setting(
         "--projections-connections",
         "CAVE_PROJECTIONS_CONNECTIONS",
-        type=click.IntRange(min=4),
+        type=WholeNumber(min=4),
         default=16,
         help="The most connections of a worker to that PostgreSQL.",
     ),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import httpx
 
 from tests.e2e.conftest import StartService
@@ -45,8 +43,12 @@ def test_limits_of_its_own_count_over_all_workers_and_change_without_a_restart(
         for _ in range(20):
             assert tenant.publish(metrics(*[POINT] * 100)).status_code == 202
         limits = ("org", "limits", tenant.name, "--points-per-second", "0.001", "--burst", "500")
+        reader = str(tenant.issue("read")["token"])
         service.cave(*limits)
-        time.sleep(1)
+        health = f"{tenant.path}/health"
+        service.wait_for_all_workers(
+            lambda: service.ask("GET", health, token=reader)["quota"] is not None
+        )
         answers = []
         for _ in range(20):  # each on a connection of its own, to either worker
             path, body = f"{tenant.path}/metrics", {"metrics": [POINT] * 100}

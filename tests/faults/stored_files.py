@@ -13,23 +13,23 @@ from adapters.ducklake.store.stored_names import lake_name
 from adapters.ducklake.store.stores import DuckLakeStores
 from application.projections.folds import PROJECTIONS
 from application.projections.live import live_generation
-from tests.hosts import BUCKET, FILES, Hosts
+from tests.hosts import Hosts
 
 
 def missing_files(hosts: Hosts) -> set[str]:
     """Return the files of the live generations that are not in the object store."""
     with TemporaryDirectory() as directory:
-        location = Location(root=Path(directory), catalog=hosts.catalog, files=FILES)
+        location = Location(root=Path(directory), catalog=hosts.catalog, files=hosts.files)
         return {
             file for projection in PROJECTIONS for file in _files(location, projection.name)
-        } - {f"s3://{BUCKET}/{key}" for key in _keys(hosts)}
+        } - {f"s3://{hosts.bucket}/{key}" for key in _keys(hosts)}
 
 
 def _keys(hosts: Hosts) -> set[str]:
     with closing(
         boto3.client("s3", endpoint_url=hosts.s3.direct_url, region_name="us-east-1")
     ) as client:
-        pages = client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
+        pages = client.get_paginator("list_objects_v2").paginate(Bucket=hosts.bucket)
         return {each["Key"] for page in pages for each in page.get("Contents", [])}
 
 

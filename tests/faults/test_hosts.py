@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.faults.conftest import ROUNDS
 from tests.faults.hosts import FAULTS, Outcome, hardship
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_nothing_is_lost_doubled_set_aside_or_answered_wrongly_whatever_fails() -> None:
     with hardship() as hosts:
         for _ in range(ROUNDS):

@@ -274,7 +274,7 @@ class DuckLakeStores:
                 self._registry = Registry(self._connected(self._location), self._location)
             try:
                 yield self._registry
-            except StoreUnavailable:
+            except (StoreUnavailable, duckdb.Error):
                 self._close_registry()
                 raise
 
@@ -287,8 +287,13 @@ class DuckLakeStores:
         with self._reader_lock:
             with self._registered() as registry:
                 cursor = registry.connection.cursor()
-            with closing_connection(cursor):
-                yield cursor
+            try:
+                with closing_connection(cursor):
+                    yield cursor
+            except (StoreUnavailable, duckdb.Error):
+                # A fatal error has invalidated the DuckDB of all cursors.
+                self._close_registry()
+                raise
 
     @contextmanager
     def _reading(self, generation: Generation) -> Iterator[Connection]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
@@ -15,6 +14,7 @@ from entrypoints.demo.hosts.log_servers import LOOPBACK, free_port
 from entrypoints.demo.processes import running_server
 from entrypoints.demo.service import without_settings
 from entrypoints.errors import CommandFailed
+from entrypoints.program import python_module
 
 BUCKET = "cave"
 ANSWER_SECONDS = 10.0
@@ -36,8 +36,7 @@ def is_installed() -> bool:
 def running_object_store(directory: Path) -> Iterator[ObjectStore]:
     """Run the server for the block, with an empty bucket. Raises CommandFailed."""
     port = free_port()
-    # On a path that has our packages but not the working directory's.
-    command = [sys.executable, "-P", "-m", "moto.server", "-H", LOOPBACK, "-p", str(port)]
+    command = [*python_module("moto.server"), "-H", LOOPBACK, "-p", str(port)]
     with running_server(
         "object-store",
         command,
