@@ -332,6 +332,7 @@ def test_scraped_series_are_sent_whole_in_the_order_of_time() -> None:
             assert samples == sorted(samples)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("taskset") is None, reason="taskset is not installed")
 def test_a_tiny_day_compares_promql_with_prometheus(tmp_path: Path) -> None:
     expressions = tmp_path / "expressions"

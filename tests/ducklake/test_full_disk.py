@@ -89,6 +89,7 @@ def test_writing_resumes_after_the_disk_was_full(small_disk: Path) -> None:
     check_writing_resumes(small_disk, filled_up)
 
 
+@pytest.mark.slow
 def test_a_full_disk_does_not_fill_up_further(small_disk: Path) -> None:
     """Files left by failed commits are removed, so that retries do not use up space."""
     with live_store(Location(root=small_disk)) as (stores, live, store):

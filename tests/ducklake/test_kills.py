@@ -34,6 +34,7 @@ def run_and_kill(root: Path, mode: str, seconds: float) -> None:
             process.kill()
 
 
+@pytest.mark.slow
 def test_rows_and_checkpoints_agree_after_every_kill(tmp_path: Path) -> None:
     rng = random.Random(5)
     numbers = [0]

@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
+
 from tests.faults.campaign import Campaign
 from tests.faults.conftest import ROUNDS
 from tests.service import Service, running
@@ -33,6 +35,7 @@ def lag(service: Service) -> int:
     return sum(each["lag_events"] for each in found)
 
 
+@pytest.mark.slow
 def test_projections_have_every_point_once_after_the_projector_was_killed() -> None:
     with TemporaryDirectory(prefix="cave-") as directory:
         service = Service(Path(directory))

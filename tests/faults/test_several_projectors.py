@@ -199,7 +199,8 @@ def _contents(connection: Connection) -> tuple[set[str], int]:
     return known, snapshots
 
 
-@pytest.mark.parametrize("count", [2, pytest.param(3, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [2, 3])
 def test_projectors_keep_every_row_once_whatever_happens_to_them(
     postgres: PostgresServer, count: int
 ) -> None:
