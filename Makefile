@@ -54,7 +54,7 @@ IN_MEMORY = $(shell df --output=avail /dev/shm 2>/dev/null \
   | awk 'NR == 2 && $$1 > 4000000 { print "TMPDIR=/dev/shm" }')
 
 test: .venv ## run the tests, except for the slow ones
-	$(IN_MEMORY) $(BIN)/pytest --hypothesis-profile=default -n 3 --dist loadfile --no-loadscope-reorder
+	$(IN_MEMORY) $(BIN)/pytest --hypothesis-profile=ci -n 3 --dist loadfile --no-loadscope-reorder
 
 slow: .venv ## run the tests that take too long for every change
 	$(IN_MEMORY) $(BIN)/pytest --slow -m slow -n 2
@@ -100,12 +100,11 @@ picture: .venv ## redraw the pictures in the README and in docs/page.md
 vendor: .venv ## fetch the vendored files of npm packages again, and check their hashes
 	$(BIN)/python -m tests.browser.vendored
 
-check: .venv ## check style, types, imports and the examples in docs/
+check: .venv ## check style, types and imports
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -q tests/docs tests/architecture
 
 clean: ## delete everything made here, including environments, but not cave-data
 	rm -rf .venv .venv-quick .clients build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache \

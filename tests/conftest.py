@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-# For work on the code; `make test` uses the default, 100.
+# "quick" is for work on the code, and "ci" for `make test`; `make fuzz` has thousands.
+settings.register_profile("ci", max_examples=50)
 settings.register_profile("quick", max_examples=10, stateful_step_count=20)
 settings.load_profile("quick")
 

@@ -187,6 +187,7 @@ def test_all_checks_of_the_demo_pass_and_its_page_is_served_until_interrupted(
     assert_nothing_runs_in(directory)
 
 
+@pytest.mark.slow
 def test_several_hosts_lose_nothing_when_the_log_server_dies(directory: Path) -> None:
     with subprocess.Popen(
         [*CAVE, "demo", "--hosts", "2", "--stay"],

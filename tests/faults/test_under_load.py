@@ -73,7 +73,16 @@ RESTART_EVERY = 5
 """Rounds between restarts of the service, which reset the growing delays of its children."""
 
 
-@pytest.fixture(scope="module", params=FAULTS, ids=lambda fault: fault.__name__)
+SLOW = {kill_supervisor, stall_log_server, kill_log_server}
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(fault, marks=[pytest.mark.slow] if fault in SLOW else []) for fault in FAULTS
+    ],
+    ids=lambda fault: fault.__name__,
+)
 def campaign_of_fault(request: pytest.FixtureRequest) -> Iterator[tuple[Campaign, Fault]]:
     with TemporaryDirectory(prefix="cave-") as directory:
         service = Service(Path(directory), WORKERS=2)
