@@ -71,6 +71,7 @@ def test_node(account: Account, start_client: StartClient, encoding: str, tmp_pa
     check(account, client)
 
 
+@pytest.mark.slow
 def test_killed_workers_and_a_killed_service_lose_and_double_nothing(
     disturbed: Account, start_client: StartClient
 ) -> None:

@@ -87,7 +87,7 @@ def let_expire(stores: DuckLakeStores) -> None:
             table.release(holder.owner)
 
 
-@pytest.fixture(params=["one host", "two hosts"])
+@pytest.fixture(params=[pytest.param("one host", marks=pytest.mark.slow), "two hosts"])
 def locations(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Location, Location]:
     """The locations of the two writers."""
     if request.param == "one host":

@@ -53,7 +53,7 @@ def catalog_rows(store: DuckLakeStore, location: Location) -> int:
     return sum(rows for ((rows,),) in counts)
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=[pytest.param("sqlite", marks=pytest.mark.slow), "postgres"])
 def location(request: pytest.FixtureRequest, tmp_path: Path) -> Location:
     if request.param == "sqlite":
         return Location(root=tmp_path)
