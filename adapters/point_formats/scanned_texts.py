@@ -1,4 +1,4 @@
-"""The texts that compiled scans know, in arrays, and the functions that find them.
+"""The texts that compiled scans know, in arrays, and the functions that scans share.
 
 A scan knows names, tag sets and series by their text as it was written. `KnownTexts` reads each new
 text once.
@@ -26,6 +26,7 @@ MAX_TEXT = 1 << 14
 PADDING = bytes(8)  # ends every loop, and allows reading eight bytes at any place
 SLOTS = MAX_TEXTS * 2
 _EIGHT = np.uint64(8)
+_ZERO = np.uint64(ord("0"))
 _MULTIPLIER = np.uint64(0x9E37_79B9_7F4A_7C15)  # 2**64 over the golden ratio
 
 
@@ -76,6 +77,17 @@ def matched(content, starts, number, body, at, size):  # type: ignore[no-untyped
     start = starts[number]
     length = starts[number + 1] - start
     return length if at + length <= size and same(body, at, content, start, length) else 0
+
+
+@compiled
+def digits(body, at, number):  # type: ignore[no-untyped-def]
+    """Return a number with the digits from a place on appended to it, and where they end."""
+    digit = np.uint64(body[at]) - _ZERO
+    while digit < np.uint64(10):
+        number = number * np.uint64(10) + digit
+        at += 1
+        digit = np.uint64(body[at]) - _ZERO
+    return number, at
 
 
 @compiled

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.compiled_code import Program, compiled
-from adapters.point_formats.scanned_texts import MAX_TEXT, Texts, matched, number_of, same
+from adapters.point_formats.scanned_texts import MAX_TEXT, Texts, digits, matched, number_of, same
 
 DONE, ODD, FULL, TEXTS_FULL = 0, 1, 2, 3
 """How a scan ends: at the body's end, at a line that is not plain, without room for more, or
@@ -57,16 +57,6 @@ class Counts(NamedTuple):
 
 
 @compiled
-def _digits(body, at, number):  # type: ignore[no-untyped-def]
-    digit = np.uint64(body[at]) - np.uint64(_ZERO)
-    while digit < np.uint64(10):
-        number = number * np.uint64(10) + digit
-        at += 1
-        digit = np.uint64(body[at]) - np.uint64(_ZERO)
-    return number, at
-
-
-@compiled
 def _word(body, at, word):  # type: ignore[no-untyped-def]
     """Return where a word ends whose first letter may be a capital, or the letter alone."""
     if body[at] | 0x20 != word[0]:
@@ -96,12 +86,12 @@ def _value(body, at):  # type: ignore[no-untyped-def]
     if negative:
         at += 1
     start = at
-    mantissa, at = _digits(body, at, np.uint64(0))
-    digits = at - start
-    if digits == 0:
+    mantissa, at = digits(body, at, np.uint64(0))
+    written = at - start
+    if written == 0:
         return 0.0, False, at, np.int64(_GAVE_UP)
     if body[at] == _I or body[at] == _U:
-        if digits > 18 or (negative and body[at] == _U):
+        if written > 18 or (negative and body[at] == _U):
             return 0.0, False, at, np.int64(_GAVE_UP)
         number = np.float64(mantissa)
         if negative and mantissa > np.uint64(0):
@@ -110,23 +100,23 @@ def _value(body, at):  # type: ignore[no-untyped-def]
     power = np.int64(0)
     if body[at] == _POINT:
         start = at + 1
-        mantissa, at = _digits(body, start, mantissa)
+        mantissa, at = digits(body, start, mantissa)
         if at == start:
             return 0.0, False, at, np.int64(_GAVE_UP)
         power = start - at
-        digits += at - start
+        written += at - start
     if (body[at] | 0x20) == _E:
         at += 1
         falls = body[at] == _MINUS
         if falls or body[at] == _PLUS:
             at += 1
         start = at
-        exponent, at = _digits(body, at, np.uint64(0))
+        exponent, at = digits(body, at, np.uint64(0))
         if at == start or at - start > 4:
             return 0.0, False, at, np.int64(_GAVE_UP)
         power += -np.int64(exponent) if falls else np.int64(exponent)
     number = np.float64(mantissa)
-    exact = digits <= 19 and mantissa <= _EXACT and -22 <= power <= 22
+    exact = written <= 19 and mantissa <= _EXACT and -22 <= power <= 22
     if exact:
         number = number / _POWERS[-power] if power < 0 else number * _POWERS[power]
     return -number if negative else number, exact, at, at
@@ -245,7 +235,7 @@ def scan(
         time = np.int64(NO_TIME)
         if body[at] == _SPACE:
             start = at + 1
-            sent, at = _digits(body, start, np.uint64(0))
+            sent, at = digits(body, start, np.uint64(0))
             if at == start or at > start + 19 or sent > _MAX_TIME:
                 rows, hard, at = line_rows, line_hard, line_start
                 break

@@ -12,6 +12,7 @@ from adapters.point_formats.scanned_texts import (
     MAX_TEXT,
     PADDING,
     Texts,
+    digits,
     matched,
     number_of,
     word_at,
@@ -88,16 +89,6 @@ def _object_end(body, at):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _digits(body, at, number):  # type: ignore[no-untyped-def]
-    digit = np.uint64(body[at]) - np.uint64(_ZERO)
-    while digit < np.uint64(10):
-        number = number * np.uint64(10) + digit
-        at += 1
-        digit = np.uint64(body[at]) - np.uint64(_ZERO)
-    return number, at
-
-
-@compiled
 def _float(body, at):  # type: ignore[no-untyped-def]
     """Return a number, whether it is exact, and where it ends (GAVE_UP if it is not a number).
 
@@ -108,18 +99,18 @@ def _float(body, at):  # type: ignore[no-untyped-def]
     if negative:
         at += 1
     start = at
-    mantissa, at = _digits(body, at, np.uint64(0))
-    digits = at - start
-    if digits == 0 or (digits > 1 and body[start] == _ZERO):
+    mantissa, at = digits(body, at, np.uint64(0))
+    written = at - start
+    if written == 0 or (written > 1 and body[start] == _ZERO):
         return 0.0, False, np.int64(GAVE_UP)
     power = np.int64(0)
     if body[at] == _POINT:
         start = at + 1
-        mantissa, at = _digits(body, start, mantissa)
+        mantissa, at = digits(body, start, mantissa)
         if at == start:
             return 0.0, False, np.int64(GAVE_UP)
         power = start - at
-        digits += at - start
+        written += at - start
     elif negative and mantissa == np.uint64(0):  # readers differ on the sign of the integer -0
         return 0.0, False, np.int64(GAVE_UP)
     if (body[at] | 0x20) == _E:
@@ -128,12 +119,12 @@ def _float(body, at):  # type: ignore[no-untyped-def]
         if falls or body[at] == _PLUS:
             at += 1
         start = at
-        exponent, at = _digits(body, at, np.uint64(0))
+        exponent, at = digits(body, at, np.uint64(0))
         if at == start or at - start > 4:
             return 0.0, False, np.int64(GAVE_UP)
         power += -np.int64(exponent) if falls else np.int64(exponent)
     number = np.float64(mantissa)
-    exact = digits <= 19 and mantissa <= _EXACT and -22 <= power <= 22
+    exact = written <= 19 and mantissa <= _EXACT and -22 <= power <= 22
     if exact:
         number = number / _POWERS[-power] if power < 0 else number * _POWERS[power]
     return -number if negative else number, exact, at
@@ -252,7 +243,7 @@ def _scan_body(body, at, size, batch, latest, texts, columns, ends, place):  # t
                 at += length
             elif field == _TIME:
                 start = at
-                time, at = _digits(body, at, np.uint64(0))
+                time, at = digits(body, at, np.uint64(0))
                 if at == start or at > start + 18 or (body[start] == _ZERO and at > start + 1):
                     return GAVE_UP
                 milliseconds[rows] = _milliseconds(np.int64(time))
