@@ -1,4 +1,4 @@
-"""Servers that may move: who asks where they are, and who is told."""
+"""Servers that may move: who asks where they are, and who hears of it."""
 
 from __future__ import annotations
 
