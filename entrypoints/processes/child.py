@@ -33,7 +33,10 @@ class Process(Protocol):
         """Start a process without waiting for it, after the previous one. Raises `LaunchFailed`."""
 
     def is_ready(self) -> bool:
-        """Return whether the process is ready. Raises `ChildFailed` if it never will be."""
+        """Return whether the process is ready. Raises `ChildFailed` if it never will be.
+
+        It may launch another in the place of one that has ended.
+        """
 
     def poll(self) -> int | None:
         """Return the latest process's exit status, negative for a signal; None while it runs."""
@@ -102,14 +105,8 @@ class Child:
         match self.state:
             case State.WAITING if may_start and now >= self._due:
                 self._launch(now)
-            case State.STARTING if self.process.is_ready():
-                self.state = State.READY
-                self._ready_since = now
-                self._failed_starts = 0
-                self._was_ready = True
-                _log.info("child ready", child=self.process.name, pid=self.process.pid)
-            case State.STARTING if self.process.poll() is not None:
-                self._did_not_start(now, self.process.why_ended())
+            case State.STARTING:
+                self._look_whether_ready(now)
             case State.READY if self.process.poll() is not None:
                 if now - self._ready_since >= self._policy.steady_after:
                     self._ends = 0
@@ -123,6 +120,18 @@ class Child:
         else:
             self.state = State.STARTING
             _log.info("child started", child=self.process.name, pid=self.process.pid)
+
+    def _look_whether_ready(self, now: float) -> None:
+        # A process that ends while `is_ready` looks is asked once more: it may launch another.
+        had_ended = self.process.poll() is not None
+        if self.process.is_ready():
+            self.state = State.READY
+            self._ready_since = now
+            self._failed_starts = 0
+            self._was_ready = True
+            _log.info("child ready", child=self.process.name, pid=self.process.pid)
+        elif had_ended and self.process.poll() is not None:
+            self._did_not_start(now, self.process.why_ended())
 
     def _did_not_start(self, now: float, why: str) -> None:
         self._failed_starts += 1

@@ -47,11 +47,17 @@ class Account:
 
     def stored(self) -> list[Point]:
         """Return the points in the log, without those of the organization's teams."""
+        return [each for batch in self.stored_batches() for each in batch]
+
+    def stored_batches(self) -> list[list[Point]]:
+        """Return the batches in the log, without those of the organization's teams."""
         return [
-            point(each.name, each.timestamp, each.value, each.tags)
+            [
+                point(each.name, each.timestamp, each.value, each.tags)
+                for each in recorded.event.points.points()
+            ]
             for recorded in self.service.stored().values()
             if recorded.event.organization == self.name and recorded.event.team is None
-            for each in recorded.event.points.points()
         ]
 
     def refused(self) -> int:

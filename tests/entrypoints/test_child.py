@@ -97,6 +97,23 @@ def test_a_steady_run_resets_the_delay(clock: Clock) -> None:
     assert clock.delay() == 1
 
 
+def test_a_process_that_ends_while_it_is_asked_is_asked_once_more(clock: Clock) -> None:
+    process = clock.process
+
+    def ends_while_asked() -> bool:
+        if process.status is None:
+            process.status = 1
+        else:
+            process.launch()
+        return False
+
+    clock.pass_by(0)
+    process.is_ready = ends_while_asked  # type: ignore[method-assign]
+    clock.pass_by(0)
+    clock.pass_by(0)
+    assert (process.pid, process.status) == (2, None), "launched by `is_ready`, without a delay"
+
+
 def test_a_child_that_never_becomes_ready_is_given_up_with_the_reason(clock: Clock) -> None:
     clock.pass_by(0)
     for _ in range(2):
