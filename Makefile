@@ -72,6 +72,7 @@ ifeq ($(ARGUMENTS),replicated)
 	$(BIN)/python -m tests.faults.replicated --rounds $(ROUNDS)
 	$(BIN)/python -m tests.faults.replicated_cluster --rounds $(ROUNDS)
 	$(BIN)/python -m tests.faults.hosts --rounds $(ROUNDS)
+	$(BIN)/python -m tests.faults.hosts --rounds $(ROUNDS) --replicas 1
 else
 	CAVE_FAULT_ROUNDS=$(ROUNDS) $(BIN)/pytest --slow tests/faults
 endif

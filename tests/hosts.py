@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from tests.ducklake.postgres import PostgresServer, running_postgres
 from tests.faulty_s3 import FaultyS3, running_faulty_s3
-from tests.servers import LogServer, free_port, start_valkey
+from tests.servers import LogServer, free_port, valkey_binary
 from tests.service import CAVE, Service, running
 
 
@@ -35,10 +35,12 @@ class Hosts(Struct, frozen=True):
 
 
 @contextmanager
-def running_hosts(program: Sequence[str] = CAVE, **settings: str | int) -> Iterator[Hosts]:
+def running_hosts(
+    program: Sequence[str] = CAVE, replicas: int = 0, **settings: str | int
+) -> Iterator[Hosts]:
     """Run two hosts for the block, with these settings; skip the test without PostgreSQL.
 
-    `program` is what runs `serve`.
+    `program` is what runs `serve`, and `replicas` is how many the log server has.
     """
     with ExitStack() as stack:
         directory = Path(stack.enter_context(TemporaryDirectory(prefix="cave-")))
@@ -46,8 +48,15 @@ def running_hosts(program: Sequence[str] = CAVE, **settings: str | int) -> Itera
         s3 = stack.enter_context(running_faulty_s3())
         stack.enter_context(mock.patch.dict(os.environ, credentials(s3)))
         bucket = make_bucket(s3)
-        log = start_valkey(directory / "log")
-        stack.callback(log.kill)
+        log = LogServer(valkey_binary(), directory / "log", port=free_port())
+        replication = ("--replicaof", f"{log.host} {log.port}")
+        copies = [
+            LogServer(valkey_binary(), directory / f"log{number}", options=replication)
+            for number in range(1, replicas + 1)
+        ]
+        for server in (log, *copies):
+            stack.callback(server.kill)
+            server.start()
         catalog = postgres.new_database()
         shared: dict[str, str | int] = {
             "REDIS_URL": log.url,

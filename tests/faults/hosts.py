@@ -134,12 +134,13 @@ class Hardship:
 
 
 @contextmanager
-def hardship() -> Iterator[Hardship]:
+def hardship(replicas: int = 0) -> Iterator[Hardship]:
     """Run two hosts for the block, and print what they said if it fails.
 
-    Skips the test without PostgreSQL.
+    Each append waits for all `replicas` of the log server. Skips the test without PostgreSQL.
     """
-    with running_hosts(PROGRAM, **SETTINGS) as hosts:
+    durability = f"replicated:{replicas}" if replicas else "local"
+    with running_hosts(PROGRAM, replicas, DURABILITY=durability, **SETTINGS) as hosts:
         made = Hardship(hosts)
         try:
             yield made
@@ -154,12 +155,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, prog="python -m tests.faults.hosts")
     parser.add_argument("--rounds", type=int, default=20, help="of all faults; Ctrl-C ends them")
     parser.add_argument("--faults", nargs="*", choices=list(FAULTS), default=list(FAULTS))
+    parser.add_argument("--replicas", type=int, default=0, help="that each append waits for")
     arguments = parser.parse_args()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     rounds: dict[str, list[Round]] = {fault: [] for fault in arguments.faults}
-    with hardship() as hosts:
+    with hardship(arguments.replicas) as hosts:
         with suppress(KeyboardInterrupt):
             for _ in range(arguments.rounds):
                 for fault in random.sample(arguments.faults, len(arguments.faults)):
