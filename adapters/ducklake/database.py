@@ -40,6 +40,13 @@ added one, which says nothing about the rows that were to be stored."""
 
 Connection = duckdb.DuckDBPyConnection
 
+_checked: set[str] = set()
+"""The extensions of which this process has checked the signature.
+
+DuckDB hashes the entire file in every instance, which takes it longer than all else that opening
+one does; within a process, it loads the library only once anyway.
+"""
+
 
 class Location(Struct, frozen=True, kw_only=True):
     """Where projections are stored.
@@ -83,9 +90,15 @@ def connect(
     # DuckDB creates the last part of its path only, when a query first needs more than its memory.
     spilled = location.root / "tmp"
     spilled.mkdir(parents=True, exist_ok=True)
+    extensions = [
+        "ducklake",
+        "sqlite_scanner" if location.catalog is None else "postgres_scanner",
+        *(EXTENSIONS if is_object_store(location.files) else ()),
+    ]
     with translated():
         connection = duckdb.connect(
             config={
+                "allow_unsigned_extensions": _checked.issuperset(extensions),
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,
                 "threads": threads,
@@ -94,13 +107,9 @@ def connect(
                 "preserve_insertion_order": True,
             }
         )
-        extensions = [
-            "ducklake",
-            "sqlite_scanner" if location.catalog is None else "postgres_scanner",
-            *(EXTENSIONS if is_object_store(location.files) else ()),
-        ]
         for extension in extensions:
             connection.execute(f"LOAD {quoted(str(_extension_file(extension)))}")
+        _checked.update(extensions)
         if is_object_store(location.files):
             connection.execute(secret())
         if location.catalog is not None:

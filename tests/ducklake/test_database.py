@@ -9,7 +9,27 @@ from typing import cast
 import duckdb
 import pytest
 
+from adapters.ducklake import database
 from adapters.ducklake.database import Connection, Location, close, connect
+from application.projections.errors import ProjectionError
+
+
+def test_a_process_loads_no_extension_whose_signature_is_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = database._extension_file
+
+    def changed(extension: str) -> Path:
+        copy = tmp_path / original(extension).name
+        content = original(extension).read_bytes()
+        copy.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        return copy
+
+    monkeypatch.setattr(database, "_checked", set())
+    monkeypatch.setattr(database, "_extension_file", changed)
+    for _ in range(2):
+        with pytest.raises((ProjectionError, duckdb.Error), match="signature"):
+            connect(Location(root=tmp_path))
 
 
 def test_a_query_that_needs_more_than_its_memory_uses_the_disk(tmp_path: Path) -> None:
