@@ -12,7 +12,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from adapters.http.api.queries_at_hand import QueriesAtHand
 from adapters.http.problems import header_lines, plain_problem
@@ -43,6 +43,8 @@ class PublishProtocol(EndingProtocol):
         self._head_bytes = 0
         self._pieces_bytes = 0
         self._refusal: tuple[int, str] | None = None
+        self._refusal_is_answered = False
+        self._receiving: tuple[RequestResponseCycle, RequestResponseCycle | None] | None = None
         self._head: PlainHead | None = None
         self._body: list[bytes] = []
         self._missing = 0
@@ -199,13 +201,17 @@ class PublishProtocol(EndingProtocol):
         if self._head_bytes + len(self.parser.get_method()) + _REQUEST_LINE > MAX_HEAD:
             self._refuse_head()
         if self._refusal is None:
+            before = self.cycle
             super().on_headers_complete()
+            if self.cycle is not before:
+                self._receiving = self.cycle, before
 
     def on_body(self, body: bytes) -> None:
         if self._refusal is None:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
+        self._receiving = None
         if self._refusal is None:
             super().on_message_complete()
 
@@ -230,7 +236,23 @@ class PublishProtocol(EndingProtocol):
         """Read no more, and end the connection with this answer after those to earlier requests."""
         if self._refusal is None:
             self._refusal = status, detail
+            if self._receiving is not None:
+                self._abandon(*self._receiving)
             self._answer_refused()
+
+    def _abandon(self, request: RequestResponseCycle, before: RequestResponseCycle | None) -> None:
+        """End a request whose body turned out to be invalid, as if its client had left.
+
+        If its answer has already begun, that is its only one.
+        """
+        if request.response_started:
+            self._refusal_is_answered = True
+            return
+        if self.pipeline and self.pipeline[0][0] is request:
+            self.pipeline.popleft()
+        self.cycle = before  # type: ignore[assignment]  # None before the first, as in uvicorn
+        request.disconnected = True
+        request.message_event.set()
 
     def _answer_refused(self) -> None:
         """Answer a refused request, once all earlier requests are answered."""
@@ -241,6 +263,9 @@ class PublishProtocol(EndingProtocol):
             or self.phase is ENDED
             or self.transport.is_closing()
         ):
+            return
+        if self._refusal_is_answered:
+            self.end()
             return
         status, detail = self._refusal
         self._closing = True
