@@ -15,7 +15,9 @@ import termios
 from fcntl import ioctl
 from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+from adapters.http.publish.upgrades import DecliningProtocol
 
 QUIET_SECONDS = 0.7
 """How long a connection waits for another request, after the stop or the last answer."""
@@ -33,7 +35,7 @@ SERVING, STOPPING, ENDED = range(3)
 """A connection's phases. Only the first is falsy, which is fast to check."""
 
 
-class EndingProtocol(HttpToolsProtocol):
+class EndingProtocol(DecliningProtocol):
     """One connection. Subclasses report the requests that they answer themselves."""
 
     def __init__(self, **given: Any) -> None:
