@@ -19,9 +19,10 @@ def header_fields(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     """Return the fields by name, which ASGI has in lower case.
 
     Several lines of one field are joined to a list (RFC 9110), so that none of them overrides
-    another.
+    another. Whitespace around a line's value is no part of it (section 5.5); httptools keeps what
+    follows it.
     """
-    headers = list(headers)
+    headers = [(name, value.strip(b" \t")) for name, value in headers]
     found = dict(headers)
     if len(found) != len(headers):
         found = {}

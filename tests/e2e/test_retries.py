@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from tests.e2e.tenant import POINT, TEAM, Tenant, metrics, point
+from tests.e2e.test_connections import connected, publish
 from tests.http.conftest import problem_of
 
 
@@ -66,6 +67,16 @@ def test_each_organization_has_its_own_keys(tenant: Tenant) -> None:
 def test_a_key_of_visible_ascii_is_accepted(tenant: Tenant, key: str) -> None:
     assert tenant.publish(headers=keyed(key)).status_code == 202
     assert tenant.publish(headers=keyed(key)).headers["idempotent-replayed"] == "true"
+
+
+def test_whitespace_around_a_key_is_no_part_of_it(tenant: Tenant) -> None:
+    with connected(tenant.service) as connection:
+        for number, line in enumerate(["a", "a ", "  a\t", "\t a \t "]):
+            connection.send(publish(tenant, 1.0, f"Idempotency-Key: {line}"))
+            answer = connection.answer()
+            assert answer.status == 202
+            assert (answer.headers["idempotent-replayed"] == "true") == (number > 0)
+    assert len(tenant.events()) == 1
 
 
 @pytest.mark.parametrize("key", ["", "~" * 256, "a b", "é", "a\tb"])

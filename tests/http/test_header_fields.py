@@ -16,6 +16,11 @@ def test_repeated_lines_of_a_field_are_joined_to_a_list() -> None:
     assert header_fields(iter(lines)) == {b"a": b"1, 3, ", b"b": b"2"}
 
 
+def test_whitespace_around_a_value_is_no_part_of_it() -> None:
+    assert header_fields([(b"a", b" 1\t "), (b"b", b"2 3")]) == {b"a": b"1", b"b": b"2 3"}
+    assert header_fields([(b"a", b"1 "), (b"a", b"\t2 ")]) == {b"a": b"1, 2"}
+
+
 @pytest.mark.parametrize(
     ("value", "length"),
     [
