@@ -57,12 +57,13 @@ class JsonFormat:
         return is_partial(parameters)
 
     async def decode(self, body: bytes, terms: BodyTerms) -> Decoded:
+        # First, so that an invalid parameter is an error whatever the body is.
+        refused = Refusals() if is_partial(terms.parameters) else None
+        texts = takes_any_value(terms.parameters)
         body = body.removeprefix(BOM_UTF8)
         batch = self.read_quickly(body, terms.latest, terms.max_points)
         if batch is not None:
             return Decoded(batch)
-        refused = Refusals() if is_partial(terms.parameters) else None
-        texts = takes_any_value(terms.parameters)
         read = partial(read_carefully, body, terms.latest, terms.max_points, refused, texts=texts)
         points = read() if len(body) <= MAX_ON_LOOP else await asyncio.to_thread(read)
         return Decoded(points, refused or None)

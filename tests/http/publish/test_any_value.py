@@ -56,5 +56,11 @@ def test_it_goes_with_partial_acceptance(publishing: Publishing) -> None:
     assert bits_of(publishing.points()[0].value) == bits_of(STALE)
 
 
-def test_another_value_of_the_parameter_is_an_error(publishing: Publishing) -> None:
-    problem_of(publishing.post(f"{PATH}?values=all", body("stale")), 400, "invalid-argument")
+@pytest.mark.parametrize("value", ["all", "", "Any"])
+@pytest.mark.parametrize("values", [[], [1.5], [1.5] * 100, ["stale"]])
+def test_another_value_of_the_parameter_is_an_error_whatever_the_body_is(
+    publishing: Publishing, value: str, values: list[object]
+) -> None:
+    answer = publishing.post(f"{PATH}?values={value}", body(*values))
+    problem_of(answer, 400, "invalid-argument")
+    assert publishing.points() == []

@@ -75,9 +75,14 @@ def test_without_it_one_bad_point_refuses_all(publishing: Publishing, query: str
     assert publishing.refused() == []
 
 
-def test_another_value_is_an_error(publishing: Publishing) -> None:
-    answer = publishing.post(f"{PATH}?partial=maybe", body(GOOD, {**GOOD, "value": None}))
+@pytest.mark.parametrize("value", ["maybe", "", "True", "1"])
+@pytest.mark.parametrize("items", [[], [GOOD], [GOOD] * 100, [GOOD, {**GOOD, "value": None}]])
+def test_another_value_is_an_error_whatever_the_body_is(
+    publishing: Publishing, value: str, items: list[object]
+) -> None:
+    answer = publishing.post(f"{PATH}?partial={value}", body(*items))
     problem_of(answer, 400, "invalid-argument")
+    assert publishing.points() == []
 
 
 def test_a_repeated_batch_counts_its_refused_points_once(publishing: Publishing) -> None:
