@@ -19,6 +19,8 @@ from adapters.point_formats.influx.precisions import Precisions, ToMilliseconds,
 from adapters.point_formats.influx.quick import QuickReader
 from application.errors import MalformedBody
 from application.publishing.ports import BodyTerms, Decoded
+from domain.errors import InvalidArgument
+from domain.names import abbreviated
 
 if TYPE_CHECKING:
     from adapters.point_formats.influx.scanner import LineScanner
@@ -92,12 +94,26 @@ class InfluxFormat:
         self._precisions = precisions
 
     def keeps_the_rest(self, parameters: Mapping[str, str]) -> bool:
-        return parameters.get("accept_partial") != "false"
+        return accepts_partial(parameters)
 
     async def decode(self, body: bytes, terms: BodyTerms) -> Decoded:
         to_milliseconds = precision_of(terms.parameters, self._precisions)
+        keeps_the_rest = accepts_partial(terms.parameters)
         decoded = await self.readers.read(body, terms, to_milliseconds)
-        if decoded.refused and not self.keeps_the_rest(terms.parameters):
+        if decoded.refused and not keeps_the_rest:
             first = decoded.refused.first[0]
             raise MalformedBody(f"{first.place}: {first.detail}; nothing was stored")
         return decoded
+
+
+def accepts_partial(parameters: Mapping[str, str]) -> bool:
+    """Return whether the good lines of a body are to be stored without the bad ones.
+
+    Raises InvalidArgument for a value that is neither `true` nor `false`, as InfluxDB 3 refuses it.
+    """
+    asked = parameters.get("accept_partial", "true")
+    if asked not in ("true", "false"):
+        raise InvalidArgument(
+            f"accept_partial must be true or false, is {abbreviated(asked)}", "accept_partial"
+        )
+    return asked == "true"

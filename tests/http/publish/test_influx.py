@@ -188,6 +188,17 @@ def test_version_3_may_ask_for_all_or_nothing(publishing: Publishing) -> None:
     assert publishing.events() == []
 
 
+@pytest.mark.parametrize("parameter", ["accept_partial=maybe", "accept_partial=", "precision=d"])
+@pytest.mark.parametrize("body", [b"", GOOD, GOOD * 100, MIXED])
+def test_invalid_parameters_are_an_error_whatever_the_body_is(
+    publishing: Publishing, parameter: str, body: bytes
+) -> None:
+    answer = publishing.post(f"{path_of(3)}?{parameter}", body)
+    assert answer.status_code == 400
+    assert parameter.partition("=")[0] in message_of(answer, 3, "invalid")
+    assert publishing.events() == []
+
+
 def test_bodies_may_be_compressed(publishing: Publishing) -> None:
     answer = publishing.post(path_of(2), gzip.compress(GOOD), Content_Encoding="gzip")
     assert answer.status_code == 204
