@@ -108,8 +108,8 @@ class PublishMetricsHandler:
         before points, they are left out, as clients send them again.
 
         Raises InvalidArgument for an invalid key, QuotaExceeded, SeriesLimitExceeded, and what
-        PointFormat.decode and MetricLog.append raise. Nothing was appended then, except perhaps
-        after OutcomeUnknown.
+        PointFormat.decode, MetricLog.append and MetricLog.recall raise. Nothing was appended then,
+        except perhaps after OutcomeUnknown.
         """
         grant, body = command.grant, command.body
         idempotency = None
@@ -123,6 +123,9 @@ class PublishMetricsHandler:
         if idempotency is None and command.digest is not None and decoded.timed:
             idempotency = body_idempotency(command.digest, command.protocol, grant.team)
         appended = await self._described(grant, decoded)
+        if command.key is not None and idempotency is not None and not (points or refused):
+            # Nothing is appended, but the key may have been used with another body.
+            await self._log.recall(grant.organization, idempotency)
         if points:
             event = MetricsPublished(
                 organization=grant.organization,

@@ -135,6 +135,13 @@ def test_an_empty_batch_appends_nothing_and_has_no_receipt(publish: Publishing) 
     assert publish.kept() == []
 
 
+def test_an_empty_batch_with_the_key_of_another_one_is_a_conflict(publish: Publishing) -> None:
+    publish(key="key")
+    with pytest.raises(IdempotencyConflict):
+        publish(points=EMPTY, key="key", body=b"another")
+    assert len(publish.kept()) == 1
+
+
 def test_equal_batches_are_both_kept(publish: Publishing) -> None:
     publish()
     publish()
