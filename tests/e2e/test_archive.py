@@ -32,6 +32,16 @@ def publish(service: Service, token: str, count: int, start: int = 0, name: str 
         service.ask("POST", PATH, {"metrics": [item] * 3}, token)
 
 
+def keyed(service: Service, token: str) -> tuple[str, str | None]:
+    """Publish always the same batch with a key; return its receipt, and whether it was replayed."""
+    item = {"name": "a", "timestamp": 1398788600, "value": -1, "tags": {}}
+    status, headers, _ = service.answer_with_headers(
+        "POST", PATH, {"metrics": [item]}, token, {"Idempotency-Key": "k"}
+    )
+    assert status == 202
+    return headers["cave-receipt"], headers.get("idempotent-replayed")
+
+
 def failing(service: Service, *arguments: str) -> str:
     """Run a command that must fail, and return its last line."""
     done = subprocess.run(
@@ -85,9 +95,11 @@ def test_nobody_sees_the_seam_and_a_log_is_restored_from_its_archive(
     service = Service(directory, **settings)
     with running(service):
         token = service.register("gilt", "publish", "read")
-        publish(service, token, 20)
+        kept, _ = keyed(service, token)
+        publish(service, token, 19)
         wait_until(lambda: moved(service) == (20, 1), PATIENCE)
-        publish(service, token, 5, start=20)
+        assert keyed(service, token) == (kept, "true"), "the event is in the archive only"
+        publish(service, token, 5, start=19)
         receipts = sorted(map(Receipt.parse, receipts_of(service)))
         assert len(receipts) == 25
         for receipt in (receipts[0], receipts[-1]):
