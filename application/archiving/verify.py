@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from application.errors import ArchiveDamaged, LogGap
+from application.errors import ArchiveDamaged, LogGap, UnknownReceipt
 from application.event_log.archive import CHAIN_START, Archive, ArchivedStream, Segment, chained
 from application.event_log.ports import EntryLog, EventCodec, HotLog
 from application.event_log.receipts import Receipt
@@ -62,7 +62,8 @@ class VerifyLogHandler:
     def __call__(self, since: Receipt | None, on_progress: OnVerified) -> LogVerified:
         """Verify everything, or from the segment on that has the event `since`, in its partition.
 
-        Raises LogUnavailable and ArchiveUnavailable; damages are part of the result.
+        Raises LogUnavailable and ArchiveUnavailable, and UnknownReceipt if the log ends before
+        `since`; damages are part of the result.
         """
         return _Verification(self._log, self._hot, self._archive, self._codec, on_progress)(since)
 
@@ -85,10 +86,15 @@ class _Verification:
         self._archived = self._on_server = self._done = self._total = 0
 
     def __call__(self, since: Receipt | None) -> LogVerified:
-        chosen = range(self._log.partitions()) if since is None else (since.partition,)
+        partitions = range(self._log.partitions())
+        if since is not None and since.partition not in partitions:
+            raise _unknown(since)
+        chosen = partitions if since is None else (since.partition,)
         archive = self._archive
         streams = [(str(p), p, None if archive is None else archive.partition(p)) for p in chosen]
         sound = [stream for stream in streams if self._is_sound(stream[0], stream[2])]
+        if since is not None and sound and self._is_beyond(since, sound[0][2]):
+            raise _unknown(since)
         self._total = sum(self._count(p, stream) for _, p, stream in sound)
         self._on_progress(VerifyProgress(0, self._total))
         for name, partition, stream in sound:
@@ -112,6 +118,12 @@ class _Verification:
             self._damages.append(Damage(stream=name, first=None, what=str(error)))
             return False
         return True
+
+    def _is_beyond(self, receipt: Receipt, stream: ArchivedStream | None) -> bool:
+        """Return whether no event at or after a receipt is in the archive or on the server."""
+        segments = () if stream is None else stream.segments()
+        ends = (self._hot.extent(receipt.partition).last, segments[-1].last if segments else None)
+        return all(end is None or end < receipt for end in ends)
 
     def _count(self, partition: int, stream: ArchivedStream | None) -> int:
         archived = 0 if stream is None else sum(s.entries for s in stream.segments())
@@ -182,3 +194,7 @@ class _Verification:
         self._done += 1
         if self._done % PAGE == 0 or self._done == self._total:
             self._on_progress(VerifyProgress(self._done, max(self._total, self._done)))
+
+
+def _unknown(receipt: Receipt) -> UnknownReceipt:
+    return UnknownReceipt(f"no event has the receipt {receipt}")

@@ -25,7 +25,7 @@ from application.archiving.archiver import Archiver
 from application.archiving.policy import ArchivePolicy
 from application.archiving.sealing import Sealing
 from application.archiving.verify import LogVerified
-from application.errors import ArchiveDamaged, LogError, LogGap, LogUnfit
+from application.errors import ArchiveDamaged, LogError, LogGap, LogUnfit, UnknownReceipt
 from application.event_log.archive import OnStep, Step, ignore_step
 from application.event_log.ports import Entry
 from application.event_log.reader import MetricLogReader
@@ -356,6 +356,26 @@ def test_a_missing_segment_stops_readers_and_is_named_by_verify(world: World) ->
     [damage] = world.verify().damages
     assert (damage.stream, damage.first) == ("0", segment.first)
     assert segment.file in damage.what
+
+
+@pytest.mark.parametrize("archived", [True, False])
+def test_verify_may_begin_with_any_event_but_not_beyond_the_last(
+    world: World, archived: bool
+) -> None:
+    world.append(0, 10)
+    if archived:
+        move_all(world.archiver())
+    last = world.appended[0][-1].receipt
+
+    def verify(since: Receipt) -> LogVerified:
+        return world.tools().verify(since, lambda progress: None)
+
+    for entry in world.appended[0]:
+        assert verify(entry.receipt).damages == ()
+    beyond = Receipt(last.partition, last.milliseconds + 1, 0)
+    for receipt in (beyond, Receipt(1, 1, 0), Receipt(PARTITIONS, 1, 0), Receipt(10**6, 1, 0)):
+        with pytest.raises(UnknownReceipt, match=str(receipt)):
+            verify(receipt)
 
 
 def test_status_says_where_the_events_are(world: World) -> None:
