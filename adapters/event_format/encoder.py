@@ -46,6 +46,11 @@ def origin_fields(event: MetricEvent) -> tuple[bytes | str, ...]:
     )
 
 
+def is_one_point(points: PointBatch) -> bool:
+    """Return whether a batch has one point, with a value that is known to be finite."""
+    return points.known_finite and len(points.values) == 1
+
+
 class MetricEncoder:
     """Encodes points, for one thread. Keeps a compressor and a bounded memo of tag sets.
 
@@ -70,8 +75,8 @@ class MetricEncoder:
 
     def payload(self, points: PointBatch) -> bytes:
         """Return the payload of at least one point, before compression."""
-        if points.known_finite and len(points) == 1:
-            return self._payload_of_one(points)
+        if is_one_point(points):
+            return self.payload_of_one(points)
         names, tag_sets = coded(points.names), coded(points.tag_sets)
         times = coded(points.timestamps)
         values = _floats(points.values)
@@ -88,8 +93,8 @@ class MetricEncoder:
             )
         )
 
-    def _payload_of_one(self, points: PointBatch) -> bytes:
-        """Return what `payload` would otherwise, in a third of the time."""
+    def payload_of_one(self, points: PointBatch) -> bytes:
+        """Return the payload of a batch that `is_one_point`, in a third of the usual time."""
         beginning = self._series[points.names[0], points.tag_sets[0]]
         time = _encode(points.timestamps[0])
         return b"%b%b%b%b" % (beginning, time, _BEFORE_VALUE, _VALUE.pack(points.values[0]))

@@ -143,7 +143,7 @@ def test_a_partition_s_last_event_is_remembered_in_whatever_order_replies_are_pr
     async def scenario() -> None:
         log = Connection().log
         for sequence in (1, 3, 2):
-            log._result(0, b"7-%d" % sequence, (b"sequence", b"%d" % sequence))
-        assert log._acknowledged == {0: (Receipt(0, 7, 3), (b"sequence", b"3"))}
+            log._remember(Receipt(0, 7, sequence), b"%d" % sequence)
+        assert log._acknowledged == {0: (Receipt(0, 7, 3), b"3")}
 
     asyncio.run(scenario())

@@ -28,9 +28,6 @@ from domain.values import all_finite
 
 T = TypeVar("T")
 
-_ONE_CODE = array("B", b"\0")
-"""The codes of a column of one row, shared by all of them."""
-
 
 class BodyScanner:
     """Scans bodies, of which those scanned together have at most `max_points` points.
@@ -87,9 +84,11 @@ class BodyScanner:
         rows, hard, names, tags = last
         for row, start, end in columns.hard[: 3 * hard].reshape(-1, 3).tolist():
             columns.values[row] = float(sent[start:end])
-        times, values = columns.times[:rows].tobytes(), columns.values[:rows].tobytes()
         name_table = [*map(meaning, columns.name_table[:names].tolist())]
         tag_table = [*map(meaning, columns.tag_table[:tags].tolist())]
+        if not hard and sizes.count(1) == len(sizes):
+            return self._single_points(name_table, tag_table)
+        times, values = columns.times[:rows].tobytes(), columns.values[:rows].tobytes()
         batches: list[PointBatch | None] = []
         row = hard = name = tag = 0
         for points, (end, hard_end, name_end, tag_end) in zip(sizes, ends, strict=True):
@@ -113,6 +112,19 @@ class BodyScanner:
             row, hard, name, tag = end, hard_end, name_end, tag_end
         return batches
 
+    def _single_points(
+        self, names: Sequence[str | None], tag_sets: Sequence[TagSet | None]
+    ) -> list[PointBatch | None]:
+        """Return the points of bodies of one point each, without columns of their own."""
+        times = self._columns.times[: len(names)].tolist()
+        values = self._columns.values[: len(names)].tolist()
+        return [
+            None
+            if name is None or tags is None
+            else PointBatch((name,), (time,), (value,), (tags,), known_finite=True)
+            for name, time, value, tags in zip(names, times, values, tag_sets, strict=True)
+        ]
+
     def _scanned(
         self, bodies: Sequence[bytes], sent: bytes, latest: int
     ) -> tuple[list[int], list[list[int]], list[int]]:
@@ -134,7 +146,5 @@ class BodyScanner:
 
 
 def _coded(table: Sequence[T], codes: NDArray[np.uint32]) -> CodedColumn[T]:
-    if len(codes) == 1:
-        return CodedColumn(table, _ONE_CODE)
     sort = code_type(len(table))
     return CodedColumn(table, array(sort, codes.astype(sort).tobytes()))

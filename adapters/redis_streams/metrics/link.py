@@ -58,15 +58,22 @@ class _Sent:
         self._count = count
         self._replies = _Replies()
 
-    def replied(self, reply: Any) -> bool:
-        """Take the next reply. Return whether it was the last."""
-        if self._count is not None:
-            self._replies.append(reply)
-            if len(self._replies) < self._count:
+    def take(self, next_reply: Callable[[], Any]) -> bool:
+        """Take replies while there are any: False is none. Return whether all are there.
+
+        Raises ProtocolError.
+        """
+        if self._count is None:
+            if (result := next_reply()) is False:
                 return False
-            reply = self._replies
+        else:
+            result = self._replies
+            while len(result) < self._count:
+                if (reply := next_reply()) is False:
+                    return False
+                result.append(reply)
         if not self.future.done():
-            self.future.set_result(reply)
+            self.future.set_result(result)
         return True
 
     def fail(self, error: Exception) -> None:
@@ -187,16 +194,14 @@ class Link(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._reader.feed(data)
-        while self._in_flight:
-            try:
-                reply = self._reader.gets()
-            except hiredis.ProtocolError:
-                self.abort()
-                return
-            if reply is False:
-                return
-            if self._in_flight[0].replied(reply):
+        try:
+            while self._in_flight:
+                if not self._in_flight[0].take(self._reader.gets):
+                    return
                 self._in_flight.popleft()
+        except hiredis.ProtocolError:
+            self.abort()
+            return
         self._flush()
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -5,14 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
-from itertools import compress
 from typing import Any
 
 import hiredis
 
-from adapters.event_format.descriptions import descriptions_fields
-from adapters.event_format.encoder import MetricEncoder, origin_fields
-from adapters.event_format.packing import Packing
+from adapters.event_format.encoder import origin_fields
 from adapters.redis_streams.connections import Connections
 from adapters.redis_streams.durability import FENCE
 from adapters.redis_streams.functions import METRICS
@@ -25,8 +22,9 @@ from adapters.redis_streams.metrics.idempotency import (
     record_field,
 )
 from adapters.redis_streams.metrics.keys import MetricKeys, earlier_record
-from adapters.redis_streams.metrics.link import Command, pack
+from adapters.redis_streams.metrics.link import pack
 from adapters.redis_streams.metrics.losses import BEGIN, NOTE, report_lost
+from adapters.redis_streams.metrics.packed_appends import PackedAppends, is_appended_by
 from adapters.redis_streams.metrics.sequence_guard import (
     SAFE_SEQUENCES,
     SequenceGuard,
@@ -44,23 +42,12 @@ from application.event_log.partitioning import partition_of
 from application.event_log.receipts import SEQUENCE_LIMIT, Receipt
 from application.publishing.ports import Appended, Idempotency, IdempotencyRecords
 from domain.errors import IdempotencyConflict
-from domain.events import MetricEvent, MetricsDescribed
+from domain.events import MetricEvent
 from domain.idempotency import REPEAT_WINDOW, WINDOW
 
 MAX_WAITING = 64 << 20
 """Bytes that may wait to be written; beyond that new batches are refused."""
 
-MAX_BEGINNINGS = 4096
-"""Cached beginnings of packed commands: packing is most of the cost of a small append."""
-
-Fields = tuple[bytes | str, ...]
-"""Names and values of an entry's fields, in turn."""
-
-_Origin = tuple[str, str | None, str, type[MetricEvent]]
-"""Organization, team, token and type: what the first fields of an event depend on."""
-
-_CONTENT_FIELDS = 6
-_HEADER = b"*%d\r\n" % _CONTENT_FIELDS
 _PUBLISH = METRICS.function("publish")
 _RECALL = METRICS.script("recall", "no-writes")
 
@@ -120,10 +107,9 @@ class RedisMetricLog:
         self._keys = keys
         self._partitions = partitions
         self._logs = [keys.log(partition) for partition in range(partitions)]
-        self._encoder = MetricEncoder(Packing())
-        self._beginnings: dict[_Origin, tuple[int, bytes]] = {}
+        self._packed = PackedAppends(self._logs)
         self._guard = SequenceGuard()
-        self._acknowledged: dict[int, tuple[Receipt, Fields]] = {}
+        self._acknowledged: dict[int, tuple[Receipt, bytes]] = {}
         self._server = Connections(url)
         self._appends = appends_to(
             self._server,
@@ -179,12 +165,12 @@ class RedisMetricLog:
             if isinstance(result, LogError):
                 raise result
             return Appended(result)
-        fields = self._content_fields(event)
         partition = partition_of(event.organization, self._partitions)
         if self._guard:
             await self._check_clock(partition)
         record = self._record(partition, event.organization, idempotency)
-        command = ("FCALL", _PUBLISH, *record, *origin_fields(event), *fields)
+        fields = self._packed.content_fields(event)
+        command = pack(("FCALL", _PUBLISH, *record, *origin_fields(event), *fields))
         connection = self._connections[partition]
         reply = await self._append_unless_known(connection, command)
         if _is_out_of_memory(reply):
@@ -195,7 +181,7 @@ class RedisMetricLog:
             event_id, replayed = reply
             receipt = self._written(partition, event_id)
             if not replayed:
-                self._remember(receipt, fields)
+                self._remember(receipt, command)
             elif self._replicated:
                 await self._confirm(partition)
             return Appended(receipt, replayed=bool(replayed))
@@ -206,49 +192,39 @@ class RedisMetricLog:
         raise _refusal(reply)
 
     async def append_together(self, events: Sequence[MetricEvent]) -> Sequence[Receipt | LogError]:
-        places, contents, packed = [], [], []
-        for event in events:
-            partition, beginning = self._beginning(event)
-            fields = self._content_fields(event)
-            places.append(partition)
-            contents.append(fields)
-            packed.append((partition, beginning + pack(fields)[len(_HEADER) :]))
-        refused = await self._refused_by_clock(places) if self._guard else {}
-        if refused:
-            allowed = [place not in refused for place in places]
-            packed = [*compress(packed, allowed)]
-        replies = iter(await self._appends.append_together(packed) if packed else ())
-        return [
-            refused.get(partition) or self._result(partition, next(replies), fields)
-            for partition, fields in zip(places, contents, strict=True)
-        ]
+        commands = [*map(self._packed.command, events)]
+        refused = await self._refused_by_clock(commands) if self._guard else {}
+        sent = [each for each in commands if each[0] not in refused] if refused else commands
+        replies = iter(await self._appends.append_together(sent) if sent else ())
+        results: list[Receipt | LogError] = []
+        for partition, command in commands:
+            result = refused.get(partition) or self._result(partition, next(replies))
+            results.append(result)
+            if isinstance(result, Receipt):
+                self._remember(result, command)
+        return results
 
-    def _result(self, partition: int, reply: Any, fields: Fields) -> Receipt | LogError:
-        """Return what a reply to XADD says, and remember the event if it was written."""
+    def _result(self, partition: int, reply: Any) -> Receipt | LogError:
+        """Return what a reply to XADD says."""
         if isinstance(reply, bytes):
             try:
-                receipt = self._written(partition, reply)
+                return self._written(partition, reply)
             except OutcomeUnknown as error:
                 return error
-            self._remember(receipt, fields)
-            return receipt
         return reply if isinstance(reply, LogError) else _refusal(reply)
 
-    def _remember(self, receipt: Receipt, fields: Fields) -> None:
+    def _remember(self, receipt: Receipt, command: bytes) -> None:
         """Remember a partition's last event. Groups and single events may end in another order."""
         known = self._acknowledged.get(receipt.partition)
         if known is None or receipt > known[0]:
-            self._acknowledged[receipt.partition] = receipt, fields
+            self._acknowledged[receipt.partition] = receipt, command
 
-    def _content_fields(self, event: MetricEvent) -> Fields:
-        if isinstance(event, MetricsDescribed):
-            return descriptions_fields(event.descriptions)
-        return self._encoder.points_fields(event.points)
-
-    async def _refused_by_clock(self, partitions: Iterable[int]) -> dict[int, LogUnavailable]:
+    async def _refused_by_clock(
+        self, commands: Iterable[tuple[int, bytes]]
+    ) -> dict[int, LogUnavailable]:
         """Return the partitions to which nothing can be appended now, as `_check_clock` says."""
         refused = {}
-        for partition in set(partitions):
+        for partition in {partition for partition, _ in commands}:
             try:
                 await self._check_clock(partition)
             except LogUnavailable as error:
@@ -286,15 +262,14 @@ class RedisMetricLog:
             earlier_record(organization, idempotency.key),
         )
 
-    async def _append_unless_known(self, connection: PartitionConnection, command: Command) -> Any:
-        packed = pack(command)
-        reply = await connection.append(packed)
+    async def _append_unless_known(self, connection: PartitionConnection, command: bytes) -> Any:
+        reply = await connection.append(command)
         if isinstance(reply, hiredis.ReplyError) and "function not found" in str(reply).lower():
             # Not a retry, since nothing was executed: the function was not loaded, or was flushed.
             loaded = await connection.send(("FUNCTION", "LOAD", "REPLACE", METRICS.source))
             if isinstance(loaded, hiredis.ReplyError):
                 return loaded
-            reply = await connection.append(packed)
+            reply = await connection.append(command)
         return reply
 
     async def _confirm(self, partition: int) -> None:
@@ -332,10 +307,10 @@ class RedisMetricLog:
         """
         if (acknowledged := self._acknowledged.get(partition)) is None:
             return
-        receipt, fields = acknowledged
+        receipt, command = acknowledged
         log, name = self._logs[partition], receipt.event_id
         found = _answer(await send(("XRANGE", log, name, name)))
-        if found and _holds(found[0][1], fields):
+        if found and is_appended_by(command, found[0][1]):
             return
         if not found and await self._was_trimmed(send, receipt):
             return
@@ -395,32 +370,12 @@ class RedisMetricLog:
             )
         return receipt
 
-    def _beginning(self, event: MetricEvent) -> tuple[int, bytes]:
-        """Return the partition, and the packed command up to the fields of the content."""
-        origin = (event.organization, event.team, event.token_id, type(event))
-        known = self._beginnings.get(origin)
-        if known is None:
-            partition = partition_of(event.organization, self._partitions)
-            before = ("XADD", self._logs[partition], "*", *origin_fields(event))
-            _, rest = pack(before).split(b"\r\n", 1)
-            known = partition, b"*%d\r\n%b" % (len(before) + _CONTENT_FIELDS, rest)
-            if len(self._beginnings) >= MAX_BEGINNINGS:
-                self._beginnings.clear()
-            self._beginnings[origin] = known
-        return known
-
 
 def _answer(reply: Any) -> Any:
     """Return a reply that is no error. Raises LogUnavailable."""
     if isinstance(reply, hiredis.ReplyError):
         raise LogUnavailable(f"the event log refused to be compared with what it had: {reply}")
     return reply
-
-
-def _holds(entry: Sequence[bytes], fields: Fields) -> bool:
-    """Return whether an entry, as names and values, ends with these fields."""
-    values = [value.encode() if isinstance(value, str) else value for value in fields]
-    return list(entry[-len(values) :]) == values
 
 
 def _is_out_of_memory(reply: object) -> bool:
