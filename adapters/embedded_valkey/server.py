@@ -15,7 +15,11 @@ import structlog
 from adapters.embedded_valkey import torn_tail
 from adapters.embedded_valkey.answers import Answer, ask
 from adapters.embedded_valkey.child_process import tied_to_parent
-from adapters.embedded_valkey.command_line import command_line, default_max_memory
+from adapters.embedded_valkey.command_line import (
+    command_line,
+    default_max_memory,
+    environment,
+)
 from adapters.embedded_valkey.data_dir import Ownership
 from adapters.embedded_valkey.errors import DataDirUnusable, LogCorrupt, LogServerFailed
 
@@ -153,7 +157,7 @@ class EmbeddedValkey:
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
-                    env={name: value for name, value in os.environ.items() if _is_public(name)},
+                    env=environment(os.environ),
                     pass_fds=[self._ownership.fd],
                     process_group=0,
                     preexec_fn=tied_to_parent(END, blocked=HELD_BACK),
@@ -201,7 +205,3 @@ class EmbeddedValkey:
         return LogServerFailed(
             f"the log server ended with {self.poll()}: {why or 'no reason in its log'}; {where}"
         )
-
-
-def _is_public(variable: str) -> bool:
-    return not variable.startswith("CAVE_")

@@ -37,6 +37,20 @@ def test_the_settings_needed_for_durability_are_in_effect(owned: Owned) -> None:
         assert {name: client.config_get(name)[name] for name in PROMISED} == PROMISED
 
 
+def test_its_environment_has_none_of_our_settings_and_keeps_the_users(
+    owned: Owned, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CAVE_OPERATOR_TOKEN", "secret")
+    monkeypatch.setenv("LANG", "C.UTF-8")
+    owned.server.start()
+    with connect(owned.server.url) as client:
+        pid = client.info("server")["process_id"]
+    variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    assert b"LANG=C.UTF-8" in variables
+    assert b"GLIBC_TUNABLES=glibc.malloc.tcache_count=512" in variables
+    assert not [each for each in variables if each.startswith(b"CAVE_")]
+
+
 def test_the_memory_limit_is_a_quarter_of_the_machines_unless_one_is_given(
     data_dir: DataDir,
 ) -> None:

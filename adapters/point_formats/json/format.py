@@ -29,7 +29,7 @@ from domain.names import abbreviated, metric_name_fault
 if TYPE_CHECKING:
     from adapters.point_formats.json.scanner import BodyScanner
 
-SCAN_FROM = 1024
+SCAN_FROM = 512
 """Minimum bytes of bodies that are scanned. For fewer, the call costs more than it saves."""
 
 SHARED_POINTS = 2000
