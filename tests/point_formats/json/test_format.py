@@ -461,6 +461,27 @@ def test_bodies_decoded_together_are_those_decoded_one_by_one(
 
 
 @pytest.mark.parametrize("reader", [READER, SCANNING])
+@pytest.mark.parametrize("value", [b"1.5", b"0.12345678901234567890123", b"1e999"])
+def test_of_single_points_decoded_together_only_the_bad_ones_are_left(
+    reader: JsonFormat, value: bytes
+) -> None:
+    point = b'{"metrics":[{"name":"%b","timestamp":%d,"value":%b,"tags":{"%b":"v"}}]}'
+    texts = [
+        point % (b"a", 1, b"1", b"t"),
+        point % (b"2 bad", 1, b"1", b"t"),
+        point % (b"b", 2, value, b"u"),
+        point % (b"a", 3, b"2", b"2 bad"),
+        point % (b"a", 4, b"3", b"t"),
+    ]
+    for chosen in (texts, [texts[0], texts[2], texts[4]]):
+        found = reader.decode_together(chosen, BodyTerms(LATEST, LATEST, 10))
+        for text, batch in zip(chosen, found, strict=True):
+            check_verdict(text, batch)
+            is_bad = b"2 bad" in text or b"1e999" in text
+            assert (batch is None) == is_bad
+
+
+@pytest.mark.parametrize("reader", [READER, SCANNING])
 def test_together_a_body_with_too_many_points_is_left_to_the_reader_that_refuses_it(
     reader: JsonFormat,
 ) -> None:
