@@ -59,7 +59,7 @@ class LimitsSet(OrganizationEvent, frozen=True, kw_only=True):
     series: int | None = None
 
 
-class MetricsPublished(Struct, frozen=True, kw_only=True):
+class MetricsPublished(Struct, frozen=True, kw_only=True, gc=False):
     """One accepted batch. `token_id` is the id of the token that published it."""
 
     organization: str
@@ -68,7 +68,7 @@ class MetricsPublished(Struct, frozen=True, kw_only=True):
     points: PointBatch
 
 
-class MetricsDescribed(Struct, frozen=True, kw_only=True):
+class MetricsDescribed(Struct, frozen=True, kw_only=True, gc=False):
     """Descriptions that were new or had changed, at least one; the last one of a name counts.
 
     They came with a publish with the token `token_id`.

@@ -61,7 +61,7 @@ class MetricPoint(Struct, frozen=True):
     tags: dict[str, str]
 
 
-class PointBatch(Struct, frozen=True, eq=False):
+class PointBatch(Struct, frozen=True, eq=False, gc=False):
     """Points as four columns of equal length; row i is point i. Everything in it is valid.
 
     Values may be any 64-bit floats; their bits are kept. `known_finite` says that all are known to

@@ -16,7 +16,7 @@ from application.event_log.receipts import Receipt
 from domain.events import MetricEvent, MetricsDescribed, MetricsPublished
 
 
-class Entry(Struct, frozen=True):
+class Entry(Struct, frozen=True, gc=False):
     """A raw entry of the log: its place, and its fields in order, unknown ones included.
 
     Each field name occurs once. If the stored entry has a field twice, the last value counts. An
@@ -153,7 +153,7 @@ class UnreadableEvent(ValueError):
     """An entry of the log cannot be decoded as an event; the message says why."""
 
 
-class Outline(Struct, frozen=True):
+class Outline(Struct, frozen=True, gc=False):
     """What an entry's fields say without being decoded: the type of its event, and its size.
 
     The type is None if the topic is unknown. `count` is the number of points or descriptions, at
@@ -189,7 +189,7 @@ class EventCodec(Protocol):
         """
 
 
-class RecordedMetrics(Struct, frozen=True):
+class RecordedMetrics(Struct, frozen=True, gc=False):
     """A batch in the metric log, its receipt, and the digest of its entry."""
 
     receipt: Receipt
@@ -197,7 +197,7 @@ class RecordedMetrics(Struct, frozen=True):
     digest: bytes = b""
 
 
-class RecordedDescriptions(Struct, frozen=True):
+class RecordedDescriptions(Struct, frozen=True, gc=False):
     """Descriptions in the metric log, their receipt, and the digest of their entry."""
 
     receipt: Receipt
@@ -205,7 +205,7 @@ class RecordedDescriptions(Struct, frozen=True):
     digest: bytes = b""
 
 
-class SkippedMetrics(Struct, frozen=True):
+class SkippedMetrics(Struct, frozen=True, gc=False):
     """An entry whose event the reader did not ask for, so that it was not decoded."""
 
     receipt: Receipt
@@ -213,7 +213,7 @@ class SkippedMetrics(Struct, frozen=True):
     digest: bytes = b""
 
 
-class UnreadableMetrics(Struct, frozen=True):
+class UnreadableMetrics(Struct, frozen=True, gc=False):
     """An entry of the metric log that cannot be decoded, and why."""
 
     receipt: Receipt
@@ -221,7 +221,7 @@ class UnreadableMetrics(Struct, frozen=True):
     digest: bytes = b""
 
 
-class ErasedMetrics(Struct, frozen=True):
+class ErasedMetrics(Struct, frozen=True, gc=False):
     """An entry of the metric log whose event was erased: its place and its digest are left."""
 
     receipt: Receipt

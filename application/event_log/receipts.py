@@ -15,7 +15,7 @@ SEQUENCE_LIMIT = 1 << SEQUENCE_BITS
 _receipt = re.compile(r"(\d{1,5})-(\d{1,13})-(\d{1,7})\Z", re.ASCII).match
 
 
-class Receipt(Struct, frozen=True, order=True):
+class Receipt(Struct, frozen=True, order=True, gc=False):
     """The place of a batch in the log: its partition, and the event's id `ms-seq` in there."""
 
     partition: int
