@@ -325,3 +325,45 @@ def test_encoding_does_not_change_the_batch() -> None:
     packed(points)
     assert codes == array("H", range(300))
     assert list(points.values) == [*range(300)]
+
+
+def test_events_of_single_points_share_the_columns_of_their_names_and_tag_sets() -> None:
+    sent = [batch_of([("a", time, float(time), {"host": "b"})]) for time in (1, 2)]
+    first, second = (decoded(plain(batch), 1) for batch in sent)
+    assert [first, second] == sent
+    assert second.names is first.names
+    assert second.tag_sets is first.tag_sets
+
+
+@given(st.lists(points, max_size=20), st.sampled_from([plain, packed]))
+def test_single_points_are_read_the_same_whatever_was_read_before(
+    rows: list[tuple[str, int, float, dict[str, str]]], encode: Encode
+) -> None:
+    for row in rows:
+        batch = batch_of([row])
+        assert decoded(encode(batch), 1) == batch
+
+
+@pytest.mark.parametrize(
+    ("names", "tag_sets", "times", "values"),
+    [
+        (["no name"], [{}], [1], bytes(8)),
+        ([], [{}], [1], bytes(8)),
+        (["a"], [], [1], bytes(8)),
+        (["a"], [{"no tag": "b"}], [1], bytes(8)),
+        (["a"], [{}], [-1], bytes(8)),
+        (["a"], [{}], [MAX_TIMESTAMP + 1], bytes(8)),
+        (["a"], [{}], [], bytes(8)),
+        (["a"], [{}], [1], bytes(7)),
+    ],
+)
+def test_an_invalid_single_point_is_refused_each_time(
+    names: list[str], tag_sets: list[dict[str, str]], times: list[int], values: bytes
+) -> None:
+    payload = msgspec.msgpack.encode((names, tag_sets, times, None, None, None, values))
+    reasons = []
+    for _ in range(2):
+        with pytest.raises(UnreadableEvent) as refused:
+            decoded(payload, 1)
+        reasons.append(str(refused.value))
+    assert reasons[0] == reasons[1]
