@@ -80,8 +80,15 @@ def metric_names(events: Sequence[RecordedMetrics]) -> Sequence[MetricNameRow]:
     The result includes names that earlier events had; a store keeps the earliest row of each.
     """
     seen: dict[tuple[str, str | None, str, str | None], Receipt] = {}
+    columns_seen: set[tuple[str, str | None, int, int]] = set()
     for recorded in events:
         event = recorded.event
+        # Events of single points share the columns of those before. None is freed meanwhile, so
+        # no two have the same id.
+        columns = event.organization, event.team, id(event.points.names), id(event.points.tag_sets)
+        if columns in columns_seen:
+            continue
+        columns_seen.add(columns)
         for name, tag in _names_and_tags(event.points):
             seen.setdefault((event.organization, event.team, name, tag), recorded.receipt)
     return [MetricNameRow(*key, receipt) for key, receipt in seen.items()]

@@ -55,6 +55,30 @@ def test_metric_names_has_each_name_and_tag_name_once_with_its_first_event(
     assert len(rows) == len(found)
 
 
+def test_metric_names_looks_at_columns_that_events_share_once_per_owner() -> None:
+    rows: list[Point] = [("orders", ["host"], "a")]
+    gilt = recorded(0, "gilt", None, rows)
+    others = [
+        RecordedMetrics(
+            Receipt(0, 1, number),
+            MetricsPublished(organization=owner, team=team, token_id="t", points=gilt.event.points),
+        )
+        for number, (owner, team) in enumerate([("gilt", None), ("gilt", "web"), ("acme", None)], 1)
+    ]
+    found = [
+        (row.organization, row.team, row.tag, row.receipt) for row in metric_names([gilt, *others])
+    ]
+    assert found == [
+        (owner, team, tag, receipt)
+        for owner, team, receipt in [
+            ("gilt", None, gilt.receipt),
+            ("gilt", "web", others[1].receipt),
+            ("acme", None, others[2].receipt),
+        ]
+        for tag in (None, "host")
+    ]
+
+
 @given(st.lists(batches, max_size=3))
 def test_points_returns_the_events_unchanged(
     batches: list[tuple[str, str | None, list[Point]]],
