@@ -48,6 +48,7 @@ from application.projections.overview import ProjectionOverviewHandler
 from application.projections.ports import LiveGenerations, ProjectionStores
 from application.projections.priority import InPlace, Priority
 from application.projections.replay import ReplayHandler
+from application.projections.shared_pages import SharedPages
 from application.projections.status import ProjectionStatuses
 from application.projections.verify import VerifyHandler
 from application.projections.watch import INTERVAL as STATUS_INTERVAL
@@ -315,9 +316,9 @@ def compose(
             )
         case ProjectorPorts():
             log = ports.entries
-            metrics = MetricLogReader(log, ports.codec)
+            pages = SharedPages(MetricLogReader(log, ports.codec))
             live = tuple(
-                LiveProjection(metrics, ports.stores, known, priority=ports.priority)
+                LiveProjection(pages, ports.stores, known, priority=ports.priority)
                 for known in PROJECTIONS
             )
             return Projector(live=live, archiver=_archiver(ports, log, clock))

@@ -214,11 +214,15 @@ class SkippedMetrics(Struct, frozen=True, gc=False):
 
 
 class UnreadableMetrics(Struct, frozen=True, gc=False):
-    """An entry of the metric log that cannot be decoded, and why."""
+    """An entry of the metric log that cannot be decoded, and why.
+
+    `event` is the type of its event by its topic, or None if that is unknown too.
+    """
 
     receipt: Receipt
     reason: str
     digest: bytes = b""
+    event: type[MetricEvent] | None = None
 
 
 class ErasedMetrics(Struct, frozen=True, gc=False):

@@ -113,7 +113,8 @@ class MetricLogReader:
         try:
             event = self._codec.decode(entry.fields)
         except UnreadableEvent as error:
-            return UnreadableMetrics(entry.receipt, str(error), digest)
+            kind = self._codec.outline(entry.fields).event
+            return UnreadableMetrics(entry.receipt, str(error), digest, kind)
         if isinstance(event, MetricsDescribed):
             return RecordedDescriptions(entry.receipt, event, digest)
         return RecordedMetrics(entry.receipt, event, digest)

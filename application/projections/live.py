@@ -11,12 +11,12 @@ from collections.abc import Callable
 import structlog
 
 from application.errors import LogError, LogGap
-from application.event_log.reader import MetricLogReader
 from application.projections.errors import ProjectionBusy, ProjectionDiverged, ProjectionError
 from application.projections.folds import Projection
 from application.projections.ports import Generation, ProjectionStore, ProjectionStores, Role
 from application.projections.priority import InPlace, Priority
 from application.projections.runner import MAX_POINTS, Progress, ProjectionRunner
+from application.projections.shared_pages import SharedPages, SharedReader
 from domain.events import MetricsDescribed
 
 COMMIT_INTERVAL = 0.5
@@ -48,7 +48,7 @@ class LiveProjection:
 
     def __init__(
         self,
-        log: MetricLogReader,
+        pages: SharedPages,
         stores: ProjectionStores,
         projection: Projection,
         *,
@@ -57,7 +57,7 @@ class LiveProjection:
         pause: float = PAUSE,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._log = log
+        self._pages = pages
         self._stores = stores
         self._projection = projection
         self._rests = projection.event is MetricsDescribed
@@ -94,8 +94,11 @@ class LiveProjection:
         reason = why_stopped(self._projection, generation)
         if reason is None:
             try:
-                with self._stores.join(generation) as store:
-                    self._feed(generation, store, stop)
+                with (
+                    self._stores.join(generation) as store,
+                    self._pages.reader(self._projection.event) as reader,
+                ):
+                    self._feed(generation, store, reader, stop)
             except (ProjectionDiverged, LogGap) as error:
                 self._stop(generation, str(error))
         elif generation.stopped is None:
@@ -104,8 +107,14 @@ class LiveProjection:
             self._stores.drop_retired()
             stop.wait(self._pause)
 
-    def _feed(self, generation: Generation, store: ProjectionStore, stop: threading.Event) -> None:
-        runner = self._runner(store)
+    def _feed(
+        self,
+        generation: Generation,
+        store: ProjectionStore,
+        reader: SharedReader,
+        stop: threading.Event,
+    ) -> None:
+        runner = self._runner(store, reader)
 
         def step() -> Progress:
             progress = runner.step()
@@ -126,14 +135,17 @@ class LiveProjection:
                 if self._live() != generation:
                     return
             if store.balance():
-                runner = self._runner(store)
+                runner = self._runner(store, reader)
             if not progress.events:
                 self._stores.drop_retired()
             if not progress.more and (progress.events or self._rests):
                 stop.wait(self._interval)
 
-    def _runner(self, store: ProjectionStore) -> ProjectionRunner:
-        runner = ProjectionRunner(self._log, store, self._projection, max_points=self._max_points)
+    def _runner(self, store: ProjectionStore, reader: SharedReader) -> ProjectionRunner:
+        runner = ProjectionRunner(
+            self._pages.log, store, self._projection, max_points=self._max_points, pages=reader
+        )
+        reader.begin(runner.positions)
         runner.check_continuity()
         return runner
 

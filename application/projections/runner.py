@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import structlog
 from msgspec import Struct
 
 from application.event_log.ports import (
-    Recorded,
     RecordedDescriptions,
     RecordedEvent,
     RecordedMetrics,
@@ -17,8 +16,9 @@ from application.event_log.ports import (
 )
 from application.event_log.reader import MetricLogReader
 from application.event_log.receipts import Receipt
-from application.projections.errors import ProjectionDiverged, ProjectionError, RowsRefused
+from application.projections.errors import ProjectionError, RowsRefused
 from application.projections.folds import Projection, Rows
+from application.projections.pages import LAST, OwnPages, Pages, Passed, check, checkpoint_of
 from application.projections.ports import Checkpoint, ProjectionStore, SetAside
 from domain.events import MetricsDescribed
 
@@ -28,13 +28,8 @@ MAX_POINTS = 90_000
 MAX_PAGE = 1000
 """Maximum entries per read of the log; large entries are read fewer at a time, to fit a commit."""
 
-LAST = (1 << 63) - 1
-"""The position above which no partition has any event."""
-
 FIRST_POINTS = 1000.0
 """Estimate of the points per entry before the first read."""
-
-Passed = Recorded | SkippedMetrics
 
 _log = structlog.get_logger(__name__)
 
@@ -50,13 +45,24 @@ class Progress(Struct, frozen=True):
     more: bool
 
 
+class _Read(Struct):
+    """What a step has read: how many events, and of these the ones that the projection concerns."""
+
+    entries: list[Passed] = []
+    checkpoints: dict[int, Checkpoint] = {}
+    events: int = 0
+    points: int = 0
+    more: bool = False
+
+
 class ProjectionRunner:
     """Reads each partition from the store's checkpoint on, folds the events, and commits the rows.
 
     Reads the partitions that the store writes; if these change, make a new runner.
     Every read starts with the checkpoint's own event and compares its digest, so a log that lost
     events, as a failover may cause, is never mistaken for the one that was read before.
-    With `until` (milliseconds, exclusive), events recorded later are left out.
+    With `until` (milliseconds, exclusive), events recorded later are left out. Takes the events
+    from `pages`; without them, it reads the log by itself.
     """
 
     def __init__(
@@ -67,8 +73,10 @@ class ProjectionRunner:
         *,
         max_points: int = MAX_POINTS,
         until: int | None = None,
+        pages: Pages | None = None,
     ) -> None:
         self._log = log
+        self._pages = pages or OwnPages(log, projection.event)
         self._store = store
         self._projection = projection
         self._max_points = max_points
@@ -102,58 +110,67 @@ class ProjectionRunner:
         Raises ProjectionDiverged, LogUnavailable, StoreUnavailable and StoreFull. After an error,
         make a new runner: it continues from the checkpoints that were committed.
         """
-        entries, more = self._read(self._log.entries.wait_for_entries(self.positions))
-        if entries:
-            self._commit(entries)
-        return Progress(len(entries), _points(entries), more)
+        read = self._read(self._log.entries.wait_for_entries(self.positions))
+        if read.events:
+            self._commit(read.entries, read.checkpoints)
+        return Progress(read.events, read.points, read.more)
 
-    def _read(self, partitions: Sequence[int]) -> tuple[list[Passed], bool]:
-        """Read a commit's worth of these partitions; return whether there is more."""
-        entries: list[Passed] = []
+    def _read(self, partitions: Sequence[int]) -> _Read:
+        """Read a commit's worth of these partitions."""
+        read = _Read()
         room = self._max_points
         self._turn += 1
         for turn in range(len(partitions)):
             # Start with another partition in every step, so that a busy one cannot starve others.
             partition = partitions[(turn + self._turn) % len(partitions)]
-            known = self._checkpoints.get(partition)
-            while page := self._after(known or Checkpoint(partition, 0, b""), room):
-                entries += page
-                room -= _size(page)
+            known = self._checkpoints.get(partition) or Checkpoint(partition, 0, b"")
+            while page := self._after(known, room):
+                known = read.checkpoints[partition] = checkpoint_of(page[-1])
+                read.entries += [entry for entry in page if self._concerns(entry)]
+                read.events += len(page)
+                points, descriptions = _contents(page)
+                read.points += points
+                room -= points + descriptions
                 if room <= 0:
-                    return entries, True
-                known = _checkpoint(page[-1])
-        return entries, False
+                    read.more = True
+                    return read
+        return read
 
     def _after(self, known: Checkpoint, room: int) -> Sequence[Passed]:
-        """Read the entries after a known one, which is read again to check the log."""
-        event = self._projection.event
+        """Read the events after a checkpoint that are likely to fit."""
         limit = max(1, min(MAX_PAGE, int(room / self._points_per_entry)))
-        if known.position == 0:
-            page = self._log.read_only(event, known.partition, 0, limit)
-        else:
-            found = self._log.read_only(event, known.partition, known.position - 1, limit + 1)
-            _check(known, found)
-            page = found[1:]
+        page = self._pages.after(known, limit)
         if page:
-            self._points_per_entry = max(1.0, _size(page) / len(page))
-        return [e for e in page if self._end is None or e.receipt.position < self._end]
+            self._points_per_entry = max(1.0, sum(_contents(page)) / len(page))
+        if self._end is None:
+            return page
+        return [entry for entry in page if entry.receipt.position < self._end]
 
-    def _commit(self, entries: Sequence[Passed]) -> None:
+    def _concerns(self, entry: Passed) -> bool:
+        """Return whether the projection folds this event, or has to set it aside."""
+        if isinstance(entry, RecordedEvent):
+            return isinstance(entry.event, self._projection.event)
+        return isinstance(entry, UnreadableMetrics) and (
+            entry.event is None or entry.event is self._projection.event
+        )
+
+    def _commit(self, entries: Sequence[Passed], checkpoints: Mapping[int, Checkpoint]) -> None:
+        """Commit events together with the checkpoints to which they and others lead."""
         try:
             rows, set_aside = self._folded(entries)
-            checkpoints = {entry.receipt.partition: _checkpoint(entry) for entry in entries}
-            self._store.commit(rows, set_aside, list(checkpoints.values()))
+            self._store.commit(rows, set_aside, [*checkpoints.values()])
         except RowsRefused as error:
-            entry = entries[0]
-            if isinstance(entry, UnreadableMetrics) and len(entries) == 1:
-                raise
-            if len(entries) == 1:
-                self._commit([UnreadableMetrics(entry.receipt, str(error), entry.digest)])
+            if len(entries) == 1 and isinstance(entries[0], RecordedEvent):
+                (entry,) = entries
+                unreadable = UnreadableMetrics(entry.receipt, str(error), entry.digest)
+                self._commit([unreadable], checkpoints)
                 return
+            if len(entries) <= 1:
+                raise
             # At least one of these events cannot be stored: halve until it is alone.
-            middle = len(entries) // 2
-            self._commit(entries[:middle])
-            self._commit(entries[middle:])
+            first, second = entries[: len(entries) // 2], entries[len(entries) // 2 :]
+            self._commit(first, {e.receipt.partition: checkpoint_of(e) for e in first})
+            self._commit(second, checkpoints)
             return
         self._checkpoints.update(checkpoints)
 
@@ -186,43 +203,25 @@ class ProjectionRunner:
 def check_continuity(log: MetricLogReader, checkpoints: Iterable[Checkpoint]) -> None:
     """Compare checkpoints with the log. Raises ProjectionDiverged, LogUnavailable."""
     for known in checkpoints:
-        _check(known, log.read(known.partition, known.position - 1, 1))
+        check(known, log.read(known.partition, known.position - 1, 1))
 
 
-def _check(known: Checkpoint, found: Sequence[Passed]) -> None:
-    receipt = Receipt.at(known.partition, known.position)
-    if not found or found[0].receipt != receipt:
-        raise ProjectionDiverged(f"the event {receipt}, read before, is no longer in the log")
-    if found[0].digest != known.digest:
-        raise ProjectionDiverged(f"the event {receipt} differs from the one that was read before")
+def _contents(page: Sequence[Passed]) -> tuple[int, int]:
+    """Return the points and the descriptions in a page: what bounds a read and a commit.
 
-
-def _checkpoint(entry: Passed) -> Checkpoint:
-    return Checkpoint(entry.receipt.partition, entry.receipt.position, entry.digest)
-
-
-def _size(entries: Sequence[Passed]) -> int:
-    """Return the points and descriptions of the entries: what bounds a read and a commit."""
-    return sum(map(_things, entries))
-
-
-def _things(entry: Passed) -> int:
-    match entry:
-        case RecordedMetrics():
-            return len(entry.event.points)
-        case RecordedDescriptions():
-            return len(entry.event.descriptions)
-        case SkippedMetrics():
-            return entry.outline.count
-        case _:
-            return 1
-
-
-def _points(entries: Sequence[Passed]) -> int:
-    return sum(_things(entry) for entry in entries if not _describes(entry))
-
-
-def _describes(entry: Passed) -> bool:
-    if isinstance(entry, SkippedMetrics):
-        return entry.outline.event is MetricsDescribed
-    return isinstance(entry, RecordedDescriptions)
+    An event that cannot be read, or was erased, counts as a point.
+    """
+    points = descriptions = 0
+    for entry in page:
+        match entry:
+            case RecordedMetrics():
+                points += len(entry.event.points)
+            case RecordedDescriptions():
+                descriptions += len(entry.event.descriptions)
+            case SkippedMetrics() if entry.outline.event is MetricsDescribed:
+                descriptions += entry.outline.count
+            case SkippedMetrics():
+                points += entry.outline.count
+            case _:
+                points += 1
+    return points, descriptions

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from application.event_log.ports import EntryLog
 from application.event_log.receipts import Receipt
-from application.projections.runner import LAST
+from application.projections.pages import LAST
 from tests.contracts.metric_log import PARTITIONS
 
 Fields = Mapping[bytes, bytes]

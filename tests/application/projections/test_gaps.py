@@ -13,6 +13,7 @@ from application.projections.errors import ProjectionDiverged
 from application.projections.folds import POINTS
 from application.projections.live import LiveProjection, live_generation
 from application.projections.ports import Role
+from application.projections.shared_pages import SharedPages
 from tests.application.projections.test_rebuilding import feed, ignore
 from tests.application.projections.world import Log, Stores, batch, tools
 
@@ -141,7 +142,7 @@ def test_a_projection_that_has_not_read_the_events_stops_and_says_so(
     log, receipts = filled()
     damage(log, receipts)
     stop = threading.Event()
-    live = LiveProjection(log.reader, stores, POINTS, interval=0.0, pause=0.0)
+    live = LiveProjection(SharedPages(log.reader), stores, POINTS, interval=0.0, pause=0.0)
     thread = threading.Thread(target=live.run, args=(stop,))
     thread.start()
     try:

@@ -18,6 +18,7 @@ from application.projections.folds import POINTS
 from application.projections.live import LiveProjection, live_generation, rebuild_hint
 from application.projections.ports import Checkpoint, Generation, Role
 from application.projections.runner import MAX_POINTS
+from application.projections.shared_pages import SharedPages
 from tests.application.projections.world import Log, Stores, batch, places
 from tests.waiting import wait_until
 
@@ -28,7 +29,7 @@ _T = TypeVar("_T")
 def running(log: Log, stores: Stores, version: int = 1) -> Iterator[None]:
     stop = threading.Event()
     projection = replace(POINTS, version=version)
-    live = LiveProjection(log.reader, stores, projection, interval=0.001, pause=0.001)
+    live = LiveProjection(SharedPages(log.reader), stores, projection, interval=0.001, pause=0.001)
     thread = threading.Thread(target=live.run, args=(stop,))
     thread.start()
     try:
@@ -186,7 +187,7 @@ def timed(log: Log, priority: Timed) -> Iterator[None]:
     """Run a projection with that priority and its clock."""
     stop = threading.Event()
     live = LiveProjection(
-        log.reader,
+        SharedPages(log.reader),
         Stores(),
         POINTS,
         priority=priority,
