@@ -45,16 +45,24 @@ class MetricLogReader:
         return [*map(self._recorded, self.entries.read(partition, after, limit))]
 
     def read_only(
-        self, event: type[MetricEvent], partition: int, after: int, limit: int
+        self, event: type[MetricEvent] | None, partition: int, after: int, limit: int
     ) -> Sequence[Recorded | SkippedMetrics]:
         """Return what `read` does, but events of other types as SkippedMetrics.
 
-        Those are not decompressed, so they cost next to nothing.
+        Those are not decompressed, so they cost next to nothing. None stands for all types.
         """
-        return [
-            self._skipped(entry, event) or self._recorded(entry)
-            for entry in self.entries.read(partition, after, limit)
-        ]
+        return self._only(event, self.entries.read(partition, after, limit))
+
+    def read_from(
+        self, event: type[MetricEvent] | None, partition: int, known: int, limit: int
+    ) -> Sequence[Recorded | SkippedMetrics]:
+        """Return what `read_only` does, from the position of an event on that is known.
+
+        That one comes first, if it is there, as SkippedMetrics, and does not count for `limit`.
+        """
+        found = self.entries.read(partition, known - 1, limit + 1)
+        first = [self._unread(entry) for entry in found[:1]]
+        return [*first, *self._only(event, found[1:])]
 
     def get(self, receipt: Receipt) -> RecordedEvent:
         """Return the event of a receipt. Raises UnknownReceipt, UnreadableEvent."""
@@ -97,13 +105,21 @@ class MetricLogReader:
         except LogGap:
             return None
 
-    def _skipped(self, entry: Entry, wanted: type[MetricEvent]) -> SkippedMetrics | None:
-        """Return the entry as skipped, or None if its event may be a wanted one."""
-        if entry.erased is not None:
-            return None
+    def _only(
+        self, wanted: type[MetricEvent] | None, entries: Sequence[Entry]
+    ) -> Sequence[Recorded | SkippedMetrics]:
+        if wanted is None:
+            return [*map(self._recorded, entries)]
+        return [
+            self._recorded(entry) if self._may_be(wanted, entry) else self._unread(entry)
+            for entry in entries
+        ]
+
+    def _may_be(self, wanted: type[MetricEvent], entry: Entry) -> bool:
+        return entry.erased is not None or self._codec.outline(entry.fields).event in {wanted, None}
+
+    def _unread(self, entry: Entry) -> SkippedMetrics:
         outline = self._codec.outline(entry.fields)
-        if outline.event in {wanted, None}:
-            return None
         return SkippedMetrics(entry.receipt, outline, self._codec.digest(entry))
 
     def _recorded(self, entry: Entry) -> Recorded:

@@ -42,15 +42,10 @@ class OwnPages:
 
     def after(self, known: Checkpoint, limit: int) -> Sequence[Passed]:
         if known.position == 0:
-            return self._read(known.partition, 0, limit)
-        found = self._read(known.partition, known.position - 1, limit + 1)
+            return self._log.read_only(self._event, known.partition, 0, limit)
+        found = self._log.read_from(self._event, known.partition, known.position, limit)
         check(known, found)
         return found[1:]
-
-    def _read(self, partition: int, after: int, limit: int) -> Sequence[Passed]:
-        if self._event is None:
-            return self._log.read(partition, after, limit)
-        return self._log.read_only(self._event, partition, after, limit)
 
 
 def check(known: Checkpoint, found: Sequence[Passed]) -> None:

@@ -590,6 +590,10 @@ class MetricLogContract(ABC):
                 only = reader.read_only(wanted, partition, 0, 10)
                 assert [entry.receipt for entry in only] == receipts
                 assert [entry.digest for entry in only] == [entry.digest for entry in whole]
+                first, *rest = reader.read_from(wanted, partition, receipts[0].position, 2)
+                assert (first.receipt, first.digest) == (receipts[0], whole[0].digest)
+                assert isinstance(first, SkippedMetrics)
+                assert rest == only[1:3]
                 for entry, event, read in zip(only, events, whole, strict=True):
                     if isinstance(event, wanted):
                         assert entry == read
