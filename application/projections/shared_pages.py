@@ -11,6 +11,7 @@ from application.event_log.ports import RecordedMetrics
 from application.event_log.reader import MetricLogReader
 from application.projections.pages import LAST, OwnPages, Passed, checkpoint_of
 from application.projections.ports import Checkpoint
+from domain.columns import coded
 from domain.events import MetricEvent, MetricsPublished
 
 MAX_HELD = 64 << 20
@@ -18,7 +19,11 @@ MAX_HELD = 64 << 20
 
 EVENT_BYTES = 600
 POINT_BYTES = 20
-"""Approximate bytes that a decoded event takes, and each of its points."""
+NAME_BYTES = 80
+TAG_SET_BYTES = 500
+"""Approximate bytes of a decoded event, of each point, and of each name and tag set but the first.
+
+Events of one series share these with others."""
 
 
 class SharedPages:
@@ -188,5 +193,10 @@ class _Run:
 
 
 def _size(page: Sequence[Passed]) -> int:
-    points = sum(len(e.event.points) for e in page if isinstance(e, RecordedMetrics))
-    return EVENT_BYTES * len(page) + POINT_BYTES * points
+    size = EVENT_BYTES * len(page)
+    for entry in page:
+        if isinstance(entry, RecordedMetrics) and (count := len(entry.event.points)) > 1:
+            points = entry.event.points
+            names, tag_sets = len(coded(points.names).table), len(coded(points.tag_sets).table)
+            size += POINT_BYTES * count + NAME_BYTES * (names - 1) + TAG_SET_BYTES * (tag_sets - 1)
+    return size

@@ -40,7 +40,7 @@ async def publish(url: str) -> None:
     log = RedisMetricLog(url, KEYS, PARTITIONS)
     await log.open()
     try:
-        events = [*(published() for _ in range(EVENTS)), described()]
+        events: list[MetricEvent] = [*(published() for _ in range(EVENTS)), described()]
         await asyncio.gather(*map(log.append, events))
     finally:
         await log.close()

@@ -31,6 +31,7 @@ from application.projections.runner import ProjectionRunner
 from application.projections.shared_pages import EVENT_BYTES, SharedPages, SharedReader
 from domain.events import MetricEvent, MetricsDescribed, MetricsPublished
 from domain.metric_description import MetricDescription
+from domain.metric_point import PointBatch, TagSet
 from tests.application.projections.world import Log, Store, Stores, batch
 from tests.waiting import wait_until
 
@@ -198,6 +199,21 @@ def test_one_that_is_too_far_behind_reads_by_itself_until_it_is_near() -> None:
         pass
     assert behind.seen == receipts
     assert world.codec.decoded < 2 * len(receipts)
+
+
+def test_the_size_of_what_is_held_covers_names_and_tag_sets() -> None:
+    sizes = []
+    for names, hosts in ((1, 1), (100, 1), (1, 100)):
+        world = World()
+        tags = [TagSet((("host", f"{n % hosts}"),)) for n in range(100)]
+        points = PointBatch([f"m{n % names}" for n in range(100)], [1] * 100, [1.0] * 100, tags)
+        world.log.publish(OWNER, points)
+        ahead, _ = Reading(world), Reading(world)
+        ahead.page()
+        sizes.append(world.pages.held)
+    assert sizes[0] >= EVENT_BYTES
+    assert sizes[1] >= sizes[0] + 99 * 50
+    assert sizes[2] >= sizes[0] + 99 * 300
 
 
 def test_nothing_is_held_for_a_reader_that_is_gone_or_does_not_read_the_partition() -> None:
