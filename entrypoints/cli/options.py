@@ -318,7 +318,17 @@ def reads_copies(function: Command) -> Command:
 
 
 def reads_from_to(function: Command) -> Command:
-    """Add `--start` and `--end`; the command receives both, in milliseconds since the epoch."""
+    """Add `--start` and `--end`; the command receives both, in milliseconds since the epoch.
+
+    As over HTTP, a start after the end is an error; the range between equal ones is empty.
+    """
+
+    @wraps(function)
+    def checked(*args: Any, start: int | None, end: int | None, **options: Any) -> Any:
+        if start is not None and end is not None and start > end:
+            raise click.UsageError("--start is after --end")
+        return function(*args, start=start, end=end, **options)
+
     return click.option(
         "--start",
         type=Time(),
@@ -326,7 +336,7 @@ def reads_from_to(function: Command) -> Command:
     )(
         click.option(
             "--end", type=Time(), help="Only points before this time, in the same formats."
-        )(function)
+        )(checked)
     )
 
 

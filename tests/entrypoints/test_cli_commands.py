@@ -30,6 +30,9 @@ def commands(
             yield from commands(child, (*path, name))
 
 
+OF_A_RANGE = {"export": ("gilt",), "plot": ("gilt", "orders"), "query": ("gilt", "orders")}
+"""The commands with `--start` and `--end`, and the arguments that they need."""
+
 LEAVES = [path for path, command in commands() if not isinstance(command, click.Group)]
 
 
@@ -260,3 +263,18 @@ def test_an_argument_that_is_not_unicode_is_a_usage_error(
     result = cave(*arguments)
     assert result.exit_code == 2
     assert "is not valid Unicode" in result.stderr
+
+
+def test_a_range_that_ends_before_it_starts_is_a_usage_error(cave: CommandLine) -> None:
+    found = {
+        path
+        for path, command in commands()
+        if {"--start", "--end"} <= {text for each in command.params for text in each.opts}
+    }
+    assert found == {(name,) for name in OF_A_RANGE}
+    cave.output("org", "create", "gilt")
+    cave.publish("gilt", points=1)
+    for name, arguments in OF_A_RANGE.items():
+        result = cave(name, *arguments, "--start", "2", "--end", "1")
+        assert result.exit_code == 2, name
+        assert "--start is after --end" in result.stderr
