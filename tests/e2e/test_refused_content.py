@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import httpx
 import pytest
 
+from tests.e2e.conftest import StartService
 from tests.e2e.tenant import POINT, Tenant, metrics, point
 
 ITEM = "/metrics/1"
@@ -127,6 +129,15 @@ def test_a_day_ahead_is_accepted_and_more_is_not(tenant: Tenant, unit: int) -> N
     bad = point(timestamp=(now + 25 * 3600) * unit)
     (error,) = tenant.refused(400, "invalid-metrics", metrics(POINT, bad))["errors"]
     assert "future" in error["detail"]
+
+
+def test_how_far_ahead_is_a_setting(start_service: StartService) -> None:
+    service = start_service(MAX_FUTURE="1h")
+    with httpx.Client(base_url=service.url, timeout=30) as client:
+        tenant = Tenant(service, client)
+        now = int(time.time())
+        assert tenant.publish(metrics(point(timestamp=now + 1800))).status_code == 202
+        tenant.refused(400, "invalid-metrics", metrics(point(timestamp=now + 2 * 3600)))
 
 
 def test_every_bad_point_is_listed_with_index_pointer_and_reason(tenant: Tenant) -> None:
