@@ -166,7 +166,11 @@ def test_events_are_read_alike_before_and_after_they_are_sealed_and_trimmed(worl
     archiver = world.archiver()
     assert archiver.seal_all(lambda done, total: None) == 20
     world.check()
+    for _ in range(2):
+        shown = [(what.partition, what.entries) for what in archiver.trimmable()]
+        assert shown == [(0, 9), (2, 9)], "to ask removes nothing"
     assert archiver.trim_all() == 18
+    assert archiver.trimmable() == []
     assert [world.hot.extent(p).entries for p in range(PARTITIONS)] == [1, 0, 1, 0]
     world.check()
     world.check(world.reader())
