@@ -41,6 +41,27 @@ def test_a_publish_is_stored(tenant: Tenant, fields: tuple[str, ...], piece: int
     assert stored_values(tenant) == [1.0, 2.0, 3.0]
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        (b"\r\n", b"\r\nConnection: close\r\n"),
+        (b"Connection: Upgrade,", b"Connection: close, Upgrade,"),
+        (b"HTTP/1.1", b"HTTP/1.0"),
+    ],
+)
+def test_a_last_request_is_stored_and_ends_the_connection(
+    tenant: Tenant, change: tuple[bytes, bytes]
+) -> None:
+    request = offering(publish(tenant, 1.0), H2C).replace(*change, 1)
+    for pieces in ([request], in_pieces(request, 7)):
+        with connected(tenant.service) as connection:
+            for part in pieces:
+                connection.send(part)
+            assert connection.answer().status == 202
+            assert connection.ended()
+    assert stored_values(tenant) == [1.0, 1.0]
+
+
 @pytest.mark.parametrize("piece", [7, 100_000])
 def test_pipelined_requests_are_answered_in_order(tenant: Tenant, piece: int) -> None:
     offers = [

@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from httptools import HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 _OFFER = b"upgrade"
@@ -32,6 +33,9 @@ class DecliningProtocol(HttpToolsProtocol):
                 return
             rest = rest[self._parsed :]
             head, self._declined = self._declined, None
+            # Not the same parser, which reads no further request if this was to be the last.
+            self.parser = HttpRequestParser(self)
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's
             super().data_received(head)
 
     def on_headers_complete(self) -> None:
