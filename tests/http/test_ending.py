@@ -21,8 +21,8 @@ from adapters.http.publish.plain_heads import PlainHead, PlainHeads
 from adapters.http.publish.plain_publish import Answered
 from adapters.http.publish.protocol import PublishProtocol
 
-SHORT, OTHER, CHUNKED, QUERY = "short", "other", "chunked", "query"
-KINDS = (SHORT, OTHER, CHUNKED, QUERY)
+SHORT, OTHER, CHUNKED, QUERY, UPGRADE = "short", "other", "chunked", "query", "upgrade"
+KINDS = (SHORT, OTHER, CHUNKED, QUERY, UPGRADE)
 SECONDS = 10
 
 
@@ -39,6 +39,8 @@ def request(kind: str, body: bytes = b"0123456789") -> bytes:
         )
     if kind == OTHER:
         head += b"Idempotency-Key: k\r\n"
+    if kind == UPGRADE:
+        head += b"Connection: Upgrade\r\nUpgrade: h2c\r\n"
     return b"%bContent-Length: %d\r\n\r\n%b" % (head, len(body), body)
 
 
