@@ -84,7 +84,8 @@ def _serve(
         # A worker may be waiting for the projector, to answer a query by receipt.
         endings = [workers, projectors, *reversed(stages)]
         stages.append([*workers, *projectors])
-        announcement = f"CAVE serves {listening.url} ({len(workers)} workers, log {place})"
+        processes = "1 worker" if len(workers) == 1 else f"{len(workers)} workers"
+        announcement = f"CAVE serves {listening.url} ({processes}, log {place})"
         signals = stack.enter_context(Signals())
         manager = ServiceManager()
 

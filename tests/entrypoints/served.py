@@ -62,7 +62,7 @@ class Served:
 
     def wait_until_ready(self) -> re.Match[str]:
         """Return the match of the line that announces the address."""
-        pattern = re.compile(r"CAVE serves (http://\S+) \((\d+) workers, log (.*)\)\n")
+        pattern = re.compile(r"CAVE serves (http://\S+) \((\d+) workers?, log (.*)\)\n")
         wait_until(lambda: pattern.fullmatch(self.output()) or self.process.poll() is not None)
         found = pattern.fullmatch(self.output())
         assert found, self.errors()
