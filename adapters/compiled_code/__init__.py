@@ -2,10 +2,11 @@
 
 They are written in Python, in modules that need no compiler to be imported (`compiled`). A process
 of its own compiles them with Numba (`building`), once per machine, and keeps the object code
-(`cache`). A process that calls them loads that code with LLVM alone (`program`): the compiler would
-take 150 MB of its memory, and a second of its time.
+(`cache`). A process that calls them loads that code with LLVM alone (`program`), in the background
+once it needs it (`Loader`). The compiler would take 150 MB of its memory and a second of its time.
 """
 
+from adapters.compiled_code.loader import Loader
 from adapters.compiled_code.program import BoundFunction, NotCompiled, Program, compiled
 
-__all__ = ["BoundFunction", "NotCompiled", "Program", "compiled"]
+__all__ = ["BoundFunction", "Loader", "NotCompiled", "Program", "compiled"]

@@ -16,7 +16,7 @@ from adapters.point_formats.otlp.attributes import RESOURCE_ATTRIBUTES, Allowlis
 from adapters.point_formats.otlp.json import JsonReader
 from adapters.point_formats.otlp.protobuf import ProtobufReader
 from adapters.point_formats.reader_format import ReaderFormat
-from adapters.point_formats.remote_write.scanning import ScannerLoading, ScanningReader
+from adapters.point_formats.remote_write.scanning import ScanningReader, scanners
 from adapters.point_formats.remote_write.version_2 import Version2Reader
 from application.publishing.ports import PointFormat, SharedFormat
 
@@ -29,7 +29,7 @@ def all_formats(
     `otlp_resource_attributes` are the attributes of resources that become tags (see `Allowlist`).
     """
     resource_attributes = Allowlist(otlp_resource_attributes)
-    scanner = ScannerLoading(max_points)
+    version_1 = scanners(max_points)
     lines = LineReaders(max_points)
     return {
         "json": JsonFormat(max_points),
@@ -38,7 +38,7 @@ def all_formats(
         "influx_1": InfluxFormat(lines, precisions.VERSION_1),
         "influx_2": InfluxFormat(lines, precisions.VERSION_2),
         "influx_3": InfluxFormat(lines, precisions.VERSION_3),
-        "remote_write_1": ReaderFormat(lambda: ScanningReader(scanner)),
+        "remote_write_1": ReaderFormat(lambda: ScanningReader(version_1)),
         "remote_write_2": ReaderFormat(Version2Reader),
         "opentsdb": JsonPointsFormat(PutReader, read_put),
         "kairosdb": JsonPointsFormat(KairosReader, read_kairos),

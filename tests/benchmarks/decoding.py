@@ -19,7 +19,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 from adapters.point_formats.formats import all_formats
 from adapters.point_formats.json.format import JsonFormat
 from adapters.point_formats.reader_format import ReaderFormat
-from adapters.point_formats.remote_write.scanning import ScannerLoading, ScanningReader
+from adapters.point_formats.remote_write.scanning import ScanningReader, scanners
 from adapters.point_formats.remote_write.version_1 import Version1Reader
 from application.publishing.ports import BodyTerms
 from tests.point_formats.otlp.requests import attribute, json_body, number, request
@@ -43,8 +43,8 @@ def main() -> None:
     formats = all_formats(HOSTS * METRICS)
     json_format = formats["json"]
     assert isinstance(json_format, JsonFormat)
-    json_format.load_scanner()
-    loading = ScannerLoading(HOSTS * METRICS)
+    json_format.scanner.load()
+    loading = scanners(HOSTS * METRICS)
     loading.load()
     formats = {
         **formats,

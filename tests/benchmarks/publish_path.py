@@ -143,7 +143,7 @@ class Path:
 
 async def _measured(size: int, connections: int, profile: cProfile.Profile | None) -> float:
     path = Path(connections)
-    path.formats["json"].load_scanner()  # type: ignore[attr-defined]
+    path.formats["json"].scanner.load()  # type: ignore[attr-defined]
     head = (
         f"POST /organizations/{ORGANIZATION}/metrics HTTP/1.1\r\nHost: 127.0.0.1:8000\r\n"
         f"Authorization: Bearer {path.token}\r\nContent-Type: application/json\r\nContent-Length: "

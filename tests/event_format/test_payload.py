@@ -190,10 +190,10 @@ def test_values_stay_floats_until_the_compiled_code_is_loaded() -> None:
     encode = MetricEncoder(packing).payload
     few, many = regular([0.5] * (PACK_FROM - 1)), regular([0.5] * PACK_FROM)
     assert "exponents" not in columns_of(encode(few))
-    assert packing.loading is None
+    assert packing.pack.thread is None
     encode(many)
-    assert packing.loading is not None
-    packing.loading.join()
+    assert packing.pack.thread is not None
+    packing.pack.thread.join()
     assert "exponents" not in columns_of(encode(few))
     assert "exponents" in columns_of(encode(many))
 

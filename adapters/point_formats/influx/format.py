@@ -8,13 +8,11 @@ three agree.
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
-import structlog
-
-from adapters.compiled_code import NotCompiled
+from adapters.compiled_code import Loader
 from adapters.point_formats.influx.precisions import Precisions, ToMilliseconds, precision_of
 from adapters.point_formats.influx.quick import QuickReader
 from application.errors import MalformedBody
@@ -31,8 +29,6 @@ SCAN_FROM = 2048
 MAX_ON_LOOP = 256 * 1024
 """Maximum bytes of a body that is read on the event loop without the scanner."""
 
-_log = structlog.get_logger(__name__)
-
 
 class LineReaders:
     """The readers that the versions of the API share. For one event loop.
@@ -41,47 +37,21 @@ class LineReaders:
     """
 
     def __init__(self, max_points: int, *, scan_from: int = SCAN_FROM) -> None:
-        self._capacity = max_points
         self._scan_from = scan_from
         self._quick = QuickReader()
-        self.scanner: LineScanner | None = None
-        self.loading: threading.Thread | None = None
+        self.scanner = Loader("scan lines", partial(_new_scanner, max_points))
 
     async def read(self, body: bytes, terms: BodyTerms, to_milliseconds: ToMilliseconds) -> Decoded:
         """Return the points of a body. Raises BodyTooLarge."""
         if len(body) >= self._scan_from:
-            scanned = self._scanned(body, terms, to_milliseconds)
+            scanner = self.scanner.get()
+            scanned = None if scanner is None else scanner.scan(body, terms, to_milliseconds)
             if scanned is not None:
                 return scanned
         if len(body) <= MAX_ON_LOOP:
             return self._quick.read(body, terms, to_milliseconds)
         # A reader is for one thread. A body of this size has no use for what others had.
         return await asyncio.to_thread(QuickReader().read, body, terms, to_milliseconds)
-
-    def _scanned(
-        self, body: bytes, terms: BodyTerms, to_milliseconds: ToMilliseconds
-    ) -> Decoded | None:
-        if self.scanner is not None:
-            return self.scanner.scan(body, terms, to_milliseconds)
-        if self.loading is None:
-            self.loading = threading.Thread(target=self.load_scanner, name="load line scanner")
-            self.loading.start()
-        return None
-
-    def load_scanner(self) -> None:
-        """Use the scanner from now on, unless it cannot be compiled here.
-
-        Takes a tenth of a second, or ten seconds if nothing is compiled yet. Unless this was called
-        before, the first large body starts it in the background.
-        """
-        try:
-            from adapters.point_formats.influx.scanner import LineScanner
-
-            self.scanner = LineScanner(self._capacity)
-        except NotCompiled as error:
-            _log.warning("large bodies of lines are read without the scanner", reason=str(error))
-            return
-        _log.info("large bodies of lines are scanned from now on")
 
 
 class InfluxFormat:
@@ -117,3 +87,9 @@ def accepts_partial(parameters: Mapping[str, str]) -> bool:
             f"accept_partial must be true or false, is {abbreviated(asked)}", "accept_partial"
         )
     return asked == "true"
+
+
+def _new_scanner(max_points: int) -> LineScanner:
+    from adapters.point_formats.influx.scanner import LineScanner  # here, since it needs NumPy
+
+    return LineScanner(max_points)

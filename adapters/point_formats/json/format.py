@@ -8,15 +8,12 @@ bodies faster and give up on anything unusual. Tests check that all three agree.
 from __future__ import annotations
 
 import asyncio
-import threading
 from codecs import BOM_UTF8
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-import structlog
-
-from adapters.compiled_code import NotCompiled
+from adapters.compiled_code import Loader
 from adapters.point_formats.json.careful import read_carefully
 from adapters.point_formats.json.quick import QuickReader, read_tag_set
 from application.errors import BodyTooLarge
@@ -38,8 +35,6 @@ SHARED_POINTS = 2000
 MAX_ON_LOOP = 256 * 1024
 """Maximum bytes of a body that is read carefully on the event loop; larger ones use a thread."""
 
-_log = structlog.get_logger(__name__)
-
 
 class JsonFormat:
     """Implements the port SharedFormat. A body may have `max_points` points."""
@@ -47,11 +42,9 @@ class JsonFormat:
     repeats = False
 
     def __init__(self, max_points: int, *, scan_from: int = SCAN_FROM) -> None:
-        self._capacity = max_points + SHARED_POINTS
         self._scan_from = scan_from
         self._quick = QuickReader()
-        self.scanner: BodyScanner | None = None
-        self.loading: threading.Thread | None = None
+        self.scanner = Loader("scan JSON", partial(_new_scanner, max_points + SHARED_POINTS))
 
     def keeps_the_rest(self, parameters: Mapping[str, str]) -> bool:
         return is_partial(parameters)
@@ -71,8 +64,9 @@ class JsonFormat:
     def decode_together(
         self, bodies: Sequence[bytes], terms: BodyTerms
     ) -> Sequence[PointBatch | None]:
-        if self._scans(sum(map(len, bodies))) and self.scanner is not None:
-            return self.scanner.scan(bodies, terms.latest, terms.max_points)
+        scanner = self._scanner(sum(map(len, bodies)))
+        if scanner is not None:
+            return scanner.scan(bodies, terms.latest, terms.max_points)
         return [self._decoded(body, terms) for body in bodies]
 
     def read_quickly(self, body: bytes, latest: int, max_points: int) -> PointBatch | None:
@@ -80,8 +74,9 @@ class JsonFormat:
 
         Raises BodyTooLarge.
         """
-        if self._scans(len(body)) and self.scanner is not None:
-            (batch,) = self.scanner.scan([body], latest, max_points)
+        scanner = self._scanner(len(body))
+        if scanner is not None:
+            (batch,) = scanner.scan([body], latest, max_points)
             if batch is not None:
                 return batch
         return self._quick.read(body, latest, max_points)
@@ -92,29 +87,9 @@ class JsonFormat:
         except BodyTooLarge:
             return None
 
-    def _scans(self, size: int) -> bool:
-        """Return whether bodies of so many bytes are to be scanned, and start loading for that."""
-        if size < self._scan_from:
-            return False
-        if self.loading is None and self.scanner is None:
-            self.loading = threading.Thread(target=self.load_scanner, name="load scanner")
-            self.loading.start()
-        return True
-
-    def load_scanner(self) -> None:
-        """Use the scanner from now on, unless it cannot be compiled here.
-
-        Takes a tenth of a second, or ten seconds if nothing is compiled yet. Unless this was called
-        before, the first large body starts it in the background.
-        """
-        try:
-            from adapters.point_formats.json.scanner import BodyScanner
-
-            self.scanner = BodyScanner(self._capacity, _name_of, read_tag_set)
-        except NotCompiled as error:
-            _log.warning("large bodies are decoded without the scanner", reason=str(error))
-            return
-        _log.info("large bodies are scanned from now on")
+    def _scanner(self, size: int) -> BodyScanner | None:
+        """Return the scanner if bodies of so many bytes are to be scanned, and it is loaded."""
+        return self.scanner.get() if size >= self._scan_from else None
 
 
 def is_partial(parameters: Mapping[str, str]) -> bool:
@@ -142,3 +117,9 @@ def takes_any_value(parameters: Mapping[str, str]) -> bool:
 def _name_of(raw: bytes) -> str | None:
     name = raw[1:-1].decode("ascii")
     return None if metric_name_fault(name) else name
+
+
+def _new_scanner(capacity: int) -> BodyScanner:
+    from adapters.point_formats.json.scanner import BodyScanner  # here, since it needs NumPy
+
+    return BodyScanner(capacity, _name_of, read_tag_set)

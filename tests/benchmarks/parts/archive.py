@@ -93,7 +93,7 @@ def _measure(
 def _entries(size: int, size_of_all: int) -> list[Entry]:
     """Return events of `size` points each, until their fields have as many bytes."""
     packing = Packing()
-    packing.load()
+    packing.pack.load()
     encoder = MetricEncoder(packing)
     entries: list[Entry] = []
     written = 0

@@ -38,7 +38,7 @@ Write = Callable[[MetricsPublished], Fields]
 def run(bench: Bench) -> None:
     total = bench.settings.total or (QUICK_TOTAL if bench.settings.quick else TOTAL)
     packing = Packing()
-    packing.load()
+    packing.pack.load()
     encoder = MetricEncoder(packing)
 
     def current(event: MetricsPublished) -> Fields:

@@ -189,19 +189,19 @@ def read_by(readers: LineReaders, body: bytes) -> Decoded:
 def test_the_first_large_body_loads_the_scanner() -> None:
     readers = LineReaders(CAPACITY)
     read_by(readers, TIMED)
-    assert readers.loading is None
+    assert readers.scanner.thread is None
     large = TIMED * 30
     expected = verdict(read_readably(large, TERMS, SECONDS))
     assert verdict(read_by(readers, large)) == expected
-    assert readers.loading is not None
-    readers.loading.join()
-    assert readers.scanner is not None
+    assert readers.scanner.thread is not None
+    readers.scanner.thread.join()
+    assert readers.scanner.made is not None
     assert verdict(read_by(readers, large)) == expected
 
 
 def test_without_compiled_code_lines_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Program, "load", raise_not_compiled)
     readers = LineReaders(CAPACITY, scan_from=0)
-    readers.load_scanner()
-    assert readers.scanner is None
+    readers.scanner.load()
+    assert readers.scanner.made is None
     assert len(read_by(readers, TIMED).points) == 7

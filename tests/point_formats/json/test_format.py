@@ -43,7 +43,7 @@ def body(*items: Any) -> bytes:
 OTHER = body(item(name="other", tags={"other": "1"}), item(timestamp=7, value=0.1 + 0.2))
 READER = JsonFormat(MAX_POINTS)
 SCANNING = JsonFormat(MAX_POINTS, scan_from=0)
-SCANNING.load_scanner()
+SCANNING.scanner.load()
 
 
 def quick(text: bytes) -> PointBatch | None:
@@ -72,16 +72,16 @@ def check_verdict(text: bytes, found: PointBatch | None) -> None:
 
 def scanned(text: bytes) -> PointBatch | None:
     """Read a body with the scanner alone, between two others."""
-    assert SCANNING.scanner is not None
-    before, found, after = SCANNING.scanner.scan([OTHER, text, OTHER], LATEST, MAX_POINTS)
+    assert SCANNING.scanner.made is not None
+    before, found, after = SCANNING.scanner.made.scan([OTHER, text, OTHER], LATEST, MAX_POINTS)
     assert repr_of(before) == repr_of(after) == repr_of(careful(OTHER))
     return found
 
 
 def known_texts() -> set[bytes]:
     """Return the texts that the scanner remembers."""
-    assert SCANNING.scanner is not None
-    texts = SCANNING.scanner._texts.arrays
+    assert SCANNING.scanner.made is not None
+    texts = SCANNING.scanner.made._texts.arrays
     places = texts.starts[1 : texts.numbers[0] + 1].tolist()
     return {texts.content[start:end].tobytes() for start, end in pairwise(places)}
 
@@ -492,7 +492,7 @@ def test_together_a_body_with_too_many_points_is_left_to_the_reader_that_refuses
 
 def test_bodies_that_have_no_room_together_are_scanned_as_far_as_there_is() -> None:
     reader = JsonFormat(10, scan_from=0)
-    reader.load_scanner()
+    reader.scanner.load()
     texts = [body(*[item(value=index)] * 10) for index in range(SHARED_POINTS)]
     found = reader.decode_together(texts, BodyTerms(LATEST, LATEST, 10))
     for text, batch in zip(texts, found, strict=True):
@@ -510,8 +510,8 @@ def test_bodies_that_have_no_room_together_are_scanned_as_far_as_there_is() -> N
     st.integers(0, MAX_TIMESTAMP),
 )
 def test_scanned_times_are_in_milliseconds_and_not_after_the_latest(time: int, latest: int) -> None:
-    assert SCANNING.scanner is not None
-    (found,) = SCANNING.scanner.scan([body(item(timestamp=time))], latest, 1)
+    assert SCANNING.scanner.made is not None
+    (found,) = SCANNING.scanner.made.scan([body(item(timestamp=time))], latest, 1)
     expected = to_milliseconds(time)
     assert (None if found is None else [*found.timestamps]) == (
         [expected] if expected <= latest else None
@@ -584,7 +584,7 @@ def test_remembered_texts_are_bounded_and_forgetting_them_loses_nothing(
 
 def test_a_batch_with_more_texts_than_can_be_remembered_is_decoded() -> None:
     reader = JsonFormat(10_000, scan_from=0)
-    reader.load_scanner()
+    reader.scanner.load()
     tags = [{f"tag{i}": f"{point}".ljust(127, "x") for i in range(10)} for point in range(7_000)]
     found = reader.read_quickly(body(*[item(tags=each) for each in tags]), LATEST, 10_000)
     assert found is not None
@@ -593,7 +593,7 @@ def test_a_batch_with_more_texts_than_can_be_remembered_is_decoded() -> None:
 
 def test_a_body_with_more_texts_than_can_be_remembered_changes_no_other_of_its_turn() -> None:
     reader = JsonFormat(10_000, scan_from=0)
-    reader.load_scanner()
+    reader.scanner.load()
     tags = [{f"tag{i}": f"{point}".ljust(127, "x") for i in range(10)} for point in range(7_000)]
     terms = BodyTerms(LATEST, LATEST, 10_000)
     texts = [OTHER, body(*[item(tags=each) for each in tags])]
@@ -605,18 +605,18 @@ def test_a_body_with_more_texts_than_can_be_remembered_changes_no_other_of_its_t
 def test_the_first_large_body_loads_the_scanner() -> None:
     reader = JsonFormat(MAX_POINTS)
     assert reader.read_quickly(body(item()), LATEST, MAX_POINTS) is not None
-    assert reader.loading is None
+    assert reader.scanner.thread is None
     large = body(*[item()] * 100)
     assert reader.read_quickly(large, LATEST, MAX_POINTS) == careful(large)
-    assert reader.loading is not None
-    reader.loading.join()
-    assert reader.scanner is not None
+    assert reader.scanner.thread is not None
+    reader.scanner.thread.join()
+    assert reader.scanner.made is not None
     assert reader.read_quickly(large, LATEST, MAX_POINTS) == careful(large)
 
 
 def test_without_compiled_code_bodies_are_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Program, "load", raise_not_compiled)
     reader = JsonFormat(MAX_POINTS, scan_from=0)
-    reader.load_scanner()
-    assert reader.scanner is None
+    reader.scanner.load()
+    assert reader.scanner.made is None
     assert reader.read_quickly(body(item()), LATEST, MAX_POINTS) == careful(body(item()))

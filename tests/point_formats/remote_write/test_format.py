@@ -8,7 +8,7 @@ import pytest
 
 from adapters.compiled_code import Program
 from adapters.point_formats.reader_format import MAX_ON_LOOP, ReaderFormat
-from adapters.point_formats.remote_write.scanning import ScannerLoading, ScanningReader
+from adapters.point_formats.remote_write.scanning import ScanningReader, scanners
 from adapters.point_formats.remote_write.version_2 import Version2Reader
 from application.publishing.ports import BodyTerms, Decoded
 from tests.compiled_code.missing import raise_not_compiled
@@ -43,7 +43,7 @@ async def decode_twice(point_format: ReaderFormat, body: bytes) -> list[Decoded]
 def test_version_1_is_read_the_same_before_and_after_the_scanner_is_loaded(series: int) -> None:
     body = request_1(*(series_1(*each) for each in SERIES[:series]))
     assert (len(body) > MAX_ON_LOOP) is (series == 3000)
-    loading = ScannerLoading(MAX_POINTS)
+    loading = scanners(MAX_POINTS)
     point_format = ReaderFormat(lambda: ScanningReader(loading))
     assert point_format.repeats
     expected = read_version_1(body)
@@ -62,21 +62,21 @@ def test_version_2_is_read_whatever_its_size(series: int) -> None:
 
 
 def test_the_first_large_body_loads_the_scanner() -> None:
-    loading = ScannerLoading(MAX_POINTS)
+    loading = scanners(MAX_POINTS)
     reader = ScanningReader(loading)
     reader.read(request_1(series_1(*SERIES[0])), TERMS)
     assert loading.thread is None
     reader.read(request_1(*(series_1(*each) for each in SERIES[:100])), TERMS)
     assert loading.thread is not None
     loading.thread.join()
-    assert loading.scanner() is not None
+    assert loading.get() is not None
 
 
 def test_without_compiled_code_everything_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Program, "load", raise_not_compiled)
-    loading = ScannerLoading(MAX_POINTS)
+    loading = scanners(MAX_POINTS)
     loading.load()
-    assert loading.scanner() is None
+    assert loading.get() is None
     assert loading.thread is not None
     loading.thread.join()
     body = request_1(*(series_1(*each) for each in SERIES[:100]))
