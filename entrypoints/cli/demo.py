@@ -7,7 +7,6 @@ from tempfile import TemporaryDirectory
 
 import click
 from click.core import ParameterSource
-from rich.console import Console
 
 from entrypoints.cli.context import terminated_in_order
 from entrypoints.cli.options import example, setting
@@ -78,6 +77,8 @@ def demo(
     server is killed, and checks that nothing acknowledged is lost and that all hosts give the same
     answers.
     """
+    from rich.console import Console
+
     from entrypoints.demo import run_demo
     from entrypoints.demo.hosts import run_hosts_demo
 

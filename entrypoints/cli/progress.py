@@ -11,17 +11,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import click
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TaskProgressColumn,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
 
 LINE_SECONDS = 1.0
 SILENT_SECONDS = 10.0
@@ -38,7 +27,10 @@ def shown_progress(what: str, unit: str, amount: str | None = "points") -> Itera
     the rate is that of the steps.
     """
     if sys.stderr.isatty():
-        with _bar(what, unit, amount) as advance:
+        # Imported here, since Rich takes 5 MB of memory.
+        from entrypoints.cli.progress_bar import bar
+
+        with bar(what, unit, amount) as advance:
             yield advance
     else:
         yield _Lines(what, unit, amount).advance
@@ -85,44 +77,3 @@ class _Lines:
             rate = per_second(points, self._amount, now - self._began)
             steps += f", {points:,} {self._amount}"
         click.echo(f"{self._what}: {steps}, {rate}", err=True)
-
-
-@contextmanager
-def _bar(what: str, unit: str, amount: str | None) -> Iterator[Advance]:
-    progress = Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TaskProgressColumn(),
-        _Counts(unit, amount),
-        TimeRemainingColumn(),
-        TextColumn("left"),
-        console=Console(stderr=True),
-        transient=True,
-    )
-    with progress:
-        task = progress.add_task(what, total=None, points=0)
-
-        def advance(done: int, total: int | None, points: int) -> None:
-            # A total of 0 would look like work of unknown length.
-            if total == 0:
-                done = total = 1
-            progress.update(task, completed=done, total=total, points=points)
-
-        yield advance
-
-
-class _Counts(ProgressColumn):
-    """Steps, and a rate."""
-
-    def __init__(self, unit: str, amount: str | None) -> None:
-        super().__init__()
-        self._unit = unit
-        self._amount = amount
-
-    def render(self, task: Task) -> Text:
-        if self._amount is None:
-            rate = per_second(int(task.completed), self._unit, task.elapsed or 0.0)
-        else:
-            rate = per_second(task.fields["points"], self._amount, task.elapsed or 0.0)
-        of_total = f" of {task.total:,.0f}" if task.total is not None else ""
-        return Text(f"{task.completed:,.0f}{of_total} {self._unit}, {rate}", style="dim")

@@ -14,6 +14,7 @@ from application.projections.errors import ProjectionError
 from application.use_cases import Projector
 from entrypoints.errors import CommandFailed
 from entrypoints.logging import configure_logging
+from entrypoints.processes.arenas import limit_arenas
 from entrypoints.processes.niceness import FollowsLag
 from entrypoints.processes.projector_config import ProjectorConfig
 from entrypoints.processes.reaching import reach_log
@@ -73,6 +74,7 @@ def project_alone(settings: LogSettings) -> int:
 
     Returns the exit status once a signal requests a stop. Raises what `project` raises.
     """
+    limit_arenas()
     configure_logging()
     manager = ServiceManager()
     with Signals() as signals, reach_log(settings) as url:
@@ -85,6 +87,7 @@ def main() -> int:
 
     It counts as ready from its first try on: publishing does not depend on it.
     """
+    limit_arenas()
     configure_logging()
     config = ProjectorConfig.from_environment()
     with Signals(SUPERVISOR_FD) as signals:

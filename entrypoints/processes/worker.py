@@ -24,6 +24,7 @@ from adapters.http.telemetry import shared_with_workers
 from adapters.point_formats.formats import all_formats, shared_format
 from application.errors import LogError
 from entrypoints.logging import configure_logging
+from entrypoints.processes.arenas import limit_arenas
 from entrypoints.processes.listening import refuse_new
 from entrypoints.processes.worker_config import WorkerConfig
 from entrypoints.program import SUPERVISOR_FD
@@ -147,6 +148,7 @@ class _Server(uvicorn.Server):
 
 
 def main() -> int:
+    limit_arenas()
     configure_logging()
     config = WorkerConfig.from_environment()
     try:

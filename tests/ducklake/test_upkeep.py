@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from adapters.ducklake.database import Location, metadata_schema
+from adapters.ducklake.store import upkeep
 from adapters.ducklake.store.generation import DuckLakeStore
 from adapters.ducklake.store.upkeep import (
+    GIVE_BACK_EVERY,
     KEEP_SECONDS,
     MERGE_EVERY,
     MERGE_FROM,
@@ -176,3 +178,24 @@ def test_without_commits_there_is_nothing_to_look_for(
         assert idle_for(SETTLED_SECONDS) == set()
         commit(store, recorded(0, 2, some_points(3)))
         assert idle_for(SETTLED_SECONDS) == {"look", "expire"}
+
+
+def test_memory_that_commits_have_freed_is_given_back_now_and_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = ManualClock()
+    given_back: list[float] = []
+    monkeypatch.setattr(upkeep, "give_back", lambda: given_back.append(clock.now))
+    with (
+        live_store(Location(root=tmp_path)) as (_, live, _),
+        unleased_store(Location(root=tmp_path), live, clock) as store,
+    ):
+        began = clock.now
+        for number in range(1, 4):
+            commit(store, recorded(0, number, some_points(1)))
+            clock.now += GIVE_BACK_EVERY / 2
+            store.tidy()
+        for _ in range(4):
+            clock.now += GIVE_BACK_EVERY / 2
+            store.tidy()
+    assert given_back == [began + GIVE_BACK_EVERY, began + 2 * GIVE_BACK_EVERY]

@@ -11,12 +11,12 @@ import msgspec
 import numpy as np
 
 from adapters.ducklake.database import Location
+from adapters.ducklake.freed_memory import give_back
 from adapters.ducklake.query import queries
 from adapters.ducklake.query.aggregates import AGGREGATES, latest_buckets
 from adapters.ducklake.query.column_cache import MAX_FILES, ColumnCache
 from adapters.ducklake.query.deadline import Deadline
 from adapters.ducklake.query.exact import are_close
-from adapters.ducklake.query.freed_memory import give_back
 from adapters.ducklake.query.metric_columns import Points
 from adapters.ducklake.query.parquet_files import ParquetFile
 from adapters.ducklake.query.readers import Readers, Reading

@@ -13,10 +13,10 @@ import numpy as np
 import pyarrow as pa
 from msgspec import Struct
 
+from adapters.ducklake.freed_memory import give_back
 from adapters.ducklake.query import queries
 from adapters.ducklake.query.column_cache import ColumnCache, read_series
 from adapters.ducklake.query.deadline import Deadline
-from adapters.ducklake.query.freed_memory import give_back
 from adapters.ducklake.query.parquet_files import ParquetFile
 from adapters.ducklake.query.readers import Readers, Reading
 from adapters.ducklake.query.sample_arrays import Part, Places, SampleArrays, joined

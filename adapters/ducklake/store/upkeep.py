@@ -9,6 +9,7 @@ from functools import partial
 from msgspec import Struct
 
 from adapters.ducklake.database import Connection
+from adapters.ducklake.freed_memory import give_back
 from adapters.ducklake.store.tables import Table
 from adapters.ducklake.store.writer_fence import WriterFence
 
@@ -38,6 +39,7 @@ MERGE_SECONDS = 0.5
 """Seconds after which no further merge is started."""
 
 MERGE_EVERY = 5.0
+GIVE_BACK_EVERY = 5.0
 EXPIRE_EVERY = 60.0
 """Seconds between checks for due work."""
 
@@ -79,12 +81,14 @@ class Upkeep:
         self._unmerged = True
         self._changed = now
         self._merge_due = now
+        self._holds_memory = True
+        self._give_back_due = now + GIVE_BACK_EVERY
         self._expire_due = now + EXPIRE_EVERY
         self._orphans_due = now
 
     def note_commit(self) -> None:
         """Note that something was committed. Without commits, there is nothing to look for."""
-        self._unmerged = True
+        self._unmerged = self._holds_memory = True
         self._changed = self._clock()
 
     def run(self) -> None:
@@ -99,6 +103,11 @@ class Upkeep:
         if keeps_files and self._unmerged and now >= self._merge_due:
             self._merge_due = now + MERGE_EVERY
             self.merge()
+        if self._holds_memory and now >= self._give_back_due:
+            # What commits and merges have freed: some 25 MB, which glibc would keep.
+            self._give_back_due = now + GIVE_BACK_EVERY
+            self._holds_memory = False
+            give_back()
         if now >= self._expire_due and now < self._changed + SETTLED_SECONDS:
             self._expire_due = now + EXPIRE_EVERY
             if keeps_files:
