@@ -4,7 +4,7 @@ import sys
 
 if "rich" not in sys.modules:
     # structlog imports Rich if it can, to write a log in colours. Ours is JSON, and Rich would take
-    # 5 MB of each process.
+    # 4 MB of each process.
     sys.modules["rich"] = None  # type: ignore[assignment]
     import structlog  # noqa: F401
 
