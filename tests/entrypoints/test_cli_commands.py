@@ -55,6 +55,19 @@ def test_every_command_takes_the_log_it_works_on(cave: CommandLine, path: tuple[
     assert "--redis-url" in output
 
 
+PRINT_NO_RECORDS = {"compile", "demo", "export", "plot", "projector", "serve"}
+"""`export` writes records in its own formats, and `plot` draws."""
+
+
+def test_every_command_that_prints_records_takes_json() -> None:
+    takes = {
+        " ".join(path): any("--json" in each.opts for each in command.params)
+        for path, command in commands()
+        if path in LEAVES
+    }
+    assert {name for name, found in takes.items() if not found} == PRINT_NO_RECORDS
+
+
 def test_the_commands_are_those_of_the_contract() -> None:
     assert sorted(map(" ".join, LEAVES)) == [
         "compile",
