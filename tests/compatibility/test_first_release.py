@@ -146,7 +146,9 @@ def test_its_organizations_are_read_by_the_persistence_module(opened: Opened) ->
         organizations.close()
 
 
-@pytest.mark.parametrize("projection", PROJECTIONS)
+@pytest.mark.parametrize(
+    "projection", ["points", pytest.param("metric_names", marks=pytest.mark.slow)]
+)
 def test_its_projections_verify_and_are_rebuilt_the_same(opened: Opened, projection: str) -> None:
     [verified] = opened.records("verify", projection)
     before = opened.expected["digests"][PROJECTIONS[projection]]

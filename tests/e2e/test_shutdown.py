@@ -185,8 +185,8 @@ def everybody(service: Service, number: int) -> None:
     ("number", "signalled", "workers"),
     [
         (signal.SIGTERM, supervisor, 2),
-        (signal.SIGTERM, group, 1),
-        (signal.SIGINT, supervisor, 1),
+        pytest.param(signal.SIGTERM, group, 1, marks=pytest.mark.slow),
+        pytest.param(signal.SIGINT, supervisor, 1, marks=pytest.mark.slow),
         (signal.SIGINT, group, 2),
         (signal.SIGTERM, twice, 1),
         (signal.SIGTERM, everybody, 2),

@@ -58,6 +58,7 @@ def test_each_event_is_read_and_decoded_once_for_all_projections(server: LogServ
             reader = opened.enter_context(pages.reader(projection.event))
             runners.append(ProjectionRunner(pages.log, store, projection, pages=reader))
             reader.begin(runners[-1].positions)
+        before = calls(client, "xrange")  # other tests may have used the server
         for _ in range(ROUNDS):
             asyncio.run(publish(server.url))
             for runner in runners:
@@ -67,7 +68,7 @@ def test_each_event_is_read_and_decoded_once_for_all_projections(server: LogServ
         assert [runner.positions for runner in runners] == [ends] * len(runners)
         assert codec.decoded == ROUNDS * (EVENTS + 1)
         # The first one reads two pages per round and then none, the others only that there is none.
-        assert calls(client, "xrange") <= ROUNDS * (3 + 1 + 1) + PARTITIONS
+        assert calls(client, "xrange") - before <= ROUNDS * (3 + 1 + 1) + PARTITIONS
         assert pages.held == 0
         rows = {p.name: stores.info(stores.generations(p.name)[0]).rows for p in PROJECTIONS}
         assert rows["points"] >= ROUNDS * EVENTS
