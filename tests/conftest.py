@@ -13,7 +13,9 @@ settings.register_profile("quick", max_examples=10, stateful_step_count=20)
 settings.load_profile("quick")
 
 TOGETHER = ("tests/browser/", "tests/two_hosts/")
-"""Folders whose files run in one worker, because they share a service that is dear to start."""
+"""Folders whose files run in one worker, because they share a service that is dear to start.
+
+They come first: otherwise the other workers would be idle while the last of them runs."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -21,11 +23,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the slow tests unless they are asked for."""
+    """Leave out the slow tests unless they are asked for, and put the longest series first."""
     if not config.getoption("--slow"):
         slow = [item for item in items if item.get_closest_marker("slow")]
         items[:] = [item for item in items if item not in slow]
         config.hook.pytest_deselected(items=slow)
+    items.sort(key=lambda item: not item.nodeid.startswith(TOGETHER))
 
 
 @pytest.hookimpl(optionalhook=True)
