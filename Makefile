@@ -54,7 +54,7 @@ IN_MEMORY = $(shell df --output=avail /dev/shm 2>/dev/null \
   | awk 'NR == 2 && $$1 > 4000000 { print "TMPDIR=/dev/shm" }')
 
 test: .venv ## run the tests, except for the slow ones
-	$(IN_MEMORY) $(BIN)/pytest --hypothesis-profile=ci -n 6 --dist loadfile --no-loadscope-reorder
+	$(IN_MEMORY) $(BIN)/pytest --hypothesis-profile=ci -n 5 --dist loadfile --no-loadscope-reorder
 
 slow: .venv ## run the tests that take too long for every change
 	$(IN_MEMORY) $(BIN)/pytest --slow -m slow -n 2
