@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from entrypoints.errors import CommandFailed
 from entrypoints.logging import configure_logging
 from entrypoints.processes.arenas import limit_arenas
 from entrypoints.processes.niceness import FollowsLag
+from entrypoints.processes.processor_time import ProcessorTime
 from entrypoints.processes.projector_config import ProjectorConfig
 from entrypoints.processes.reaching import reach_log
 from entrypoints.processes.service_manager import ServiceManager
@@ -32,15 +34,21 @@ _log = structlog.get_logger(__name__)
 
 
 def project(
-    settings: LogSettings, url: str, signals: Signals, begun: Callable[[], None] = lambda: None
+    settings: LogSettings,
+    url: str,
+    signals: Signals,
+    service: int,
+    begun: Callable[[], None] = lambda: None,
 ) -> None:
     """Keep the projections and the archive up to date until a stop is requested.
 
+    `service` is the process of which all processes of the service are descendants, as this one is.
     `begun` is called once everything is open and the projections are being written. Events
     read by then are either committed or read again later. Raises what opening the log and the
     stores raises, and CommandFailed if a thread ended by itself.
     """
-    with closing(FollowsLag()) as priority, open_projector(settings, url, priority) as projector:
+    follows_lag = FollowsLag(ProcessorTime(service).shares)
+    with closing(follows_lag) as priority, open_projector(settings, url, priority) as projector:
         _run(projector, signals, begun)
 
 
@@ -78,7 +86,7 @@ def project_alone(settings: LogSettings) -> int:
     configure_logging()
     manager = ServiceManager()
     with Signals() as signals, reach_log(settings) as url:
-        project(settings, url, signals, manager.ready)
+        project(settings, url, signals, os.getpid(), manager.ready)
     return 0
 
 
@@ -94,7 +102,7 @@ def main() -> int:
         config.say_ready()
         while not signals.stops:
             try:
-                project(config.settings, config.url, signals)
+                project(config.settings, config.url, signals, os.getppid())
             except (LogError, ProjectionError, OSError) as error:
                 _log.warning("projector waits", reason=str(error))
                 signals.wait(PAUSE)

@@ -12,7 +12,8 @@ from contextlib import closing
 
 import pytest
 
-from entrypoints.processes.niceness import HOLD, LATE, NICENESS, FollowsLag
+from entrypoints.processes.niceness import BUSY, HOLD, LATE, NICENESS, NICENESS_AMONG_US, FollowsLag
+from entrypoints.processes.processor_time import Shares
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="threads have it on Linux only")
 
@@ -23,13 +24,15 @@ NICEST = 19
 class World:
     def __init__(self) -> None:
         self.now = 1000.0
-        self.priority = FollowsLag(lambda: self.now)
+        self.shares = Shares(ours=0.1, others=BUSY)
+        self.added = NICENESS
+        self.priority = FollowsLag(lambda: self.shares, lambda: self.now)
         self.usual = niceness()
 
     def is_nice(self, late: float = 0.0) -> bool:
         """Return whether work is nicer than this process, and check that it is as it should be."""
         found = self.priority.run(niceness, late)
-        assert found in {self.usual, min(self.usual + NICENESS, NICEST)}
+        assert found in {self.usual, min(self.usual + self.added, NICEST)}
         return found > self.usual
 
 
@@ -57,6 +60,21 @@ def test_all_work_keeps_its_priority_for_a_while_after_any_was_late(world: World
     world.now += 2
     assert world.is_nice()
     assert not world.is_nice(LATE)
+
+
+def test_late_work_stays_nice_while_nobody_else_keeps_the_processors_busy(world: World) -> None:
+    world.shares = Shares(ours=0.1, others=0.1)
+    assert world.is_nice(math.inf)
+    world.shares = Shares(ours=0.1, others=BUSY)
+    assert not world.is_nice(LATE)
+
+
+def test_late_work_is_nicer_while_only_the_service_keeps_the_processors_busy(world: World) -> None:
+    world.shares = Shares(ours=BUSY, others=0.1)
+    assert world.is_nice()
+    world.added = NICENESS_AMONG_US
+    assert world.is_nice(LATE)
+    assert world.is_nice(math.inf)
 
 
 def test_the_caller_does_not_become_nice(world: World) -> None:

@@ -6,6 +6,7 @@ directory of the projections' files.
 
 from __future__ import annotations
 
+import os
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -44,7 +45,7 @@ def main() -> None:
     with Signals() as signals:
         while not signals.stops:
             try:
-                project(settings(Path(directory), url, catalog, files), url, signals)
+                project(settings(Path(directory), url, catalog, files), url, signals, os.getpid())
             except (LogError, ProjectionError) as error:
                 print(error, file=sys.stderr)
                 signals.wait(EVERY)
