@@ -5,14 +5,13 @@ and the projector catches up when there is less of it.
 
 A process may always become nicer, but never less nice again without a privilege. So a thread that
 has become nice stays so, for all work that is on time, and late work runs in its caller's thread.
-On Linux, niceness is a thread's own, and new threads have that of the thread that starts them.
-Elsewhere it may be the process's, so there nothing becomes nice.
+This needs Linux, where niceness is a thread's own, and new threads have that of the thread that
+starts them. Elsewhere it may be the process's.
 """
 
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -84,10 +83,5 @@ class FollowsLag:
 
 def _nice_threads(niceness: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(
-        MAX_THREADS, thread_name_prefix="nice", initializer=_become_nice, initargs=(niceness,)
+        MAX_THREADS, thread_name_prefix="nice", initializer=os.nice, initargs=(niceness,)
     )
-
-
-def _become_nice(niceness: int) -> None:
-    if sys.platform == "linux":
-        os.nice(niceness)

@@ -33,7 +33,7 @@ class _Used(NamedTuple):
 
 
 class ProcessorTime:
-    """Looks at the processors that this process may use. Thread-safe.
+    """Looks at the processors that this process may use. Thread-safe; for Linux.
 
     The service's own processes are `root` and its descendants.
     """
@@ -65,9 +65,10 @@ class ProcessorTime:
         now = time.monotonic()
         if now - self._listed >= LIST_EVERY:
             self._listed, self._processes = now, self._list()
-        every = psutil.cpu_times(percpu=True)
-        mine = [times for number, times in enumerate(every) if number in _processors()]
-        return _Used(now, sum(map(_busy, mine)), sum(map(_seconds, self._processes)))
+        ours = _processors()
+        every = enumerate(psutil.cpu_times(percpu=True))
+        by_all = sum(_busy(times) for number, times in every if number in ours)
+        return _Used(now, by_all, sum(map(_seconds, self._processes)))
 
     def _list(self) -> list[psutil.Process]:
         try:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 
 import structlog
 
 from application.errors import LogError
 from application.projections.errors import ProjectionError
+from application.projections.priority import InPlace, Priority
 from application.use_cases import Projector
 from entrypoints.errors import CommandFailed
 from entrypoints.logging import configure_logging
@@ -47,9 +48,21 @@ def project(
     read by then are either committed or read again later. Raises what opening the log and the
     stores raises, and CommandFailed if a thread ended by itself.
     """
-    follows_lag = FollowsLag(ProcessorTime(service).shares)
-    with closing(follows_lag) as priority, open_projector(settings, url, priority) as projector:
+    with (
+        _priority(service) as priority,
+        open_projector(settings, url, priority) as projector,
+    ):
         _run(projector, signals, begun)
+
+
+@contextmanager
+def _priority(service: int) -> Iterator[Priority]:
+    """Yield what makes work nice. Only on Linux is niceness a thread's own."""
+    if sys.platform != "linux":
+        yield InPlace()
+        return
+    with closing(FollowsLag(ProcessorTime(service).shares)) as priority:
+        yield priority
 
 
 def _run(projector: Projector, signals: Signals, begun: Callable[[], None]) -> None:
