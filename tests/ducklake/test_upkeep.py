@@ -11,6 +11,7 @@ from adapters.ducklake.store import upkeep
 from adapters.ducklake.store.generation import DuckLakeStore
 from adapters.ducklake.store.upkeep import (
     GIVE_BACK_EVERY,
+    IDLE_SECONDS,
     KEEP_SECONDS,
     MERGE_EVERY,
     MERGE_FROM,
@@ -153,9 +154,9 @@ def test_without_commits_there_is_nothing_to_look_for(
         upkeep = store._upkeep
         is_due, real_expire = upkeep._due, upkeep.expire
 
-        def due(tier: Tier) -> bool:
+        def due(tier: Tier, least: int) -> bool:
             done.append("look")
-            return is_due(tier)
+            return is_due(tier, least)
 
         def expire(keep: int) -> None:
             done.append("expire")
@@ -173,7 +174,7 @@ def test_without_commits_there_is_nothing_to_look_for(
             return set(done)
 
         commit(store, recorded(0, 1, some_points(3)))
-        assert idle_for(2 * MERGE_EVERY) == {"look"}
+        assert idle_for(IDLE_SECONDS + MERGE_EVERY) == {"look"}
         assert idle_for(SETTLED_SECONDS) == {"expire"}
         assert idle_for(SETTLED_SECONDS) == set()
         commit(store, recorded(0, 2, some_points(3)))
@@ -199,3 +200,39 @@ def test_memory_that_commits_have_freed_is_given_back_now_and_then(
             clock.now += GIVE_BACK_EVERY / 2
             store.tidy()
     assert given_back == [began + GIVE_BACK_EVERY, began + 2 * GIVE_BACK_EVERY]
+
+
+def test_files_are_merged_once_nothing_more_is_committed(location: Location) -> None:
+    """However few there are: each costs every query some time."""
+    clock = ManualClock()
+    with (
+        live_store(location) as (stores, live, _),
+        unleased_store(location, live, clock) as store,
+    ):
+        for number in range(1, 4):
+            commit(store, recorded(0, number, some_points(40, number)))
+            clock.now += IDLE_SECONDS - 1
+            store.tidy()
+        before = stores.digests(live)
+        assert len(files(store)) > DAYS
+        clock.now += MERGE_EVERY
+        store.tidy()
+        assert len(files(store)) == DAYS
+        assert stores.digests(live) == before
+
+
+def test_merging_ends_where_nothing_can_be_merged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with live_store(Location(root=tmp_path)) as (_, _, store):
+        for number in range(1, 4):
+            commit(store, recorded(0, number))
+        calls: list[str] = []
+
+        def call(statement: str) -> int:
+            calls.append(statement)
+            return 0
+
+        monkeypatch.setattr(store._upkeep, "_call", call)
+        assert store._upkeep.merge(seconds=60, least=2)
+        assert len(calls) == 1

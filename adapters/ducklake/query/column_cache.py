@@ -23,7 +23,7 @@ from adapters.ducklake.query.metric_columns import (
     ENTRY_BYTES,
     MetricColumns,
     Points,
-    tag_sets_with,
+    TagSearch,
 )
 from adapters.ducklake.query.parquet_files import ParquetFile
 from adapters.ducklake.query.readers import Reading
@@ -87,7 +87,8 @@ class ColumnCache:
         """
         if len(files) > MAX_FILES:
             return None
-        points = {file: self._points_of_one_series(selection, file) for file in files}
+        search = TagSearch(selection.tags)
+        points = {file: self._points_of_one_series(selection, file, search) for file in files}
         found = {
             file: self._kept_columns(selection, file) for file in files if points[file] is None
         }
@@ -100,9 +101,9 @@ class ColumnCache:
             if not isinstance(columns, MetricColumns):
                 return None
             rows = columns.rows(selection.start, selection.end)
-            if self._should_arrange(selection, columns, rows):
+            if self._should_arrange(columns, rows, search):
                 self._keep(_series_key(selection, file), SeriesColumns.of(columns))
-            points[file] = columns.points(rows, selection.tags)
+            points[file] = columns.points(rows, search)
         return [each for each in points.values() if each is not None]
 
     def series(
@@ -134,40 +135,42 @@ class ColumnCache:
         None if that would be more than `most` rows, or if not everything is cached in the order in
         which it is found fastest.
         """
-        points, examined = [], 0
+        points, examined, search = [], 0, TagSearch(selection.tags)
         for file in files:
-            of_file = self._points_of_one_series(selection, file)
+            of_file = self._points_of_one_series(selection, file, search)
             if of_file is None:
                 columns = self._kept_columns(selection, file)
                 if not isinstance(columns, MetricColumns):
                     return None
                 rows = columns.rows(selection.start, selection.end)
                 examined += rows.stop - rows.start
-                if examined > most or self._should_arrange(selection, columns, rows):
+                if examined > most or self._should_arrange(columns, rows, search):
                     return None
-                of_file = columns.points(rows, selection.tags)
+                of_file = columns.points(rows, search)
             points.append(of_file)
         return points, examined
 
-    def _points_of_one_series(self, selection: Selection, file: ParquetFile) -> Points | None:
+    def _points_of_one_series(
+        self, selection: Selection, file: ParquetFile, search: TagSearch
+    ) -> Points | None:
         """Return the points if they are of one series, and the file's are arranged by series."""
-        if not selection.tags:
+        if not search:
             return None
         columns = self._kept_entry(_series_key(selection, file))
         if not isinstance(columns, SeriesColumns):
             return None
-        found = tag_sets_with(selection.tags, columns.tags, columns.ends)
+        found = search.among(columns.tags, columns.ends)
         if len(found) != 1:
             return None
         return columns.points(found[0], selection.start, selection.end)
 
-    def _should_arrange(self, selection: Selection, columns: MetricColumns, rows: slice) -> bool:
+    def _should_arrange(self, columns: MetricColumns, rows: slice, search: TagSearch) -> bool:
         """Return whether to arrange columns by series: for one of many, and if there is room."""
         return (
-            bool(selection.tags)
+            bool(search)
             and rows.stop - rows.start >= MIN_ARRANGED
             and self._bytes + columns.nbytes <= self._memory
-            and len(tag_sets_with(selection.tags, columns.tags, columns.ends)) == 1
+            and len(search.among(columns.tags, columns.ends)) == 1
         )
 
     def _read_missing(

@@ -89,21 +89,22 @@ class MetricColumns(Struct, frozen=True):
         """Return the rows from `start` to before `end` (ms)."""
         return slice(self._place(start, 0), self._place(end, len(self.offsets)))
 
-    def points(self, rows: slice, tags: Mapping[str, str]) -> Points:
+    def points(self, rows: slice, wanted_tags: TagSearch) -> Points:
         """Return the rows that have the tags and a finite value."""
         offsets, values = self.offsets[rows], self.values[rows]
-        if tags and len(offsets):
-            found = tag_sets_with(tags, self.tags, self.ends)
+        if wanted_tags and len(offsets):
+            found = wanted_tags.among(self.tags, self.ends)
             if len(found) == 1:
                 (wanted,) = (self.series[rows] == found[0]).nonzero()
             else:
                 among = np.zeros(len(self.ends), bool)
                 among[found] = True
-                (wanted,) = among[self.series[rows]].nonzero()
-            offsets, values = offsets[wanted], values[wanted]
+                # Two thirds of the time of `among[...]`; all places are within it.
+                (wanted,) = among.take(self.series[rows], mode="clip").nonzero()
+            offsets, values = offsets.take(wanted), values.take(wanted)
         if not self.finite:
             (wanted,) = np.isfinite(values).nonzero()
-            offsets, values = offsets[wanted], values[wanted]
+            offsets, values = offsets.take(wanted), values.take(wanted)
         return self.first + offsets.astype(np.int64), values
 
     def _place(self, time: int | None, otherwise: int) -> int:
@@ -121,21 +122,41 @@ def place(offsets: npt.NDArray[np.unsignedinteger], offset: int) -> int:
     return int(offsets.searchsorted(offsets.dtype.type(offset)))
 
 
-def tag_sets_with(tags: Mapping[str, str], texts: bytes, ends: array[int]) -> list[int]:
-    """Return the numbers of the tag sets that have all the tags, as `queries` finds them.
+class TagSearch:
+    """Finds the tag sets that have all of some tags, as `queries` finds them.
 
-    `texts` and `ends` are as in MetricColumns. One search of the entire text takes a fifth of the
-    time that one per tag set takes.
+    Files of the same series have the same text of tag sets, which is searched once.
     """
-    first, *others = (tag_text(*tag).encode() for tag in tags.items())
-    found, at = [], texts.find(first)
-    while at >= 0:
-        number = bisect_right(ends, at)
-        start, end = ends[number - 1] if number else 0, ends[number]
-        if all(texts.find(other, start, end) >= 0 for other in others):
-            found.append(number)
-        at = texts.find(first, end)
-    return found
+
+    def __init__(self, tags: Mapping[str, str]) -> None:
+        self._wanted = [tag_text(*tag).encode() for tag in tags.items()]
+        self._found: dict[bytes, list[int]] = {}
+
+    def __bool__(self) -> bool:
+        """Whether any tag is wanted."""
+        return bool(self._wanted)
+
+    def among(self, texts: bytes, ends: array[int]) -> list[int]:
+        """Return the numbers of the tag sets that have the tags, of which there is at least one.
+
+        `texts` and `ends` are as in MetricColumns.
+        """
+        found = self._found.get(texts)
+        if found is None:
+            found = self._found[texts] = self._search(texts, ends)
+        return found
+
+    def _search(self, texts: bytes, ends: array[int]) -> list[int]:
+        # One search of the entire text takes a fifth of the time that one per tag set takes.
+        first, *others = self._wanted
+        found, at = [], texts.find(first)
+        while at >= 0:
+            number = bisect_right(ends, at)
+            start, end = ends[number - 1] if number else 0, ends[number]
+            if all(texts.find(other, start, end) >= 0 for other in others):
+                found.append(number)
+            at = texts.find(first, end)
+        return found
 
 
 def _with_own_bits(

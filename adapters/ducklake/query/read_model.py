@@ -132,10 +132,7 @@ class DuckLakeReadModel:
             points += sum(len(times) for times, _ in found)
             if points > MAX_POINTS_AT_HAND:
                 raise _NotAtHand
-            summed = aggregation is not None and aggregation.aggregator in SUMMING
-            if summed and points > MAX_ANY_AT_HAND and not all(are_close(v) for _, v in found):
-                raise _NotAtHand
-            samples = _latest_samples(found, aggregation, wanted)
+            samples = _latest_samples(found, aggregation, wanted, max_any=MAX_ANY_AT_HAND)
             if samples is None:
                 raise _NotAtHand
             return samples
@@ -289,18 +286,25 @@ class _NotAtHand(Exception):
 
 
 def _latest_samples(
-    parts: Sequence[Points], aggregation: Aggregation | None, wanted: int
+    parts: Sequence[Points],
+    aggregation: Aggregation | None,
+    wanted: int,
+    *,
+    max_any: int | None = None,
 ) -> list[Sample] | None:
     """Return the latest samples of files' points, the latest first.
 
     None for points of one time in several files: only their positions, which cached columns lack,
-    give the order.
+    give the order. None as well for sums of more than `max_any` points whose exponents differ much.
     """
     if not parts:
         return []
     times, values = parts[0] if len(parts) == 1 else map(np.concatenate, zip(*parts, strict=True))
     if aggregation is not None:
         aggregate, period = AGGREGATES[aggregation.aggregator], aggregation.period
+        many = max_any is not None and len(values) > max_any
+        if many and aggregation.aggregator in SUMMING and not are_close(values):
+            return None
         buckets = latest_buckets(times // period, values, wanted, aggregate)
         return [Sample(number * period, value) for number, value in buckets]
     if len(parts) > 1:

@@ -68,7 +68,7 @@ class Fence:
             self._connection.execute("DROP TABLE lake.checkpoints")
             self._connection.execute("ALTER TABLE lake.compacted RENAME TO checkpoints")
 
-    def rewrite(self, work: Callable[[], None]) -> bool:
+    def rewrite(self, work: Callable[[], object]) -> bool:
         with self._committing():
             work()
         return True

@@ -156,7 +156,7 @@ class ShareFence:
         if not outdated or self._attempted(lambda: self._replace_all(outdated)):
             self._outdated.clear()
 
-    def rewrite(self, work: Callable[[], None]) -> bool:
+    def rewrite(self, work: Callable[[], object]) -> bool:
         def checked() -> None:
             self._checked_rows([0])
             work()
@@ -178,7 +178,7 @@ class ShareFence:
                 self._check_number(share, found)
             self._replace(share, *_number(found[share]))
 
-    def _attempted(self, work: Callable[[], None]) -> bool:
+    def _attempted(self, work: Callable[[], object]) -> bool:
         """Commit what `work` does, unless others have committed during each of a few attempts."""
         self._seat.check()
         self._connection.execute("SET ducklake_max_retry_count = 0")

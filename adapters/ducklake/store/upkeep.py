@@ -35,6 +35,10 @@ a second."""
 MERGE_FROM = 32
 """Files of one tier and day are merged once there are this many, or enough for the target size."""
 
+IDLE_SECONDS = 30
+"""Seconds without a commit after which all files of one tier and day are merged. Clients that send
+at intervals usually do so more often."""
+
 MERGE_SECONDS = 0.5
 """Seconds after which no further merge is started."""
 
@@ -79,6 +83,7 @@ class Upkeep:
         self._flushed = 0
         now = clock()
         self._unmerged = True
+        self._committed = now
         self._changed = now
         self._merge_due = now
         self._holds_memory = True
@@ -89,7 +94,7 @@ class Upkeep:
     def note_commit(self) -> None:
         """Note that something was committed. Without commits, there is nothing to look for."""
         self._unmerged = self._holds_memory = True
-        self._changed = self._clock()
+        self._changed = self._committed = self._clock()
 
     def run(self) -> None:
         """Do what is due. Raises ProjectionBusy if another writer has taken over."""
@@ -102,7 +107,9 @@ class Upkeep:
             self.delete_orphans(ORPHAN_SECONDS)
         if keeps_files and self._unmerged and now >= self._merge_due:
             self._merge_due = now + MERGE_EVERY
-            self.merge()
+            idle = now >= self._committed + IDLE_SECONDS
+            done = self.merge(least=2 if idle else MERGE_FROM)
+            self._unmerged = not (idle and done)
         if self._holds_memory and now >= self._give_back_due:
             # What commits and merges have freed: some 25 MB, which glibc would keep.
             self._give_back_due = now + GIVE_BACK_EVERY
@@ -115,25 +122,39 @@ class Upkeep:
             else:
                 self._fence.compact()
 
-    def merge(self, seconds: float = MERGE_SECONDS) -> None:
-        """Merge small files, one group at a time, while any are due and there is time."""
+    def merge(self, seconds: float = MERGE_SECONDS, least: int = MERGE_FROM) -> bool:
+        """Merge small files, one group at a time, while any are due and there is time.
+
+        They are due if there are `least` of one tier and day, or enough for the target size.
+        Returns whether none are left that can be merged.
+        """
         end = self._clock() + seconds
         for tier in TIERS:
-            while self._due(tier):
-                self._connection.execute(f"SET ducklake_target_file_size = '{tier.target}B'")
-                merge = (
-                    f"ducklake_merge_adjacent_files('lake', '{self._table.name}', "
-                    f"min_file_size => {tier.low}, max_file_size => {tier.high}, "
-                    "max_compacted_files => 1)"
-                )
-                try:
-                    merged = self._fence.rewrite(partial(self._call, merge))
-                finally:
-                    self._connection.execute("RESET ducklake_target_file_size")
-                self._changed = self._clock()
-                if not merged or self._clock() >= end:
-                    return
-        self._unmerged = False
+            while self._due(tier, least):
+                merged = self._merge_once(tier)
+                if merged is None or self._clock() >= end:
+                    return False
+                if not merged:
+                    break
+        return True
+
+    def _merge_once(self, tier: Tier) -> bool | None:
+        """Return whether any files could be merged; None if other writers were always faster."""
+        found: list[int] = []
+        merge = (
+            f"ducklake_merge_adjacent_files('lake', '{self._table.name}', "
+            f"min_file_size => {tier.low}, max_file_size => {tier.high}, "
+            "max_compacted_files => 1)"
+        )
+        self._connection.execute(f"SET ducklake_target_file_size = '{tier.target}B'")
+        try:
+            if not self._fence.rewrite(lambda: found.append(self._call(merge))):
+                return None
+        finally:
+            self._connection.execute("RESET ducklake_target_file_size")
+        self._holds_memory = True
+        self._changed = self._clock()
+        return found[-1] > 0
 
     def expire(self, keep: int) -> None:
         """Drop old snapshots, with the files and checkpoints that only they use."""
@@ -150,7 +171,7 @@ class Upkeep:
         self._fence.end_others()
         self._call(f"ducklake_delete_orphaned_files('lake', older_than => {before})")
 
-    def _due(self, tier: Tier) -> bool:
+    def _due(self, tier: Tier, least: int) -> bool:
         """Return whether any day has enough files of a tier."""
         ((due,),) = self._connection.execute(
             "SELECT coalesce(bool_or(files >= $from OR files > 1 AND bytes >= $target), false) "
@@ -158,7 +179,7 @@ class Upkeep:
             f"FROM ducklake_list_files('lake', '{self._table.name}') "
             "WHERE data_file_size_bytes >= $low AND data_file_size_bytes < $high "
             "GROUP BY parse_dirpath(data_file))",
-            {"from": MERGE_FROM, "target": tier.target, "low": tier.low, "high": tier.high},
+            {"from": least, "target": tier.target, "low": tier.low, "high": tier.high},
         ).fetchall()
         return bool(due)
 
@@ -172,9 +193,11 @@ class Upkeep:
             if self._fence.rewrite(partial(self._call, flush)):
                 self._flushed = rows
 
-    def _call(self, call: str) -> None:
-        # Counted, because the resulting rows have times with zones, which need pytz in Python.
-        self._connection.execute(f"SELECT count(*) FROM {call}").fetchall()
+    def _call(self, call: str) -> int:
+        """Call a function and return the number of its rows."""
+        # Only counted, because they have times with zones, which need pytz in Python.
+        ((rows,),) = self._connection.execute(f"SELECT count(*) FROM {call}").fetchall()
+        return int(rows)
 
 
 def _ago(seconds: int) -> str:

@@ -42,7 +42,7 @@ class WriterFence(Protocol):
     def compact(self) -> None:
         """Remove outdated checkpoints of this writer's partitions from the catalog."""
 
-    def rewrite(self, work: Callable[[], None]) -> bool:
+    def rewrite(self, work: Callable[[], object]) -> bool:
         """Commit a merge of files. Returns False if other writers' commits were always faster."""
 
     def end_others(self) -> None:
