@@ -29,7 +29,7 @@ SIZE = 10_000
 CONNECTIONS = 8
 QUESTIONS, QUICK_QUESTIONS = 300, 50
 SETTLE_SECONDS = 40
-"""Until what was written has been merged: CAVE merges the last files after 30 s without a commit."""
+"""Until what was written is merged: CAVE merges the last files after 30 s without a commit."""
 MINUTE, TEN_MINUTES, HOUR = 60, 600, 3600
 
 
