@@ -11,6 +11,7 @@ starts them. Elsewhere it may be the process's.
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable
@@ -34,6 +35,9 @@ to compete, a single commit would take seconds with 15.
 
 BUSY = 0.4
 """Share of the processors' time from which on the service, or other processes, keep them busy."""
+
+QUIET = 0.1
+"""Share of other processes below which they no longer compete, and late work is nice at once."""
 
 LATE = 0.5
 """Seconds behind its plan from which on work counts as late. The projector plans to commit every
@@ -60,7 +64,7 @@ class FollowsLag:
     ) -> None:
         self._shares = shares
         self._clock = clock
-        self._late_until = -float("inf")
+        self._late_until = -math.inf
         self._nice = _nice_threads(NICENESS)
         self._nicer = _nice_threads(NICENESS_AMONG_US)
 
@@ -70,6 +74,8 @@ class FollowsLag:
         is_late = late >= LATE
         if is_late and others >= BUSY:
             self._late_until = now + HOLD
+        elif others < QUIET:
+            self._late_until = -math.inf
         if now < self._late_until:
             return work()
         threads = self._nicer if is_late and ours >= BUSY else self._nice

@@ -12,7 +12,15 @@ from contextlib import closing
 
 import pytest
 
-from entrypoints.processes.niceness import BUSY, HOLD, LATE, NICENESS, NICENESS_AMONG_US, FollowsLag
+from entrypoints.processes.niceness import (
+    BUSY,
+    HOLD,
+    LATE,
+    NICENESS,
+    NICENESS_AMONG_US,
+    QUIET,
+    FollowsLag,
+)
 from entrypoints.processes.processor_time import Shares
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="threads have it on Linux only")
@@ -60,6 +68,17 @@ def test_all_work_keeps_its_priority_for_a_while_after_any_was_late(world: World
     world.now += 2
     assert world.is_nice()
     assert not world.is_nice(LATE)
+
+
+def test_work_is_nice_again_as_soon_as_others_no_longer_compete(world: World) -> None:
+    """Else a second of theirs would cost publishing half of a core for as long as it is held."""
+    assert not world.is_nice(LATE)
+    world.shares = Shares(ours=0.1, others=QUIET)
+    assert not world.is_nice()
+    world.shares = Shares(ours=0.1, others=QUIET - 0.01)
+    assert world.is_nice(LATE)
+    world.shares = Shares(ours=0.1, others=QUIET)
+    assert world.is_nice(LATE)
 
 
 def test_late_work_stays_nice_while_nobody_else_keeps_the_processors_busy(world: World) -> None:
