@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from adapters.event_format.codes import little_endian, stored_codes
+from adapters.event_format.codes import coded_times, little_endian, stored_codes
 from adapters.event_format.compression import COMPRESS_FROM, Compressor
 from adapters.event_format.packing import Packing
 from adapters.event_format.topics import DESCRIBED_TOPIC, TOPIC
@@ -78,7 +78,7 @@ class MetricEncoder:
         if is_one_point(points):
             return self.payload_of_one(points)
         names, tag_sets = coded(points.names), coded(points.tag_sets)
-        times = coded(points.timestamps)
+        times = coded_times(points.timestamps)
         values = _floats(points.values)
         packed = self._packing.packed(names, values) if self._packing is not None else None
         return _encode(
