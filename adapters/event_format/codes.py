@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from array import array
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Any
 
 from adapters.event_format.vectors import vectors
@@ -32,11 +32,10 @@ def coded_times(times: Sequence[int]) -> CodedColumn[int]:
     if len(starts) > len(times) // MIN_RUN:
         return coded(times)
     runs = coded([times[0], *column[starts].tolist()])
-    codes, start = array(runs.codes.typecode), 0
-    for code, end in zip(runs.codes, (*starts.tolist(), len(times)), strict=True):
-        codes.extend(array(codes.typecode, (code,)) * (end - start))
-        start = end
-    return CodedColumn(runs.table, codes)
+    bounds = [0, *starts.tolist(), len(times)]
+    lengths = [end - start for start, end in pairwise(bounds)]
+    codes = np.repeat(np.asarray(runs.codes), lengths)
+    return CodedColumn(runs.table, array(runs.codes.typecode, codes.tobytes()))
 
 
 def stored_codes(codes: array[int], entries: int) -> bytes | None:

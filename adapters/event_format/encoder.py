@@ -59,7 +59,7 @@ class MetricEncoder:
 
     def __init__(self, packing: Packing | None = None) -> None:
         self._packing = packing
-        self._compressor = Compressor()
+        self._compressor = Compressor(-1)
         self._encoded_tags = Memo(_encoded_tags, lambda tags, _: 2 * tags.size())
         self._series = Memo(_beginning_of_one, lambda series, _: 2 * series[1].size())
 

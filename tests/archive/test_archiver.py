@@ -186,9 +186,7 @@ steps = st.lists(
 )
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(actions=steps, seed=st.integers(0, 1000))
 def test_no_order_of_archiving_and_dying_loses_or_doubles_an_event(
     actions: list[tuple[str, int]], seed: int, tmp_path_factory: pytest.TempPathFactory

@@ -261,9 +261,7 @@ class Failing:
             raise ArchiveUnavailable(f"the archive fails at {path}: try again")
 
 
-@settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=20
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
 @given(seed=st.integers(0, 2**32))
 def test_repeating_what_failed_finally_succeeds(memory_place: ObjectsPlace, seed: int) -> None:
     """Whatever part of it had taken effect, nothing is lost or doubled."""

@@ -122,7 +122,6 @@ class ArchiveContract(ABC):
             HealthCheck.function_scoped_fixture,
             HealthCheck.differing_executors,  # the test runs in one subclass per adapter
         ],
-        deadline=None,
     )
     @given(st.data())
     def test_whatever_was_sealed_is_read_back_from_every_position(

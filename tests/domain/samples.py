@@ -24,7 +24,7 @@ from domain.token import token_digest
 NOW = datetime(2014, 4, 29, 16, 23, 45, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 
-quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+quick = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 """For tests that have to be run at every save."""
 
 

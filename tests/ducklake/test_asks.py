@@ -161,7 +161,7 @@ HOURS = st.sampled_from([0, 1, 3_599_999, 3_600_000, 7_200_000, 90_000_000])
 class TestStretches:
     number = 0
 
-    @hypothesis_settings(max_examples=8, deadline=None)
+    @hypothesis_settings(max_examples=8)
     @given(
         batches=st.lists(
             st.lists(st.tuples(st.sampled_from("abcdeZ"), HOURS), min_size=1, max_size=8),

@@ -12,7 +12,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
@@ -46,7 +46,6 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
         yield opened
 
 
-@settings(deadline=None)
 @given(
     points=st.lists(st.tuples(few_decimals | any_value.map(lambda v: v + 0.0), st.integers(0, 3)))
 )

@@ -9,7 +9,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.ducklake.query import exact
@@ -42,7 +42,6 @@ def fractions(sums: exact.Sums) -> list[Fraction]:
     return [total * Fraction(2) ** sums.exponent for total in sums.totals]
 
 
-@settings(deadline=None)
 @given(st.lists(lists, min_size=1, max_size=5))
 def test_sums_equal_those_of_fractions(groups: list[list[float]]) -> None:
     check_sums(groups)
@@ -62,7 +61,6 @@ def test_a_full_chunk_of_the_largest_values_is_exact() -> None:
     assert fractions(squares) == [exact.CHUNK * Fraction(LARGEST) ** 2]
 
 
-@settings(deadline=None)
 @given(lists.filter(lambda values: len(values) > 1))
 def test_the_deviation_is_rounded_once_as_in_statistics(values: list[float]) -> None:
     array, starts = np.array(values), np.array([0])
@@ -75,7 +73,6 @@ def test_the_deviation_is_rounded_once_as_in_statistics(values: list[float]) -> 
 
 
 @pytest.mark.parametrize("aggregator", sorted(AGGREGATES))
-@settings(deadline=None)
 @given(groups=st.lists(lists, min_size=1, max_size=4), draw=st.randoms())
 def test_aggregates_equal_those_of_statistics(
     aggregator: str, groups: list[list[float]], draw: random.Random

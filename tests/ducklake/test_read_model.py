@@ -144,7 +144,7 @@ def test_the_catalog_knows_which_files_have_finite_values_only(
 class TestAgainstStatistics:
     """Answers equal those of plain `statistics` and fractions for the same events."""
 
-    @hypothesis_settings(max_examples=8, deadline=None)
+    @hypothesis_settings(max_examples=8)
     @given(data=st.data(), batches=st.lists(st.lists(points, max_size=30), min_size=1, max_size=3))
     def test_answers_agree(
         self,

@@ -123,7 +123,7 @@ def budget() -> QueryBudget:
     return QueryBudget(QueryLimits())
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     st.lists(st.lists(POINTS, min_size=1, max_size=8), min_size=1, max_size=4),
     st.lists(MATCHERS, max_size=3),
@@ -347,7 +347,7 @@ def test_a_pattern_accepts_the_same_values_in_an_index(pattern: str) -> None:
     assert index.matching([one]).tolist() == expected
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.lists(st.tuples(st.integers(0, 60), st.integers(0, 30)), min_size=1, max_size=60),
     st.integers(1, 40),

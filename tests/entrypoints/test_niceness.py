@@ -88,12 +88,16 @@ def test_late_work_stays_nice_while_nobody_else_keeps_the_processors_busy(world:
     assert not world.is_nice(LATE)
 
 
-def test_late_work_is_nicer_while_only_the_service_keeps_the_processors_busy(world: World) -> None:
+def test_work_is_nicer_while_only_the_service_keeps_the_processors_busy(world: World) -> None:
     world.shares = Shares(ours=BUSY, others=0.1)
-    assert world.is_nice()
     world.added = NICENESS_AMONG_US
+    assert world.is_nice()
     assert world.is_nice(LATE)
     assert world.is_nice(math.inf)
+    world.shares = Shares(ours=BUSY, others=BUSY)
+    world.added = NICENESS
+    assert world.is_nice()
+    assert not world.is_nice(LATE)
 
 
 def test_the_caller_does_not_become_nice(world: World) -> None:

@@ -34,7 +34,6 @@ EXAMPLES = int(os.environ.get("CAVE_FUZZ_EXAMPLES", "100"))
 
 many = settings(
     max_examples=EXAMPLES,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import uvicorn
 import uvloop
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from uvicorn.server import ServerState
 
@@ -289,7 +289,6 @@ requests = st.lists(
 
 
 @given(requests, st.lists(st.integers(1, 60), max_size=12), st.data())
-@settings(deadline=None)
 def test_all_requests_are_answered_in_order_and_the_last_answer_says_close(
     sent: list[tuple[str, bytes]], cuts: list[int], data: st.DataObject
 ) -> None:

@@ -67,9 +67,7 @@ texts = st.sampled_from([
     encoded=st.booleans(),
     metric=st.booleans(),
 )
-@settings(
-    deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_is_answered_the_short_way_is_answered_alike(
     service: Service,
     token: str,

@@ -12,7 +12,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.point_files import Format, point_writer
@@ -134,7 +134,6 @@ tag_values = st.dictionaries(
 )
 
 
-@settings(deadline=None)  # the first array of a process takes a while
 @given(tags=tag_values)
 def test_a_tag_whose_value_is_null_is_absent(tags: dict[str, str | None]) -> None:
     present = {name: value for name, value in tags.items() if value is not None}

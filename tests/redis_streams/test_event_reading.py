@@ -11,7 +11,7 @@ from adapters.redis_streams.organizations.recorders import RedisApplicationRecor
 from tests.redis_streams.support import calls, event, history
 
 LENGTH = 2 * PAGE + 1
-EXAMPLES = settings(max_examples=60, deadline=None)
+EXAMPLES = settings(max_examples=60)
 
 near = st.sampled_from((-1, 0, 1, 2, PAGE - 1, PAGE, PAGE + 1, LENGTH - 1, LENGTH, LENGTH + 1))
 limits = st.sampled_from((0, 1, PAGE - 1, PAGE, PAGE + 1, LENGTH, LENGTH + 1))

@@ -358,7 +358,7 @@ _item = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(_item, max_size=4))
 def test_the_quick_readers_never_disagree_with_the_careful_one(items: list[Any]) -> None:
     text = body(*items)
@@ -366,7 +366,7 @@ def test_the_quick_readers_never_disagree_with_the_careful_one(items: list[Any])
     check_verdict(text, found)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=60) | st.text(max_size=60).map(str.encode))
 def test_any_bytes_are_read_or_refused(text: bytes) -> None:
     quick(text)
@@ -385,7 +385,7 @@ def test_usual_numbers_are_scanned(number: str) -> None:
     assert repr_of(scanned(text)) == repr_of(careful(text))
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1))
 def test_scanned_numbers_are_exact(values: list[float]) -> None:
     text = body(*[item(value=value) for value in values])
@@ -397,7 +397,7 @@ def test_scanned_numbers_are_exact(values: list[float]) -> None:
 _digits = st.text("0123456789", max_size=25)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(_digits, _digits, st.sampled_from(["", "e", "e-", "E+"]), _digits, st.booleans())
 def test_a_number_in_any_spelling_is_scanned_exactly_or_not_at_all(
     whole: str, part: str, mark: str, exponent: str, negative: bool
@@ -436,7 +436,7 @@ def damaged(draw: st.DrawFn) -> bytes:
     return bytes(text)
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 @given(damaged())
 def test_a_damaged_body_is_scanned_only_if_it_is_still_valid(text: bytes) -> None:
     found = scanned(text)
@@ -444,7 +444,7 @@ def test_a_damaged_body_is_scanned_only_if_it_is_still_valid(text: bytes) -> Non
 
 
 @pytest.mark.parametrize("reader", [READER, SCANNING])
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(damaged(), max_size=6))
 def test_bodies_decoded_together_are_those_decoded_one_by_one(
     reader: JsonFormat, texts: list[bytes]
@@ -501,7 +501,7 @@ def test_bodies_that_have_no_room_together_are_scanned_as_far_as_there_is() -> N
     assert sum(map(len, filter(None, found))) > SHARED_POINTS - 10
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(
     st.integers(0, 10**18 - 1)
     | st.sampled_from([MAX_TIMESTAMP, MAX_TIMESTAMP // 1000, MAX_TIMESTAMP * 1000]).flatmap(

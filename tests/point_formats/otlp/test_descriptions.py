@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
 from adapters.point_formats.otlp.json import JsonReader
@@ -64,7 +64,6 @@ def test_a_metric_whose_name_is_invalid_is_not_described() -> None:
     assert read_descriptions(PROTOBUF, request(metric).SerializeToString()) == {}
 
 
-@settings(deadline=None)
 @given(request=requests())
 def test_the_readers_find_the_same_descriptions(request: Any) -> None:
     expected = read_descriptions(PROTOBUF, request.SerializeToString())

@@ -23,9 +23,7 @@ from tests.point_formats.otlp.requests import (
 PROTOBUF, JSON = ProtobufReader(ALLOWED), JsonReader(ALLOWED)
 CAREFUL = CarefulJsonReader(ALLOWED)
 
-thorough = settings(
-    deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
+thorough = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 @thorough

@@ -44,7 +44,6 @@ VERSION_1, VERSION_2, SCANNER = Version1Reader(), Version2Reader(), Scanner(1000
 MORE = [(b"job", b"node"), (b"zone", b"b")]
 
 thorough = settings(
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 
