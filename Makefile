@@ -23,7 +23,7 @@ help: ## list the targets
 	  echo "CAVE needs Python 3.11 or newer, $(PYTHON) is $$($(PYTHON) --version 2>&1);" \
 	    "choose another one: make PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -P -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python -P -m pip install --no-compile --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	$(BIN)/cave compile
 	@touch $@
 
