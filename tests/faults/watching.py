@@ -43,14 +43,15 @@ class Watch:
     def looking(self) -> Iterator[tuple[list[float], list[float]]]:
         """Yield the times at which queries were answered, and at which new points were read.
 
-        The first of both is the beginning.
+        The first of both is the beginning. Each host is asked by a thread of its own: a client would
+        ask the other one while one has just started and reads its first files.
         """
         stop = threading.Event()
         queried, projected = [time.monotonic()], [time.monotonic()]
 
-        def query() -> None:
+        def query(host: Service) -> None:
             while not stop.wait(LOOK_SECONDS):
-                if self._counted(next(self._turns)):
+                if self._counted(host):
                     queried.append(time.monotonic())
 
         def probe() -> None:
@@ -58,7 +59,8 @@ class Watch:
                 if self._probe(stop.is_set):
                     projected.append(time.monotonic())
 
-        threads = [threading.Thread(target=target) for target in (query, probe)]
+        threads = [threading.Thread(target=query, args=(host,)) for host in self._hosts]
+        threads.append(threading.Thread(target=probe))
         for thread in threads:
             thread.start()
         try:
