@@ -42,8 +42,9 @@ _serves = re.compile(r"CAVE serves http://(\S+):(\d+) ").match
 class Service:
     """One service on a data dir in `directory`, whose path must be short (there is a socket in it).
 
-    `settings` are `CAVE_*` variables without the prefix. The service and its commands run in `cwd`,
-    the service in its own process group. Its output goes to files.
+    `settings` are `CAVE_*` variables without the prefix. It has one worker unless they say
+    otherwise, since starting another one takes as long as many a test. The service and its commands
+    run in `cwd`, the service in its own process group. Its output goes to files.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Service:
         self._errors = directory / "err"
         self._environment = clean_environment() | {
             "CAVE_OPERATOR_TOKEN": OPERATOR,
+            "CAVE_WORKERS": "1",
             **{f"CAVE_{name}": str(value) for name, value in settings.items()},
         }
         self._settings = {name: str(value) for name, value in settings.items()}

@@ -29,7 +29,7 @@ MANIFEST = f"manifest/{PARTITION}"
 Act = Callable[[ArchivedStream], object]
 
 
-@pytest.fixture(params=["directory", "overwriting", "s3"])
+@pytest.fixture(params=["directory", "overwriting", pytest.param("s3", marks=pytest.mark.slow)])
 def place(request: pytest.FixtureRequest) -> ObjectsPlace:
     names = {"directory": "directory_place", "overwriting": "memory_place", "s3": "s3_place"}
     found: ObjectsPlace = request.getfixturevalue(names[request.param])

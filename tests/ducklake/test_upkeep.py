@@ -56,7 +56,7 @@ def catalog_rows(store: DuckLakeStore, location: Location) -> int:
     return sum(rows for ((rows,),) in counts)
 
 
-@pytest.fixture(params=[pytest.param("sqlite", marks=pytest.mark.slow), "postgres"])
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.slow)])
 def location(request: pytest.FixtureRequest, tmp_path: Path) -> Location:
     if request.param == "sqlite":
         return Location(root=tmp_path)

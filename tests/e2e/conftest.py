@@ -27,6 +27,7 @@ def service() -> Iterator[Service]:
     with TemporaryDirectory(prefix="cave-") as directory:
         service = Service(
             Path(directory),
+            WORKERS=2,
             LOG_LEVEL="debug",
             MAX_BODY=MAX_BODY,
             MAX_INFLATED=MAX_INFLATED,

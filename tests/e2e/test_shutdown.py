@@ -189,7 +189,7 @@ def everybody(service: Service, number: int) -> None:
         pytest.param(signal.SIGINT, supervisor, 1, marks=pytest.mark.slow),
         (signal.SIGINT, group, 2),
         (signal.SIGTERM, twice, 1),
-        (signal.SIGTERM, everybody, 2),
+        pytest.param(signal.SIGTERM, everybody, 2, marks=pytest.mark.slow),
     ],
 )
 def test_every_request_is_answered_whichever_processes_are_signalled(

@@ -28,7 +28,7 @@ def append(key: str) -> bytes:
     )
 
 
-@pytest.mark.parametrize("left", [1, 60, -3])
+@pytest.mark.parametrize("left", [1, pytest.param(60, marks=pytest.mark.slow), -3])
 def test_a_torn_tail_is_cut_and_every_acknowledged_batch_is_kept(
     campaign: Campaign, left: int
 ) -> None:

@@ -43,7 +43,7 @@ class Watch:
     def looking(self) -> Iterator[tuple[list[float], list[float]]]:
         """Yield the times at which queries were answered, and at which new points were read.
 
-        The first of both is the beginning. Each host is asked by a thread of its own: a client would
+        The first of both is the beginning. Each host is asked by a thread of its own: clients would
         ask the other one while one has just started and reads its first files.
         """
         stop = threading.Event()
