@@ -107,7 +107,7 @@ def test_old_snapshots_with_their_files_and_checkpoints_are_removed(location: Lo
 
 def test_a_merge_is_limited_to_its_target_size() -> None:
     """A commit waits at most for a merge of some hundred thousand points, not of an entire day."""
-    assert all(tier.high * 8 <= tier.target for tier in TIERS)
+    assert all(tier.high * 4 <= tier.target for tier in TIERS)
 
 
 def test_files_that_belong_to_no_snapshot_are_deleted(location: Location) -> None:

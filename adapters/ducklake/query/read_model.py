@@ -313,5 +313,4 @@ def _latest_samples(
         of_part = np.repeat(np.arange(len(parts)), [len(part[0]) for part in parts])[order]
         if np.any((times[1:] == times[:-1]) & (of_part[1:] != of_part[:-1])):
             return None
-    latest = zip(times[-wanted:].tolist(), values[-wanted:].tolist(), strict=True)
-    return [Sample(*each) for each in latest][::-1]
+    return [*map(Sample, times[-wanted:].tolist()[::-1], values[-wanted:].tolist()[::-1])]

@@ -27,7 +27,7 @@ class Tier(Struct, frozen=True):
 
 TIERS = (
     Tier(0, 32 * KIBIBYTE, 256 * KIBIBYTE),
-    Tier(32 * KIBIBYTE, 512 * KIBIBYTE, 4 * MEBIBYTE),
+    Tier(32 * KIBIBYTE, 512 * KIBIBYTE, 2 * MEBIBYTE),
 )
 """A point is rewritten at most twice. New points wait for a merge, so the largest takes well below
 a second."""

@@ -114,8 +114,12 @@ class SampleView(Struct, frozen=True):
     value: float | None
 
 
+@lru_cache(maxsize=1 << 14)
 def _iso(time: int) -> str:
-    """Return milliseconds since the epoch as ISO 8601. Formatting numbers would take longer."""
+    """Return milliseconds since the epoch as ISO 8601. Formatting numbers would take longer.
+
+    Panels ask for the same times again and again, of one series after another.
+    """
     minute, milliseconds = divmod(time, _MINUTE)
     seconds, milliseconds = divmod(milliseconds, 1000)
     return _minute(minute) + _SECONDS[seconds] + _MILLISECONDS[milliseconds]
