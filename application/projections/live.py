@@ -31,6 +31,10 @@ have no rows, and yet each takes some 25 ms of processor time."""
 LOOK_EVERY = 1.0
 """Seconds between looks for a rebuilt generation, which take 2 ms of the processor each."""
 
+TIDY_EVERY = 10.0
+"""Seconds between rounds of maintenance while there is more to read: a merge takes up to a second,
+for which new points would have to wait. Otherwise each step may do what is due."""
+
 PAUSE = 1.0
 """Seconds to wait after a failure, and between attempts to take over from another host."""
 
@@ -116,10 +120,15 @@ class LiveProjection:
     ) -> None:
         runner = self._runner(store, reader)
 
+        tidy_due = self._monotonic() + TIDY_EVERY
+
         def step() -> Progress:
+            nonlocal tidy_due
             progress = runner.step()
             self._recovered()
-            store.tidy()
+            if not progress.more or self._monotonic() >= tidy_due:
+                store.tidy()
+                tidy_due = self._monotonic() + TIDY_EVERY
             return progress
 
         read_all, look_due = -math.inf, self._monotonic() + LOOK_EVERY

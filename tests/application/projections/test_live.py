@@ -15,7 +15,12 @@ from msgspec.structs import replace
 from application.errors import LogUnavailable
 from application.projections.errors import StoreFull, StoreUnavailable
 from application.projections.folds import POINTS
-from application.projections.live import LiveProjection, live_generation, rebuild_hint
+from application.projections.live import (
+    TIDY_EVERY,
+    LiveProjection,
+    live_generation,
+    rebuild_hint,
+)
 from application.projections.ports import Checkpoint, Generation, Role
 from application.projections.runner import MAX_POINTS
 from application.projections.shared_pages import SharedPages
@@ -183,12 +188,12 @@ class Timed:
 
 
 @contextmanager
-def timed(log: Log, priority: Timed) -> Iterator[None]:
+def timed(log: Log, priority: Timed, stores: Stores | None = None) -> Iterator[None]:
     """Run a projection with that priority and its clock."""
     stop = threading.Event()
     live = LiveProjection(
         SharedPages(log.reader),
-        Stores(),
+        stores or Stores(),
         POINTS,
         priority=priority,
         interval=INTERVAL,
@@ -227,3 +232,20 @@ def test_a_step_that_leaves_something_to_read_does_not_make_it_punctual() -> Non
         wait_until(lambda: len(priority.late) > 2)
     assert priority.late[:2] == [math.inf] * 2
     assert priority.late[2] == pytest.approx(1.0 - INTERVAL)
+
+
+@pytest.mark.parametrize(("seconds", "rounds"), [(0.0, 0), (TIDY_EVERY / 4, 1), (TIDY_EVERY, 5)])
+def test_maintenance_waits_while_there_is_more_to_read_but_not_for_long(
+    seconds: float, rounds: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("application.projections.live.MAX_POINTS", 10)
+    log, priority, stores = Log(), Timed(), Stores()
+    calls: list[str] = []
+    stores.fault = calls.append
+    priority.seconds = seconds
+    for _ in range(6):
+        log.publish("gilt", batch([1.0] * 10))
+    with timed(log, priority, stores):
+        wait_until(lambda: calls.count("after commit") == 6 and calls[-1] == "tidy")
+    last_commit = [at for at, call in enumerate(calls) if call == "after commit"][-1]
+    assert calls[:last_commit].count("tidy") == rounds

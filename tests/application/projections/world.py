@@ -146,7 +146,7 @@ class Store:
 
 
 class Stores(MemoryProjectionStores):
-    """`fault` is called when a store is opened, and before and after each of its commits.
+    """`fault` is called when a store is opened or tidied, and before and after each of its commits.
 
     A store that has joined writes the partitions in `part`, as of its last balance: `balanced`.
     """
@@ -185,6 +185,7 @@ class Stores(MemoryProjectionStores):
                 self.fault("after commit")
 
             store.commit = faulty  # type: ignore[method-assign]
+            store.tidy = lambda: self.fault("tidy")  # type: ignore[method-assign]
             yield store
 
     def rows(self, generation: Generation) -> Keyed:

@@ -19,6 +19,9 @@ FIRST_POINTS = 100_000
 """Published before the measurement, to warm up and to measure the log before it is truncated."""
 
 CONNECTIONS = 32
+REST_SECONDS = 10
+"""Before memory is measured: until then, contestants merge what they have just written."""
+
 MEBIBYTE = 1 << 20
 
 
@@ -56,8 +59,9 @@ def _measure(server: Database, size: int, total: int, figures: dict[str, float])
         raise Invalid(f"of {last} points {found} can be read")
     figures[goals.POINTS] = count * size / seconds
     figures["accepted points/s"] = count * size / pushed.seconds
+    time.sleep(REST_SECONDS)
     weighed = server.memory()
-    figures["MB at the end"] = sum(weighed.values()) / MEBIBYTE
+    figures["MB after a rest"] = sum(weighed.values()) / MEBIBYTE
     if len(weighed) > 1:
         figures |= {f"MB of the {kind}": size / MEBIBYTE for kind, size in weighed.items()}
     figures["disk B/point"] = server.stopped_disk_bytes() / last
