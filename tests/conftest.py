@@ -9,7 +9,7 @@ from hypothesis import settings
 
 # "quick" is for work on the code, and "ci" for `make test`; `make fuzz` has thousands.
 # None has a deadline: machines may be busy, and the first example may have to import NumPy.
-settings.register_profile("ci", max_examples=50, deadline=None)
+settings.register_profile("ci", max_examples=40, deadline=None)
 settings.register_profile("quick", max_examples=10, stateful_step_count=20, deadline=None)
 settings.load_profile("quick")
 

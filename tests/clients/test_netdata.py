@@ -86,8 +86,9 @@ def test_what_is_exported_is_stored(
         time.sleep(min(SECONDS, 10))
         client.stop()
         time.sleep(1)
+    # An export may have no points, or only ones without a time, which are refused.
     sent = [list(mapped(each for each in body if each.time)) for body in recorded]
-    same(*in_both(account.stored_batches(), sent))
+    same(*in_both(account.stored_batches(), [batch for batch in sent if batch]))
     assert account.refused() == sum(not each.time for body in recorded for each in body)
 
 

@@ -240,6 +240,7 @@ def test_a_generation_that_becomes_live_is_read_by_the_next_query(lake: Lake) ->
     points.close()
 
 
+@pytest.mark.slow
 def test_readers_see_all_of_a_commit_or_nothing_while_it_is_written(lake: Lake) -> None:
     live = lake.create(Role.LIVE)
     model = DuckLakeReadModel(lake.location)

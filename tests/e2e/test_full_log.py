@@ -90,6 +90,7 @@ def test_everything_that_reads_works_and_so_does_a_start(tenant: Tenant, log: Re
     tenant.service.cave("verify", "points")
 
 
+@pytest.mark.slow
 def test_a_log_larger_than_the_limit_is_served(tenant: Tenant) -> None:
     reader = tenant.issue("read")["token"]
     receipt = tenant.publish().headers["cave-receipt"]

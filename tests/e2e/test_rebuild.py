@@ -134,7 +134,7 @@ def test_a_copy_has_the_points_of_its_time(service: Service) -> None:
 
 
 @pytest.mark.parametrize(
-    "form", ["jsonl", *(pytest.param(form, marks=pytest.mark.slow) for form in ("csv", "parquet"))]
+    "form", [pytest.param(form, marks=pytest.mark.slow) for form in ("jsonl", "csv", "parquet")]
 )
 def test_an_export_is_imported_unchanged_and_only_once(
     service: Service, tmp_path: Path, form: str

@@ -144,6 +144,7 @@ def test_an_impossible_data_dir_is_a_failure() -> None:
     assert failed.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_an_interrupted_demo_leaves_nothing_behind(directory: Path) -> None:
     with subprocess.Popen(
         [*CAVE, "demo"],
