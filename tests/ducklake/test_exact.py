@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import statistics
 import struct
@@ -45,6 +46,14 @@ def fractions(sums: exact.Sums) -> list[Fraction]:
 @given(st.lists(lists, min_size=1, max_size=5))
 def test_sums_equal_those_of_fractions(groups: list[list[float]]) -> None:
     check_sums(groups)
+
+
+@given(st.lists(special | finite | st.floats(0.001, 1000), max_size=8))
+def test_values_are_close_whose_exponents_differ_by_23_at_most(values: list[float]) -> None:
+    # The smallest numbers have the exponent of the smallest normal one.
+    exponents = [max(math.frexp(value)[1], -1021) for value in values if value]
+    expected = not exponents or max(exponents) - min(exponents) <= exact.CLOSE_SHIFT
+    assert exact.are_close(np.array(values, np.float64)) == expected
 
 
 def test_sums_longer_than_a_chunk_are_exact(monkeypatch: pytest.MonkeyPatch) -> None:

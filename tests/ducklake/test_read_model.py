@@ -317,6 +317,24 @@ class TestAtHand:
             found = model.cached_samples(self.SELECTION, aggregation, 1)
             assert found == (samples if at_hand else None)
 
+    def test_points_of_all_ranges_of_time_count_as_values_of_very_different_sizes(
+        self,
+        lake: Lake,
+        live: list[Generation],
+        model: DuckLakeReadModel,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """The latest buckets are looked for in one range after another; all take time."""
+        days = [10, 8, 3, 2]
+        lake.commit(live, [BLANK.recorded(*(point(day * DAY, 10.0 ** (day * 9)) for day in days))])
+        asked = structs.replace(M, start=DAY, end=11 * DAY), Aggregation("sum", DAY), 4
+        self.ask(model)
+        samples = model.samples(*asked)
+        assert len(samples) == len(days)
+        assert model.cached_samples(*asked) == samples
+        monkeypatch.setattr(read_model, "MAX_ANY_AT_HAND", len(days) - 1)
+        assert model.cached_samples(*asked) is None
+
     def test_points_of_one_time_are_in_the_order_of_the_log(
         self, lake: Lake, live: list[Generation], model: DuckLakeReadModel
     ) -> None:

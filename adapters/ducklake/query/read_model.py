@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -128,11 +129,12 @@ class DuckLakeReadModel:
             if cached is None:
                 raise _NotAtHand
             found, examined = cached
+            max_any = MAX_ANY_AT_HAND - points
             rows += examined
             points += sum(len(times) for times, _ in found)
             if points > MAX_POINTS_AT_HAND:
                 raise _NotAtHand
-            samples = _latest_samples(found, aggregation, wanted, max_any=MAX_ANY_AT_HAND)
+            samples = _latest_samples(found, aggregation, wanted, max_any=max_any)
             if samples is None:
                 raise _NotAtHand
             return samples
@@ -290,7 +292,7 @@ def _latest_samples(
     aggregation: Aggregation | None,
     wanted: int,
     *,
-    max_any: int | None = None,
+    max_any: float = math.inf,
 ) -> list[Sample] | None:
     """Return the latest samples of files' points, the latest first.
 
@@ -302,8 +304,8 @@ def _latest_samples(
     times, values = parts[0] if len(parts) == 1 else map(np.concatenate, zip(*parts, strict=True))
     if aggregation is not None:
         aggregate, period = AGGREGATES[aggregation.aggregator], aggregation.period
-        many = max_any is not None and len(values) > max_any
-        if many and aggregation.aggregator in SUMMING and not are_close(values):
+        summed = aggregation.aggregator in SUMMING
+        if summed and len(values) > max_any and not are_close(values):
             return None
         buckets = latest_buckets(times // period, values, wanted, aggregate)
         return [Sample(number * period, value) for number, value in buckets]
