@@ -24,6 +24,9 @@ from domain.memo import Memo
 from domain.metric_point import PointBatch, TagSet
 
 _encode = msgspec.msgpack.Encoder().encode
+LEVEL = -1
+"""Zstandard's. It takes half to two thirds of the time of 1, for payloads at most 3 % larger."""
+
 _VALUE = struct.Struct("<d")
 _BEFORE_VALUE = b"\xc0\xc0\xc0\xc4\x08"
 """In a payload of one point, what is between its time and its value: no codes, and eight bytes."""
@@ -59,7 +62,7 @@ class MetricEncoder:
 
     def __init__(self, packing: Packing | None = None) -> None:
         self._packing = packing
-        self._compressor = Compressor(-1)
+        self._compressor = Compressor(LEVEL)
         self._encoded_tags = Memo(_encoded_tags, lambda tags, _: 2 * tags.size())
         self._series = Memo(_beginning_of_one, lambda series, _: 2 * series[1].size())
 

@@ -119,7 +119,6 @@ class LiveProjection:
         stop: threading.Event,
     ) -> None:
         runner = self._runner(store, reader)
-
         tidy_due = self._monotonic() + TIDY_EVERY
 
         def step() -> Progress:

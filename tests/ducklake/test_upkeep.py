@@ -26,6 +26,9 @@ from tests.contracts.metric_log import Point
 from tests.contracts.projection_store import ManualClock, commit, recorded, some_points
 from tests.ducklake.support import live_store, unleased_store
 
+POINT_BYTES = 2
+"""What a point takes at least in merged files (docs/benchmarks.md)."""
+
 DAYS = 4
 """Days that `some_points` are of."""
 
@@ -106,8 +109,9 @@ def test_old_snapshots_with_their_files_and_checkpoints_are_removed(location: Lo
 
 
 def test_a_merge_is_limited_to_its_target_size() -> None:
-    """A commit waits at most for a merge of some hundred thousand points, not of an entire day."""
+    """A commit waits at most for a merge of about a million points, not of an entire day."""
     assert all(tier.high * 4 <= tier.target for tier in TIERS)
+    assert all((tier.target + tier.high) / POINT_BYTES < 1_500_000 for tier in TIERS)
 
 
 def test_files_that_belong_to_no_snapshot_are_deleted(location: Location) -> None:

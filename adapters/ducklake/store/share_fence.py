@@ -178,7 +178,7 @@ class ShareFence:
                 self._check_number(share, found)
             self._replace(share, *_number(found[share]))
 
-    def _attempted(self, work: Callable[[], object]) -> bool:
+    def _attempted(self, work: Callable[[], None]) -> bool:
         """Commit what `work` does, unless others have committed during each of a few attempts."""
         self._seat.check()
         self._connection.execute("SET ducklake_max_retry_count = 0")

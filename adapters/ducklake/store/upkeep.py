@@ -29,8 +29,8 @@ TIERS = (
     Tier(0, 32 * KIBIBYTE, 256 * KIBIBYTE),
     Tier(32 * KIBIBYTE, 512 * KIBIBYTE, 2 * MEBIBYTE),
 )
-"""A point is rewritten at most twice. New points wait for a merge, so the largest takes well below
-a second."""
+"""A point is rewritten at most twice. New points wait for a merge, so the largest, of about a
+million points, takes about a second."""
 
 MERGE_FROM = 32
 """Files of one tier and day are merged once there are this many, or enough for the target size."""

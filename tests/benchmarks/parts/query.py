@@ -15,6 +15,7 @@ from statistics import quantiles
 
 from msgspec import Struct
 
+from adapters.ducklake.store.upkeep import IDLE_SECONDS, MERGE_EVERY
 from tests.benchmarks.bench import Bench, Invalid
 from tests.benchmarks.contestants import DATABASES
 from tests.benchmarks.contestants.base import Bucket, Contestant, Database, Question, got
@@ -28,8 +29,9 @@ TOTAL, QUICK_TOTAL = 10_000_000, 1_000_000
 SIZE = 10_000
 CONNECTIONS = 8
 QUESTIONS, QUICK_QUESTIONS = 300, 50
-SETTLE_SECONDS = 40
-"""Until what was written is merged: CAVE merges the last files after 30 s without a commit."""
+SETTLE_SECONDS = IDLE_SECONDS + 2 * MERGE_EVERY
+"""Until CAVE has merged what was written, which it does once nothing is committed any more."""
+
 MINUTE, TEN_MINUTES, HOUR = 60, 600, 3600
 
 
