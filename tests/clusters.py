@@ -119,7 +119,7 @@ class Cluster:
         slot, node_id = key_slot(key.encode()), self.id_of(to)
         self._run(to, "CLUSTER", "SETSLOT", slot, "NODE", node_id)
         for node in self.nodes:
-            with suppress(RedisError):  # replicas need not be told, and one may be down
+            with suppress(RedisError):  # replicas need not know, and one may be down
                 self._run(node, "CLUSTER", "SETSLOT", slot, "NODE", node_id)
 
     def repair(self, key: str) -> bool:

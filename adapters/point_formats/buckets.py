@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from domain.errors import DomainError
 
 MAX_BUCKETS = 2000
-"""Buckets of one histogram that are converted. Clients have 160 unless told otherwise."""
+"""Buckets of one histogram that are converted. Clients have 160 by default."""
 
 
 class TooManyBuckets(DomainError):

@@ -30,8 +30,8 @@ class RefusedPoints(Protocol):
     async def record(self, grant: Grant, protocol: str, refused: Refusals) -> None:
         """Keep the refusals of a body, as far as there is room for them.
 
-        Never raises LogError: what can be stored is stored already, and the client is told of the
-        rest.
+        Never raises LogError: what can be stored is stored already, and the answer to the client
+        names the rest.
         """
 
     def last(self, organization: str) -> Sequence[KeptRefusal]:

@@ -45,4 +45,4 @@ class ServiceManager:
                 sender.connect(address)
                 sender.sendall(state.encode())
         except OSError as error:
-            _log.warning("the service manager cannot be told", state=state, reason=str(error))
+            _log.warning("the service manager cannot be notified", state=state, reason=str(error))

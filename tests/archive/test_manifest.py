@@ -43,7 +43,7 @@ def opened(place: ObjectsPlace) -> ArchivedStream:
 def between(place: ObjectsPlace, ours: Act, theirs: Act) -> tuple[bool, bool]:
     """Let two processes add an entry at once: theirs is added after ours has looked and encoded.
 
-    Return whether each was told that it succeeded. Ours is written last.
+    Return whether each succeeded. Ours is written last.
     """
     done: list[bool] = []
 
@@ -90,9 +90,9 @@ def begun(place: ObjectsPlace) -> ObjectsPlace:
 
 @pytest.mark.parametrize(("ours", "theirs"), [(60, 50), (50, 60), (50, 50)])
 def test_of_two_segments_the_longer_one_counts(begun: ObjectsPlace, ours: int, theirs: int) -> None:
-    told, their_told = between(begun, seal(40, ours), seal(40, theirs))
-    assert their_told, "they could not know of ours"
-    assert told or ours <= theirs
+    ours_succeeded, theirs_succeeded = between(begun, seal(40, ours), seal(40, theirs))
+    assert theirs_succeeded, "they could not know of ours"
+    assert ours_succeeded or ours <= theirs
     stream = opened(begun)
     reached = stream.end().number
     assert reached == max(ours, theirs)
@@ -123,9 +123,9 @@ def test_a_process_whose_branch_was_overtaken_goes_on_from_the_other(begun: Obje
 def test_a_rewrite_is_kept_beside_a_segment(begun: ObjectsPlace, rewrite_first: bool) -> None:
     acts = [rewrite(0, b"gilt"), seal(40, 60)]
     theirs, ours = acts if rewrite_first else acts[::-1]
-    told, their_told = between(begun, ours, theirs)
-    assert their_told
-    if not told:  # the rewrite gave way
+    ours_succeeded, theirs_succeeded = between(begun, ours, theirs)
+    assert theirs_succeeded
+    if not ours_succeeded:  # the rewrite gave way
         opened(begun).rewrite(opened(begun).segments()[0], b"gilt", NOW)
     found = entries_in(opened(begun))
     assert [entry.receipt for entry in found] == [entry.receipt for entry in KNOWN[:60]]
@@ -136,9 +136,9 @@ def test_a_rewrite_is_kept_beside_a_segment(begun: ObjectsPlace, rewrite_first: 
 
 
 def test_two_erasures_of_one_segment_both_take_effect(begun: ObjectsPlace) -> None:
-    told, their_told = between(begun, rewrite(0, b"gilt"), rewrite(0, b"acme"))
-    assert their_told
-    assert not told
+    ours_succeeded, theirs_succeeded = between(begun, rewrite(0, b"gilt"), rewrite(0, b"acme"))
+    assert theirs_succeeded
+    assert not ours_succeeded
     stream = opened(begun)
     stream.rewrite(stream.segments()[0], b"gilt", NOW)
     found = entries_in(opened(begun))
@@ -151,17 +151,17 @@ def test_two_erasures_of_one_segment_both_take_effect(begun: ObjectsPlace) -> No
 def test_a_loss_gives_way_to_a_segment(begun: ObjectsPlace, loss_first: bool) -> None:
     acts = [lose(90, 50), seal(40, 60)]
     theirs, ours = acts if loss_first else acts[::-1]
-    told, their_told = between(begun, ours, theirs)
-    assert their_told
-    assert told == loss_first
+    ours_succeeded, theirs_succeeded = between(begun, ours, theirs)
+    assert theirs_succeeded
+    assert ours_succeeded == loss_first
     stream = opened(begun)
     assert list(stream.losses()) == []
     assert entries_in(stream) == KNOWN[:60]
 
 
 def test_two_losses_at_once_are_one(begun: ObjectsPlace) -> None:
-    told, their_told = between(begun, lose(50, 10), lose(60, 20))
-    assert (told, their_told) == (False, True)
+    ours_succeeded, theirs_succeeded = between(begun, lose(50, 10), lose(60, 20))
+    assert (ours_succeeded, theirs_succeeded) == (False, True)
     assert len(opened(begun).losses()) == 1
 
 

@@ -110,7 +110,7 @@ def test_numbers_are_stored_and_texts_refused(
 def test_killed_workers_and_a_killed_service_lose_and_double_nothing(
     disturbed: Account, start_client: StartClient, tmp_path: Path
 ) -> None:
-    """A client that gathers batches tries again for as long as it is told to."""
+    """A client that gathers batches tries again for as long as it was configured to."""
     service, sent = disturbed.service, items(4, count=1000)
     client = start(start_client, disturbed, tmp_path, "influxdb_v2_batching.py", [sent])
     wait_until(client.output)

@@ -227,7 +227,7 @@ class ArchiveContract(ABC):
         assert entries_in(place.open().partition(PARTITION)) == known
 
     def test_of_writers_that_race_none_loses_or_doubles_an_entry(self, place: ArchivePlace) -> None:
-        """What a writer was told to be sealed stays sealed, whatever the others do."""
+        """What one writer has sealed stays sealed, whatever the others do."""
         known = entries(200)
         writers = 3
         gate = threading.Barrier(writers)

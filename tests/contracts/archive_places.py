@@ -42,7 +42,7 @@ def dying_after(step: Step) -> OnStep:
 
 
 def digest(entry: Entry) -> bytes:
-    """Return an entry's digest: which function that is, the archive is told."""
+    """Return an entry's digest: the archive takes the function as an argument."""
     receipt = entry.receipt
     parts = [b"%d-%d" % (receipt.milliseconds, receipt.sequence)]
     parts += chain.from_iterable(entry.fields.items())

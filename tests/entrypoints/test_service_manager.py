@@ -101,7 +101,7 @@ def test_children_are_not_asked_to_speak_for_the_service(monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("address", ["", "/nowhere/notify"])
-def test_a_manager_that_cannot_be_told_stops_nothing(
+def test_a_manager_that_cannot_be_notified_stops_nothing(
     monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
     monkeypatch.setenv(VARIABLE, address)

@@ -2,8 +2,8 @@
 
 Its dictionaries hold a single NaN for all those of a file, whatever their bits. So the column
 `value` has the ordinary NaN only, and the bits of any other follow the text of the point's tags:
-`{"host":"a"}7ff0000000000002`. That text is told apart from others byte by byte, wherever rows are
-merged, compared or digested, and searches in it for a tag find the same as without the bits.
+`{"host":"a"}7ff0000000000002`. That text is distinguished from others byte by byte, wherever rows
+are merged, compared or digested, and searches in it for a tag find the same as without the bits.
 """
 
 from __future__ import annotations

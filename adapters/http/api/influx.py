@@ -28,7 +28,7 @@ from domain.errors import InvalidArgument
 from domain.token import Scope
 
 VERSION = "1.8.10"
-"""The version of InfluxDB's API that clients are told, since some ask before they write."""
+"""The version of InfluxDB's API in answers to clients, since some ask before they write."""
 
 MAX_QUERY = 64 * 1024
 """Bytes of a query in a body."""

@@ -114,7 +114,7 @@ def test_a_full_log_is_a_503_with_retry_after(
 
 
 def test_any_media_type_is_taken_for_json(publishing: Publishing) -> None:
-    """As KairosDB does; curl calls a body a form unless told otherwise."""
+    """As KairosDB does; curl calls a body a form by default."""
     form = "application/x-www-form-urlencoded"
     assert publishing.post(PATH, body(GOOD), Content_Type=form).status_code == 204
     assert len(publishing.points()) == 1
