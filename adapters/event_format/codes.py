@@ -9,33 +9,13 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Sequence
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from typing import Any
 
 from adapters.event_format.vectors import vectors
-from domain.columns import CodedColumn, code_type, coded
-
-MIN_RUN = 8
-"""Equal times in a row, on average, from which on `coded_times` looks at runs of them."""
+from domain.columns import code_type
 
 _BYTES = bytes(range(256))
-
-
-def coded_times(times: Sequence[int]) -> CodedColumn[int]:
-    """Return a column as `coded` does, in a tenth of the time if neighbours are mostly equal."""
-    np = vectors(len(times))
-    if not np or not isinstance(times, array):
-        return coded(times)
-    column = np.asarray(times)
-    starts = (column[1:] != column[:-1]).nonzero()[0] + 1
-    if len(starts) > len(times) // MIN_RUN:
-        return coded(times)
-    runs = coded([times[0], *column[starts].tolist()])
-    bounds = [0, *starts.tolist(), len(times)]
-    lengths = [end - start for start, end in pairwise(bounds)]
-    codes = np.repeat(np.asarray(runs.codes), lengths)
-    return CodedColumn(runs.table, array(runs.codes.typecode, codes.tobytes()))
 
 
 def stored_codes(codes: array[int], entries: int) -> bytes | None:

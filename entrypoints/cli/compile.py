@@ -10,18 +10,18 @@ from entrypoints.errors import CommandFailed
 
 @click.command("compile", epilog=example("cave compile"))
 def compile_() -> None:
-    """Compile what parses and packs large batches ahead of time.
+    """Compile what reads and encodes large batches ahead of time.
 
     Workers then need not have them compiled. The result is kept next to the source or, if that is
     read-only, in the user's cache directory, and fits any processor of this architecture. Takes
     about twenty seconds the first time.
     """
     from adapters.compiled_code import NotCompiled
-    from adapters.event_format.compiled_packing import PROGRAM as PACKING
+    from adapters.event_format.compiled_columns import PROGRAM as COLUMNS
     from adapters.point_formats.compiled_scans import PROGRAMS as SCANS
 
     try:
-        for program in (*SCANS, PACKING):
+        for program in (*SCANS, COLUMNS):
             program.build()
     except (NotCompiled, OSError) as error:
         raise CommandFailed(f"large batches are handled without compiled code: {error}") from error

@@ -53,14 +53,13 @@ def entries(event: MetricsPublished) -> Iterator[dict[bytes, bytes]]:
     fields = dict(MetricEventCodec().encode(event))
     yield fields
     try:
-        from adapters.event_format.compiled_packing import Packer
+        from adapters.event_format.column_writing import ColumnWriting
         from adapters.event_format.encoder import MetricEncoder
-        from adapters.event_format.packing import Packing
-    except ImportError:  # a release before version 3
+    except ImportError:  # a release before version 3, or one that packs in another way
         return
-    packing = Packing()
-    packing.packed = Packer().packed  # type: ignore[method-assign]
-    content = MetricEncoder(packing).points_fields(event.points)
+    writing = ColumnWriting(pack_from=1)
+    writing.loader.load()
+    content = MetricEncoder(writing).points_fields(event.points)
     packed = {**fields, **dict(zip(content[::2], content[1::2], strict=True))}
     if packed != fields:
         yield packed

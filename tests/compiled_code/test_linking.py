@@ -18,8 +18,9 @@ from adapters.compiled_code import Program, loading
 from adapters.compiled_code.frame import Layout
 from adapters.compiled_code.linking import Image, NotLinkable, linked
 from adapters.compiled_code.program import BoundFunction
-from adapters.event_format import compiled_packing
-from adapters.event_format.compiled_packing import PROGRAM as PACKING
+from adapters.event_format import compiled_columns
+from adapters.event_format.compiled_columns import PROGRAM as COLUMNS
+from adapters.event_format.compiled_columns import Columns
 from adapters.point_formats.compiled_scans import PROGRAMS
 
 pytestmark = pytest.mark.skipif(
@@ -29,9 +30,9 @@ pytestmark = pytest.mark.skipif(
 COMPILE = """
 import sys
 from adapters.compiled_code.building import object_code
-from adapters.event_format import compiled_packing
+from adapters.event_format import compiled_columns
 
-symbol, code = object_code([compiled_packing], "pack")
+symbol, code = object_code([compiled_columns], "write")
 sys.stdout.buffer.write(symbol.encode() + b"\\n" + code)
 """
 
@@ -41,7 +42,7 @@ X86_64_ADDRESS, SHORT_CALL = (1).to_bytes(4, "little"), (2).to_bytes(4, "little"
 
 @pytest.fixture(scope="module")
 def compiled() -> tuple[str, bytes]:
-    """The symbol and the object code of the function that packs values."""
+    """The symbol and the object code of the function that writes columns."""
     done = subprocess.run([sys.executable, "-P", "-c", COMPILE], check=True, capture_output=True)
     symbol, _, code = done.stdout.partition(b"\n")
     return symbol.decode(), code
@@ -55,30 +56,40 @@ def without_linking(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loading, "linked", refuse)
 
 
-def packed_by(function: Any) -> list[Any]:
-    """Return what the function makes of some values, in all its arrays."""
+def written_by(function: Any) -> list[Any]:
+    """Return what the function makes of some columns, in all its arrays."""
     values = array("d", [n / 8 for n in range(100)] + [-0.0, 0.1, 1e300])
-    codes = np.array([n % 3 for n in range(len(values))], np.uint32)
-    exponents, numbers = np.zeros(3, np.uint8), np.zeros(len(values), np.int64)
-    planes = np.zeros(8 * len(values), np.uint8)
-    layout = Layout.of(compiled_packing.pack)
-    bound = BoundFunction(function, layout, (codes, exponents, numbers, planes))
-    return [bound(values.tobytes(), 3), *(each.tolist() for each in (exponents, numbers, planes))]
+    rows = len(values)
+    times = array("q", [1_700_000_000_000 + n // 7 for n in range(rows)])
+    names, tag_sets = array("B", [n % 3 for n in range(rows)]), array("H", range(rows))
+    columns = Columns(
+        names=np.zeros(rows, np.uint32),
+        tag_sets=np.zeros(rows, np.uint32),
+        times=np.zeros(rows, np.uint32),
+        distinct=np.zeros(rows, np.int64),
+        slots=np.zeros(4 * rows, np.uint32),
+        exponents=np.zeros(3, np.uint8),
+        numbers=np.zeros(rows, np.int64),
+        written=np.zeros(64 * rows, np.uint8),
+    )
+    bound = BoundFunction(function, Layout.of(compiled_columns.write), (columns, np.uint64(9)))
+    body = b"".join((values, times, names, tag_sets))
+    return [bound(body, rows, 3, 1, 300, 2, 1), *(each.tolist() for each in columns)]
 
 
 def test_an_image_does_what_llvm_makes_of_the_code(
     compiled: tuple[str, bytes], request: pytest.FixtureRequest
 ) -> None:
     image = loading.packed(*compiled)
-    found = packed_by(loading.loaded(image))
-    assert found[0] != [0, 0, 0]
+    found = written_by(loading.loaded(image))
+    assert found[0][1] == 1
     request.getfixturevalue("without_linking")
     object_code = loading.packed(*compiled)
     assert object_code.endswith(compiled[1])
-    assert packed_by(loading.loaded(object_code)) == found
+    assert written_by(loading.loaded(object_code)) == found
 
 
-@pytest.mark.parametrize("of", [*PROGRAMS, PACKING], ids=lambda of: str(of.name))
+@pytest.mark.parametrize("of", [*PROGRAMS, COLUMNS], ids=lambda of: str(of.name))
 def test_no_process_that_runs_compiled_code_needs_llvm(of: Program) -> None:
     of.build()
     code = (

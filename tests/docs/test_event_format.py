@@ -19,7 +19,7 @@ from adapters.redis_streams.metrics.keys import MetricKeys
 from domain.events import MetricsPublished
 from tests.contracts.metric_log import TRICKY_BATCHES, Point, described, published
 from tests.docs.markdown import ROOT, blocks
-from tests.event_format.support import AlwaysPacking, earlier_fields
+from tests.event_format.support import always_loaded, earlier_fields
 from tests.servers import LogServer, start_valkey
 
 KEYS = MetricKeys("cave")
@@ -53,7 +53,7 @@ def batches() -> Iterator[list[Point]]:
 
 def entries() -> Iterator[tuple[MetricsPublished, Any]]:
     """Yield each batch as an event of every version, its values as floats and packed."""
-    codec, packing = MetricEventCodec(), MetricEncoder(AlwaysPacking())
+    codec, packing = MetricEventCodec(), MetricEncoder(always_loaded(pack_from=1))
     for points in batches():
         event = published(points=points)
         fields = dict(codec.encode(event))

@@ -245,7 +245,7 @@ def test_compile_runs_the_compilation(cave: CommandLine, monkeypatch: pytest.Mon
     monkeypatch.setattr(Program, "build", lambda program: calls.append(program.name))
     assert cave.output("compile") == ""
     scans = (f"point_formats.{name}.compiled_scan" for name in ("influx", "json", "remote_write"))
-    assert {f"adapters.{name}" for name in (*scans, "event_format.compiled_packing")} == {*calls}
+    assert {f"adapters.{name}" for name in (*scans, "event_format.compiled_columns")} == {*calls}
 
 
 def test_compile_says_why_nothing_was_compiled(

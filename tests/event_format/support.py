@@ -7,25 +7,20 @@ from array import array
 import msgspec
 
 from adapters.event_format.codes import little_endian
-from adapters.event_format.compiled_packing import Packer
+from adapters.event_format.column_writing import ColumnWriting
 from adapters.event_format.compression import COMPRESS_FROM, Compressor
-from adapters.event_format.packing import PackedValues, Packing
-from domain.columns import CodedColumn, code_type, coded
+from domain.columns import code_type, coded
 from domain.events import MetricsPublished
 from domain.values import all_finite
 
 _compress = Compressor().compress
 
 
-class AlwaysPacking(Packing):
-    """Packs batches of any size, at once."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._packer = Packer()
-
-    def packed(self, names: CodedColumn[str], values: array[float]) -> PackedValues | None:
-        return self._packer.packed(names, values)
+def always_loaded(pack_from: int) -> ColumnWriting:
+    """Return what uses compiled code for batches of any size, and packs from this size on."""
+    writing = ColumnWriting(pack_from)
+    writing.loader.load()
+    return writing
 
 
 def earlier_fields(event: MetricsPublished, version: int | None = None) -> dict[bytes, bytes]:

@@ -14,16 +14,16 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from adapters.event_format import vectors
+from adapters.event_format.column_writing import PACK_FROM, ColumnWriting
 from adapters.event_format.compression import Compressor
 from adapters.event_format.decoder import MetricDecoder
 from adapters.event_format.encoder import MetricEncoder
-from adapters.event_format.packing import PACK_FROM, Packing
 from application.event_log.ports import UnreadableEvent
 from domain.columns import CodedColumn, coded
 from domain.metric_point import MAX_TIMESTAMP, PointBatch, tag_set
 from domain.values import from_bits
 from tests.contracts.metric_log import NOT_FINITE, TRICKY_BATCHES, batch_of
-from tests.event_format.support import AlwaysPacking
+from tests.event_format.support import always_loaded
 
 Encode = Callable[[PointBatch], bytes]
 
@@ -39,7 +39,8 @@ def reading(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
 
 
-packed = MetricEncoder(AlwaysPacking()).payload
+packed = MetricEncoder(always_loaded(pack_from=1)).payload
+unpacked = MetricEncoder(always_loaded(pack_from=1 << 20)).payload
 plain = MetricEncoder().payload
 decoder = MetricDecoder()
 
@@ -186,16 +187,25 @@ def test_values_are_packed_as_closely_as_they_allow(
 
 
 def test_values_stay_floats_until_the_compiled_code_is_loaded() -> None:
-    packing = Packing()
-    encode = MetricEncoder(packing).payload
+    writing = ColumnWriting()
+    encode = MetricEncoder(writing).payload
     few, many = regular([0.5] * (PACK_FROM - 1)), regular([0.5] * PACK_FROM)
     assert "exponents" not in columns_of(encode(few))
-    assert packing.pack.thread is None
+    assert writing.loader.thread is None
     encode(many)
-    assert packing.pack.thread is not None
-    packing.pack.thread.join()
+    assert writing.loader.thread is not None
+    writing.loader.thread.join()
     assert "exponents" not in columns_of(encode(few))
     assert "exponents" in columns_of(encode(many))
+
+
+@given(batches)
+@example(batch_of([(f"m{n % 300}", n * n, n / 3, {"host": f"h{n % 299}"}) for n in range(1000)]))
+@example(batch_of([("m", -n % 66_000, 0.5, {}) for n in range(70_000)]))
+@example(batch_of([("m", n % 3 << 46 - n % 3, 0.5, {}) for n in range(70)]))
+def test_columns_are_the_same_whether_or_not_compiled_code_writes_them(points: PointBatch) -> None:
+    if len(points) > 1:
+        assert unpacked(points) == plain(points)
 
 
 def test_one_encoder_packs_batches_of_growing_size() -> None:

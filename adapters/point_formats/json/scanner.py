@@ -13,20 +13,16 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Sequence
-from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from adapters.compiled_code import BoundFunction
 from adapters.point_formats.json.compiled_scan import FULL, PROGRAM, Columns
 from adapters.point_formats.known_texts import KnownTexts
 from adapters.point_formats.scanned_texts import PADDING
-from domain.columns import CodedColumn, code_type
+from domain.columns import CodedColumn
 from domain.metric_point import PointBatch, TagSet
 from domain.values import all_finite
-
-T = TypeVar("T")
 
 
 class BodyScanner:
@@ -81,31 +77,33 @@ class BodyScanner:
             return [None] * len(bodies)
         self._texts.learn()
         columns, meaning = self._columns, self._texts.meanings.__getitem__
-        rows, hard, names, tags = last
+        rows, hard, name, tag = last
         for row, start, end in columns.hard[: 3 * hard].reshape(-1, 3).tolist():
             columns.values[row] = float(sent[start:end])
-        name_table = [*map(meaning, columns.name_table[:names].tolist())]
-        tag_table = [*map(meaning, columns.tag_table[:tags].tolist())]
+        name_table = [*map(meaning, columns.name_table[:name].tolist())]
+        tag_table = [*map(meaning, columns.tag_table[:tag].tolist())]
         if not hard and sizes.count(1) == len(sizes):
             return self._single_points(name_table, tag_table)
+        names, tags = columns.names[:rows].tobytes(), columns.tags[:rows].tobytes()
         times, values = columns.times[:rows].tobytes(), columns.values[:rows].tobytes()
         batches: list[PointBatch | None] = []
         row = hard = name = tag = 0
         for points, (end, hard_end, name_end, tag_end) in zip(sizes, ends, strict=True):
+            four, eight = slice(4 * row, 4 * end), slice(8 * row, 8 * end)
             if (
                 not 0 < points <= max_points
-                or None in name_table[name:name_end]
-                or None in tag_table[tag:tag_end]
+                or not all(name_table[name:name_end])
+                or not all(tag_table[tag:tag_end])
                 or (hard_end > hard and not all_finite(columns.values[row:end].tolist()))
             ):
                 batches.append(None)
             else:
                 batches.append(
                     PointBatch(
-                        _coded(name_table[name:name_end], columns.names[row:end]),
-                        array("q", times[8 * row : 8 * end]),
-                        array("d", values[8 * row : 8 * end]),
-                        _coded(tag_table[tag:tag_end], columns.tags[row:end]),
+                        CodedColumn(name_table[name:name_end], array("I", names[four])),
+                        array("q", times[eight]),
+                        array("d", values[eight]),
+                        CodedColumn(tag_table[tag:tag_end], array("I", tags[four])),
                         known_finite=True,
                     )
                 )
@@ -143,8 +141,3 @@ class BodyScanner:
         self._scan: BoundFunction = self._bind(
             self._sizes, self._ends, self._texts.arrays, self._columns
         )
-
-
-def _coded(table: Sequence[T], codes: NDArray[np.uint32]) -> CodedColumn[T]:
-    sort = code_type(len(table))
-    return CodedColumn(table, array(sort, codes.astype(sort).tobytes()))

