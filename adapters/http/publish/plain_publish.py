@@ -1,6 +1,6 @@
 """Plain publish requests, whose complete bodies come from `protocol`.
 
-Those that arrive within one turn of the event loop, or while others are being appended, are
+Those that arrive within a few turns of the event loop, or while others are being appended, are
 published together: their bodies are decoded by one call, and their events are sent to the log by
 one write. What is the same for all of them is then done once. A request that needs more than that
 is answered alone.
@@ -32,6 +32,10 @@ from domain.metric_point import PointBatch
 
 MAX_TOGETHER = 64 * 1024
 """Bytes of bodies that do not wait for more: they are enough to share what can be shared."""
+
+MORE_TURNS = 2
+"""Turns of the event loop, after the one in which a request arrived, in which others may join it.
+Clients that were answered send their next requests then, and an fsync costs the same for more."""
 
 
 Answered = Callable[[int, bytes, bytes], None]
@@ -80,14 +84,19 @@ class PlainPublish:
         if not self._gathered:
             self._gathering_since = perf_counter()
             if not self._appending:
-                self._publish_after_turn()
+                self._publish_soon()
         self._gathered.append(_Request(head, body, answered))
         self._gathered_bytes += len(body)
         if self._gathered_bytes >= MAX_TOGETHER:
             self._publish_gathered()
 
-    def _publish_after_turn(self) -> None:
-        asyncio.get_running_loop().call_soon(self._publish_gathered)
+    def _publish_soon(self, turns: int = MORE_TURNS) -> None:
+        """Publish what was gathered after the end of this turn and of so many more."""
+        call_soon = asyncio.get_running_loop().call_soon
+        if turns:
+            call_soon(self._publish_soon, turns - 1)
+        else:
+            call_soon(self._publish_gathered)
 
     async def _answer(self, head: PlainHead, body: bytes) -> Answer:
         """Return the answer to a request by itself."""
@@ -188,12 +197,11 @@ class PlainPublish:
     def _appended(self, _: None) -> None:
         """Go on with what was gathered meanwhile, and with the next requests of who was answered.
 
-        Without the latter, one half of the clients would always wait for the other half, and an
-        fsync costs the same for both.
+        Without the latter, one half of the clients would always wait for the other half.
         """
         self._appending -= 1
         if not self._appending and self._gathered:
-            self._publish_after_turn()
+            self._publish_soon()
 
 
 def _answer_in_group(request: _Request, status: int, lines: bytes, body: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Plain requests that arrive within one turn of the event loop."""
+"""Plain requests that arrive within a few turns of the event loop."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from adapters.http.publish.answers.json import RECEIPT_LINES, JsonAnswers
 from adapters.http.publish.answers.ports import Asked
 from adapters.http.publish.endpoint import PublishEndpoint
 from adapters.http.publish.plain_heads import PlainHead, PlainHeads
-from adapters.http.publish.plain_publish import PlainPublish
+from adapters.http.publish.plain_publish import MORE_TURNS, PlainPublish
 from adapters.memory.metric_log import MemoryMetricLog
 from adapters.point_formats.formats import all_formats, shared_format
 from adapters.point_formats.json.quick import QuickReader
@@ -48,6 +48,12 @@ class Log(MemoryMetricLog):
             raise self.failure
         results = await super().append_together(events)
         return [LogFull("full") if self.full and n % 2 else r for n, r in enumerate(results)]
+
+
+async def pass_turns(count: int) -> None:
+    """Let so many turns of the event loop pass."""
+    for _ in range(count):
+        await asyncio.sleep(0)
 
 
 class Turns:
@@ -186,8 +192,7 @@ def test_a_connection_that_cannot_be_answered_affects_no_other(turns: Turns) -> 
         for expected in ([202], [202, 202]):  # the second time, those of the next turn
             turns.plain.take(turns.head(body), body, fails)
             turns.plain.take(turns.head(body), body, lambda status, *_: answers.append(status))
-            for _ in range(5):
-                await asyncio.sleep(0)
+            await pass_turns(MORE_TURNS + 5)
             assert answers == expected
         assert [type(each["exception"]) for each in reported] == [ZeroDivisionError] * 2
 
@@ -225,19 +230,33 @@ def test_those_that_arrive_while_others_are_appended_are_appended_together(
                 turns.plain.take(turns.head(body), body, lambda status, *_: answers.append(status))
 
         arrive(2)
-        await asyncio.sleep(0)
+        await pass_turns(MORE_TURNS + 1)
         for _ in range(3):
             arrive(1)
-            await asyncio.sleep(0)
+            await pass_turns(MORE_TURNS + 1)
         assert (turns.log.groups, answers) == ([2], [])
         arrive(1)  # enough not to wait
         assert (turns.log.groups, answers) == ([2, 4], [])
         arrive(1)
         turns.log.gate.set_result(None)
         turns.log.gate = None
-        for _ in range(5):
-            await asyncio.sleep(0)
+        await pass_turns(MORE_TURNS + 5)
         assert (turns.log.groups, answers) == ([2, 4, 1], [202] * 7)
+
+    asyncio.run(scenario())
+
+
+def test_those_that_arrive_a_few_turns_later_are_appended_together(turns: Turns) -> None:
+    body = BODY % 1
+
+    async def scenario() -> None:
+        answers: list[int] = []
+        for _ in range(MORE_TURNS + 1):
+            turns.plain.take(turns.head(body), body, lambda status, *_: answers.append(status))
+            await pass_turns(1)
+        assert turns.log.groups == [MORE_TURNS + 1]
+        await pass_turns(5)
+        assert answers == [202] * (MORE_TURNS + 1)
 
     asyncio.run(scenario())
 
