@@ -42,10 +42,14 @@ class Tenant:
         self.name = f"org{next(_numbers)}"
         self.path = f"/organizations/{self.name}"
         self.token = service.register(self.name)
-        service.ask("POST", f"{self.path}/teams", {"name": TEAM}, self.token)
-        team = f"{self.path}/teams/{TEAM}"
-        service.wait_for_all_workers(
-            lambda: service.answer("GET", team, token=self.token)[0] == 200
+        self.create_team(TEAM)
+
+    def create_team(self, name: str) -> None:
+        """Create a team, and wait until every worker knows it."""
+        self.service.ask("POST", f"{self.path}/teams", {"name": name}, self.token)
+        team = f"{self.path}/teams/{name}"
+        self.service.wait_for_all_workers(
+            lambda: self.service.answer("GET", team, token=self.token)[0] == 200
         )
 
     def metrics_path(self, team: str | None = None) -> str:

@@ -84,7 +84,7 @@ def test_another_organizations_token_is_refused(tenant: Tenant) -> None:
 
 
 def test_a_team_token_is_only_for_its_team(tenant: Tenant) -> None:
-    tenant.service.ask("POST", f"{tenant.path}/teams", {"name": "ads"}, tenant.token)
+    tenant.create_team("ads")
     of_ads = tenant.issue("publish", team="ads")["token"]
     assert tenant.publish(token=of_ads, team="ads").status_code == 202
     tenant.refused(403, "forbidden", token=of_ads, team=TEAM)
