@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from array import array
 from typing import TYPE_CHECKING
 
 from adapters.compiled_code import Loader
+from domain.metric_point import PointBatch
 
 if TYPE_CHECKING:
     from adapters.event_format.compiled_columns import ColumnWriter
@@ -24,9 +26,14 @@ class ColumnWriting:
         self.pack_from = pack_from
         self.loader = Loader("write columns", _load_writer)
 
-    def writer(self, rows: int) -> ColumnWriter | None:
-        """Return the writer for a batch of so many rows, None if there is none yet."""
-        return self.loader.get() if rows >= self.pack_from else self.loader.made
+    def writer(self, points: PointBatch) -> ColumnWriter | None:
+        """Return the writer for a batch, None if there is none yet or loops are faster.
+
+        They are for few points whose times have codes already.
+        """
+        if len(points) >= self.pack_from:
+            return self.loader.get()
+        return self.loader.made if isinstance(points.timestamps, array) else None
 
 
 def _load_writer() -> ColumnWriter:

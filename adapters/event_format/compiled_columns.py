@@ -7,6 +7,7 @@ by one takes longer than making them.
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from secrets import randbits
 from typing import NamedTuple, no_type_check
 
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.compiled_code import Program, compiled
+from adapters.event_format.vectors import VECTORS_FROM
 from domain.columns import CodedColumn
 from domain.metric_point import TagSet
 
@@ -355,7 +357,7 @@ class ColumnWriter:
         self,
         names: CodedColumn[str],
         tag_sets: CodedColumn[TagSet],
-        times: array[int],
+        times: Sequence[int],
         values: array[float],
         *,
         packs: bool,
@@ -365,7 +367,7 @@ class ColumnWriter:
         if max(rows, kinds) > self._rows:
             self._make_room(2 * max(rows, kinds))
         length, is_packed = self._write(
-            b"".join((values, times, names.codes, tag_sets.codes)),
+            b"".join((values, _integers(times), names.codes, tag_sets.codes)),
             rows,
             kinds,
             names.codes.itemsize,
@@ -389,3 +391,12 @@ class ColumnWriter:
             written=self._written,
         )
         self._write = self._bind(columns, self._seed)
+
+
+def _integers(times: Sequence[int]) -> array[int] | bytes:
+    """Return times as 64-bit integers of this machine, one after another."""
+    if isinstance(times, array):
+        return times
+    if isinstance(times, CodedColumn) and len(times) >= VECTORS_FROM:
+        return np.array(times.table, np.int64).take(times.codes).tobytes()
+    return array("q", [*times])

@@ -10,7 +10,6 @@ from __future__ import annotations
 import struct
 from array import array
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 
@@ -93,12 +92,10 @@ class MetricEncoder:
         self, names: CodedColumn[str], tag_sets: CodedColumn[TagSet], points: PointBatch
     ) -> tuple[bytes, bool]:
         """Return the elements after the tables of names and tag sets, and if values are packed."""
-        rows, values = len(points), _column("d", points.values)
-        writing = self._column_writing
-        if writing is not None and (writer := writing.writer(rows)) is not None:
-            times = _column("q", points.timestamps)
-            packs = rows >= writing.pack_from
-            return writer.written(names, tag_sets, times, values, packs=packs)
+        values, writing = _floats(points.values), self._column_writing
+        if writing is not None and (writer := writing.writer(points)) is not None:
+            packs = len(values) >= writing.pack_from
+            return writer.written(names, tag_sets, points.timestamps, values, packs=packs)
         distinct = coded(points.timestamps)
         columns = _encode(
             (
@@ -133,7 +130,7 @@ def _time_differences(times: Sequence[int]) -> list[int]:
     return [time - before for time, before in zip(times, (0, *times), strict=False)]
 
 
-def _column(kind: str, numbers: Sequence[Any]) -> array[Any]:
-    if isinstance(numbers, array) and numbers.typecode == kind:
-        return numbers
-    return array(kind, numbers)
+def _floats(values: Sequence[float]) -> array[float]:
+    if isinstance(values, array) and values.typecode == "d":
+        return values
+    return array("d", values)

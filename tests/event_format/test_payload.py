@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from adapters.event_format import vectors
 from adapters.event_format.column_writing import PACK_FROM, ColumnWriting
@@ -204,8 +205,11 @@ def test_values_stay_floats_until_the_compiled_code_is_loaded() -> None:
 @example(batch_of([("m", -n % 66_000, 0.5, {}) for n in range(70_000)]))
 @example(batch_of([("m", n % 3 << 46 - n % 3, 0.5, {}) for n in range(70)]))
 def test_columns_are_the_same_whether_or_not_compiled_code_writes_them(points: PointBatch) -> None:
+    times = array("q", points.timestamps)
+    points, coded_points = (replace(points, timestamps=each) for each in (times, coded(times)))
     if len(points) > 1:
         assert unpacked(points) == plain(points)
+    assert packed(points) == packed(coded_points)
 
 
 def test_one_encoder_packs_batches_of_growing_size() -> None:
