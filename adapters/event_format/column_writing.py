@@ -29,7 +29,7 @@ class ColumnWriting:
     def writer(self, points: PointBatch) -> ColumnWriter | None:
         """Return the writer for a batch, None if there is none yet or loops are faster.
 
-        They are for few points whose times have codes already.
+        Loops are faster for few points whose times have codes already.
         """
         if len(points) >= self.pack_from:
             return self.loader.get()
