@@ -19,6 +19,9 @@ from tests.waiting import wait_until
 
 __all__ = ["bucket", "s3"]
 
+# They run up to twenty commands, which take seconds each on a busy machine.
+pytestmark = pytest.mark.timeout(600)
+
 PATH = "/organizations/gilt/metrics"
 PATIENCE = 90.0
 """Seconds: a machine may be busy with other tests."""
