@@ -379,18 +379,23 @@ class ColumnWriter:
 
     def _make_room(self, rows: int) -> None:
         self._rows = rows
-        self._written = np.empty((ROW_BYTES + 1) * rows + OTHER_BYTES, np.uint8)
-        columns = Columns(
-            names=np.empty(rows, np.uint32),
-            tag_sets=np.empty(rows, np.uint32),
-            times=np.empty(rows, np.uint32),
-            distinct=np.empty(rows, np.int64),
-            slots=np.empty(4 * rows, np.uint32),
-            exponents=np.empty(rows, np.uint8),
-            numbers=np.empty(rows, np.int64),
-            written=self._written,
-        )
+        columns = room_for(rows)
+        self._written = columns.written
         self._write = self._bind(columns, self._seed)
+
+
+def room_for(rows: int) -> Columns:
+    """Return arrays for batches of at most so many rows, and as many names."""
+    return Columns(
+        names=np.zeros(rows, np.uint32),
+        tag_sets=np.zeros(rows, np.uint32),
+        times=np.zeros(rows, np.uint32),
+        distinct=np.zeros(rows, np.int64),
+        slots=np.zeros(4 * rows, np.uint32),
+        exponents=np.zeros(rows, np.uint8),
+        numbers=np.zeros(rows, np.int64),
+        written=np.zeros((ROW_BYTES + 1) * rows + OTHER_BYTES, np.uint8),
+    )
 
 
 def _integers(times: Sequence[int]) -> array[int] | bytes:

@@ -45,7 +45,7 @@ def running(
     own = {
         name: value
         for name, value in os.environ.items()
-        # Without bytecode, each process would compile all modules, and take 15 MB more for it.
+        # Without bytecode, each process would compile all modules when it starts.
         if not name.startswith("CAVE_") and name != "PYTHONDONTWRITEBYTECODE"
     }
     with output(directory).open("wb") as out, errors(directory).open("wb") as err:

@@ -20,7 +20,6 @@ from adapters.compiled_code.linking import Image, NotLinkable, linked
 from adapters.compiled_code.program import BoundFunction
 from adapters.event_format import compiled_columns
 from adapters.event_format.compiled_columns import PROGRAM as COLUMNS
-from adapters.event_format.compiled_columns import Columns
 from adapters.point_formats.compiled_scans import PROGRAMS
 
 pytestmark = pytest.mark.skipif(
@@ -62,16 +61,7 @@ def written_by(function: Any) -> list[Any]:
     rows = len(values)
     times = array("q", [1_700_000_000_000 + n // 7 for n in range(rows)])
     names, tag_sets = array("B", [n % 3 for n in range(rows)]), array("H", range(rows))
-    columns = Columns(
-        names=np.zeros(rows, np.uint32),
-        tag_sets=np.zeros(rows, np.uint32),
-        times=np.zeros(rows, np.uint32),
-        distinct=np.zeros(rows, np.int64),
-        slots=np.zeros(4 * rows, np.uint32),
-        exponents=np.zeros(3, np.uint8),
-        numbers=np.zeros(rows, np.int64),
-        written=np.zeros(64 * rows, np.uint8),
-    )
+    columns = compiled_columns.room_for(rows)
     bound = BoundFunction(function, Layout.of(compiled_columns.write), (columns, np.uint64(9)))
     body = b"".join((values, times, names, tag_sets))
     return [bound(body, rows, 3, 1, 300, 2, 1), *(each.tolist() for each in columns)]

@@ -7,7 +7,7 @@ from array import array
 import msgspec
 
 from adapters.event_format.codes import little_endian
-from adapters.event_format.column_writing import ColumnWriting
+from adapters.event_format.column_writing import PACK_FROM, ColumnWriting
 from adapters.event_format.compression import COMPRESS_FROM, Compressor
 from domain.columns import code_type, coded
 from domain.events import MetricsPublished
@@ -16,7 +16,7 @@ from domain.values import all_finite
 _compress = Compressor().compress
 
 
-def always_loaded(pack_from: int) -> ColumnWriting:
+def always_loaded(pack_from: int = PACK_FROM) -> ColumnWriting:
     """Return what uses compiled code for batches of any size, and packs from this size on."""
     writing = ColumnWriting(pack_from)
     writing.loader.load()

